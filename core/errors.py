@@ -1,0 +1,71 @@
+"""Every error that Housestyle raises on purpose.
+
+    HousestyleError              exit status 1: this clip, style or file could not be done
+    ├── UsageError               exit status 2: the command or call itself is wrong
+    ├── StyleError               a style file or name
+    ├── MediaError               a clip that can't be read as it should
+    │   └── ColourError          a pixel format or matrix that has no conversion here
+    ├── OutputError              a file that can't be written, or did not verify
+    ├── DeviceError              a device or precision that this machine lacks
+    └── TrainingError            a painting, footage, loss network or run that can't be trained
+
+Each carries what happened, where (the file), and a hint: what to do about it. ``str(error)`` is
+one line, ready for a terminal.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class HousestyleError(Exception):
+    """Base of the tree.
+
+    Args:
+        what: What happened, in words for the person at the keyboard.
+        path: The file or folder it happened to.
+        hint: What to do about it.
+    """
+
+    exit_status = 1
+
+    def __init__(self, what: str, *, path: str | Path | None = None, hint: str | None = None):
+        super().__init__(what)
+        self.what = what
+        self.path = None if path is None else Path(path)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        where = "" if self.path is None else f"{self.path}: "
+        advice = "" if self.hint is None else f" ({self.hint})"
+        return " ".join(f"{where}{self.what}{advice}".split("\n"))
+
+
+class UsageError(HousestyleError):
+    """The command line or call asks for something that makes no sense; nothing was started."""
+
+    exit_status = 2
+
+
+class StyleError(HousestyleError):
+    """A style that is unknown, damaged, or of another format version."""
+
+
+class MediaError(HousestyleError):
+    """A clip that can't be opened, read or decoded completely."""
+
+
+class ColourError(MediaError):
+    """A pixel format or colour matrix without a conversion."""
+
+
+class OutputError(HousestyleError):
+    """A file that can't be written (folder, disk, codec) or did not verify after writing."""
+
+
+class DeviceError(HousestyleError):
+    """A device or precision that this machine does not have."""
+
+
+class TrainingError(HousestyleError):
+    """Training material, loss network or a training run that can't be used."""
