@@ -1,0 +1,242 @@
+"""Native planes to RGB and back, on the device: matrix, range, depth and chroma siting.
+
+Sources: ITU-T H.273 (matrix coefficients, equations 20-60: limited and full range scaling);
+BT.601, BT.709, BT.2020 for the luma weights; chroma sample location types as in H.264 figure E-1.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .frame import ChromaLocation, Colour, Frame, Matrix, PixelFormat, Range
+
+_LUMA_WEIGHTS = {
+    Matrix.BT709: (0.2126, 0.0722),
+    Matrix.FCC: (0.30, 0.11),
+    Matrix.BT470BG: (0.299, 0.114),
+    Matrix.SMPTE170M: (0.299, 0.114),
+    Matrix.SMPTE240M: (0.212, 0.087),
+    Matrix.BT2020_NCL: (0.2627, 0.0593),
+}
+"""Kr and Kb."""
+
+_CO_SITED_ACROSS = (ChromaLocation.LEFT, ChromaLocation.TOP_LEFT, ChromaLocation.UNSPECIFIED)
+
+
+class _Levels(NamedTuple):
+    """Codes of a component: ``code = zero + span × value``, legal from ``low`` to ``high``."""
+
+    zero: int
+    span: int
+    low: int
+    high: int
+
+
+def to_rgb(frame: Frame, *, device: torch.device | str = "cpu") -> Tensor:
+    """RGB of a frame: (1, 3, H, W), float32 in [0, 1], on ``device``.
+
+    The planes are uploaded as they are and converted there. Chroma is interpolated bilinearly
+    with the siting of ``frame.colour``. R'G'B' stays in the frame's own transfer and primaries;
+    what the format can code outside of [0, 1] is clamped.
+    """
+    planes = [_upload(plane, device) for plane in frame.planes]
+    levels = _luma_levels(frame.pixel_format, frame.colour)
+    if frame.pixel_format.family == "yuv":
+        rgb = _rgb_of_chroma(planes[1], planes[2], frame)
+        rgb.add_(_normalise(planes[0], levels))
+    else:
+        values = [_normalise(plane, levels) for plane in planes]
+        order = (0, 0, 0) if frame.pixel_format.family == "gray" else (2, 0, 1)
+        rgb = torch.stack([values[index] for index in order])
+    return rgb.clamp_(0, 1).unsqueeze(0)
+
+
+def from_rgb(
+    rgb: Tensor,
+    like: Frame,
+    *,
+    pixel_format: PixelFormat | None = None,
+    colour: Colour | None = None,
+) -> Frame:
+    """The frame of an RGB picture, with the timing of another frame.
+
+    Args:
+        rgb: (1, 3, H, W), any float dtype, on any device, in [0, 1].
+        like: Gives pts, duration and time base.
+        pixel_format: Target format; that of ``like`` by default.
+        colour: Target colour; that of ``like`` by default.
+
+    Returns:
+        H × W frame of contiguous planes. Codes are rounded to nearest and clamped to the legal
+        range; chroma is filtered down to the siting of the colour.
+
+    Raises:
+        ColourError: The matrix does not fit the pixel format.
+        ValueError: ``rgb`` has another shape or no float dtype.
+    """
+    if rgb.ndim != 4 or rgb.shape[:2] != (1, 3) or not rgb.is_floating_point():
+        raise ValueError(f"rgb is {tuple(rgb.shape)} {rgb.dtype}, not (1, 3, H, W) of floats")
+    target = pixel_format or like.pixel_format
+    meaning = colour or like.colour
+    meaning.check_fits(target)
+    return Frame(
+        planes=_planes(rgb.detach()[0].to(torch.float32), target, meaning),
+        pixel_format=target,
+        width=rgb.shape[3],
+        height=rgb.shape[2],
+        pts=like.pts,
+        duration=like.duration,
+        time_base=like.time_base,
+        colour=meaning,
+    )
+
+
+def _luma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:
+    """Levels of luma, grey, R, G and B."""
+    if colour.range == Range.FULL:
+        top = 2**pixel_format.depth - 1
+        return _Levels(0, top, 0, top)
+    return _Levels(*(code << (pixel_format.depth - 8) for code in (16, 219, 16, 235)))
+
+
+def _chroma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:
+    if colour.range == Range.FULL:
+        top = 2**pixel_format.depth - 1
+        return _Levels(2 ** (pixel_format.depth - 1), top, 0, top)
+    return _Levels(*(code << (pixel_format.depth - 8) for code in (128, 224, 16, 240)))
+
+
+# Planes to RGB
+
+
+def _upload(plane: np.ndarray, device: torch.device | str) -> Tensor:
+    """The plane on the device, float32 codes."""
+    if not plane.flags.writeable or min(plane.strides) < 0:
+        plane = plane.copy()  # torch can't share these
+    if plane.dtype == np.uint16:
+        # Not every device converts uint16; with 12 bits or less the sign bit is never set.
+        plane = plane.view(np.int16)
+    return torch.from_numpy(plane).to(device).to(torch.float32)
+
+
+def _normalise(codes: Tensor, levels: _Levels) -> Tensor:
+    return codes.sub_(levels.zero).div_(levels.span)
+
+
+def _rgb_of_chroma(cb: Tensor, cr: Tensor, frame: Frame) -> Tensor:
+    """What chroma adds to luma in R, G and B: (3, H, W).
+
+    Interpolation and matrix are linear, so the matrix goes first, where samples are fewer.
+    """
+    levels = _chroma_levels(frame.pixel_format, frame.colour)
+    shares = _chroma_shares(_normalise(cb, levels), _normalise(cr, levels), frame.colour.matrix)
+    across, down = frame.pixel_format.chroma_shift
+    if across:
+        wide = shares.new_empty((*shares.shape[:-1], frame.width))
+        co_sited = frame.colour.chroma_location in _CO_SITED_ACROSS
+        shares = _upsample(shares, wide, co_sited=co_sited)
+    if down:
+        tall = shares.new_empty((3, frame.height, frame.width))
+        co_sited = frame.colour.chroma_location == ChromaLocation.TOP_LEFT
+        shares = _upsample(shares.mT, tall.mT, co_sited=co_sited).mT
+    return shares
+
+
+def _chroma_shares(cb: Tensor, cr: Tensor, matrix: Matrix) -> Tensor:
+    """Chroma's part of R, G and B from Cb and Cr in [-0.5, 0.5]."""
+    kr, kb = _LUMA_WEIGHTS[matrix]
+    kg = 1 - kr - kb
+    shares = cb.new_empty((3, *cb.shape))
+    torch.mul(cr, 2 * (1 - kr), out=shares[0])
+    torch.mul(cb, 2 * (1 - kb), out=shares[2])
+    torch.mul(shares[0], -kr / kg, out=shares[1])
+    shares[1].add_(shares[2], alpha=-kb / kg)
+    return shares
+
+
+def _upsample(source: Tensor, target: Tensor, *, co_sited: bool) -> Tensor:
+    """Double the last axis into ``target`` bilinearly, edges replicated; gives ``target``.
+
+    Co-sited samples sit on the even positions; centred ones between an even and an odd one, a
+    quarter of their own distance from either.
+    """
+    even, odd = target[..., 0::2], target[..., 1::2]
+    left, right = source[..., :-1], source[..., 1:]
+    inner = left.shape[-1]
+    even[..., :1] = source[..., :1]
+    odd[..., inner:] = source[..., -1:]
+    if co_sited:
+        even[..., 1:] = right
+        torch.lerp(left, right, 0.5, out=odd[..., :inner])
+    else:
+        torch.lerp(right, left, 0.25, out=even[..., 1:])
+        torch.lerp(left, right, 0.25, out=odd[..., :inner])
+    return target
+
+
+# RGB to planes
+
+
+def _planes(rgb: Tensor, pixel_format: PixelFormat, colour: Colour) -> tuple[np.ndarray, ...]:
+    """Quantised planes of (3, H, W) float32."""
+    levels = _luma_levels(pixel_format, colour)
+    if pixel_format.family == "rgb":
+        return tuple(_quantise(rgb[index], levels, pixel_format) for index in (1, 2, 0))
+    luma = _luma(rgb, colour.matrix)
+    if pixel_format.family == "gray":
+        return (_quantise(luma, levels, pixel_format),)
+    chroma = _chroma_of_rgb(rgb, luma, pixel_format, colour)
+    chroma_levels = _chroma_levels(pixel_format, colour)
+    return (
+        _quantise(luma, levels, pixel_format),
+        *(_quantise(component, chroma_levels, pixel_format) for component in chroma),
+    )
+
+
+def _luma(rgb: Tensor, matrix: Matrix) -> Tensor:
+    kr, kb = _LUMA_WEIGHTS[matrix]
+    return (rgb[0] * kr).add_(rgb[1], alpha=1 - kr - kb).add_(rgb[2], alpha=kb)
+
+
+def _chroma_of_rgb(rgb: Tensor, luma: Tensor, pixel_format: PixelFormat, colour: Colour) -> Tensor:
+    """Cb and Cr in [-0.5, 0.5]: (2, rows, columns)."""
+    kr, kb = _LUMA_WEIGHTS[colour.matrix]
+    chroma = rgb.new_empty((2, *luma.shape))
+    torch.sub(rgb[2], luma, out=chroma[0])
+    torch.sub(rgb[0], luma, out=chroma[1])
+    across, down = pixel_format.chroma_shift
+    if down:
+        chroma = _downsample(chroma.mT, co_sited=colour.chroma_location == ChromaLocation.TOP_LEFT)
+        chroma = chroma.mT
+    if across:
+        chroma = _downsample(chroma, co_sited=colour.chroma_location in _CO_SITED_ACROSS)
+    chroma[0].div_(2 * (1 - kb))
+    chroma[1].div_(2 * (1 - kr))
+    return chroma
+
+
+def _downsample(source: Tensor, *, co_sited: bool) -> Tensor:
+    """Halve the last axis, edges replicated: [1, 2, 1] / 4 on even positions, or pair means."""
+    even, odd = source[..., 0::2], source[..., 1::2]
+    pairs = odd.shape[-1]
+    target = even * 0.5
+    if co_sited:
+        target[..., 1:].add_(odd[..., : even.shape[-1] - 1], alpha=0.25)
+        target[..., :1].add_(even[..., :1], alpha=0.25)
+        target[..., :pairs].add_(odd, alpha=0.25)
+        target[..., pairs:].add_(even[..., pairs:], alpha=0.25)
+    else:
+        target[..., :pairs].add_(odd, alpha=0.5)
+        target[..., pairs:].add_(even[..., pairs:], alpha=0.5)
+    return target
+
+
+def _quantise(values: Tensor, levels: _Levels, pixel_format: PixelFormat) -> np.ndarray:
+    codes = (values * levels.span).add_(levels.zero).round_().clamp_(levels.low, levels.high)
+    if pixel_format.depth == 8:
+        return codes.to(torch.uint8).cpu().contiguous().numpy()
+    return codes.to(torch.int16).cpu().contiguous().numpy().view(np.uint16)

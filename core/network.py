@@ -1,0 +1,166 @@
+"""The stylizing network "353-Res48" (Huang et al., CVPR 2017, Table 1).
+
+The paper leaves open how borders are padded, whether instance normalisation is affine, how the
+up-sampling is built and how tanh maps to pixels. Decided here: borders are reflected, instance
+normalisation is affine and every convolution keeps its bias, up-sampling is nearest-neighbour
+resize followed by a convolution (no checkerboards; the paper's transposed convolution is there
+too), and pixels are (tanh + 1) / 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Upsampling = Literal["nearest", "transposed"]
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """The shape of a stylizing network; travels with its weights in the style file.
+
+    Attributes:
+        channels: Widths at full, half and quarter resolution.
+        residual_blocks: Residual blocks at quarter resolution.
+        upsampling: "nearest" (resize + convolution) or "transposed" convolution.
+        norm_epsilon: Added to the variance in every instance normalisation.
+
+    Raises:
+        ValueError: A field is out of its range.
+    """
+
+    channels: tuple[int, int, int] = (16, 32, 48)
+    residual_blocks: int = 5
+    upsampling: Upsampling = "nearest"
+    norm_epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if len(self.channels) != 3 or not all(0 < width <= 1024 for width in self.channels):
+            raise ValueError(f"channels must be three widths from 1 to 1024, not {self.channels}")
+        if not 0 <= self.residual_blocks <= 64:
+            raise ValueError(f"residual_blocks must be 0 to 64, not {self.residual_blocks}")
+        if self.upsampling not in get_args(Upsampling):
+            raise ValueError(f"upsampling must be one of {get_args(Upsampling)}")
+        if not 0 < self.norm_epsilon < 1:
+            raise ValueError(f"norm_epsilon must lie between 0 and 1, not {self.norm_epsilon}")
+
+    @property
+    def size_multiple(self) -> int:
+        """Height and width inside the network are padded to a multiple of this."""
+        return 4
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """The reverse of `to_json`.
+
+        Raises:
+            ValueError, TypeError: Fields are missing, unknown or out of range.
+        """
+        return cls(**{**fields, "channels": tuple(fields["channels"])})
+
+
+class ConvBlock(nn.Module):
+    """3 x 3 convolution, instance normalisation, and where asked ReLU; Table 1's "Conv"."""
+
+    def __init__(self, inputs: int, outputs: int, spec: NetworkSpec, *, stride: int = 1):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, stride)
+        self.norm = nn.InstanceNorm2d(outputs, eps=spec.norm_epsilon, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reflecting the border keeps it free of the dark frame that zeros would paint."""
+        return self.norm(self.conv(F.pad(x, (1, 1, 1, 1), mode="reflect")))
+
+
+class UpsampleBlock(nn.Module):
+    """Doubles height and width; Table 1's "Deconv", stride 1/2."""
+
+    def __init__(self, inputs: int, outputs: int, spec: NetworkSpec):
+        super().__init__()
+        self.resize = spec.upsampling == "nearest"
+        self.conv = (
+            nn.Conv2d(inputs, outputs, 3)
+            if self.resize
+            else nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1)
+        )
+        self.norm = nn.InstanceNorm2d(outputs, eps=spec.norm_epsilon, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C', 2H, 2W)."""
+        if self.resize:
+            x = F.pad(F.interpolate(x, scale_factor=2.0), (1, 1, 1, 1), mode="reflect")
+        return self.norm(self.conv(x))
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions and a skip; no activation after the second."""
+
+    def __init__(self, width: int, spec: NetworkSpec):
+        super().__init__()
+        self.first = ConvBlock(width, width, spec)
+        self.second = ConvBlock(width, width, spec)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same."""
+        return x + self.second(F.relu(self.first(x)))
+
+
+class StylizingNetwork(nn.Module):
+    """One frame in, the same frame painted out; no optical flow, no memory of other frames.
+
+    246,969 parameters with the default spec.
+    """
+
+    def __init__(self, spec: NetworkSpec | None = None):
+        super().__init__()
+        self.spec = spec = spec or NetworkSpec()
+        full, half, quarter = spec.channels
+        self.encoder = nn.ModuleList(
+            [
+                ConvBlock(3, full, spec),
+                ConvBlock(full, half, spec, stride=2),
+                ConvBlock(half, quarter, spec, stride=2),
+            ]
+        )
+        self.residuals = nn.ModuleList(
+            ResidualBlock(quarter, spec) for _ in range(spec.residual_blocks)
+        )
+        self.decoder = nn.ModuleList(
+            [UpsampleBlock(quarter, half, spec), UpsampleBlock(half, full, spec)]
+        )
+        self.output = ConvBlock(full, 3, spec)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Stylize frames.
+
+        Args:
+            frames: (N, 3, H, W) RGB in [0, 1], any H and W from 1 up, floating point.
+
+        Returns:
+            (N, 3, H, W) RGB in [0, 1], same dtype and device.
+        """
+        height, width = frames.shape[-2:]
+        x = self._pad(frames)
+        for block in (*self.encoder, *self.residuals, *self.decoder):
+            x = block(x) if isinstance(block, ResidualBlock) else F.relu(block(x))
+        pixels = (torch.tanh(self.output(x)) + 1) / 2
+        return pixels[..., :height, :width]
+
+    def _pad(self, frames: Tensor) -> Tensor:
+        """Repeat the last row and column up to a size that two halvings leave whole.
+
+        The least size is 8: at quarter resolution a reflected border needs two rows.
+        """
+        multiple = self.spec.size_multiple
+        height, width = frames.shape[-2:]
+        below = max(8, -(-height // multiple) * multiple) - height
+        right = max(8, -(-width // multiple) * multiple) - width
+        return F.pad(frames, (0, right, 0, below), mode="replicate") if below or right else frames

@@ -1,0 +1,247 @@
+"""A style: weights, network shape and provenance in one safetensors file; and the style library."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from platformdirs import user_data_path
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from .errors import StyleError
+from .network import NetworkSpec, StylizingNetwork
+
+FORMAT_VERSION = "1"
+SUFFIX = ".safetensors"
+SHIPPED = Path(__file__).parent / "weights"
+# The default network takes 1 MB; whatever is far beyond that is not one of ours.
+MAX_FILE_BYTES = 256 * 2**20
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Painting:
+    """The picture that a style was trained on."""
+
+    title: str
+    artist: str
+    year: str
+    licence: str
+
+
+@dataclass(frozen=True, eq=False)
+class Style:
+    """A trained style.
+
+    Attributes:
+        name: What the command line calls it: lower case letters, digits, "-" and "_".
+        title: What people call it.
+        painting: Provenance of the picture.
+        spec: Shape of the network.
+        weights: Tensor name to float32 tensor on the CPU, as `StylizingNetwork.state_dict` has it.
+        training: How it was trained: command line, seed, settings, footage.
+        figures: What was measured on held-out footage.
+
+    Raises:
+        StyleError: The weights do not fit the spec, or the name is not allowed.
+    """
+
+    name: str
+    title: str
+    painting: Painting
+    spec: NetworkSpec
+    weights: Mapping[str, Tensor] = field(repr=False)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise StyleError(
+                f"{self.name!r} can't name a style", hint="use a-z, 0-9, - and _, at most 64"
+            )
+        _check_weights(self.weights, self.spec)
+
+    def network(self) -> StylizingNetwork:
+        """A network of this style, on the CPU in float32, for inference."""
+        network = StylizingNetwork(self.spec)
+        network.load_state_dict(dict(self.weights))
+        return network.eval().requires_grad_(requires_grad=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over spec and weights: the same digest paints the same picture."""
+        digest = hashlib.sha256(json.dumps(self.spec.to_json(), sort_keys=True).encode())
+        for name in sorted(self.weights):
+            digest.update(name.encode())
+            digest.update(self.weights[name].contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write the style file; a reader never sees half of it.
+
+        Raises:
+            StyleError: The file can't be written.
+        """
+        about = {
+            "name": self.name,
+            "title": self.title,
+            "painting": asdict(self.painting),
+            "network": self.spec.to_json(),
+            "training": dict(self.training),
+            "figures": dict(self.figures),
+        }
+        metadata = {"housestyle_format": FORMAT_VERSION, "style": json.dumps(about)}
+        tensors = {name: tensor.contiguous() for name, tensor in self.weights.items()}
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(save_tensors(tensors, metadata))
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise StyleError(f"can't be written: {error.strerror}", path=path) from error
+
+    @classmethod
+    def load(cls, path: Path) -> Style:
+        """Read a style file.
+
+        Raises:
+            StyleError: Missing, truncated, not safetensors, not a style, of an unknown format
+                version, or with tensors that are missing, misshapen or not finite.
+        """
+        content = _read(path)
+        try:
+            tensors = load_tensors(content)
+        except SafetensorError as error:
+            raise StyleError(_what_is_wrong(content), path=path) from error
+        about = _about(content, path)
+        try:
+            return cls(
+                name=about["name"],
+                title=about["title"],
+                painting=Painting(**about["painting"]),
+                spec=NetworkSpec.from_json(about["network"]),
+                weights=tensors,
+                training=about["training"],
+                figures=about["figures"],
+            )
+        except StyleError as error:
+            raise StyleError(error.what, path=path, hint=error.hint) from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StyleError(f"has a damaged description: {error}", path=path) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise StyleError("is too large for a style file", path=path)
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise StyleError("no such style file", path=path) from error
+    except OSError as error:
+        raise StyleError(f"can't be read: {error.strerror}", path=path) from error
+
+
+def _what_is_wrong(content: bytes) -> str:
+    """Tell a style file that was cut short from a file of another kind.
+
+    A safetensors file starts with the header's length (8 bytes, little endian) and a JSON object.
+    """
+    if not content:
+        return "is empty"
+    starts_right = len(content) < 9 or content[8:9] == b"{"
+    plausible = int.from_bytes(content[:8], "little") < MAX_FILE_BYTES
+    if starts_right and plausible:
+        return "is a safetensors file that is cut short or damaged"
+    return "is not a safetensors file"
+
+
+def _about(content: bytes, path: Path) -> dict[str, Any]:
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    metadata = header.get("__metadata__", {})
+    version = metadata.get("housestyle_format")
+    if version is None or "style" not in metadata:
+        raise StyleError("is a safetensors file, but not a Housestyle style", path=path)
+    if version != FORMAT_VERSION:
+        raise StyleError(
+            f"has format version {version}; this program reads version {FORMAT_VERSION}",
+            path=path,
+            hint="update Housestyle",
+        )
+    try:
+        return json.loads(metadata["style"])
+    except ValueError as error:
+        raise StyleError(f"has a damaged description: {error}", path=path) from error
+
+
+def _check_weights(weights: Mapping[str, Tensor], spec: NetworkSpec) -> None:
+    with torch.device("meta"):
+        expected = StylizingNetwork(spec).state_dict()
+    if missing := expected.keys() - weights.keys():
+        raise StyleError(f"lacks the tensor {min(missing)}")
+    if surplus := weights.keys() - expected.keys():
+        raise StyleError(f"holds a tensor that is not the network's: {min(surplus)}")
+    for name, tensor in weights.items():
+        shape = tuple(expected[name].shape)
+        if tuple(tensor.shape) != shape:
+            raise StyleError(f"{name} has shape {tuple(tensor.shape)} instead of {shape}")
+        if tensor.dtype != torch.float32:
+            raise StyleError(f"{name} is {tensor.dtype} instead of float32")
+        if not tensor.isfinite().all():
+            raise StyleError(f"{name} holds values that are not finite")
+
+
+def user_styles() -> Path:
+    """The user's style folder (may not exist yet)."""
+    return user_data_path("housestyle", appauthor=False) / "styles"
+
+
+def style_paths() -> dict[str, Path]:
+    """Every style of the library, name to file; the user's come before the shipped."""
+    found: dict[str, Path] = {}
+    for folder in (user_styles(), SHIPPED):
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def list_styles() -> list[Style]:
+    """Load every style of the library; a damaged file is left out with a warning."""
+    styles = []
+    for path in style_paths().values():
+        try:
+            styles.append(Style.load(path))
+        except StyleError as error:
+            warnings.warn(str(error), stacklevel=2)
+    return styles
+
+
+def load_style(name: str | Path) -> Style:
+    """Load a style by library name or by path.
+
+    Args:
+        name: A shipped name, a name in the user's library, or the path of a style file.
+
+    Raises:
+        StyleError: Unknown (the nearest name is suggested) or damaged.
+    """
+    if isinstance(name, Path) or name.endswith(SUFFIX) or Path(name).parent != Path():
+        return Style.load(Path(name))
+    known = style_paths()
+    if name in known:
+        return Style.load(known[name])
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(known))}"
+    raise StyleError(f"there is no style named {name!r}", hint=hint)
