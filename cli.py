@@ -49,8 +49,13 @@ def _train(options: argparse.Namespace) -> int:
     settings = TrainingSettings(iterations=options.iterations, seed=options.seed)
     about = Painting(options.title, options.artist, options.year, options.licence)
     train(
-        options.painting, options.clips, name=options.name, about=about, settings=settings,
+        options.painting,
+        options.clips,
+        name=options.name,
+        about=about,
+        settings=settings,
         output=user_styles() / f"{options.name}.safetensors",
-        loss_weights=options.loss_weights, device=options.device,
+        loss_weights=options.loss_weights,
+        device=options.device,
     )
     return 0

@@ -1,21 +1,121 @@
-"""Clips on disk."""
+"""Probe and read a clip: native planes, exact rational times, everything else as packets."""
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideDataType
+from av.stream import Disposition
 
 from .errors import MediaError
+from .frame import ChromaLocation, Colour, Frame, PixelFormat, Range, pixel_format
 
 CLIP_SUFFIXES = frozenset(
     ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .webm .wmv".split()
 )
+# Transport and program streams count from an arbitrary clock; their zero means nothing.
+CLOCKED_CONTAINERS = frozenset({"mpegts", "mpeg"})
+# Codecs of the MPEG-1 school, which site chroma between the luma samples (H.262, annex; JFIF).
+_CENTRED_CHROMA = frozenset({"mjpeg", "mpeg1video", "h263"})
+_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """The picture track of a clip.
+
+    Attributes:
+        index: Stream index in the container.
+        codec: FFmpeg's name of the codec.
+        width, height: Coded size in pixels, before rotation.
+        native_format: FFmpeg's name of the decoder's pixel format.
+        pixel_format: The format in which frames are handed out; holds what the native one holds,
+            except alpha and more than 12 bit.
+        colour: Facts of the colour, unspecified ones filled as players do.
+        frame_rate: Average frames per second, exact; None where the container does not say.
+        time_base: Seconds; the unit of every frame's pts and duration.
+        duration: Seconds; None where the container does not say.
+        frames: Expected number of frames, a guess from the header: never a promise.
+        sample_aspect_ratio: Width of a pixel over its height; None where not stated (square).
+        display_matrix: Rotation and mirroring for display, 9 integers as FFmpeg has them.
+        rotation: The same in degrees counter-clockwise, without mirroring.
+        interlaced: Whether the first frame is made of two fields.
+        has_alpha: Whether the native format holds transparency.
+    """
+
+    index: int
+    codec: str
+    width: int
+    height: int
+    native_format: str
+    pixel_format: PixelFormat
+    colour: Colour
+    frame_rate: Fraction | None
+    time_base: Fraction
+    duration: Fraction | None
+    frames: int | None
+    sample_aspect_ratio: Fraction | None
+    display_matrix: tuple[int, ...] | None
+    rotation: int
+    interlaced: bool
+    has_alpha: bool
+
+    @property
+    def hdr(self) -> str | None:
+        """ "PQ" or "HLG" where the transfer says so (H.273: 16, 18)."""
+        return _HDR_TRANSFERS.get(self.colour.transfer)
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """A track that is not the picture."""
+
+    index: int
+    type: str
+    codec: str
+    language: str | None
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What `probe` finds.
+
+    Attributes:
+        path: The file.
+        container: FFmpeg's name of the format, e.g. "mov,mp4,m4a,3gp,3g2,mj2".
+        origin: Seconds that the reader takes off every timestamp; 0 except for transport and
+            program streams, which count from an arbitrary clock.
+        video: The picture track.
+        others: Every other track, in the container's order.
+    """
+
+    path: Path
+    container: str
+    origin: Fraction
+    video: VideoInfo
+    others: tuple[StreamInfo, ...]
+
+    @property
+    def audio(self) -> tuple[StreamInfo, ...]:
+        """The sound tracks."""
+        return tuple(stream for stream in self.others if stream.type == "audio")
 
 
 def find_clips(folder: Path, *, recursive: bool) -> list[Path]:
     """The clips of a folder by their suffix, sorted by path; hidden files are left out.
 
     Raises:
-        MediaError: The folder can't be read.
+        MediaError: There is no such folder.
     """
     if not folder.is_dir():
         raise MediaError("no such folder", path=folder)
@@ -27,3 +127,367 @@ def find_clips(folder: Path, *, recursive: bool) -> list[Path]:
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and path.is_file()
     )
+
+
+def probe(path: Path) -> ClipInfo:
+    """Look at a clip; decodes its first frame.
+
+    Raises:
+        MediaError: Missing, empty, not a clip, without picture, cut short, or its first frame
+            can't be decoded.
+        ColourError: Its colours have no conversion here.
+    """
+    with ClipReader(path) as reader:
+        return reader.info
+
+
+def read(path: Path) -> Iterator[Frame]:
+    """The frames of a clip in presentation order.
+
+    Raises:
+        MediaError: As `probe`, and when a frame can't be decoded.
+    """
+    with ClipReader(path) as reader:
+        for item in reader:
+            if isinstance(item, Frame):
+                yield item
+
+
+class ClipReader:
+    """One pass over a clip; iterate to get `Frame`s and, of every other track, packets.
+
+    Frames come in presentation order, packets as they lie in the file between them. Packets
+    whose stream is the picture's are decoded and not handed out.
+
+    Attributes:
+        container: PyAV's container, the templates for copied streams.
+        info: As `probe` returns it.
+
+    Raises:
+        MediaError: See `probe` and `read`.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.container = _open(path)
+        try:
+            self._stream = _picture_stream(self.container, path)
+            _check_whole(self.container, path)
+            self._stream.thread_type = "AUTO"
+            self.info = self._look()
+            # Back to the beginning, by opening anew: not every format can seek.
+            self.container.close()
+            self.container = _open(path)
+            self._stream = self.container.streams[self.info.video.index]
+            self._stream.codec_context.thread_type = "AUTO"
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.container.close()
+
+    def __iter__(self) -> Iterator[Frame | av.Packet]:
+        last_end: Fraction | None = None
+        last_pts: int | None = None
+        try:
+            for packet in self.container.demux():
+                if packet.stream.index != self._stream.index:
+                    if packet.dts is not None or packet.pts is not None:
+                        last_end = _later(last_end, _packet_end(packet))
+                        yield self._from_origin(packet)
+                    continue
+                for picture in packet.decode():
+                    assert isinstance(picture, av.VideoFrame)
+                    frame = self._frame(picture, last_pts)
+                    last_pts = frame.pts
+                    last_end = _later(last_end, frame.time + frame.duration * frame.time_base)
+                    yield frame
+        except (av.error.FFmpegError, OSError) as error:
+            raise MediaError(
+                f"can't be read on after {_at(last_pts, self.info.video.time_base)}: "
+                f"{_reason(error)}",
+                path=self.path,
+            ) from error
+        self._check_end(last_end)
+
+    def _look(self) -> ClipInfo:
+        try:
+            first = next(self.container.decode(self._stream), None)
+        except (av.error.FFmpegError, OSError) as error:
+            raise MediaError(
+                f"its first frame can't be decoded: {_reason(error)}", path=self.path
+            ) from error
+        if first is None:
+            raise MediaError("holds no picture that can be decoded", path=self.path)
+        try:
+            video = _video_info(self._stream, first)
+        except MediaError as error:
+            error.path = self.path
+            raise
+        others = tuple(
+            _stream_info(stream)
+            for stream in self.container.streams
+            if stream.index != self._stream.index
+        )
+        name = self.container.format.name
+        origin = _origin(self.container) if name in CLOCKED_CONTAINERS else Fraction(0)
+        return ClipInfo(self.path, name, origin, video, others)
+
+    def _frame(self, picture: av.VideoFrame, last_pts: int | None) -> Frame:
+        video = self.info.video
+        if (picture.width, picture.height) != (video.width, video.height):
+            raise MediaError(
+                f"changes its size from {video.width}x{video.height} to "
+                f"{picture.width}x{picture.height} after {_at(last_pts, video.time_base)}",
+                path=self.path,
+                hint="cut it there and convert the parts",
+            )
+        step = picture.duration or self._usual_duration()
+        pts = self._pts(picture, last_pts, step)
+        if last_pts is not None and pts <= last_pts:
+            raise MediaError(
+                f"has a frame at {_at(pts, video.time_base)} that does not come after the one "
+                f"before it, at {_at(last_pts, video.time_base)}",
+                path=self.path,
+                hint="rewrite its timestamps first, e.g. with ffmpeg -fflags +genpts",
+            )
+        return from_av(picture, video, pts=pts, duration=step)
+
+    def _pts(self, picture: av.VideoFrame, last_pts: int | None, step: int) -> int:
+        video = self.info.video
+        if picture.pts is None:
+            return 0 if last_pts is None else last_pts + step
+        return picture.pts - int(self.info.origin / video.time_base)
+
+    def _usual_duration(self) -> int:
+        video = self.info.video
+        return round(1 / (video.frame_rate or 25) / video.time_base)
+
+    def _from_origin(self, packet: av.Packet) -> av.Packet:
+        if self.info.origin and packet.time_base:
+            shift = round(self.info.origin / packet.time_base)
+            packet.pts = None if packet.pts is None else packet.pts - shift
+            packet.dts = None if packet.dts is None else packet.dts - shift
+        return packet
+
+    def _check_end(self, last_end: Fraction | None) -> None:
+        """Matroska tells its duration when it was finished; a file that ends before it was cut."""
+        if "matroska" not in self.info.container or not self.container.duration:
+            return
+        promised = Fraction(self.container.duration, av.time_base)
+        if last_end is not None and last_end < promised - max(1, promised / 50):
+            raise MediaError(
+                f"is cut short: it ends at {float(last_end):.2f} s of {float(promised):.2f} s",
+                path=self.path,
+            )
+
+
+def _open(path: Path) -> InputContainer:
+    if not path.exists():
+        raise MediaError("no such file", path=path)
+    if not path.is_file():
+        raise MediaError("is not a file", path=path)
+    try:
+        if path.stat().st_size == 0:
+            raise MediaError("is empty (0 bytes)", path=path)
+        # "file:" keeps names with a colon or a percent sign from being read as something else.
+        return av.open(f"file:{path}", metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as error:
+        raise MediaError(f"can't be opened as a clip: {_reason(error)}", path=path) from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _picture_stream(container: InputContainer, path: Path) -> av.VideoStream:
+    """The first video track that is not a cover picture."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
+            return stream
+    raise MediaError("holds no moving picture", path=path)
+
+
+def _check_whole(container: InputContainer, path: Path) -> None:
+    """An MP4 or MOV tells where its last sample lies; a shorter file was cut."""
+    if "mp4" not in container.format.name:
+        return
+    size = path.stat().st_size
+    ends = [_last_byte(stream) for stream in container.streams]
+    if missing := max(ends, default=0) - size:
+        if missing > 0:
+            raise MediaError(f"is cut short: at least {missing} bytes are missing", path=path)
+
+
+def _last_byte(stream: av.stream.Stream) -> int:
+    entries = stream.index_entries
+    if not len(entries):
+        return 0
+    last = entries[len(entries) - 1]
+    return last.pos + last.size
+
+
+def _origin(container: InputContainer) -> Fraction:
+    starts = [
+        stream.start_time * stream.time_base
+        for stream in container.streams
+        if stream.start_time is not None and stream.time_base
+    ]
+    return min(starts, default=Fraction(0))
+
+
+def _later(one: Fraction | None, other: Fraction) -> Fraction:
+    return other if one is None else max(one, other)
+
+
+def _packet_end(packet: av.Packet) -> Fraction:
+    start = packet.pts if packet.pts is not None else packet.dts
+    assert start is not None
+    return (start + (packet.duration or 0)) * Fraction(packet.time_base)
+
+
+def _at(pts: int | None, time_base: Fraction) -> str:
+    return "its start" if pts is None else f"{float(pts * time_base):.3f} s"
+
+
+def _stream_info(stream: av.stream.Stream) -> StreamInfo:
+    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+    return StreamInfo(stream.index, stream.type, codec, stream.language)
+
+
+def _video_info(stream: av.VideoStream, first: av.VideoFrame) -> VideoInfo:
+    native, form = first.format.name, working_format(first.format)
+    colour = Colour.resolve(
+        matrix=first.colorspace,
+        range=first.color_range,
+        primaries=first.color_primaries,
+        transfer=first.color_trc,
+        pixel_format=form,
+        width=first.width,
+        height=first.height,
+        full_range_format=native.startswith("yuvj"),
+    )
+    if stream.codec_context.name in _CENTRED_CHROMA:
+        colour = replace(colour, chroma_location=ChromaLocation.CENTER)
+    assert stream.time_base is not None
+    duration = None if stream.duration is None else stream.duration * stream.time_base
+    rate = stream.average_rate
+    return VideoInfo(
+        index=stream.index,
+        codec=stream.codec_context.name,
+        width=first.width,
+        height=first.height,
+        native_format=native,
+        pixel_format=form,
+        colour=colour,
+        frame_rate=rate,
+        time_base=stream.time_base,
+        duration=duration,
+        frames=stream.frames or (round(duration * rate) if duration and rate else None),
+        sample_aspect_ratio=stream.sample_aspect_ratio or None,
+        display_matrix=_display_matrix(first),
+        rotation=first.rotation,
+        interlaced=first.interlaced_frame,
+        has_alpha=any(component.is_alpha for component in first.format.components),
+    )
+
+
+def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+    try:
+        data = next((d for d in frame.side_data if d.type == SideDataType.DISPLAYMATRIX), None)
+    except ValueError:
+        # PyAV can't list side data of a kind that it doesn't know.
+        return _rotation_matrix(frame.rotation) if frame.rotation else None
+    return None if data is None else struct.unpack("=9i", bytes(data))
+
+
+def _rotation_matrix(degrees: int) -> tuple[int, ...]:
+    """A quarter turn counter-clockwise as FFmpeg writes it (16.16 fixed point, last row 2.30)."""
+    one = 1 << 16
+    cosine, sine = {0: (one, 0), 90: (0, one), -90: (0, -one)}.get(degrees, (-one, 0))
+    return (cosine, -sine, 0, sine, cosine, 0, 0, 0, 1 << 30)
+
+
+def working_format(native: av.VideoFormat) -> PixelFormat:
+    """The format of `PIXEL_FORMATS` that holds what a native format holds.
+
+    Packed, semi-planar and palette formats are repacked without loss; chroma that is subsampled
+    otherwise than 4:2:0 and 4:2:2 becomes 4:4:4; alpha and what lies below 12 bit are dropped.
+    """
+    bits = max(component.bits for component in native.components)
+    depth = next((depth for depth in (8, 10, 12) if bits <= depth), 12)
+    name = _layout(native) + ("" if depth == 8 else f"{depth}le")
+    return pixel_format(name)
+
+
+def _layout(native: av.VideoFormat) -> str:
+    if native.is_rgb or native.has_palette or native.is_bayer:
+        return "gbrp"
+    colours = [component for component in native.components if not component.is_alpha]
+    if len(colours) < 3:
+        return "gray"
+    luma, chroma = colours[0], colours[1]
+    ratio = (-(-luma.width // chroma.width), -(-luma.height // chroma.height))
+    return {(2, 2): "yuv420p", (2, 1): "yuv422p"}.get(ratio, "yuv444p")
+
+
+def from_av(picture: av.VideoFrame, video: VideoInfo, *, pts: int, duration: int) -> Frame:
+    """A decoded PyAV picture as a `Frame`; its planes are views, not copies."""
+    form = video.pixel_format
+    plain = "yuvj" + form.name[3:] if form.name.startswith("yuv") else form.name
+    if picture.format.name not in (form.name, plain):
+        same_range = int(video.colour.range)
+        picture = picture.reformat(
+            format=form.name, src_color_range=same_range, dst_color_range=same_range
+        )
+    planes = tuple(
+        _view(picture.planes[index], form, form.plane_shape(index, video.width, video.height))
+        for index in range(form.plane_count)
+    )
+    return Frame(
+        planes=planes,
+        pixel_format=form,
+        width=video.width,
+        height=video.height,
+        pts=pts,
+        duration=duration,
+        time_base=video.time_base,
+        colour=video.colour,
+    )
+
+
+def to_av(frame: Frame) -> av.VideoFrame:
+    """A `Frame` as a PyAV picture, with its timing and colour tags."""
+    picture = av.VideoFrame(frame.width, frame.height, frame.pixel_format.name)
+    for index, plane in enumerate(frame.planes):
+        _view(picture.planes[index], frame.pixel_format, plane.shape)[...] = plane
+    picture.pts = frame.pts
+    picture.duration = frame.duration
+    picture.time_base = frame.time_base
+    picture.colorspace = frame.colour.matrix
+    picture.color_range = frame.colour.range
+    picture.color_primaries = frame.colour.primaries
+    picture.color_trc = frame.colour.transfer
+    return picture
+
+
+def _view(
+    plane: av.video.plane.VideoPlane, form: PixelFormat, shape: tuple[int, ...]
+) -> np.ndarray:
+    rows, columns = shape
+    samples = np.frombuffer(plane, form.dtype)
+    stride = plane.line_size // form.dtype.itemsize
+    return samples[: rows * stride].reshape(rows, stride)[:, :columns]

@@ -89,9 +89,7 @@ def _cached(path: Path) -> Footage:
 def _key(path: Path) -> str:
     facts = path.stat()
     identity = [str(path.resolve()), facts.st_size, facts.st_mtime_ns, LONG_SIDE, PAIRS_PER_CLIP]
-    return hashlib.sha256(
-        json.dumps([*identity, FlowEstimator.version]).encode()
-    ).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([*identity, FlowEstimator.version]).encode()).hexdigest()[:32]
 
 
 def _extract(path: Path) -> tuple[NDArray[np.void], dict[str, int]]:

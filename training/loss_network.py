@@ -141,7 +141,9 @@ class LossNetwork(nn.Module):
         return {name: total / count for name, total in sums.items()}
 
 
-def _conv(tensors: dict[str, Tensor], index: int, inputs: int, outputs: int, path: Path) -> nn.Conv2d:
+def _conv(
+    tensors: dict[str, Tensor], index: int, inputs: int, outputs: int, path: Path
+) -> nn.Conv2d:
     conv = nn.Conv2d(inputs, outputs, 3, padding=1)
     for part, own in (("weight", conv.weight), ("bias", conv.bias)):
         name = f"features.{index}.{part}"

@@ -122,9 +122,7 @@ def train(
         weights = {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
         progress = {"steps": step, "seconds": round(time.monotonic() - started)}
         title = f"{about.title}, after {about.artist}"
-        return Style(
-            name, title, about, settings.network, weights, provenance | progress, figures
-        )
+        return Style(name, title, about, settings.network, weights, provenance | progress, figures)
 
     steps = _steps(network, loss_network, sampler, grams, settings)
     with tqdm(steps, total=settings.iterations, desc=name, unit="step", dynamic_ncols=True) as bar:

@@ -1,0 +1,151 @@
+"""Every track but the picture, copied packet for packet."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.stream import Stream
+
+from ..core.errors import OutputError
+from ..core.media import ClipInfo, StreamInfo
+
+# Written by the muxer itself, or true only of the file they came from.
+_OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+_ADTS_SYNC = 0xFFF
+_MOVIE_TIMESCALE_LIMIT = 2**31
+
+
+class TrackDigest:
+    """Fingerprint of a track's packets: how many, and what they hold."""
+
+    def __init__(self) -> None:
+        self.packets = 0
+        self._hash = hashlib.blake2b(digest_size=16)
+
+    def add(self, packet: av.Packet) -> None:
+        """Count one packet in."""
+        self.packets += 1
+        self._hash.update(payload(packet))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TrackDigest):
+            return NotImplemented
+        return (self.packets, self._hash.digest()) == (other.packets, other._hash.digest())
+
+    __hash__ = None  # type: ignore[assignment]  it grows
+
+
+def payload(packet: av.Packet) -> memoryview:
+    """A packet's content; AAC without the ADTS header that only streams need.
+
+    MP4, MOV and Matroska say once for the track what ADTS (ISO/IEC 14496-3, 1.A.2.2) repeats in
+    7 or 9 bytes before every packet, and their muxers take it off.
+    """
+    content = memoryview(packet)
+    codec = packet.stream.codec_context
+    if codec is not None and codec.name.startswith("aac") and len(content) >= 7:
+        if int.from_bytes(content[:2]) >> 4 == _ADTS_SYNC:
+            return content[7 if content[1] & 1 else 9 :]
+    return content
+
+
+class CopiedTracks:
+    """The tracks that go from one clip to the other as they are.
+
+    Attributes:
+        left_out: One line for each track that the container can't hold; never sound.
+        digests: Output stream index of each sound track to what was written.
+
+    Raises:
+        OutputError: The container can't hold a sound track.
+    """
+
+    def __init__(self, source: InputContainer, info: ClipInfo, target: OutputContainer):
+        self.left_out: list[str] = []
+        self.digests: dict[int, TrackDigest] = {}
+        self._target = target
+        self._tracks: dict[int, Stream] = {}
+        for stream in info.others:
+            self._add(source.streams[stream.index], stream)
+
+    def _add(self, template: Stream, about: StreamInfo) -> None:
+        if "timecode" in template.metadata and about.type == "data":
+            return  # QuickTime's timecode track is written anew from the picture's metadata.
+        try:
+            if about.type not in ("audio", "subtitle", "video"):
+                raise ValueError(about.type)
+            copy = self._target.add_stream_from_template(template)
+        except ValueError as error:
+            self._refuse(about, error)
+            return
+        copy.metadata.update(template.metadata)
+        copy.disposition = template.disposition
+        self._tracks[about.index] = copy
+        if about.type == "audio":
+            self.digests[copy.index] = TrackDigest()
+
+    def _refuse(self, about: StreamInfo, error: ValueError) -> None:
+        if about.type == "audio":
+            raise OutputError(
+                f"sound track {about.index} ({about.codec}) can't be held by "
+                f"{self._target.format.name}",
+                hint="use --container mov or --container mkv",
+            ) from error
+        self.left_out.append(
+            f"track {about.index} ({about.type}, {about.codec}) is left out: "
+            f"{self._target.format.name} can't hold it as it is"
+        )
+
+    def mux(self, packet: av.Packet) -> None:
+        """Write a packet of any track of the source, if its track is copied."""
+        copy = self._tracks.get(packet.stream.index)
+        if copy is None:
+            return
+        if copy.index in self.digests:
+            self.digests[copy.index].add(packet)
+        if packet.dts is None:
+            packet.dts = packet.pts
+        packet.stream = copy
+        self._target.mux(packet)
+
+
+def copy_metadata(source: InputContainer, info: ClipInfo, target: OutputContainer) -> None:
+    """Title, dates, chapters and the start timecode."""
+    kept = {key: value for key, value in source.metadata.items() if key not in _OWN_TAGS}
+    target.metadata.update(kept)
+    if not info.origin:
+        target.set_chapters(source.chapters())
+    picture = target.streams.video[0]
+    picture.metadata.update(source.streams[info.video.index].metadata)
+    for stream in source.streams:
+        if "timecode" in stream.metadata:
+            picture.metadata.setdefault("timecode", stream.metadata["timecode"])
+
+
+def movie_timescale(source: InputContainer) -> int:
+    """Ticks a second in which MP4 and MOV can write when each track starts, exactly.
+
+    A start later than 0 is written in ticks of the movie, 1/1000 s unless told otherwise, which
+    would move sound against picture by up to half a millisecond.
+    """
+    return _common_scale(
+        _track_scale(stream) for stream in source.streams if stream.time_base is not None
+    )
+
+
+def _track_scale(stream: Stream) -> Fraction:
+    rate = stream.codec_context.sample_rate if stream.type == "audio" else None
+    return Fraction(1, rate) if rate else Fraction(stream.time_base or 1)
+
+
+def _common_scale(time_bases: Iterable[Fraction]) -> int:
+    scale = 1000
+    for time_base in time_bases:
+        wider = math.lcm(scale, time_base.denominator)
+        scale = wider if wider < _MOVIE_TIMESCALE_LIMIT else scale
+    return scale

@@ -1,0 +1,107 @@
+"""Files and folders to jobs: which clip becomes which file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import UsageError
+from ..core.media import find_clips
+from .clip import MUXERS
+from .encode import CODECS
+
+CONTAINERS = tuple(suffix.lstrip(".") for suffix in MUXERS)
+# What these hold, the written container holds too; everything else becomes MP4.
+_KEPT_SUFFIXES = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".mkv": ".mkv", ".webm": ".mkv"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One clip to be done."""
+
+    source: Path
+    output: Path
+
+
+def plan(
+    inputs: Sequence[Path],
+    output: Path | None,
+    *,
+    style_name: str,
+    recursive: bool = False,
+    container: str | None = None,
+    codec: str = "auto",
+) -> list[Job]:
+    """Decide every output's name before anything is done.
+
+    Without `output` each clip gets ``<name>.<style>.<suffix>`` beside it. With one, a single
+    file goes to it if it has a clip's suffix, and everything else goes into it as a folder:
+    the tree of one input folder directly, the trees of several each under its folder's name.
+    Clips that differ only in their suffix keep it in the name (``a.avi.mp4``, ``a.mpg.mp4``).
+    What an earlier run wrote is not taken for an input.
+
+    Raises:
+        UsageError: No clips, or two clips would get one name.
+    """
+    sources = [
+        (clip, within) for path in inputs for clip, within in _clips_of(path, recursive, inputs)
+    ]
+    if output is not None and _is_file_name(output, inputs):
+        return [Job(inputs[0], output)]
+    if output is not None:
+        sources = [(clip, within) for clip, within in sources if not clip.is_relative_to(output)]
+    suffixes = {clip: _suffix(clip, container, codec) for clip, _ in sources}
+    if output is None:
+        named = {
+            clip: clip.with_name(f"{clip.stem}.{style_name}{suffixes[clip]}") for clip, _ in sources
+        }
+    else:
+        named = {clip: output / within.with_suffix(suffixes[clip]) for clip, within in sources}
+    written = set(named.values()) if output is None else set()
+    jobs = [Job(clip, name) for clip, name in _told_apart(named).items() if clip not in written]
+    if not jobs:
+        raise UsageError("no clips here", path=inputs[0], hint="--recursive looks into subfolders")
+    return jobs
+
+
+def _clips_of(
+    path: Path,
+    recursive: bool,
+    inputs: Sequence[Path],  # noqa: FBT001
+) -> list[tuple[Path, Path]]:
+    """Clips with their place in the mirrored tree."""
+    if not path.is_dir():
+        return [(path, Path(path.name))]
+    base = path if len(inputs) == 1 else path.resolve().parent
+    clips = find_clips(path if len(inputs) == 1 else path.resolve(), recursive=recursive)
+    return [(clip, clip.relative_to(base)) for clip in clips]
+
+
+def _is_file_name(output: Path, inputs: Sequence[Path]) -> bool:
+    single = len(inputs) == 1 and not inputs[0].is_dir()
+    return single and not output.is_dir() and output.suffix.lower() in MUXERS
+
+
+def _suffix(clip: Path, container: str | None, codec: str) -> str:
+    if container is not None:
+        return f".{container}"
+    kept = _KEPT_SUFFIXES.get(clip.suffix.lower(), ".mp4")
+    holders = CODECS[codec].containers if codec in CODECS else CONTAINERS
+    return kept if kept.lstrip(".") in holders else f".{holders[0]}"
+
+
+def _told_apart(named: dict[Path, Path]) -> dict[Path, Path]:
+    counts = Counter(named.values())
+    apart = {
+        clip: name if counts[name] == 1 else name.with_name(f"{clip.name}{name.suffix}")
+        for clip, name in named.items()
+    }
+    for name, count in Counter(apart.values()).items():
+        if count > 1:
+            clips = ", ".join(str(clip) for clip, other in apart.items() if other == name)
+            raise UsageError(
+                f"{clips} would both be written to one file", path=name, hint="convert one by one"
+            )
+    return apart

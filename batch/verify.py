@@ -1,0 +1,93 @@
+"""Read a written clip back, and compare it with what was meant to be written."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from ..core.errors import MediaError, OutputError
+from ..core.frame import Frame
+from ..core.media import ClipInfo, ClipReader
+from .mux import TrackDigest
+
+
+@dataclass
+class Expectation:
+    """What was written, noted as it went by; 16 bytes a frame.
+
+    Attributes:
+        time_base: Seconds; the unit of the times.
+        tolerance: Seconds by which a time may be rounded; 0 where the container is exact.
+        pts: Of every frame.
+        last_end: Of the last frame, in units of `time_base`.
+        digests: Output stream index of each sound track to its packets.
+    """
+
+    time_base: Fraction
+    tolerance: Fraction = Fraction(0)
+    pts: array[int] = field(default_factory=lambda: array("q"))
+    last_end: int = 0
+    digests: dict[int, TrackDigest] = field(default_factory=dict)
+
+    def add(self, frame: Frame) -> None:
+        """Note a frame."""
+        self.pts.append(frame.pts)
+        self.last_end = frame.pts + frame.duration
+
+
+def verify(path: Path, expected: Expectation, name: Path) -> None:
+    """Decode a written clip whole; every frame, every time, every sound packet must be there.
+
+    Args:
+        path: The written file.
+        expected: What it should hold.
+        name: What to call the file in an error: the name it was going to get.
+
+    Raises:
+        OutputError: Something differs; says what.
+    """
+    try:
+        with ClipReader(path) as reader:
+            info = reader.info
+            frames, end, digests = _read_back(reader, expected)
+    except MediaError as error:
+        raise OutputError(f"did not read back: {error.what}", path=name) from error
+    if frames != len(expected.pts):
+        raise OutputError(f"has {frames} frames instead of {len(expected.pts)}", path=name)
+    _check_duration(info, end, expected, name)
+    if digests != expected.digests:
+        raise OutputError("sound packets differ from the source's", path=name)
+
+
+def _read_back(
+    reader: ClipReader, expected: Expectation
+) -> tuple[int, Fraction, dict[int, TrackDigest]]:
+    digests = {index: TrackDigest() for index in expected.digests}
+    count, end = 0, Fraction(0)
+    for item in reader:
+        if isinstance(item, Frame):
+            _check_time(item, count, expected)
+            count += 1
+            end = item.time + item.duration * item.time_base
+        elif item.stream.index in digests:
+            digests[item.stream.index].add(item)
+    return count, end, digests
+
+
+def _check_time(frame: Frame, index: int, expected: Expectation) -> None:
+    if index >= len(expected.pts):
+        return
+    wanted = expected.pts[index] * expected.time_base
+    if abs(frame.time - wanted) > expected.tolerance:
+        raise MediaError(
+            f"frame {index} is at {float(frame.time):.6f} s instead of {float(wanted):.6f} s"
+        )
+
+
+def _check_duration(info: ClipInfo, end: Fraction, expected: Expectation, name: Path) -> None:
+    """The last frame lasts as long as the source's, to a tick of the container."""
+    wanted = expected.last_end * expected.time_base
+    if abs(end - wanted) > max(expected.tolerance, info.video.time_base):
+        raise OutputError(f"ends at {float(end):.6f} s instead of {float(wanted):.6f} s", path=name)

@@ -1,0 +1,156 @@
+"""Frames in, stylized frames out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from .colour import from_rgb, to_rgb
+from .errors import DeviceError, UsageError
+from .frame import Frame
+from .style import Style, load_style
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# BT.709 luma; which matrix splits lightness from colour makes no visible difference here.
+_LUMA = (0.2126, 0.7152, 0.0722)
+
+
+class Stylizer:
+    """A style made ready to run.
+
+    Every frame is stylized on its own: the same frame gives the same pixels whatever came
+    before it and whatever shares its batch.
+
+    Args:
+        style: A loaded `Style`, a library name, or the path of a style file.
+        device: "auto" (CUDA, then MPS, then CPU), "cpu", "cuda", "cuda:1", "mps".
+        precision: What the network computes in. "auto" is fp16 on CUDA, bf16 on a CPU that
+            multiplies bf16 natively, else fp32. Input and output stay what the caller gave.
+        strength: 0 (the source, untouched) to 1 (the full style), mixed pixel by pixel.
+        keep_colors: Take only lightness from the painting; every pixel keeps the source's chroma.
+
+    Raises:
+        UsageError: Strength or precision is out of range.
+        DeviceError: This machine does not have the device.
+        StyleError: The style is unknown or damaged.
+    """
+
+    def __init__(
+        self,
+        style: Style | str | Path,
+        *,
+        device: str = "auto",
+        precision: Precision = "auto",
+        strength: float = 1.0,
+        keep_colors: bool = False,
+    ):
+        if not 0 <= strength <= 1:
+            raise UsageError(f"strength must lie between 0 and 1, not {strength}")
+        if precision not in get_args(Precision):
+            raise UsageError(f"precision must be one of {', '.join(get_args(Precision))}")
+        self.style = style if isinstance(style, Style) else load_style(style)
+        self.device = choose_device(device)
+        self.precision = choose_precision(precision, self.device)
+        self.strength = strength
+        self.keep_colors = keep_colors
+        network = self.style.network().to(self.device, _DTYPES[self.precision])
+        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Stylize a batch of frames.
+
+        Args:
+            frames: (N, 3, H, W) RGB in [0, 1], floating point, any size and device.
+
+        Returns:
+            (N, 3, H, W) RGB in [0, 1], of the same dtype and device; at strength 0 the very
+            values that came in.
+
+        Raises:
+            UsageError: The tensor is not (N, 3, H, W) floating point.
+        """
+        if frames.ndim != 4 or frames.shape[1] != 3 or not frames.is_floating_point():
+            raise UsageError(
+                f"frames must be (N, 3, H, W) floating point, not {tuple(frames.shape)} "
+                f"{frames.dtype}"
+            )
+        if self.strength == 0:
+            return frames.clone()
+        source = frames.to(self.device)
+        painted = self._network(
+            source.to(_DTYPES[self.precision]).contiguous(memory_format=torch.channels_last)
+        ).to(torch.float32)
+        source = source.to(torch.float32)
+        if self.keep_colors:
+            painted = with_chroma_of(source, painted)
+        if self.strength < 1:
+            painted = torch.lerp(source, painted, self.strength)
+        return painted.to(frames.device, frames.dtype)
+
+    def stylize(self, frame: Frame) -> Frame:
+        """Stylize one `Frame`; its format, colour facts and timing stay.
+
+        At strength 0 the frame comes back as it is, without a conversion.
+        """
+        if self.strength == 0:
+            return frame
+        return from_rgb(self(to_rgb(frame, device=self.device)), frame)
+
+
+def with_chroma_of(source: Tensor, painted: Tensor) -> Tensor:
+    """The painted frame's luma with the source's chroma, exactly, and inside the gamut.
+
+    A pixel is luma Y plus an offset (R - Y, G - Y, B - Y) that is its chroma. Keeping the
+    source's offset, the lumas that stay in [0, 1] in all three channels form an interval that
+    holds the source's own; the painted luma is limited to it, so that nothing needs to be
+    clipped and no colour shifts.
+
+    Args:
+        source: (N, 3, H, W) RGB in [0, 1].
+        painted: (N, 3, H, W) RGB in [0, 1].
+
+    Returns:
+        (N, 3, H, W) RGB in [0, 1].
+    """
+    weights = torch.tensor(_LUMA, device=source.device, dtype=source.dtype).view(1, 3, 1, 1)
+    offset = source - (source * weights).sum(1, keepdim=True)
+    luma = (painted * weights).sum(1, keepdim=True)
+    least = -offset.amin(1, keepdim=True)
+    most = 1 - offset.amax(1, keepdim=True)
+    return (torch.minimum(torch.maximum(luma, least), most) + offset).clamp(0, 1)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name; "auto" takes the fastest kind that is there.
+
+    Raises:
+        DeviceError: No such device on this machine.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+        if torch.backends.mps.is_available():
+            name = "mps"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        # PyTorch's own text runs over several lines and speaks of builds.
+        raise DeviceError(
+            f"device {name!r} is not available here", hint="housestyle doctor lists the devices"
+        ) from error
+    return device
+
+
+def choose_precision(name: Precision, device: torch.device) -> str:
+    """ "auto" made concrete: the fastest that does not show."""
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "fp16"
+    native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return "bf16" if native else "fp32"
