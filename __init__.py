@@ -1,0 +1,44 @@
+"""Housestyle: trained painting styles on moving pictures, without flicker.
+
+>>> from housestyle import stylize_clip
+>>> stylize_clip("holiday.mp4", "holiday.wave.mp4", "wave")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .batch.clip import ClipReport, stylize_clip
+    from .core.errors import HousestyleError
+    from .core.style import Style, list_styles, load_style
+    from .core.stylizer import Stylizer
+
+__version__ = "0.1.0"
+__all__ = [
+    "ClipReport",
+    "HousestyleError",
+    "Style",
+    "Stylizer",
+    "list_styles",
+    "load_style",
+    "stylize_clip",
+]
+
+_HOMES = {
+    "ClipReport": ".batch.clip",
+    "HousestyleError": ".core.errors",
+    "Style": ".core.style",
+    "Stylizer": ".core.stylizer",
+    "list_styles": ".core.style",
+    "load_style": ".core.style",
+    "stylize_clip": ".batch.clip",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  a module's attributes are of any type
+    # PyTorch takes a second to import; `housestyle --help` need not wait for it.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name], __name__), name)

@@ -3,59 +3,258 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
+import os
+import shlex
+import signal
 import sys
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
-from .core.errors import HousestyleError
+from . import __version__
+from .core.errors import HousestyleError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from .batch.report import Reporter
+
+# Imports of torch and of everything that needs it wait inside the subcommands: `--help` and a
+# wrong flag answer at once.
+INTERRUPTED = 130
+CODECS = ("auto", "h264", "hevc", "prores", "ffv1")
+CONTAINERS = ("mp4", "mov", "mkv")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+Subparsers = argparse._SubParsersAction
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command.
+
+    Returns:
+        The exit status: 0 all done, 1 some clips failed, 2 wrong usage, 130 interrupted.
+    """
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         return options.run(options)
     except HousestyleError as error:
+        if options.debug:
+            traceback.print_exc()
         print(f"housestyle: {error}", file=sys.stderr)
         return error.exit_status
+    except KeyboardInterrupt:
+        print("housestyle: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has closed it; Python must not try to flush it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _terminate(_signal: int, _frame: object) -> NoReturn:
+    """Being asked to end is treated as Ctrl-C is: tidied up."""
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="housestyle")
-    commands = parser.add_subparsers(required=True)
-    _add_train(commands)
+    parser = argparse.ArgumentParser(
+        prog="housestyle", description="Puts a trained painting style on moving pictures."
+    )
+    parser.add_argument("--version", action="version", version=f"housestyle {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_styles, _add_stylize, _add_demo, _add_train, _add_doctor):
+        add(commands)
     return parser
 
 
-def _add_train(commands) -> None:
-    train = commands.add_parser("train", help="train a style from a painting and footage")
-    train.set_defaults(run=_train)
-    train.add_argument("painting", type=Path, metavar="PAINTING")
-    train.add_argument("--clips", type=Path, required=True, metavar="FOLDER")
-    train.add_argument("--name", required=True)
-    train.add_argument("--title", default="Untitled")
-    train.add_argument("--artist", default="unknown")
-    train.add_argument("--year", default="unknown")
-    train.add_argument("--licence", default="unknown")
-    train.add_argument("--iterations", type=int, default=4000)
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--loss-weights", type=Path)
-    train.add_argument("--device", default="cpu")
+def _command(
+    commands: Subparsers, name: str, run: Callable[[argparse.Namespace], int], summary: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + "."
+    )
+    parser.add_argument(
+        "--debug", action="store_true", help="show where in the program an error came from"
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_styles(commands: Subparsers) -> None:
+    parser = _command(commands, "styles", _styles, "list the styles of the library")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _styles(options: argparse.Namespace) -> int:
+    from .core.style import Style, style_paths
+
+    failed = 0
+    for name, path in style_paths().items():
+        try:
+            style = Style.load(path)
+        except HousestyleError as error:
+            failed = 1
+            print(f"housestyle: {error}", file=sys.stderr)
+            continue
+        if options.json:
+            about = {"name": name, "title": style.title, "path": str(path)}
+            about |= {"painting": dataclasses.asdict(style.painting), "digest": style.digest}
+            print(json.dumps(about | {"figures": dict(style.figures)}))
+        else:
+            print(f"{name:<16} {style.title} ({style.painting.year})")
+    return failed
+
+
+def _add_stylize(commands: Subparsers) -> None:
+    parser = _command(commands, "stylize", _stylize, "stylize clips and folders of clips")
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="clips and folders")
+    parser.add_argument("-s", "--style", required=True, help="a style's name or file")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="a file for one clip, else a folder (default: beside)"
+    )
+    parser.add_argument("--recursive", action="store_true", help="look into subfolders")
+    parser.add_argument("--strength", type=float, default=1.0, help="0 (source) to 1 (default)")
+    parser.add_argument(
+        "--keep-colors", action="store_true", help="keep the source's colours, paint its lightness"
+    )
+    parser.add_argument("--codec", choices=CODECS, default="auto", help="default: auto")
+    parser.add_argument("--crf", type=int, help="quality of h264 and hevc, lower is better")
+    parser.add_argument("--container", choices=CONTAINERS, help="default: as the source's")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    parser.add_argument("--json", action="store_true", help="events on stdout, see docs/events.md")
+
+
+def _stylize(options: argparse.Namespace) -> int:
+    from .batch.encode import EncodeSettings
+    from .batch.plan import plan
+    from .batch.run import run_batch
+    from .core.stylizer import Stylizer
+
+    settings = EncodeSettings(codec=options.codec, crf=options.crf)
+    stylizer = Stylizer(
+        options.style,
+        device=options.device,
+        precision=options.precision,
+        strength=options.strength,
+        keep_colors=options.keep_colors,
+    )
+    jobs = plan(
+        options.inputs,
+        options.output,
+        style_name=stylizer.style.name,
+        recursive=options.recursive,
+        container=options.container,
+        codec=options.codec,
+    )
+    reporter = _reporter(as_json=options.json)
+    try:
+        result = run_batch(jobs, stylizer, settings, reporter, overwrite=options.overwrite)
+    except KeyboardInterrupt:
+        reporter.interrupted()
+        return INTERRUPTED
+    return result.exit_status
+
+
+def _reporter(*, as_json: bool) -> Reporter:
+    from .batch.report import JsonReporter, TerminalReporter
+
+    return JsonReporter() if as_json else TerminalReporter()
+
+
+def _add_demo(commands: Subparsers) -> None:
+    parser = _command(commands, "demo", _demo, "stylize a generated clip with sound")
+    parser.add_argument("-s", "--style", default="wave", help="default: wave")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("demo"), help="folder (default: demo)"
+    )
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .batch.demo.clip import make_demo_clip
+    from .batch.encode import EncodeSettings
+    from .batch.plan import Job
+    from .batch.run import run_batch
+    from .core.stylizer import Stylizer
+
+    stylizer = Stylizer(options.style)
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"can't be made: {error.strerror}", path=options.output) from error
+    source = options.output / "seascape.mp4"
+    print(f"drawing {source} ...", file=sys.stderr)
+    make_demo_clip(source)
+    job = Job(source, options.output / f"seascape.{stylizer.style.name}.mp4")
+    reporter = _reporter(as_json=False)
+    result = run_batch([job], stylizer, EncodeSettings(), reporter, overwrite=True)
+    for report in result.done:
+        print(report.output.resolve())
+    return result.exit_status
+
+
+def _add_train(commands: Subparsers) -> None:
+    parser = _command(commands, "train", _train, "train a style from a painting and footage")
+    parser.add_argument("painting", type=Path, metavar="PAINTING", help="a picture file")
+    parser.add_argument(
+        "--clips", type=Path, required=True, metavar="FOLDER", help="footage, searched recursively"
+    )
+    parser.add_argument("--name", required=True, help="what to call the style")
+    parser.add_argument("--title", help="of the painting (default: the style's name)")
+    parser.add_argument("--artist", default="unknown")
+    parser.add_argument("--year", default="unknown")
+    parser.add_argument("--licence", default="unknown", help="of the painting")
+    parser.add_argument("--iterations", type=int, default=4000, metavar="N")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--crop", type=int, default=256, metavar="PIXELS")
+    parser.add_argument("--loss-weights", type=Path, metavar="PATH", help="VGG-19, safetensors")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
+    parser.add_argument("--overwrite", action="store_true", help="replace a style of that name")
 
 
 def _train(options: argparse.Namespace) -> int:
     from .core.style import Painting, user_styles
+    from .core.stylizer import choose_device
     from .training.trainer import TrainingSettings, train
 
-    settings = TrainingSettings(iterations=options.iterations, seed=options.seed)
-    about = Painting(options.title, options.artist, options.year, options.licence)
+    output = user_styles() / f"{options.name}.safetensors"
+    if output.exists() and not options.overwrite:
+        raise UsageError("there is a style of that name", path=output, hint="--overwrite it")
     train(
         options.painting,
         options.clips,
         name=options.name,
-        about=about,
-        settings=settings,
-        output=user_styles() / f"{options.name}.safetensors",
+        about=Painting(
+            options.title or options.name, options.artist, options.year, options.licence
+        ),
+        settings=TrainingSettings(options.iterations, options.seed, options.crop),
+        output=output,
+        command=shlex.join(["housestyle", *sys.argv[1:]]),
         loss_weights=options.loss_weights,
-        device=options.device,
+        device=choose_device(options.device),
     )
+    print(output)
     return 0
+
+
+def _add_doctor(commands: Subparsers) -> None:
+    parser = _command(commands, "doctor", _doctor, "show what this machine has, and what is wrong")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .batch.encode import CODECS as CODEC_TABLE
+    from .core.machine import examine
+
+    findings = examine({name: codec.encoder for name, codec in CODEC_TABLE.items()})
+    for finding in findings:
+        if options.json:
+            print(json.dumps(dataclasses.asdict(finding)))
+            continue
+        fix = f"  -> {finding.fix}" if finding.fix else ""
+        print(f"{finding.status:<8} {finding.subject:<12} {finding.detail}{fix}")
+    return int(any(finding.status == "broken" for finding in findings))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -227,10 +227,8 @@ def _open(partial: Path, reader: ClipReader) -> Iterator[OutputContainer]:
 
 def _close_quietly(container: OutputContainer) -> None:
     """After a failure: the trailer of a file that is thrown away may fail as well."""
-    try:
+    with suppress(av.error.FFmpegError, OSError):
         container.close()
-    except (av.error.FFmpegError, OSError):
-        pass
 
 
 class _Stage:

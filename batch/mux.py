@@ -48,9 +48,9 @@ def payload(packet: av.Packet) -> memoryview:
     """
     content = memoryview(packet)
     codec = packet.stream.codec_context
-    if codec is not None and codec.name.startswith("aac") and len(content) >= 7:
-        if int.from_bytes(content[:2]) >> 4 == _ADTS_SYNC:
-            return content[7 if content[1] & 1 else 9 :]
+    is_aac = codec is not None and codec.name.startswith("aac")
+    if is_aac and len(content) >= 7 and int.from_bytes(content[:2]) >> 4 == _ADTS_SYNC:
+        return content[7 if content[1] & 1 else 9 :]
     return content
 
 
@@ -139,8 +139,9 @@ def movie_timescale(source: InputContainer) -> int:
 
 
 def _track_scale(stream: Stream) -> Fraction:
-    rate = stream.codec_context.sample_rate if stream.type == "audio" else None
-    return Fraction(1, rate) if rate else Fraction(stream.time_base or 1)
+    if isinstance(stream, av.AudioStream) and stream.codec_context.sample_rate:
+        return Fraction(1, stream.codec_context.sample_rate)
+    return Fraction(stream.time_base or 1)
 
 
 def _common_scale(time_bases: Iterable[Fraction]) -> int:

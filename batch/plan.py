@@ -69,7 +69,7 @@ def plan(
 def _clips_of(
     path: Path,
     recursive: bool,
-    inputs: Sequence[Path],  # noqa: FBT001
+    inputs: Sequence[Path],
 ) -> list[tuple[Path, Path]]:
     """Clips with their place in the mirrored tree."""
     if not path.is_dir():

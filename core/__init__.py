@@ -1,0 +1,1 @@
+"""The ground floor: network, styles, frames, colour, media. Imports no other folder."""

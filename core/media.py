@@ -14,14 +14,18 @@ import av
 import av.error
 import numpy as np
 from av.container import InputContainer
-from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Disposition
+from av.stream import Disposition, Stream
+from av.video.plane import VideoPlane
 
 from .errors import MediaError
-from .frame import ChromaLocation, Colour, Frame, PixelFormat, Range, pixel_format
+from .frame import ChromaLocation, Colour, Frame, PixelFormat, pixel_format
 
 CLIP_SUFFIXES = frozenset(
-    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .webm .wmv".split()
+    f".{kind}"
+    for kind in (
+        *("3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4"),
+        *("mpeg", "mpg", "mts", "mxf", "ogv", "ts", "webm", "wmv"),
+    )
 )
 # Transport and program streams count from an arbitrary clock; their zero means nothing.
 CLOCKED_CONTAINERS = frozenset({"mpegts", "mpeg"})
@@ -72,7 +76,7 @@ class VideoInfo:
 
     @property
     def hdr(self) -> str | None:
-        """ "PQ" or "HLG" where the transfer says so (H.273: 16, 18)."""
+        """PQ or HLG where the transfer says so (H.273: 16, 18), else None."""
         return _HDR_TRANSFERS.get(self.colour.transfer)
 
 
@@ -233,6 +237,8 @@ class ClipReader:
         if first is None:
             raise MediaError("holds no picture that can be decoded", path=self.path)
         try:
+            assert isinstance(self._stream, av.VideoStream)
+            assert isinstance(first, av.VideoFrame)
             video = _video_info(self._stream, first)
         except MediaError as error:
             error.path = self.path
@@ -327,12 +333,12 @@ def _check_whole(container: InputContainer, path: Path) -> None:
         return
     size = path.stat().st_size
     ends = [_last_byte(stream) for stream in container.streams]
-    if missing := max(ends, default=0) - size:
-        if missing > 0:
-            raise MediaError(f"is cut short: at least {missing} bytes are missing", path=path)
+    missing = max(ends, default=0) - size
+    if missing > 0:
+        raise MediaError(f"is cut short: at least {missing} bytes are missing", path=path)
 
 
-def _last_byte(stream: av.stream.Stream) -> int:
+def _last_byte(stream: Stream) -> int:
     entries = stream.index_entries
     if not len(entries):
         return 0
@@ -363,7 +369,7 @@ def _at(pts: int | None, time_base: Fraction) -> str:
     return "its start" if pts is None else f"{float(pts * time_base):.3f} s"
 
 
-def _stream_info(stream: av.stream.Stream) -> StreamInfo:
+def _stream_info(stream: Stream) -> StreamInfo:
     codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
     return StreamInfo(stream.index, stream.type, codec, stream.language)
 
@@ -407,7 +413,7 @@ def _video_info(stream: av.VideoStream, first: av.VideoFrame) -> VideoInfo:
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     try:
-        data = next((d for d in frame.side_data if d.type == SideDataType.DISPLAYMATRIX), None)
+        data = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:
         # PyAV can't list side data of a kind that it doesn't know.
         return _rotation_matrix(frame.rotation) if frame.rotation else None
@@ -484,10 +490,8 @@ def to_av(frame: Frame) -> av.VideoFrame:
     return picture
 
 
-def _view(
-    plane: av.video.plane.VideoPlane, form: PixelFormat, shape: tuple[int, ...]
-) -> np.ndarray:
+def _view(plane: VideoPlane, form: PixelFormat, shape: tuple[int, ...]) -> np.ndarray:
     rows, columns = shape
-    samples = np.frombuffer(plane, form.dtype)
+    samples = np.frombuffer(memoryview(plane), form.dtype)
     stride = plane.line_size // form.dtype.itemsize
     return samples[: rows * stride].reshape(rows, stride)[:, :columns]

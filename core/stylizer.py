@@ -147,7 +147,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: Precision, device: torch.device) -> str:
-    """ "auto" made concrete: the fastest that does not show."""
+    """Make "auto" concrete: the fastest that does not show."""
     if name != "auto":
         return name
     if device.type == "cuda":

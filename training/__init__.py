@@ -1,0 +1,1 @@
+"""A painting and footage in, a style out."""

@@ -130,9 +130,8 @@ def _candidate_pairs(path: Path) -> Iterator[Pixels]:
 def _rgb(frame: av.VideoFrame) -> Pixels:
     scale = LONG_SIDE / max(frame.width, frame.height)
     width, height = round(frame.width * scale), round(frame.height * scale)
-    return frame.reformat(
-        width=width, height=height, format="rgb24", interpolation="AREA"
-    ).to_ndarray()
+    scaled = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
+    return np.asarray(scaled.to_ndarray(), np.uint8)
 
 
 def _pack(records: list[tuple[Pixels, Motion]]) -> NDArray[np.void]:

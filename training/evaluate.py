@@ -44,8 +44,8 @@ def _clip_figures(
     device = next(network.parameters()).device
     chosen = np.linspace(0, len(clip.pairs) - 1, min(PAIRS_PER_CLIP, len(clip.pairs))).astype(int)
     rows = []
-    for index in chosen:
-        pair = to_pair(clip.pairs[index])
+    for record in clip.pairs[chosen]:
+        pair = to_pair(record)
         source, flow, mask = (t.to(device) for t in (pair.frames, pair.flow, pair.mask))
         stylized = network(source)
         features = loss_network(stylized)

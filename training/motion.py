@@ -44,7 +44,7 @@ class FlowEstimator:
                 "optical flow needs OpenCV", hint="pip install 'housestyle[train]'"
             ) from error
         self._cv2: Any = cv2
-        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def __call__(self, previous: NDArray[np.uint8], current: NDArray[np.uint8]) -> Motion:
         """Motion from `current` into `previous`, both (H, W, 3) RGB uint8."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -51,7 +49,7 @@ class TrainingSettings:
     seed: int = 0
     crop: int = 256
     style_size: int = 512
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     temporal_ramp: float = 0.5
     weights: LossWeights = field(default_factory=LossWeights)
     network: NetworkSpec = field(default_factory=NetworkSpec)
@@ -76,6 +74,7 @@ def train(
     about: Painting,
     settings: TrainingSettings,
     output: Path,
+    command: str = "",
     loss_weights: Path | None = None,
     device: torch.device | str = "cpu",
     checkpoint_every: int = 500,
@@ -89,6 +88,7 @@ def train(
         about: Provenance of the painting.
         settings: The run.
         output: The style file to write.
+        command: How the run was started, kept as provenance.
         loss_weights: VGG-19 safetensors; else looked up in the user's cache.
         device: Where to train; bf16 autocast on every device.
         checkpoint_every: Steps between saves.
@@ -109,7 +109,7 @@ def train(
     torch.manual_seed(settings.seed)
     network = StylizingNetwork(settings.network).to(device)
     provenance: dict[str, Any] = {
-        "command": shlex.join(["housestyle", *sys.argv[1:]]),
+        "command": command,
         "settings": asdict(settings),
         "loss_network_sha256": loss_network.digest,
         "footage": [clip.path.name for clip in footage],

@@ -1,0 +1,1 @@
+"""The styles that ship, one safetensors file each."""

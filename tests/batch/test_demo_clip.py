@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
-from housestyle.batch.demo_clip import _Scene, make_demo_clip
+from housestyle.batch.demo.clip import make_demo_clip
+from housestyle.batch.demo.scene import Scene
 from housestyle.core.errors import OutputError, UsageError
 
 WIDTH, HEIGHT = 320, 180
@@ -73,7 +74,7 @@ def test_pictures_are_converted_as_the_tags_say(clip):
     luma = (planes[:HEIGHT].reshape(90, 2, 160, 2).mean(axis=(1, 3)) - 16) / 219
     cb, cr = (planes[HEIGHT:].reshape(2, 90, 160) - 128) / 224
     decoded = np.stack([luma + 1.5748 * cr, luma - 0.1873 * cb - 0.4681 * cr, luma + 1.8556 * cb])
-    drawn = _Scene.build(WIDTH, HEIGHT).draw(0, 0.0).reshape(90, 2, 160, 2, 3).mean(axis=(1, 3))
+    drawn = Scene.build(WIDTH, HEIGHT).draw(0, 0.0).reshape(90, 2, 160, 2, 3).mean(axis=(1, 3))
     for rows, columns in ((slice(0, 12), slice(0, 40)), (slice(44, 50), slice(130, 160))):
         expected = drawn[rows, columns].mean(axis=(0, 1))
         assert decoded[:, rows, columns].mean(axis=(1, 2)) == pytest.approx(expected, abs=0.006)

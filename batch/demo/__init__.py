@@ -1,0 +1,1 @@
+"""The generated clip that a newcomer first sees a style on."""

@@ -1,0 +1,122 @@
+"""What this machine has, for `housestyle doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import av
+import av.error
+import torch
+
+from .errors import HousestyleError
+from .style import Style, style_paths, user_styles
+
+Status = Literal["ok", "missing", "broken"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's report.
+
+    Attributes:
+        subject: What was looked at.
+        status: "ok"; "missing" is fine for what is optional; "broken" needs a fix.
+        detail: What was found.
+        fix: What to do where it is not ok.
+    """
+
+    subject: str
+    status: Status
+    detail: str
+    fix: str | None = None
+
+
+def examine(encoders: dict[str, str]) -> list[Finding]:
+    """Look at everything that a run depends on.
+
+    Args:
+        encoders: Codec name to the FFmpeg encoder that writes it; each is opened for real.
+    """
+    return [
+        Finding("python", "ok", f"{platform.python_version()} at {sys.executable}"),
+        Finding("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads"),
+        Finding("ffmpeg", "ok", f"{av.ffmpeg_version_info} in PyAV {av.__version__}"),
+        *_devices(),
+        *(_encoder(codec, encoder) for codec, encoder in encoders.items()),
+        *_styles(),
+        _user_folder(),
+        _extra("train", "cv2", "training new styles"),
+    ]
+
+
+def _devices() -> list[Finding]:
+    native = torch.cpu._is_avx512_bf16_supported()
+    speed = "bf16 in hardware" if native else "fp32 only: it has no bf16 in hardware"
+    found = [Finding("cpu", "ok", f"{os.cpu_count()} cores, {speed}")]
+    for index in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(index)
+        memory = f"{facts.total_memory / 2**30:.0f} GiB"
+        found.append(Finding(f"cuda:{index}", "ok", f"{facts.name}, {memory}"))
+    if not torch.cuda.is_available():
+        found.append(
+            Finding(
+                "cuda",
+                "missing",
+                "no NVIDIA GPU that this build of torch can use",
+                fix="with such a GPU: install a CUDA build of torch",
+            )
+        )
+    if torch.backends.mps.is_available():
+        found.append(Finding("mps", "ok", "Apple GPU"))
+    return found
+
+
+def _encoder(codec: str, encoder: str) -> Finding:
+    try:
+        context = av.CodecContext.create(encoder, "w")
+        assert isinstance(context, av.VideoCodecContext)
+        formats = context.codec.video_formats or []
+        context.width, context.height = 256, 144
+        context.pix_fmt = formats[0].name if formats else "yuv420p"
+        context.time_base = Fraction(1, 25)
+        context.open()
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        return Finding(codec, "broken", f"{encoder} can't be opened: {error}", "reinstall av")
+    return Finding(codec, "ok", f"encoder {encoder} opens")
+
+
+def _styles() -> list[Finding]:
+    found = []
+    for name, path in style_paths().items():
+        try:
+            style = Style.load(path)
+        except HousestyleError as error:
+            found.append(Finding(f"style {name}", "broken", error.what, f"remove {path}"))
+        else:
+            found.append(Finding(f"style {name}", "ok", f"{style.title}, {path}"))
+    return found
+
+
+def _user_folder() -> Finding:
+    folder = user_styles()
+    if not folder.exists():
+        return Finding("own styles", "ok", f"none yet; they go to {folder}")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return Finding("own styles", "broken", f"{folder} can't be read", "give yourself access")
+    return Finding("own styles", "ok", str(folder))
+
+
+def _extra(name: str, module: str, purpose: str) -> Finding:
+    if importlib.util.find_spec(module) is None:
+        return Finding(
+            name, "missing", f"{purpose} is not installed", f"pip install 'housestyle[{name}]'"
+        )
+    package = "opencv-contrib-python-headless"
+    return Finding(name, "ok", f"{purpose}: {package} {importlib.metadata.version(package)}")
