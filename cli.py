@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import logging
 import os
 import shlex
 import signal
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -37,12 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status: 0 all done, 1 some clips failed, 2 wrong usage, 130 interrupted.
     """
     options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.DEBUG if options.debug else logging.WARNING)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         return options.run(options)
     except HousestyleError as error:
-        if options.debug:
-            traceback.print_exc()
+        logging.getLogger(__name__).debug("failed", exc_info=True)
         print(f"housestyle: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:

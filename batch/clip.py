@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -161,7 +162,9 @@ def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
 @contextmanager
 def _partial(output: Path) -> Iterator[Path]:
     """A hidden file beside the output that is gone afterwards, whatever happens."""
-    partial = output.with_name(f".{output.stem}.{os.getpid()}.partial{output.suffix}")
+    # Shortened, because a name that just fits would not fit with what is added to it.
+    owner = f"{os.getpid()}-{threading.get_native_id()}"
+    partial = output.with_name(f".{output.stem[:32]}.{owner}.partial{output.suffix}")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         # Found out now, not after the first frame.
@@ -198,6 +201,7 @@ def _write(
             overlap(reader, _Stage(stylizer, writer.picture, observer), writer.write)
             # Close errors are errors: the index of an MP4 is written here.
             container.close()
+            writer.warnings.extend(_damage(reader))
     except HousestyleError as error:
         error.path = error.path or output
         raise
@@ -296,7 +300,15 @@ class ClipWriter:
             # Encoders forget how long a frame lasts; the last one has no successor to tell.
             assert packet.pts is not None
             packet.duration = self._durations.pop(packet.pts, 0)
+            if len(self.expected.pts) <= 2:
+                # One frame or two are never reordered, but libx265 leaves their dts to chance.
+                packet.dts = packet.pts
             self._container.mux(packet)
+
+
+def _damage(reader: ClipReader) -> Iterator[str]:
+    if reader.damaged_frames:
+        yield f"{reader.damaged_frames} frames are damaged in the source"
 
 
 def _losses(info: ClipInfo, picture: Picture) -> Iterator[str]:

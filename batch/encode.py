@@ -182,8 +182,7 @@ def add_video_stream(
         )
     except ValueError as error:
         raise OutputError(
-            f"{codec.encoder} video can't be held by this container",
-            path=container.name,
+            f"{codec.encoder} video can't be held by {container.format.name}",
             hint=f"use --container {codec.containers[0]}",
         ) from error
     assert isinstance(stream, av.VideoStream)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from ..core.errors import HousestyleError
@@ -10,6 +11,8 @@ from .clip import Observer, convert
 from .encode import EncodeSettings
 from .plan import Job
 from .report import BatchResult, Reporter
+
+_log = logging.getLogger(__name__)
 
 
 def run_batch(
@@ -35,11 +38,22 @@ def run_batch(
             report = convert(
                 job.source, job.output, stylizer, settings, overwrite=overwrite, observer=observer
             )
-        except HousestyleError as error:
-            result.failed.append((job, error))
-            reporter.failed(job, error)
+        except Exception as error:  # noqa: BLE001  the other clips must go on, whatever it is
+            _log.debug("%s failed", job.source, exc_info=True)
+            known = error if isinstance(error, HousestyleError) else _unexpected(error, job)
+            result.failed.append((job, known))
+            reporter.failed(job, known)
         else:
             result.done.append(report)
             reporter.done(job, report)
     reporter.finished(result)
     return result
+
+
+def _unexpected(error: Exception, job: Job) -> HousestyleError:
+    """What nobody foresaw (a driver, memory) still names its clip and a way on."""
+    return HousestyleError(
+        f"unexpected {type(error).__name__}: {error}",
+        path=job.source,
+        hint="--debug shows where it came from",
+    )

@@ -166,6 +166,7 @@ class ClipReader:
     Attributes:
         container: PyAV's container, the templates for copied streams.
         info: As `probe` returns it.
+        damaged_frames: Frames so far in which the decoder had to conceal errors.
 
     Raises:
         MediaError: See `probe` and `read`.
@@ -173,6 +174,7 @@ class ClipReader:
 
     def __init__(self, path: Path):
         self.path = path
+        self.damaged_frames = 0
         self.container = _open(path)
         try:
             self._stream = _picture_stream(self.container, path)
@@ -215,6 +217,7 @@ class ClipReader:
                     continue
                 for picture in packet.decode():
                     assert isinstance(picture, av.VideoFrame)
+                    self.damaged_frames += picture.is_corrupt
                     frame = self._frame(picture, last_pts)
                     last_pts = frame.pts
                     last_end = _later(last_end, frame.time + frame.duration * frame.time_base)

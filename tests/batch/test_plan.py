@@ -1,0 +1,194 @@
+"""Which clip becomes which file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from housestyle.batch.plan import plan
+from housestyle.core.errors import MediaError, UsageError
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Makes empty files: a plan looks at names, never into clips."""
+
+    def make(*names: str) -> Path:
+        root = tmp_path / "in"
+        root.mkdir(exist_ok=True)
+        for name in names:
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        return root
+
+    return make
+
+
+def planned(inputs: list[Path], output: Path | None = None, **options) -> dict[str, str]:
+    """Input to output, both below the folder that holds everything."""
+    top = inputs[0].parent if inputs[0].name == "in" else inputs[0].parent.parent
+    jobs = plan(inputs, output, style_name="wave", **options)
+    return {
+        str(job.source.relative_to(top)): str(job.output.relative_to(top))
+        for job in sorted(jobs, key=lambda job: job.source)
+    }
+
+
+def test_beside_the_clip(tree):
+    root = tree("a.mp4")
+    assert planned([root / "a.mp4"]) == {"in/a.mp4": "in/a.wave.mp4"}
+
+
+def test_beside_each_clip_of_a_folder(tree):
+    root = tree("a.mp4", "b.mkv", "notes.txt", "sub/c.mp4", ".hidden.mp4")
+    assert planned([root]) == {"in/a.mp4": "in/a.wave.mp4", "in/b.mkv": "in/b.wave.mkv"}
+
+
+def test_subfolders_only_when_asked(tree):
+    root = tree("a.mp4", "sub/deep/c.mov")
+    assert planned([root], recursive=True) == {
+        "in/a.mp4": "in/a.wave.mp4",
+        "in/sub/deep/c.mov": "in/sub/deep/c.wave.mov",
+    }
+
+
+@pytest.mark.parametrize("name", ["result.mp4", "result.MOV", "new/result.mkv"])
+def test_one_file_to_a_file(tree, tmp_path, name):
+    root = tree("a.mp4")
+    assert planned([root / "a.mp4"], tmp_path / name) == {"in/a.mp4": name}
+
+
+def test_one_file_into_a_folder_that_exists_or_not(tree, tmp_path):
+    root = tree("a.mp4")
+    assert planned([root / "a.mp4"], tmp_path / "new") == {"in/a.mp4": "new/a.mp4"}
+    (tmp_path / "there.mp4").mkdir()
+    assert planned([root / "a.mp4"], tmp_path / "there.mp4") == {"in/a.mp4": "there.mp4/a.mp4"}
+
+
+def test_a_folder_goes_into_a_folder_as_a_mirrored_tree(tree, tmp_path):
+    root = tree("a.mp4", "x/a.mp4", "x/y/b.mkv")
+    assert planned([root], tmp_path / "out", recursive=True) == {
+        "in/a.mp4": "out/a.mp4",
+        "in/x/a.mp4": "out/x/a.mp4",
+        "in/x/y/b.mkv": "out/x/y/b.mkv",
+    }
+
+
+def test_several_folders_each_keep_their_name(tree, tmp_path):
+    root = tree("day1/a.mp4", "day2/a.mp4", "c.mp4")
+    inputs = [root / "day1", root / "day2", root / "c.mp4"]
+    assert planned(inputs, tmp_path / "out") == {
+        "in/day1/a.mp4": "out/day1/a.mp4",
+        "in/day2/a.mp4": "out/day2/a.mp4",
+        "in/c.mp4": "out/c.mp4",
+    }
+
+
+def test_several_folders_as_seen_from_inside(tree, tmp_path, monkeypatch):
+    root = tree("day1/a.mp4", "day2/a.mp4")
+    monkeypatch.chdir(root / "day1")
+    jobs = plan([Path(), Path("../day2")], tmp_path / "out", style_name="wave")
+    assert {job.output for job in jobs} == {
+        tmp_path / "out" / "day1" / "a.mp4",
+        tmp_path / "out" / "day2" / "a.mp4",
+    }
+
+
+@pytest.mark.parametrize("output", [None, "out"])
+def test_clips_that_differ_in_their_suffix_keep_it(tree, tmp_path, output):
+    root = tree("a.avi", "a.mpg", "b.avi")
+    outputs = planned([root], output and tmp_path / output)
+    folder = output or "in"
+    assert outputs["in/a.avi"] == f"{folder}/a.avi.mp4"
+    assert outputs["in/a.mpg"] == f"{folder}/a.mpg.mp4"
+    assert outputs["in/b.avi"] == (f"{folder}/b.mp4" if output else "in/b.wave.mp4")
+
+
+def test_two_clips_of_one_name_are_refused(tree, tmp_path):
+    root = tree("x/a.mp4", "y/a.mp4")
+    with pytest.raises(UsageError, match="one file") as caught:
+        plan([root / "x/a.mp4", root / "y/a.mp4"], tmp_path / "out", style_name="wave")
+    assert str(tmp_path / "out" / "a.mp4") in str(caught.value)
+
+
+def test_a_clip_named_twice_is_done_once(tree):
+    root = tree("a.mp4", "b.mp4")
+    assert len(plan([root / "a.mp4", root], None, style_name="wave")) == 2
+
+
+def test_no_two_jobs_write_one_file(tree, tmp_path):
+    # "a.avi.mp4" is the name that "a.avi" gets to be told from "a.mpg".
+    root = tree("a.avi", "a.mpg", "a.avi.mp4")
+    try:
+        jobs = plan([root], tmp_path / "out", style_name="wave")
+    except UsageError:
+        return
+    assert len({job.output for job in jobs}) == len(jobs)
+
+
+def test_what_an_earlier_run_wrote_is_not_an_input(tree):
+    root = tree("a.mp4", "a.wave.mp4", "b.webm", "b.wave.mkv")
+    assert planned([root]) == {"in/a.mp4": "in/a.wave.mp4", "in/b.webm": "in/b.wave.mkv"}
+
+
+def test_an_output_folder_inside_the_input_is_not_an_input(tree):
+    root = tree("a.mp4", "out/a.mp4", "out/sub/b.mp4")
+    assert planned([root], root / "out", recursive=True) == {"in/a.mp4": "in/out/a.mp4"}
+
+
+def test_an_output_folder_inside_the_input_however_it_is_spelt(tree, monkeypatch):
+    root = tree("a.mp4", "out/a.mp4")
+    monkeypatch.chdir(root)
+    jobs = plan([root], Path("out"), style_name="wave", recursive=True)
+    assert [job.source for job in jobs] == [root / "a.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "written"),
+    [
+        ("a.mp4", {}, ".mp4"),
+        ("a.m4v", {}, ".mp4"),
+        ("a.MOV", {}, ".mov"),
+        ("a.mkv", {}, ".mkv"),
+        ("a.webm", {}, ".mkv"),
+        ("a.avi", {}, ".mp4"),
+        ("a.ts", {}, ".mp4"),
+        ("a.mp4", {"container": "mov"}, ".mov"),
+        ("a.mkv", {"container": "mp4", "codec": "hevc"}, ".mp4"),
+        ("a.mp4", {"codec": "prores"}, ".mov"),
+        ("a.mkv", {"codec": "prores"}, ".mkv"),
+        ("a.mp4", {"codec": "ffv1"}, ".mkv"),
+        ("a.mov", {"codec": "ffv1"}, ".mov"),
+        ("a.mkv", {"codec": "h264"}, ".mkv"),
+        ("a.avi", {"codec": "prores"}, ".mov"),
+    ],
+)
+def test_suffix_follows_the_source_and_what_holds_the_codec(tree, source, options, written):
+    root = tree(source)
+    assert planned([root / source], **options) == {f"in/{source}": f"in/a.wave{written}"}
+
+
+def test_a_name_with_dots_keeps_them(tree, tmp_path):
+    root = tree("take.01.v2.mp4")
+    source = root / "take.01.v2.mp4"
+    assert planned([source]) == {"in/take.01.v2.mp4": "in/take.01.v2.wave.mp4"}
+    assert planned([source], tmp_path / "out") == {"in/take.01.v2.mp4": "out/take.01.v2.mp4"}
+
+
+@pytest.mark.parametrize("names", [(), ("notes.txt",), ("sub/a.mp4",)])
+def test_a_folder_without_clips_is_refused(tree, names):
+    root = tree(*names)
+    with pytest.raises(UsageError, match="no clips") as caught:
+        plan([root], None, style_name="wave")
+    assert str(root) in str(caught.value)
+
+
+def test_a_missing_input_is_left_for_its_own_error(tree, tmp_path):
+    # The rest of the batch goes on; the clip itself fails when it is opened.
+    root = tree("a.mp4")
+    try:
+        jobs = plan([tmp_path / "in" / "none.mp4", root / "a.mp4"], None, style_name="wave")
+    except MediaError as error:  # pragma: no cover
+        pytest.fail(f"stops everything: {error}")
+    assert [job.source.name for job in jobs] == ["none.mp4", "a.mp4"]

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from housestyle.core.network import ConvBlock, NetworkSpec, StylizingNetwork
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+SMALL = NetworkSpec(channels=(4, 6, 8), residual_blocks=2)
+UPSAMPLINGS = ["nearest", "transposed"]
+
+
+def network(spec: NetworkSpec = SMALL) -> StylizingNetwork:
+    torch.manual_seed(3)
+    return StylizingNetwork(spec).eval().requires_grad_(requires_grad=False)
+
+
+def frames(count: int = 1, height: int = 24, width: int = 32) -> torch.Tensor:
+    return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(5))
+
+
+class Recorder(TorchFunctionMode):
+    """Writes down the layers that a forward pass goes through, as Table 1 has them."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps: list[str] = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        self.steps += filter(None, [self.step(getattr(function, "__name__", ""), args, kwargs)])
+        return function(*args, **kwargs)
+
+    def step(self, name: str, args: tuple, kwargs: dict) -> str | None:
+        if name == "conv2d":
+            outputs, inputs, *kernel = args[1].shape
+            return f"conv {inputs}-{outputs} k{kernel} s{args[3][0]} p{args[4][0]}"
+        if name == "conv_transpose2d":
+            inputs, outputs, *kernel = args[1].shape
+            return f"transposed {inputs}-{outputs} k{kernel} s{args[3][0]}"
+        if name == "instance_norm":
+            affine = kwargs["weight"] is not None and kwargs["bias"] is not None
+            return "IN" if affine and kwargs["running_mean"] is None else "IN of another kind"
+        if name == "pad":
+            return f"pad {kwargs['mode']} {args[1]}"
+        if name == "interpolate":
+            return f"{kwargs.get('mode', 'nearest')} x{kwargs['scale_factor']}"
+        if name in ("add", "__add__") and all(isinstance(arg, torch.Tensor) for arg in args):
+            return "skip"
+        return name if name in ("relu", "tanh", "sigmoid") else None
+
+
+def layers(spec: NetworkSpec) -> list[str]:
+    with Recorder() as recorder:
+        network(spec)(frames())
+    return recorder.steps
+
+
+def conv(inputs: int, outputs: int, *after: str, stride: int = 1) -> list[str]:
+    step = f"conv {inputs}-{outputs} k[3, 3] s{stride} p0"
+    return ["pad reflect (1, 1, 1, 1)", step, "IN", *after]
+
+
+class TestTable1:
+    @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
+    def test_parameters(self, upsampling):
+        net = StylizingNetwork(NetworkSpec(upsampling=upsampling))
+        assert sum(p.numel() for p in net.parameters()) == 246_969
+        weights = [value for name, value in net.named_parameters() if name.endswith("conv.weight")]
+        assert sum(weight.numel() for weight in weights) == 245_088
+
+    def test_layers_with_nearest_upsampling(self):
+        assert layers(NetworkSpec()) == [
+            *conv(3, 16, "relu"),
+            *conv(16, 32, "relu", stride=2),
+            *conv(32, 48, "relu", stride=2),
+            *5 * [*conv(48, 48, "relu"), *conv(48, 48, "skip")],
+            *["nearest x2.0", *conv(48, 32, "relu")],
+            *["nearest x2.0", *conv(32, 16, "relu")],
+            *conv(16, 3, "tanh"),
+        ]
+
+    def test_layers_with_transposed_convolution(self):
+        assert (
+            layers(NetworkSpec(upsampling="transposed"))[-11:]
+            == [
+                *["transposed 48-32 k[3, 3] s2", "IN", "relu"],
+                *["transposed 32-16 k[3, 3] s2", "IN", "relu"],
+                *conv(16, 3, "tanh"),
+                *[],
+            ][-11:]
+        )
+
+    def test_pixels_are_half_of_tanh_plus_one(self):
+        net = network()
+        with torch.no_grad():
+            net.output.norm.weight.zero_()
+            net.output.norm.bias.copy_(torch.tensor([0.0, 0.5, -30.0]))
+        painted = net(frames())[0, :, 3, 3]
+        torch.testing.assert_close(painted, torch.tensor([0.5, 0.7310586, 0.0]))
+
+
+class TestForward:
+    @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
+    @pytest.mark.parametrize(
+        "size", [(1, 1), (3, 5), (2, 9), (1, 40), (8, 8), (33, 21), (34, 35), (40, 18)]
+    )
+    def test_any_size_comes_back_in_range(self, size, upsampling):
+        painted = network(dataclasses.replace(SMALL, upsampling=upsampling))(frames(2, *size))
+        assert painted.shape == (2, 3, *size)
+        assert painted.isfinite().all()
+        assert painted.min() >= 0
+        assert painted.max() <= 1
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+    def test_dtype_is_kept(self, dtype):
+        assert network().to(dtype)(frames().to(dtype)).dtype == dtype
+
+    def test_batch_gives_what_single_frames_give(self):
+        net, batch = network(), frames(3)
+        single = torch.cat([net(frame[None]) for frame in batch])
+        torch.testing.assert_close(net(batch), single, atol=1e-5, rtol=0)
+        assert (single[0] - single[1]).abs().max() > 0.05  # different frames do differ
+
+    def test_odd_sizes_repeat_the_last_row_and_column(self):
+        net, frame = network(), frames(1, 13, 10)
+        padded = F.pad(frame, (0, 2, 0, 3), mode="replicate")
+        assert padded.shape[-2:] == (16, 12)
+        torch.testing.assert_close(net(frame), net(padded)[..., :13, :10], atol=1e-5, rtol=0)
+
+    def test_whole_sizes_are_not_padded(self):
+        with Recorder() as recorder:
+            network()(frames(1, 24, 32))
+        assert not [step for step in recorder.steps if step.startswith("pad replicate")]
+
+    def test_border_of_a_flat_area_stays_flat(self):
+        block = ConvBlock(3, 4, SMALL)
+        flat = torch.full((1, 3, 9, 9), 0.7)
+        seen: list[torch.Tensor] = []
+        block.conv.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+        block(flat)
+        assert seen[0].shape == (1, 4, 9, 9)
+        torch.testing.assert_close(seen[0], seen[0][..., 4:5, 4:5].expand_as(seen[0]))
+
+    def test_brightness_and_contrast_of_the_frame_are_normalised_away(self):
+        net, frame = network(), frames()
+        torch.testing.assert_close(net(frame * 0.5 + 0.2), net(frame), atol=2e-3, rtol=0)
+
+
+class TestSpec:
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"channels": (16, 32)},
+            {"channels": (16, 0, 48)},
+            {"channels": (16, 32, 1025)},
+            {"residual_blocks": -1},
+            {"residual_blocks": 65},
+            {"upsampling": "bilinear"},
+            {"norm_epsilon": 0.0},
+            {"norm_epsilon": 1.0},
+            {"norm_epsilon": float("nan")},
+        ],
+    )
+    def test_fields_out_of_range_are_named(self, wrong):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            NetworkSpec(**wrong)
+
+    @pytest.mark.parametrize(
+        "spec", [NetworkSpec(), SMALL, NetworkSpec((1, 2, 3), 0, "transposed", 1e-3)]
+    )
+    def test_json_round_trip(self, spec):
+        assert NetworkSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+
+    @pytest.mark.parametrize("change", [{"depth": 3}, {"channels": None}, {"channels": [1, 2]}])
+    def test_json_of_another_shape_is_refused(self, change):
+        with pytest.raises((TypeError, ValueError)):
+            NetworkSpec.from_json({**NetworkSpec().to_json(), **change})
+
+    def test_every_field_shapes_the_network(self):
+        plain = network()(frames())
+        for change in ({"norm_epsilon": 0.5}, {"upsampling": "transposed"}):
+            other = network(dataclasses.replace(SMALL, **change))(frames())
+            assert (other - plain).abs().max() > 1e-3
+        assert len(network(dataclasses.replace(SMALL, residual_blocks=4)).residuals) == 4

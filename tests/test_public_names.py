@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import housestyle
+import pytest
+
+
+def names_for_type_checkers() -> set[str]:
+    """What the `if TYPE_CHECKING` block of the package imports."""
+    tree = ast.parse(Path(housestyle.__file__).read_text(encoding="utf-8"))
+    blocks = [node for node in tree.body if isinstance(node, ast.If)]
+    imports = [line for block in blocks for line in block.body if isinstance(line, ast.ImportFrom)]
+    return {alias.name for line in imports for alias in line.names}
+
+
+def test_names_are_sorted_once_each():
+    assert housestyle.__all__ == sorted(set(housestyle.__all__))
+
+
+def test_all_is_what_is_exported():
+    assert set(housestyle.__all__) == set(housestyle._HOMES) == names_for_type_checkers()
+
+
+@pytest.mark.parametrize("name", housestyle.__all__)
+def test_name_is_the_object_of_its_home(name):
+    home = importlib.import_module(housestyle._HOMES[name], "housestyle")
+    assert getattr(housestyle, name) is getattr(home, name)
+    assert getattr(housestyle, name).__doc__
+
+
+def test_star_import_gives_exactly_these():
+    space: dict[str, object] = {}
+    exec("from housestyle import *", space)  # noqa: S102  the only way to try it
+    assert set(housestyle.__all__) == space.keys() - {"__builtins__"}
+
+
+def test_other_names_are_refused():
+    with pytest.raises(AttributeError, match="'housestyle' has no attribute 'styleize'"):
+        _ = housestyle.styleize
+
+
+def test_version_is_the_distribution_s():
+    assert housestyle.__version__ == importlib.metadata.version("housestyle")
+
+
+@pytest.mark.parametrize("module", ["torch", "av", "cv2"])
+def test_import_is_light(module):
+    code = f"import sys, housestyle; sys.exit({module!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
