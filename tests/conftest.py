@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from housestyle.core.network import NetworkSpec, StylizingNetwork
 from housestyle.core.style import Painting, Style
 

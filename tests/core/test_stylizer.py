@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from housestyle.core.colour import from_rgb, to_rgb
+from housestyle.core.errors import DeviceError, StyleError, UsageError
+from housestyle.core.frame import Colour, Frame, Matrix, Range, pixel_format
+from housestyle.core.network import NetworkSpec, StylizingNetwork
+from housestyle.core.style import Painting, Style, user_styles
+from housestyle.core.stylizer import Stylizer, choose_device, choose_precision, with_chroma_of
+
+# Two pictures that differ by this look the same; 8-bit rounding alone gives 59 dB.
+LEAST_PSNR = {"bf16": 34, "fp16": 52}
+LUMA = torch.tensor([0.2126, 0.7152, 0.0722], dtype=torch.float64).view(1, 3, 1, 1)
+
+
+def scene(count: int = 1, height: int = 20, width: int = 26) -> torch.Tensor:
+    """Smooth colours with some grain: (N, 3, H, W) in [0, 1]."""
+    generator = torch.Generator().manual_seed(4)
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    shifts = torch.arange(count).view(-1, 1, 1)
+    waves = [torch.sin(x / 5 + shifts), torch.cos(y / 4 - shifts), torch.sin((x + y) / 7 + shifts)]
+    smooth = 0.5 + 0.45 * torch.stack(waves, dim=1)
+    grain = torch.rand(smooth.shape, generator=generator)
+    return (smooth + 0.1 * (grain - 0.5)).clamp(0, 1)
+
+
+def native(name: str = "yuv420p", width: int = 25, height: int = 19) -> Frame:
+    """A decoded frame of an odd size."""
+    layout = pixel_format(name)
+    matrix = Matrix.RGB if layout.family == "rgb" else Matrix.BT709
+    blank = Frame(
+        planes=(np.zeros((height, width), np.uint8),),
+        pixel_format=pixel_format("gray"),
+        width=width,
+        height=height,
+        pts=3003,
+        duration=1001,
+        time_base=Fraction(1, 30000),
+        colour=Colour(Matrix.BT709, Range.LIMITED),
+    )
+    colour = Colour(matrix, Range.LIMITED, 1, 1)
+    return from_rgb(scene(1, height, width), blank, pixel_format=layout, colour=colour)
+
+
+def cpu(style: Style, **options) -> Stylizer:
+    return Stylizer(style, **{"device": "cpu", "precision": "fp32", **options})
+
+
+def chroma(rgb: torch.Tensor) -> torch.Tensor:
+    """BT.709's colour differences Cb and Cr: (N, 2, H, W)."""
+    rgb = rgb.double()
+    luma = (rgb * LUMA).sum(1, keepdim=True)
+    return torch.cat([(rgb[:, 2:] - luma) / 1.8556, (rgb[:, :1] - luma) / 1.5748], dim=1)
+
+
+@pytest.fixture(scope="module")
+def trained_like() -> Style:
+    """The default network with the small last gain that training arrives at."""
+    torch.manual_seed(11)
+    network = StylizingNetwork(NetworkSpec())
+    with torch.no_grad():
+        network.output.norm.weight.fill_(0.6)
+    painting = Painting("Waves", "A. Painter", "1831", "public domain")
+    return Style("default", "Waves", painting, NetworkSpec(), network.state_dict())
+
+
+class TestStrength:
+    def test_full_is_the_network_s_picture(self, tiny_style):
+        frames = scene(2)
+        painted = tiny_style.network()(frames)
+        torch.testing.assert_close(cpu(tiny_style)(frames), painted, atol=1e-5, rtol=0)
+        assert (painted - frames).abs().mean() > 0.1
+
+    def test_zero_is_the_source_exactly(self, tiny_style):
+        frames = scene(2)
+        same = cpu(tiny_style, strength=0)(frames)
+        assert torch.equal(same, frames)
+        assert same.data_ptr() != frames.data_ptr()  # the caller's own frames stay the caller's
+
+    @pytest.mark.parametrize("keep_colors", [False, True])
+    @pytest.mark.parametrize("strength", [0.25, 0.5])
+    def test_between_is_the_mix_of_pixels(self, tiny_style, strength, keep_colors):
+        frames = scene()
+        full = cpu(tiny_style, keep_colors=keep_colors)(frames)
+        mixed = cpu(tiny_style, strength=strength, keep_colors=keep_colors)(frames)
+        torch.testing.assert_close(
+            mixed, (1 - strength) * frames + strength * full, atol=1e-6, rtol=0
+        )
+
+
+class TestKeepColors:
+    @pytest.mark.parametrize("strength", [1.0, 0.4])
+    def test_colour_differences_are_the_source_s(self, tiny_style, strength):
+        frames = scene(2)
+        kept = cpu(tiny_style, keep_colors=True, strength=strength)(frames)
+        torch.testing.assert_close(chroma(kept), chroma(frames), atol=1e-4, rtol=0)
+        assert kept.min() >= 0
+        assert kept.max() <= 1
+        assert (kept - frames).abs().mean() > 0.01  # lightness did change
+
+    def test_extreme_colours_stay_in_the_gamut(self):
+        corners = torch.cartesian_prod(*3 * [torch.tensor([0.0, 1.0])]).double()
+        source = corners.T.reshape(1, 3, 8, 1).expand(1, 3, 8, 8)
+        painted = source.mT
+        kept = with_chroma_of(source, painted)
+        assert kept.min() >= 0
+        assert kept.max() <= 1
+        torch.testing.assert_close(chroma(kept), chroma(source), atol=1e-7, rtol=0)
+
+    def test_lightness_is_the_painting_s_where_the_gamut_allows(self):
+        source, painted = 0.4 + 0.2 * scene().double(), 0.4 + 0.2 * scene().double().flip(-1)
+        kept = with_chroma_of(source, painted)
+        luma = (kept * LUMA).sum(1)
+        torch.testing.assert_close(luma, (painted * LUMA).sum(1), atol=1e-7, rtol=0)
+
+    def test_painting_equal_to_the_source_changes_nothing(self):
+        torch.testing.assert_close(with_chroma_of(scene(), scene()), scene(), atol=1e-6, rtol=0)
+
+
+class TestFramesOnTheirOwn:
+    def test_batch_and_order_do_not_matter(self, tiny_style):
+        stylizer, frames = cpu(tiny_style), scene(3)
+        together = stylizer(frames)
+        alone = torch.cat([stylizer(frame[None]) for frame in frames.flip(0)]).flip(0)
+        torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+        torch.testing.assert_close(stylizer(frames.flip(0)).flip(0), alone, atol=1e-5, rtol=0)
+        assert (alone[0] - alone[1]).abs().max() > 0.05
+
+    def test_no_memory_of_what_came_before(self, tiny_style):
+        stylizer, frames = cpu(tiny_style), scene(2)
+        first = stylizer(frames[:1])
+        stylizer(frames[1:])
+        assert torch.equal(stylizer(frames[:1]), first)
+
+    def test_source_is_left_as_it_was(self, tiny_style):
+        frames = scene()
+        cpu(tiny_style, keep_colors=True, strength=0.5)(frames)
+        assert torch.equal(frames, scene())
+
+    def test_output_carries_no_gradient(self, tiny_style):
+        assert not cpu(tiny_style)(scene().requires_grad_()).requires_grad
+
+
+class TestDtype:
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+    @pytest.mark.parametrize("strength", [0, 0.5, 1])
+    def test_comes_back_as_it_went_in(self, tiny_style, dtype, strength):
+        frames = scene().to(dtype)
+        painted = cpu(tiny_style, strength=strength)(frames)
+        assert painted.dtype == dtype
+        assert painted.device == frames.device
+        expected = cpu(tiny_style, strength=strength)(frames.float())
+        tolerance = 2**-8 if dtype == torch.bfloat16 else 1e-3
+        torch.testing.assert_close(painted.float(), expected, atol=tolerance, rtol=0)
+
+    @pytest.mark.parametrize("precision", ["bf16", "fp16"])
+    def test_half_precision_does_not_show(self, trained_like, precision):
+        frames = scene(1, 64, 80)
+        exact = cpu(trained_like)(frames)
+        quick = cpu(trained_like, precision=precision)(frames)
+        assert quick.dtype == torch.float32
+        error = (quick - exact).square().mean()
+        assert error > 0  # it did compute in another precision
+        assert -10 * error.log10() > LEAST_PSNR[precision]
+
+
+class TestStylize:
+    def test_at_strength_zero_the_very_frame_comes_back(self, tiny_style):
+        frame = native()
+        assert cpu(tiny_style, strength=0).stylize(frame) is frame
+
+    @pytest.mark.parametrize(
+        "name", ["yuv420p", "yuv422p10le", "yuv444p12le", "gray", "gbrp", "gbrp10le"]
+    )
+    def test_format_colour_and_timing_stay(self, tiny_style, name):
+        frame = native(name)
+        painted = cpu(tiny_style).stylize(frame)
+        for field in dataclasses.fields(Frame):
+            if field.name != "planes":
+                assert getattr(painted, field.name) == getattr(frame, field.name)
+
+    def test_pixels_are_those_of_a_call(self, tiny_style):
+        frame, stylizer = native("gbrp"), cpu(tiny_style)
+        painted = to_rgb(stylizer.stylize(frame))
+        torch.testing.assert_close(painted, stylizer(to_rgb(frame)), atol=0.003, rtol=0)
+
+
+class TestErrors:
+    @pytest.mark.parametrize("shape", [(3, 8, 8), (1, 4, 8, 8), (1, 1, 8, 8), (1, 8, 8, 3)])
+    @pytest.mark.parametrize("strength", [0, 1])
+    def test_shape(self, tiny_style, shape, strength):
+        with pytest.raises(UsageError, match=r"must be \(N, 3, H, W\) floating point") as caught:
+            cpu(tiny_style, strength=strength)(torch.zeros(shape))
+        assert str(shape) in str(caught.value)
+
+    @pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.bool])
+    def test_dtype(self, tiny_style, dtype):
+        with pytest.raises(UsageError, match=str(dtype)):
+            cpu(tiny_style)(torch.zeros((1, 3, 8, 8), dtype=dtype))
+
+    @pytest.mark.parametrize("strength", [-0.01, 1.01, float("nan"), float("inf"), 50])
+    def test_strength(self, tiny_style, strength):
+        with pytest.raises(UsageError, match=f"between 0 and 1, not {strength}"):
+            cpu(tiny_style, strength=strength)
+
+    @pytest.mark.parametrize("precision", ["fp64", "", "FP16", "half"])
+    def test_precision(self, tiny_style, precision):
+        with pytest.raises(UsageError, match="one of auto, fp32, bf16, fp16"):
+            cpu(tiny_style, precision=precision)
+
+    @pytest.mark.parametrize("device", ["cuda:99", "gpu", "", "xpu:99", "cpu:x"])
+    def test_device(self, tiny_style, device):
+        with pytest.raises(DeviceError, match="is not available here") as caught:
+            cpu(tiny_style, device=device)
+        line = str(caught.value)
+        assert repr(device) in line
+        assert "housestyle doctor" in line
+        assert "\n" not in line
+
+    def test_style(self, tmp_path):
+        with pytest.raises(StyleError, match="no style named 'nowhere'"):
+            Stylizer("nowhere")
+        with pytest.raises(StyleError, match="no such style file"):
+            Stylizer(tmp_path / "none.safetensors")
+
+
+class TestChoices:
+    @pytest.mark.parametrize("kind", ["name", "path", "string"])
+    def test_style_by_name_or_path(self, tiny_style, style_file, kind):
+        tiny_style.save(user_styles() / "tiny.safetensors")
+        given = {"name": "tiny", "path": style_file, "string": str(style_file)}[kind]
+        assert Stylizer(given, device="cpu").style.digest == tiny_style.digest
+
+    def test_auto_takes_a_device_that_is_there(self):
+        device = choose_device("auto")
+        assert torch.zeros(1, device=device).device.type == device.type
+        if torch.cuda.is_available():
+            assert device.type == "cuda"
+
+    def test_auto_precision_by_device(self):
+        assert choose_precision("auto", torch.device("cuda")) == "fp16"
+        assert choose_precision("auto", torch.device("mps")) == "fp32"
+        native = torch.cpu._is_avx512_bf16_supported()
+        assert choose_precision("auto", torch.device("cpu")) == ("bf16" if native else "fp32")
+
+    @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+    def test_a_named_precision_is_taken_as_it_is(self, tiny_style, precision):
+        stylizer = cpu(tiny_style, precision=precision)
+        assert choose_precision(precision, torch.device("cpu")) == precision
+        assert stylizer.precision == precision
+        assert stylizer.device == torch.device("cpu")
