@@ -93,12 +93,16 @@ def overlap(
         outgoing.close()
         writer.join()
 
+    def write() -> None:
+        sink(iter(outgoing))
+        # A sink that returns before its input ends must not leave the others waiting.
+        stop.set()
+
     reader = threading.Thread(target=guarded, args=(read,), name="read")
-    writer = threading.Thread(target=guarded, args=(lambda: sink(iter(outgoing)),), name="write")
+    writer = threading.Thread(target=guarded, args=(write,), name="write")
     reader.start()
     writer.start()
     guarded(work)
-    # A sink that returns before its input ends must not leave the reader waiting.
     stop.set()
     reader.join()
     writer.join()

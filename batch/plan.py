@@ -45,38 +45,39 @@ def plan(
     Raises:
         UsageError: No clips, or two clips would get one name.
     """
-    sources = [
-        (clip, within) for path in inputs for clip, within in _clips_of(path, recursive, inputs)
-    ]
     if output is not None and _is_file_name(output, inputs):
         return [Job(inputs[0], output)]
-    if output is not None:
-        sources = [(clip, within) for clip, within in sources if not clip.is_relative_to(output)]
-    suffixes = {clip: _suffix(clip, container, codec) for clip, _ in sources}
-    if output is None:
-        named = {
-            clip: clip.with_name(f"{clip.stem}.{style_name}{suffixes[clip]}") for clip, _ in sources
-        }
-    else:
-        named = {clip: output / within.with_suffix(suffixes[clip]) for clip, within in sources}
-    written = set(named.values()) if output is None else set()
-    jobs = [Job(clip, name) for clip, name in _told_apart(named).items() if clip not in written]
+    sources = [
+        pair
+        for path in inputs
+        for pair in _clips_of(path, output, recursive=recursive, alone=len(inputs) == 1)
+    ]
+    names = _told_apart(
+        {
+            clip: clip.parent if output is None else output / within.parent
+            for clip, within in sources
+        },
+        middle=f".{style_name}" if output is None else "",
+        endings={clip: _suffix(clip, container, codec) for clip, _ in sources},
+    )
+    earlier = set(names.values()) if output is None else set()
+    jobs = [Job(clip, name) for clip, name in names.items() if clip not in earlier]
     if not jobs:
         raise UsageError("no clips here", path=inputs[0], hint="--recursive looks into subfolders")
     return jobs
 
 
 def _clips_of(
-    path: Path,
-    recursive: bool,
-    inputs: Sequence[Path],
+    path: Path, output: Path | None, *, recursive: bool, alone: bool
 ) -> list[tuple[Path, Path]]:
-    """Clips with their place in the mirrored tree."""
+    """Clips with their place in the mirrored tree; nothing from an output folder inside."""
     if not path.is_dir():
         return [(path, Path(path.name))]
-    base = path if len(inputs) == 1 else path.resolve().parent
-    clips = find_clips(path if len(inputs) == 1 else path.resolve(), recursive=recursive)
-    return [(clip, clip.relative_to(base)) for clip in clips]
+    top = Path() if alone else Path(path.resolve().name)
+    clips = find_clips(path, recursive=recursive)
+    if output is not None and path.resolve() in output.resolve().parents:
+        clips = [clip for clip in clips if output.resolve() not in clip.resolve().parents]
+    return [(clip, top / clip.relative_to(path)) for clip in clips]
 
 
 def _is_file_name(output: Path, inputs: Sequence[Path]) -> bool:
@@ -92,16 +93,22 @@ def _suffix(clip: Path, container: str | None, codec: str) -> str:
     return kept if kept.lstrip(".") in holders else f".{holders[0]}"
 
 
-def _told_apart(named: dict[Path, Path]) -> dict[Path, Path]:
-    counts = Counter(named.values())
-    apart = {
-        clip: name if counts[name] == 1 else name.with_name(f"{clip.name}{name.suffix}")
-        for clip, name in named.items()
+def _told_apart(
+    folders: dict[Path, Path], *, middle: str, endings: dict[Path, str]
+) -> dict[Path, Path]:
+    """Output names; clips that would share one keep their own suffix in it."""
+    short = {
+        clip: folder / f"{clip.stem}{middle}{endings[clip]}" for clip, folder in folders.items()
     }
-    for name, count in Counter(apart.values()).items():
+    shared = Counter(short.values())
+    names = {
+        clip: name if shared[name] == 1 else folders[clip] / f"{clip.name}{middle}{endings[clip]}"
+        for clip, name in short.items()
+    }
+    for name, count in Counter(names.values()).items():
         if count > 1:
-            clips = ", ".join(str(clip) for clip, other in apart.items() if other == name)
+            clips = ", ".join(str(clip) for clip, other in names.items() if other == name)
             raise UsageError(
                 f"{clips} would both be written to one file", path=name, hint="convert one by one"
             )
-    return apart
+    return names

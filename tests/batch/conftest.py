@@ -13,6 +13,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+
 from housestyle.core.stylizer import Stylizer
 
 DEFAULT_OPTIONS = {

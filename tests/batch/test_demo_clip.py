@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+
 from housestyle.batch.demo.clip import make_demo_clip
 from housestyle.batch.demo.scene import Scene
 from housestyle.core.errors import OutputError, UsageError

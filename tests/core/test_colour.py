@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from av.filter import Graph
+
 from housestyle.core.colour import from_rgb, to_rgb
 from housestyle.core.errors import ColourError
 from housestyle.core.frame import (

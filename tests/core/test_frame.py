@@ -6,6 +6,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+
 from housestyle.core.errors import ColourError
 from housestyle.core.frame import (
     PIXEL_FORMATS,
