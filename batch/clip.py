@@ -132,7 +132,7 @@ def convert(
         input=source,
         output=output,
         frames=len(expected.pts),
-        audio_tracks=len(expected.digests),
+        audio_tracks=len(expected.sound),
         seconds=time.monotonic() - started,
         warnings=warnings,
     )
@@ -216,9 +216,11 @@ def _write(
 @contextmanager
 def _open(partial: Path, reader: ClipReader) -> Iterator[OutputContainer]:
     muxer = MUXERS[partial.suffix.lower()]
-    options = (
-        {} if muxer == "matroska" else {"movie_timescale": str(movie_timescale(reader.container))}
-    )
+    if muxer == "matroska":
+        # Sound may start a little before zero; Matroska can say so without moving everything.
+        options = {"avoid_negative_ts": "disabled"}
+    else:
+        options = {"movie_timescale": str(movie_timescale(reader.container))}
     container = av.open(
         f"file:{partial}", "w", format=muxer, container_options=options, metadata_errors="replace"
     )
@@ -275,7 +277,7 @@ class ClipWriter:
         self._stream, self.picture = add_video_stream(container, video, settings)
         self._tracks = CopiedTracks(reader.container, reader.info, container)
         copy_metadata(reader.container, reader.info, container)
-        self.expected = Expectation(video.time_base, digests=self._tracks.digests)
+        self.expected = Expectation(video.time_base, sound=self._tracks.sound)
         self.warnings = [*self._tracks.left_out, *_losses(reader.info, self.picture)]
         if container.format.name == "matroska" and (video.time_base / _MATROSKA_TICK) % 1:
             self.expected.tolerance = _MATROSKA_TICK / 2

@@ -60,7 +60,7 @@ CODECS = {
         "ffv1",
         tuple(name for name in PIXEL_FORMATS if name != "gbrp"),
         None,
-        ("mkv", "mov"),
+        ("mkv",),
         (("level", "3"), ("slicecrc", "1")),
     ),
 }
@@ -199,6 +199,10 @@ def _describe(stream: av.VideoStream, video: VideoInfo, picture: Picture) -> Non
     context.color_trc = picture.colour.transfer
     if video.sample_aspect_ratio:
         context.sample_aspect_ratio = video.sample_aspect_ratio
+    if not video.constant_rate:
+        # MP4 keeps how long frames last in decoding order: only without reordering does the last
+        # frame keep its own duration.
+        context.max_b_frames = 0
     if video.display_matrix:
         stream.set_display_matrix(video.display_matrix)
     if context.name == "libx265" and stream.container.format.name != "matroska":

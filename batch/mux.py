@@ -59,7 +59,7 @@ class CopiedTracks:
 
     Attributes:
         left_out: One line for each track that the container can't hold; never sound.
-        digests: Output stream index of each sound track to what was written.
+        sound: What was written of each sound track, in their order.
 
     Raises:
         OutputError: The container can't hold a sound track.
@@ -67,9 +67,10 @@ class CopiedTracks:
 
     def __init__(self, source: InputContainer, info: ClipInfo, target: OutputContainer):
         self.left_out: list[str] = []
-        self.digests: dict[int, TrackDigest] = {}
+        self.sound: list[TrackDigest] = []
         self._target = target
         self._tracks: dict[int, Stream] = {}
+        self._digests: dict[int, TrackDigest] = {}
         for stream in info.others:
             self._add(source.streams[stream.index], stream)
 
@@ -87,7 +88,8 @@ class CopiedTracks:
         copy.disposition = template.disposition
         self._tracks[about.index] = copy
         if about.type == "audio":
-            self.digests[copy.index] = TrackDigest()
+            self._digests[about.index] = TrackDigest()
+            self.sound.append(self._digests[about.index])
 
     def _refuse(self, about: StreamInfo, error: ValueError) -> None:
         if about.type == "audio":
@@ -106,8 +108,8 @@ class CopiedTracks:
         copy = self._tracks.get(packet.stream.index)
         if copy is None:
             return
-        if copy.index in self.digests:
-            self.digests[copy.index].add(packet)
+        if packet.stream.index in self._digests:
+            self._digests[packet.stream.index].add(packet)
         if packet.dts is None:
             packet.dts = packet.pts
         packet.stream = copy

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,6 +48,7 @@ class VideoInfo:
             except alpha and more than 12 bit.
         colour: Facts of the colour, unspecified ones filled as players do.
         frame_rate: Average frames per second, exact; None where the container does not say.
+        constant_rate: Whether all frames are known to last equally many ticks.
         time_base: Seconds; the unit of every frame's pts and duration.
         duration: Seconds; None where the container does not say.
         frames: Expected number of frames, a guess from the header: never a promise.
@@ -65,6 +67,7 @@ class VideoInfo:
     pixel_format: PixelFormat
     colour: Colour
     frame_rate: Fraction | None
+    constant_rate: bool
     time_base: Fraction
     duration: Fraction | None
     frames: int | None
@@ -206,6 +209,19 @@ class ClipReader:
         self.container.close()
 
     def __iter__(self) -> Iterator[Frame | av.Packet]:
+        """A frame lasts until the next one: decoders know durations in decoding order only."""
+        held: Frame | None = None
+        for item in self._items():
+            if not isinstance(item, Frame):
+                yield item
+                continue
+            if held is not None:
+                yield replace(held, duration=item.pts - held.pts)
+            held = item
+        if held is not None:
+            yield replace(held, duration=self._last_duration(held))
+
+    def _items(self) -> Iterator[Frame | av.Packet]:
         last_end: Fraction | None = None
         last_pts: int | None = None
         try:
@@ -229,6 +245,13 @@ class ClipReader:
                 path=self.path,
             ) from error
         self._check_end(last_end)
+
+    def _last_duration(self, last: Frame) -> int:
+        """MP4 and MOV say when the track ends; elsewhere the packet's own duration must do."""
+        start, duration = self._stream.start_time, self._stream.duration
+        if "mp4" not in self.info.container or start is None or duration is None:
+            return last.duration
+        return max(1, start + duration - last.pts)
 
     def _look(self) -> ClipInfo:
         try:
@@ -403,6 +426,7 @@ def _video_info(stream: av.VideoStream, first: av.VideoFrame) -> VideoInfo:
         pixel_format=form,
         colour=colour,
         frame_rate=rate,
+        constant_rate=_constant_rate(stream),
         time_base=stream.time_base,
         duration=duration,
         frames=stream.frames or (round(duration * rate) if duration and rate else None),
@@ -412,6 +436,17 @@ def _video_info(stream: av.VideoStream, first: av.VideoFrame) -> VideoInfo:
         interlaced=first.interlaced_frame,
         has_alpha=any(component.is_alpha for component in first.format.components),
     )
+
+
+def _constant_rate(stream: av.VideoStream) -> bool:
+    """From the sample table where there is one, else from a rate that ticks tell exactly."""
+    if len(stream.index_entries) > 2:
+        times = [entry.timestamp for entry in stream.index_entries]
+        return len({after - before for before, after in pairwise(times)}) == 1
+    rate = stream.average_rate
+    if not rate or rate != stream.base_rate or stream.time_base is None:
+        return False
+    return (1 / (rate * stream.time_base)).denominator == 1
 
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:

@@ -27,7 +27,7 @@ DEFAULT_OPTIONS = {
 
 @dataclass(frozen=True)
 class Sound:
-    """A track of two seconds' worth of tones, or of as much as is asked for."""
+    """A track of a tone that rises."""
 
     codec: str = "aac"
     seconds: Fraction = Fraction(1, 2)
@@ -75,18 +75,17 @@ class Clip:
 
 
 def texture(index: int, size: tuple[int, int], planes: int = 3) -> np.ndarray:
-    """Pictures with a natural spectrum (1 / f) that pan and breathe: (planes, H, W) in [0, 1]."""
+    """Pictures with a natural spectrum (1 / f) that pan: (planes, H, W) in [0, 1]."""
     width, height = size
     rng = np.random.default_rng(5)
     side = 256
     frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(side)] * 2))
     spectrum = np.fft.fft2(rng.normal(size=(planes, side, side)))
-    field_ = np.fft.ifft2(spectrum / np.maximum(frequency, 1 / side) ** 1.3).real
-    field_ /= np.abs(field_).max(axis=(1, 2), keepdims=True)
-    moved = np.roll(field_, (index, -2 * index), axis=(1, 2))
+    pattern = np.fft.ifft2(spectrum / np.maximum(frequency, 1 / side) ** 1.3).real
+    pattern *= 0.2 / pattern.std(axis=(1, 2), keepdims=True)
+    moved = np.roll(pattern, (index, -2 * index), axis=(1, 2))
     tiles = (1, -(-height // side), -(-width // side))
-    picture = np.tile(moved, tiles)[:, :height, :width]
-    return 0.5 + 0.45 * picture * (1 - 0.02 * index % 0.5)
+    return np.clip(0.5 + np.tile(moved, tiles)[:, :height, :width], 0, 1)
 
 
 def _picture(index: int, size: tuple[int, int], pixel_format: str, full: bool) -> av.VideoFrame:
@@ -130,7 +129,7 @@ def _sound_frames(sound: Sound, form: str, size: int) -> list[av.AudioFrame]:
 
 
 def _add_sound(container: Any, sound: Sound) -> Callable[[], list[av.Packet]]:
-    form = {"aac": "fltp", "libmp3lame": "fltp", "libopus": "flt", "libvorbis": "fltp"}.get(
+    form = {"aac": "fltp", "libmp3lame": "fltp", "libopus": "flt", "wmav2": "fltp"}.get(
         sound.codec, "s16"
     )
     stream = container.add_stream(sound.codec, rate=sound.rate, format=form, layout="stereo")
@@ -224,7 +223,8 @@ def make_clip(tmp_path) -> Callable[..., Path]:
                 container.set_chapters(chapters)
             container.start_encoding()
             packets = []
-            lasts = dict(zip(ticks, np.diff([*ticks, 2 * ticks[-1] - ticks[-2]]), strict=True))
+            ends = [*ticks[1:], 2 * ticks[-1] - ticks[-2] if len(ticks) > 1 else ticks[-1] + 3000]
+            lasts = {pts: end - pts for pts, end in zip(ticks, ends, strict=True)}
             for number, pts in enumerate(ticks):
                 full = colour is not None and colour[1] == 2
                 picture = _picture(first + number, size, pixel_format, full)
@@ -235,7 +235,7 @@ def make_clip(tmp_path) -> Callable[..., Path]:
                 packets += video.encode(picture)
             packets += video.encode(None)
             for packet in packets:
-                packet.duration = int(lasts[packet.pts])
+                packet.duration = lasts[packet.pts]
             packets += [packet for track in tracks for packet in track()]
             for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
                 container.mux(packet)
