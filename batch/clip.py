@@ -165,6 +165,7 @@ def _partial(output: Path) -> Iterator[Path]:
     # Shortened, because a name that just fits would not fit with what is added to it.
     owner = f"{os.getpid()}-{threading.get_native_id()}"
     partial = output.with_name(f".{output.stem[:32]}.{owner}.partial{output.suffix}")
+    new_folders = [folder for folder in output.parents if not folder.exists()]
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         # Found out now, not after the first frame.
@@ -177,6 +178,10 @@ def _partial(output: Path) -> Iterator[Path]:
         yield partial
     finally:
         partial.unlink(missing_ok=True)
+        for folder in new_folders:
+            # Fails, as it should, where the output or anything else lies in it.
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _give_name(partial: Path, output: Path) -> None:

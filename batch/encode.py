@@ -130,16 +130,21 @@ def _divides(form: PixelFormat, video: VideoInfo) -> bool:
     return video.width % (1 << across) == 0 and video.height % (1 << down) == 0
 
 
-def _loss(source: PixelFormat, offer: PixelFormat) -> tuple[int, int, int, int]:
+def _loss(source: PixelFormat, offer: PixelFormat) -> tuple[float, ...]:
     """Sorts pixel formats by what a source loses in them, then by what they waste."""
     fewer_planes = int(offer.plane_count < source.plane_count)
-    coarser = sum(
-        max(0, theirs - own)
-        for own, theirs in zip(source.chroma_shift, offer.chroma_shift, strict=True)
-    )
+    other_family = int((source.family == "rgb") != (offer.family == "rgb"))
+    # Grey has no chroma to lose.
+    coarser = 0 if source.family == "gray" else _coarser(source, offer)
     shallower = max(0, source.depth - offer.depth)
-    waste = offer.depth + (3 - sum(offer.chroma_shift)) * offer.plane_count
-    return fewer_planes, coarser, shallower, waste
+    samples_per_pixel = 1 + (offer.plane_count - 1) / 2 ** sum(offer.chroma_shift)
+    waste = offer.depth * samples_per_pixel
+    return fewer_planes, other_family, coarser, shallower, waste
+
+
+def _coarser(source: PixelFormat, offer: PixelFormat) -> int:
+    pairs = zip(source.chroma_shift, offer.chroma_shift, strict=True)
+    return sum(max(0, theirs - own) for own, theirs in pairs)
 
 
 def _colour_in(video: VideoInfo, form: PixelFormat) -> Colour:
@@ -199,7 +204,7 @@ def _describe(stream: av.VideoStream, video: VideoInfo, picture: Picture) -> Non
     context.color_trc = picture.colour.transfer
     if video.sample_aspect_ratio:
         context.sample_aspect_ratio = video.sample_aspect_ratio
-    if not video.constant_rate:
+    if not video.constant_rate and stream.container.format.name != "matroska":
         # MP4 keeps how long frames last in decoding order: only without reordering does the last
         # frame keep its own duration.
         context.max_b_frames = 0

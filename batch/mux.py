@@ -21,23 +21,29 @@ _MOVIE_TIMESCALE_LIMIT = 2**31
 
 
 class TrackDigest:
-    """Fingerprint of a track's packets: how many, and what they hold."""
+    """Fingerprint of a track's packets.
+
+    Attributes:
+        packets: How many.
+        start: Seconds at which the first one plays; None before it came.
+    """
 
     def __init__(self) -> None:
         self.packets = 0
+        self.start: Fraction | None = None
         self._hash = hashlib.blake2b(digest_size=16)
 
     def add(self, packet: av.Packet) -> None:
         """Count one packet in."""
+        time = packet.dts if packet.pts is None else packet.pts
+        if self.start is None and time is not None:
+            self.start = time * Fraction(packet.time_base)
         self.packets += 1
         self._hash.update(payload(packet))
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, TrackDigest):
-            return NotImplemented
+    def same_content(self, other: TrackDigest) -> bool:
+        """Whether both hold the same packets, byte for byte."""
         return (self.packets, self._hash.digest()) == (other.packets, other._hash.digest())
-
-    __hash__ = None  # type: ignore[assignment]  it grows
 
 
 def payload(packet: av.Packet) -> memoryview:
@@ -111,7 +117,8 @@ class CopiedTracks:
         if packet.stream.index in self._digests:
             self._digests[packet.stream.index].add(packet)
         if packet.dts is None:
-            packet.dts = packet.pts
+            # A cover picture has no time at all; muxers want one.
+            packet.pts = packet.dts = packet.pts or 0
         packet.stream = copy
         self._target.mux(packet)
 

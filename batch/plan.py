@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import UsageError
-from ..core.media import find_clips
+from ..core.media import CLIP_SUFFIXES, find_clips
 from .clip import MUXERS
 from .encode import CODECS
 
@@ -82,7 +82,8 @@ def _clips_of(
 
 def _is_file_name(output: Path, inputs: Sequence[Path]) -> bool:
     single = len(inputs) == 1 and not inputs[0].is_dir()
-    return single and not output.is_dir() and output.suffix.lower() in MUXERS
+    # Also a kind that can't be written: better refused by name than made a folder "clip.avi".
+    return single and not output.is_dir() and output.suffix.lower() in CLIP_SUFFIXES
 
 
 def _suffix(clip: Path, container: str | None, codec: str) -> str:

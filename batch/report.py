@@ -141,12 +141,13 @@ class JsonReporter:
 
     def progressed(self, frames: int) -> None:
         """``clip_progress``."""
-        step = max(1, self._expected // 100)
+        step = max(1, -(-self._expected // 100))
         if self._job is not None and frames % step == 0:
             _emit("clip_progress", self._job, frames=frames)
 
     def done(self, job: Job, report: ClipReport) -> None:
         """``clip_done``."""
+        self._job = None
         _emit(
             "clip_done",
             job,
@@ -159,6 +160,7 @@ class JsonReporter:
 
     def failed(self, job: Job, error: HousestyleError) -> None:
         """``clip_failed``."""
+        self._job = None
         _emit("clip_failed", job, error=type(error).__name__, what=error.what, hint=error.hint)
 
     def finished(self, result: BatchResult) -> None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import av
 import av.error
@@ -48,7 +48,7 @@ class VideoInfo:
             except alpha and more than 12 bit.
         colour: Facts of the colour, unspecified ones filled as players do.
         frame_rate: Average frames per second, exact; None where the container does not say.
-        constant_rate: Whether all frames are known to last equally many ticks.
+        constant_rate: Whether all frames are known for certain to last equally many ticks.
         time_base: Seconds; the unit of every frame's pts and duration.
         duration: Seconds; None where the container does not say.
         frames: Expected number of frames, a guess from the header: never a promise.
@@ -222,13 +222,12 @@ class ClipReader:
             yield replace(held, duration=self._last_duration(held))
 
     def _items(self) -> Iterator[Frame | av.Packet]:
-        last_end: Fraction | None = None
         last_pts: int | None = None
         try:
             for packet in self.container.demux():
                 if packet.stream.index != self._stream.index:
-                    if packet.dts is not None or packet.pts is not None:
-                        last_end = _later(last_end, _packet_end(packet))
+                    # The last packet of each track is empty: it flushes decoders.
+                    if packet.size:
                         yield self._from_origin(packet)
                     continue
                 for picture in packet.decode():
@@ -236,7 +235,6 @@ class ClipReader:
                     self.damaged_frames += picture.is_corrupt
                     frame = self._frame(picture, last_pts)
                     last_pts = frame.pts
-                    last_end = _later(last_end, frame.time + frame.duration * frame.time_base)
                     yield frame
         except (av.error.FFmpegError, OSError) as error:
             raise MediaError(
@@ -244,7 +242,6 @@ class ClipReader:
                 f"{_reason(error)}",
                 path=self.path,
             ) from error
-        self._check_end(last_end)
 
     def _last_duration(self, last: Frame) -> int:
         """MP4 and MOV say when the track ends; elsewhere the packet's own duration must do."""
@@ -265,7 +262,7 @@ class ClipReader:
         try:
             assert isinstance(self._stream, av.VideoStream)
             assert isinstance(first, av.VideoFrame)
-            video = _video_info(self._stream, first)
+            video = _video_info(self.container, self._stream, first)
         except MediaError as error:
             error.path = self.path
             raise
@@ -315,17 +312,6 @@ class ClipReader:
             packet.dts = None if packet.dts is None else packet.dts - shift
         return packet
 
-    def _check_end(self, last_end: Fraction | None) -> None:
-        """Matroska tells its duration when it was finished; a file that ends before it was cut."""
-        if "matroska" not in self.info.container or not self.container.duration:
-            return
-        promised = Fraction(self.container.duration, av.time_base)
-        if last_end is not None and last_end < promised - max(1, promised / 50):
-            raise MediaError(
-                f"is cut short: it ends at {float(last_end):.2f} s of {float(promised):.2f} s",
-                path=self.path,
-            )
-
 
 def _open(path: Path) -> InputContainer:
     if not path.exists():
@@ -338,7 +324,11 @@ def _open(path: Path) -> InputContainer:
         # "file:" keeps names with a colon or a percent sign from being read as something else.
         return av.open(f"file:{path}", metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
-        raise MediaError(f"can't be opened as a clip: {_reason(error)}", path=path) from error
+        raise MediaError(
+            f"can't be opened as a clip: {_reason(error)}",
+            path=path,
+            hint="it is damaged, cut short, or not a video",
+        ) from error
 
 
 def _reason(error: Exception) -> str:
@@ -354,14 +344,43 @@ def _picture_stream(container: InputContainer, path: Path) -> av.VideoStream:
 
 
 def _check_whole(container: InputContainer, path: Path) -> None:
-    """An MP4 or MOV tells where its last sample lies; a shorter file was cut."""
-    if "mp4" not in container.format.name:
+    """Some containers tell how long the file must at least be; a shorter one was cut."""
+    if "mp4" in container.format.name:
+        promised = max(map(_last_byte, container.streams), default=0)
+    elif "matroska" in container.format.name:
+        promised = _segment_end(path)
+    elif container.format.name == "avi":
+        promised = _riff_end(path)
+    else:
         return
-    size = path.stat().st_size
-    ends = [_last_byte(stream) for stream in container.streams]
-    missing = max(ends, default=0) - size
+    missing = promised - path.stat().st_size
     if missing > 0:
         raise MediaError(f"is cut short: at least {missing} bytes are missing", path=path)
+
+
+def _segment_end(path: Path) -> int:
+    """Where Matroska's Segment ends (RFC 9559; RFC 8794 for the sizes), 0 if it does not say."""
+    with path.open("rb") as file:
+        file.seek(4)
+        file.seek(_element_size(file) or 0, 1)
+        file.seek(4, 1)
+        size = _element_size(file)
+        return 0 if size is None else file.tell() + size
+
+
+def _element_size(file: BinaryIO) -> int | None:
+    """An EBML size: the first byte's leading zeros tell how many follow; all ones is unknown."""
+    first = file.read(1)[0]
+    following = 8 - first.bit_length()
+    value = (first << 8 * following | int.from_bytes(file.read(following))) ^ 1 << 7 * following + 7
+    return None if value == (1 << 7 * following + 7) - 1 else value
+
+
+def _riff_end(path: Path) -> int:
+    """Where an AVI's first RIFF chunk ends; 0 where the writer never filled its size in."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8)[4:], "little")
+    return size + 8 if 0 < size < 0xFFFFFFFF else 0
 
 
 def _last_byte(stream: Stream) -> int:
@@ -381,16 +400,6 @@ def _origin(container: InputContainer) -> Fraction:
     return min(starts, default=Fraction(0))
 
 
-def _later(one: Fraction | None, other: Fraction) -> Fraction:
-    return other if one is None else max(one, other)
-
-
-def _packet_end(packet: av.Packet) -> Fraction:
-    start = packet.pts if packet.pts is not None else packet.dts
-    assert start is not None
-    return (start + (packet.duration or 0)) * Fraction(packet.time_base)
-
-
 def _at(pts: int | None, time_base: Fraction) -> str:
     return "its start" if pts is None else f"{float(pts * time_base):.3f} s"
 
@@ -400,7 +409,9 @@ def _stream_info(stream: Stream) -> StreamInfo:
     return StreamInfo(stream.index, stream.type, codec, stream.language)
 
 
-def _video_info(stream: av.VideoStream, first: av.VideoFrame) -> VideoInfo:
+def _video_info(
+    container: InputContainer, stream: av.VideoStream, first: av.VideoFrame
+) -> VideoInfo:
     native, form = first.format.name, working_format(first.format)
     colour = Colour.resolve(
         matrix=first.colorspace,
@@ -417,6 +428,7 @@ def _video_info(stream: av.VideoStream, first: av.VideoFrame) -> VideoInfo:
     assert stream.time_base is not None
     duration = None if stream.duration is None else stream.duration * stream.time_base
     rate = stream.average_rate
+    length = duration or Fraction(container.duration or 0, av.time_base)
     return VideoInfo(
         index=stream.index,
         codec=stream.codec_context.name,
@@ -426,10 +438,10 @@ def _video_info(stream: av.VideoStream, first: av.VideoFrame) -> VideoInfo:
         pixel_format=form,
         colour=colour,
         frame_rate=rate,
-        constant_rate=_constant_rate(stream),
+        constant_rate=_constant_rate(container, stream),
         time_base=stream.time_base,
         duration=duration,
-        frames=stream.frames or (round(duration * rate) if duration and rate else None),
+        frames=stream.frames or (round(length * rate) if length and rate else None),
         sample_aspect_ratio=stream.sample_aspect_ratio or None,
         display_matrix=_display_matrix(first),
         rotation=first.rotation,
@@ -438,15 +450,12 @@ def _video_info(stream: av.VideoStream, first: av.VideoFrame) -> VideoInfo:
     )
 
 
-def _constant_rate(stream: av.VideoStream) -> bool:
-    """From the sample table where there is one, else from a rate that ticks tell exactly."""
-    if len(stream.index_entries) > 2:
-        times = [entry.timestamp for entry in stream.index_entries]
-        return len({after - before for before, after in pairwise(times)}) == 1
-    rate = stream.average_rate
-    if not rate or rate != stream.base_rate or stream.time_base is None:
+def _constant_rate(container: InputContainer, stream: av.VideoStream) -> bool:
+    """Known for certain from a table of all samples only; stated rates are often wrong."""
+    if "mp4" not in container.format.name or len(stream.index_entries) < 2:
         return False
-    return (1 / (rate * stream.time_base)).denominator == 1
+    times = [entry.timestamp for entry in stream.index_entries]
+    return len({after - before for before, after in pairwise(times)}) == 1
 
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:

@@ -9,6 +9,7 @@ import os
 import re
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,8 @@ class Style:
             partial.write_bytes(save_tensors(tensors, metadata))
             partial.replace(path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
             raise StyleError(f"can't be written: {error.strerror}", path=path) from error
 
     @classmethod
@@ -182,7 +184,7 @@ def _about(content: bytes, path: Path) -> dict[str, Any]:
         )
     try:
         return json.loads(metadata["style"])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StyleError(f"has a damaged description: {error}", path=path) from error
 
 

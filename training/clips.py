@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 from torch import Tensor
 
-from ..core.errors import TrainingError
+from ..core.errors import MediaError, TrainingError
 from ..core.media import find_clips
 from .motion import FlowEstimator, Motion
 
@@ -96,12 +96,16 @@ def _extract(path: Path) -> tuple[NDArray[np.void], dict[str, int]]:
     estimate = FlowEstimator()
     left_out: Counter[str] = Counter()
     records: list[tuple[Pixels, Motion]] = []
-    for frames in _candidate_pairs(path):
-        motion = estimate(frames[0], frames[1])
-        if why := _why_unusable(frames, motion):
-            left_out[why] += 1
-        else:
-            records.append((frames, motion))
+    try:
+        for frames in _candidate_pairs(path):
+            motion = estimate(frames[0], frames[1])
+            if why := _why_unusable(frames, motion):
+                left_out[why] += 1
+            else:
+                records.append((frames, motion))
+    except (MediaError, av.error.FFmpegError, OSError):
+        # What was read before stays usable; one damaged clip does not stop a run of hours.
+        left_out["unreadable"] += 1
     return _pack(records), dict(left_out)
 
 
@@ -115,7 +119,9 @@ def _why_unusable(frames: Pixels, motion: Motion) -> str | None:
 
 def _candidate_pairs(path: Path) -> Iterator[Pixels]:
     """Consecutive frames, evenly spread over the clip."""
-    with av.open(path, metadata_errors="replace") as container:
+    with av.open(f"file:{path}", metadata_errors="replace") as container:
+        if not container.streams.video:
+            raise MediaError("holds no moving picture", path=path)
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         rate = stream.average_rate or 25

@@ -208,5 +208,8 @@ def load_painting(path: Path, size: int) -> Tensor:
         )
     scale = size / min(picture.size)
     shape = (round(picture.width * scale), round(picture.height * scale))
+    if picture.mode.startswith("I"):
+        # Pillow clips 16 bit grey to 8 bit instead of scaling it.
+        picture = Image.fromarray((np.asarray(picture) / 257).round().astype(np.uint8))
     pixels = np.asarray(picture.convert("RGB").resize(shape, Image.Resampling.LANCZOS))
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255

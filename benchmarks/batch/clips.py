@@ -1,11 +1,11 @@
-"""Convert clips, then read source and output with plain PyAV and print how they compare.
+"""Convert clips in one run, then read sources and outputs with plain PyAV and compare them.
 
     python benchmarks/batch/clips.py FOLDER_OR_CLIPS... -s wave [-o OUT] [--json FILE]
 
-Each clip runs in a process of its own, so that its peak memory is its own. Columns: frames in
-and out; the largest difference between the timestamps of a source frame and its output frame, in
-seconds, exact; sound tracks and whether their packets are byte for byte the same; wall time with
-start-up; frames a second of wall time; peak resident memory.
+Columns: frames in and out; the largest difference between the timestamps of a source frame and
+its output frame, in seconds, exact; sound tracks, and whether their packets are byte for byte the
+same; wall time of the clip; frames a second of it. The last line is the run's wall time with
+start-up and its peak resident memory.
 """
 
 from __future__ import annotations
@@ -20,19 +20,23 @@ import tempfile
 import time
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
-
-from housestyle.core.media import find_clips
 
 
 def times(path: Path) -> list[Fraction]:
     """Presentation time of every frame of the first moving picture track, in seconds."""
     with av.open(str(path), metadata_errors="replace") as container:
         stream = container.streams.video[0]
-        found = [Fraction(frame.pts) * frame.time_base for frame in container.decode(stream)]
-    clocked = container.format.name in ("mpegts", "mpeg")
-    return [at - found[0] for at in found] if clocked else found
+        return [Fraction(frame.pts) * frame.time_base for frame in container.decode(stream)]
+
+
+def largest_difference(source: Path, output: Path) -> Fraction:
+    """Between a source frame's time and its output frame's; one clock offset allowed for .ts."""
+    before, after = times(source), times(output)
+    offset = before[0] - after[0] if source.suffix in (".ts", ".mpg") else Fraction(0)
+    return max(abs(a - offset - b) for a, b in zip(before, after, strict=True))
 
 
 def sound(path: Path) -> list[tuple[int, str]]:
@@ -49,33 +53,35 @@ def sound(path: Path) -> list[tuple[int, str]]:
     return [(count, digest.hexdigest()) for count, digest in tracks.values()]
 
 
-def convert(source: Path, output: Path, options: list[str]) -> tuple[float, float, int]:
-    """Wall seconds, peak memory in MiB and exit status of one `housestyle stylize`."""
-    command = [sys.executable, "-m", "housestyle", "stylize", str(source), "-o", str(output)]
+def convert(
+    inputs: list[Path], output: Path, style: str
+) -> tuple[list[dict[str, Any]], float, float]:
+    """One `housestyle stylize`: its events, wall seconds and peak memory in MiB."""
+    command = [sys.executable, "-m", "housestyle", "stylize", *map(str, inputs)]
+    command += ["-s", style, "-o", str(output), "--recursive", "--overwrite", "--json"]
     started = time.monotonic()
-    child = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    return time.monotonic() - started, usage.ru_maxrss / 1024, child.returncode
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    events = [json.loads(line) for line in child.stdout]
+    _, _, usage = os.wait4(child.pid, 0)
+    return events, time.monotonic() - started, usage.ru_maxrss / 1024
 
 
-def compare(source: Path, output: Path, options: list[str]) -> dict[str, object]:
-    """One row of the table."""
-    seconds, memory, status = convert(source, output, options)
-    if status:
-        return {"clip": source.name, "exit_status": status}
-    before, after = times(source), times(output)
-    differences = [abs(a - b) for a, b in zip(before, after, strict=False)]
+def row(event: dict[str, Any]) -> dict[str, Any]:
+    """One line of the table."""
+    source, output = Path(event["input"]), Path(event["output"])
+    if event["event"] == "clip_failed":
+        return {"clip": source.name, "failed": event["what"]}
+    tracks = sound(source)
     return {
         "clip": source.name,
-        "frames_in": len(before),
-        "frames_out": len(after),
-        "max_time_difference": str(max(differences)),
-        "audio_tracks": len(sound(source)),
-        "audio_identical": sound(source) == sound(output),
-        "seconds": round(seconds, 1),
-        "fps": round(len(before) / seconds, 2),
-        "peak_mib": round(memory),
+        "frames_in": len(times(source)),
+        "frames_out": len(times(output)),
+        "max_time_difference": str(largest_difference(source, output)),
+        "audio": f"{len(tracks)} tracks, {sum(count for count, _ in tracks)} packets",
+        "audio_identical": tracks == sound(output),
+        "seconds": event["seconds"],
+        "fps": event["fps"],
     }
 
 
@@ -87,22 +93,19 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    clips = [
-        clip
-        for path in options.inputs
-        for clip in (find_clips(path, recursive=True) if path.is_dir() else [path])
-    ]
-    rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        folder = options.output or Path(scratch)
-        for clip in clips:
-            suffix = clip.suffix.lower() if clip.suffix.lower() in (".mov", ".mkv") else ".mp4"
-            suffix = ".mkv" if clip.suffix.lower() == ".webm" else suffix
-            row = compare(clip, folder / (clip.stem + suffix), ["-s", options.style, "--overwrite"])
-            rows.append(row)
-            print("  ".join(f"{key}={value}" for key, value in row.items()), flush=True)
+        output = options.output or Path(scratch)
+        events, seconds, memory = convert(options.inputs, output, options.style)
+        rows = [row(event) for event in events if event["event"] in ("clip_done", "clip_failed")]
+    headings = ["clip", "frames_in", "frames_out", "max_time_difference", "audio"]
+    headings += ["audio_identical", "seconds", "fps"]
+    print("| " + " | ".join(headings) + " |\n" + "| --- " * len(headings) + "|")
+    for line in rows:
+        print("| " + " | ".join(str(line.get(key, line.get("failed"))) for key in headings) + " |")
+    print(f"\nwhole run: {seconds:.1f} s, peak memory {memory:.0f} MiB")
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+        report = {"clips": rows, "seconds": seconds, "peak_mib": memory}
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import struct
 from collections.abc import Callable
@@ -23,6 +24,7 @@ DEFAULT_OPTIONS = {
     "libvpx": {"deadline": "realtime", "cpu-used": "8"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
 }
+_SAMPLE_FORMATS = {"aac": "fltp", "libmp3lame": "fltp", "libopus": "flt", "pcm_u8": "u8"}
 
 
 @dataclass(frozen=True)
@@ -74,15 +76,22 @@ class Clip:
         return tuple(track for track in self.others if track.type == "audio")
 
 
-def texture(index: int, size: tuple[int, int], planes: int = 3) -> np.ndarray:
-    """Pictures with a natural spectrum (1 / f) that pan: (planes, H, W) in [0, 1]."""
-    width, height = size
-    rng = np.random.default_rng(5)
+@functools.cache
+def _pattern(planes: int) -> np.ndarray:
+    """Noise with about the spectrum of natural pictures: (planes, 256, 256) around 0."""
     side = 256
+    rng = np.random.default_rng(5)
     frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(side)] * 2))
     spectrum = np.fft.fft2(rng.normal(size=(planes, side, side)))
     pattern = np.fft.ifft2(spectrum / np.maximum(frequency, 1 / side) ** 1.3).real
-    pattern *= 0.2 / pattern.std(axis=(1, 2), keepdims=True)
+    return 0.2 * pattern / pattern.std(axis=(1, 2), keepdims=True)
+
+
+def texture(index: int, size: tuple[int, int], planes: int = 3) -> np.ndarray:
+    """A texture that pans: (planes, H, W) in [0, 1]."""
+    width, height = size
+    pattern = _pattern(planes)
+    side = pattern.shape[-1]
     moved = np.roll(pattern, (index, -2 * index), axis=(1, 2))
     tiles = (1, -(-height // side), -(-width // side))
     return np.clip(0.5 + np.tile(moved, tiles)[:, :height, :width], 0, 1)
@@ -117,7 +126,11 @@ def _sound_frames(sound: Sound, form: str, size: int) -> list[av.AudioFrame]:
     frames = []
     for start in range(0, count, size):
         block = stereo[:, start : start + size]
-        samples = block.astype(np.float32) if "flt" in form else (block * 32000).astype(np.int16)
+        samples = {
+            "flt": block.astype(np.float32),
+            "s16": (block * 32_000).astype(np.int16),
+            "u8": (block * 127 + 128).astype(np.uint8),
+        }[form.rstrip("p")]
         if not form.endswith("p"):
             samples = samples.T.reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), form, "stereo")
@@ -129,9 +142,7 @@ def _sound_frames(sound: Sound, form: str, size: int) -> list[av.AudioFrame]:
 
 
 def _add_sound(container: Any, sound: Sound) -> Callable[[], list[av.Packet]]:
-    form = {"aac": "fltp", "libmp3lame": "fltp", "libopus": "flt", "wmav2": "fltp"}.get(
-        sound.codec, "s16"
-    )
+    form = _SAMPLE_FORMATS.get(sound.codec, "s16")
     stream = container.add_stream(sound.codec, rate=sound.rate, format=form, layout="stereo")
     stream.metadata.update(sound.metadata)
 
@@ -266,7 +277,7 @@ def _track(stream: Any, packets: list[av.Packet]) -> Track:
         codec=stream.codec_context.name if stream.codec_context else "",
         metadata=dict(stream.metadata),
         disposition=int(stream.disposition),
-        starts=tuple(packet.pts * packet.time_base for packet in packets),
+        starts=tuple(p.pts * p.time_base for p in packets if p.pts is not None),
         durations=tuple(packet.duration * packet.time_base for packet in packets),
         contents=tuple(bytes(packet) for packet in packets),
     )
@@ -280,7 +291,7 @@ def _read(path: Path) -> Clip:
         for packet in container.demux():
             if packet.stream is video:
                 pictures += packet.decode()
-            elif packet.dts is not None:
+            elif packet.size:
                 packets[packet.stream.index].append(packet)
         first = pictures[0]
         return Clip(

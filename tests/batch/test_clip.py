@@ -111,13 +111,15 @@ def test_every_frame_differs_from_its_source(make_clip, read_clip, painter, conv
         assert np.abs(old[0].astype(int) - new[0].astype(int)).mean() > 8
 
 
-def test_strength_lies_between(make_clip, tiny_style, painter, read_clip, converted):
+def test_half_the_strength_is_half_way(make_clip, tiny_style, painter, converted):
     source = make_clip(name="a.mkv", codec="ffv1", frames=2)
     half = Stylizer(tiny_style, device="cpu", precision="fp32", strength=0.5)
-    before = read_clip(source).frames[1][0].astype(int)
-    full = converted(source, painter, "full.mkv", codec="ffv1").frames[1][0].astype(int)
-    mixed = converted(source, half, "half.mkv", codec="ffv1").frames[1][0].astype(int)
-    assert np.abs(mixed - (before + full) / 2).max() <= 1.5
+    written = converted(source, half, codec="ffv1").frames
+    for frame, planes in zip(read(source), written, strict=True):
+        rgb = to_rgb(frame)
+        expected = from_rgb((rgb + painter(rgb)) / 2, frame)
+        for one, other in zip(expected.planes, planes, strict=True):
+            assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
 
 
 def test_a_frame_depends_on_itself_alone(make_clip, painter, converted):
@@ -340,7 +342,7 @@ def test_variable_rate_is_exact(make_clip, read_clip, painter, converted, option
     before, after = read_clip(source), converted(source, painter, codec=codec)
     assert before.times == tuple(Fraction(pts, 90000) for pts in VARIABLE)
     assert_same_times(before, after)
-    assert after.duration == Fraction(2 * VARIABLE[-1] - VARIABLE[-2], 90000)
+    assert after.duration == before.duration
 
 
 def jittered(frames: int) -> list[int]:
@@ -590,10 +592,10 @@ def test_what_cannot_be_kept_is_said_before_the_first_frame(
 def test_sound_that_the_container_cannot_hold_is_refused_at_once(
     make_clip, sound, painter, tmp_path, listing
 ):
-    source = make_clip("a.mkv", sounds=(sound(), sound("wmav2")))
+    source = make_clip("a.avi", sounds=(sound("adpcm_ms"),))
     frames: list[int] = []
     observer = Observer(on_frame=frames.append)
-    with pytest.raises(OutputError, match="wmav2") as caught:
+    with pytest.raises(OutputError, match="adpcm_ms") as caught:
         convert(source, tmp_path / "out" / "o.mp4", painter, EncodeSettings(), observer=observer)
     assert "mkv" in str(caught.value)
     assert frames == []

@@ -60,6 +60,12 @@ def test_encoder_that_is_not_there(encoder):
     assert finding.fix == "reinstall av"
 
 
+def test_encoder_that_is_there_but_does_not_open():
+    finding = findings(codec="h261")["codec"]  # knows two sizes only, neither of them asked for
+    assert finding.status == "broken"
+    assert "h261 can't be opened" in finding.detail
+
+
 def test_user_folder_that_is_not_there_yet():
     finding = findings()["own styles"]
     assert finding.status == "ok"

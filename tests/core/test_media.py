@@ -170,15 +170,39 @@ class TestTimes:
         clip = write_clip(tmp_path / "c.mp4", time_base=tick, pts=pts, count=7, prepare=prepare)
         assert times(clip) == [ms * tick for ms in pts]
 
-    def test_durations(self, tmp_path):
-        def in_order(stream):
-            stream.options = {"tune": "zerolatency"}
-
+    @pytest.mark.parametrize("prepare", [None, reorder])
+    @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+    def test_a_frame_lasts_until_the_next(self, tmp_path, suffix, prepare):
         pts = [0, 40, 41, 100, 500]
         tick = Fraction(1, 1000)
-        clip = write_clip(tmp_path / "c.mp4", time_base=tick, pts=pts, count=5, prepare=in_order)
+        clip = tmp_path / f"c.{suffix}"
+        write_clip(clip, time_base=tick, pts=pts, count=5, prepare=prepare)
         durations = [frame.duration * frame.time_base for frame in read(clip)]
         assert durations[:-1] == [(later - ms) * tick for ms, later in pairwise(pts)]
+        assert durations[-1] > 0
+
+    def test_the_last_frame_of_an_mp4_lasts_until_the_track_ends(self, tmp_path):
+        clip = write_clip(tmp_path / "c.mp4", count=6, prepare=reorder)
+        assert {frame.duration * frame.time_base for frame in read(clip)} == {1 / RATE}
+
+    @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+    def test_constant_rate(self, tmp_path, suffix):
+        assert probe(write_clip(tmp_path / f"c.{suffix}")).video.constant_rate
+
+    @pytest.mark.parametrize(
+        "suffix",
+        [
+            "mp4",
+            pytest.param(
+                "mkv",
+                marks=pytest.mark.xfail(strict=True, reason="Matroska's stated rate is believed"),
+            ),
+        ],
+    )
+    def test_variable_rate_is_not_constant(self, tmp_path, suffix):
+        tick, uneven = Fraction(1, 1000), [0, 40, 41, 100]
+        clip = write_clip(tmp_path / f"c.{suffix}", time_base=tick, pts=uneven)
+        assert not probe(clip).video.constant_rate
 
     @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
     def test_start_offset_stays(self, tmp_path, suffix):

@@ -150,6 +150,13 @@ class TestCache:
         (second,) = load_footage(tmp_path)
         assert second.pairs.tobytes() != first.pairs.tobytes()
 
+    def test_file_of_another_time_is_read_again(self, tmp_path, pan, write_footage, home):
+        path = write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
+        load_footage(tmp_path)
+        os.utime(path, (1e9, 1e9))  # it might have changed and kept its size
+        load_footage(tmp_path)
+        assert len(list(home.rglob("*.npy"))) == 2
+
     def test_other_settings_are_measured_again(self, tmp_path, pan, write_footage, monkeypatch):
         write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
         load_footage(tmp_path)

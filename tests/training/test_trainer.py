@@ -122,7 +122,7 @@ class TestTrain:
 
     def test_last_checkpoint_stays_when_the_loss_runs_away(self, run, tmp_path):
         with pytest.raises(TrainingError, match="no longer finite at step 1"):
-            run(learning_rate=2e37, checkpoint_every=1)
+            run(learning_rate=1e30, checkpoint_every=1)
         assert Style.load(tmp_path / "new.safetensors").training["steps"] == 1
 
     def test_crop_larger_than_the_footage(self, run):

@@ -1,0 +1,329 @@
+"""The command as a process: streams, signals, a full disk, a reader that goes away."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import jsonschema
+import numpy as np
+import pytest
+
+from housestyle import __version__
+from housestyle.batch.demo.clip import make_demo_clip
+from housestyle.cli import main
+
+SCHEMA = Path(__file__).parents[1] / "docs" / "events.schema.json"
+COMMAND = [sys.executable, "-m", "housestyle"]
+PATIENCE = 60
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
+
+
+@pytest.fixture
+def clip(tmp_path) -> Path:
+    """Half a second with sound."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    return make_demo_clip(folder / "a.mp4", seconds=0.5, width=96, height=64)
+
+
+@pytest.fixture
+def long_clip(tmp_path) -> Path:
+    """Takes some seconds to stylize."""
+    path = tmp_path / "long.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for number in range(600):
+            picture = np.full((360, 320), number % 200, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def options(style_file, tmp_path) -> list[str]:
+    """Of every ``housestyle stylize`` here."""
+    device = ["--device", "cpu", "--precision", "fp32"]
+    return ["-s", str(style_file), "-o", str(tmp_path / "out"), *device]
+
+
+def everything_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+def validated(lines: str) -> list[dict]:
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+    events = [json.loads(line) for line in lines.splitlines()]
+    for event in events:
+        validator.validate(event)
+    return events
+
+
+def run_command(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=PATIENCE,
+        check=False,
+        **options,
+    )
+
+
+def test_version_and_help_do_not_wait_for_torch():
+    code = (
+        "import sys, housestyle.cli as cli\n"
+        "for flag in ('--version', '--help'):\n"
+        "    try: cli.main([flag])\n"
+        "    except SystemExit as ended: assert ended.code == 0\n"
+        "assert 'torch' not in sys.modules and 'av' not in sys.modules\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[0] == f"housestyle {__version__}"
+
+
+def test_the_module_is_the_command():
+    ended = run_command("--version")
+    assert (ended.returncode, ended.stdout) == (0, f"housestyle {__version__}\n")
+
+
+def test_events_and_nothing_else_on_stdout(clip, options, tmp_path):
+    second = clip.with_name("b.mp4")
+    second.write_text("no clip")
+    ended = run_command("stylize", clip.parent, *options, "--json")
+    assert ended.returncode == 1
+    events = validated(ended.stdout)
+    assert [event["event"] for event in events] == [
+        *("clip_started", *["clip_progress"] * 12, "clip_done"),
+        "clip_failed",
+        "batch_finished",
+    ]
+    assert "Traceback" not in ended.stderr
+    assert everything_in(tmp_path / "out") == ["a.mp4"]
+
+
+def test_any_name_in_a_plain_locale(clip, options, tmp_path):
+    odd = clip.rename(clip.with_name("中文 it's 50%: ü.mp4"))
+    plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ended = run_command("stylize", odd, *options, env=plain)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    assert "12 frames" in ended.stderr
+    assert everything_in(tmp_path / "out") == [odd.name]
+
+
+def test_debug_shows_where_an_error_came_from(tmp_path, options):
+    ended = run_command("stylize", tmp_path / "none.mp4", *options, "--debug")
+    assert ended.returncode == 1
+    assert "Traceback" in ended.stderr
+    assert f"housestyle: {tmp_path / 'none.mp4'}: no such file" in ended.stderr
+
+
+def default_signals() -> None:
+    # A test run in the background hands down that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@posix
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_leaves_nothing(long_clip, clip, options, tmp_path, kind):
+    with subprocess.Popen(
+        [*COMMAND, "stylize", str(long_clip), str(clip), *options, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=default_signals,  # noqa: PLW1509  no threads are under way
+    ) as process:
+        assert process.stdout is not None
+        seen = ""
+        while "clip_progress" not in seen:
+            seen += process.stdout.readline()
+        assert len(everything_in(tmp_path / "out")) == 1
+        process.send_signal(kind)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    events = validated(seen + out)
+    assert events[-1]["event"] == "batch_interrupted"
+    assert events[-1]["input"] == str(long_clip)
+    assert {event["input"] for event in events} == {str(long_clip)}
+    assert everything_in(tmp_path / "out") == []
+
+
+@posix
+def test_a_reader_that_goes_away(long_clip, options, tmp_path):
+    with subprocess.Popen(
+        [*COMMAND, "stylize", str(long_clip), *options, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(PATIENCE) == 1
+    assert "Traceback" not in err
+    assert "Exception ignored" not in err
+    assert everything_in(tmp_path / "out") == []
+
+
+DISK_FULL = """
+import json, resource, sys
+from housestyle.cli import main
+for limit in json.loads(sys.argv[1]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    print("limit", limit, main(sys.argv[2:]), flush=True)
+    print("limit", limit, file=sys.stderr, flush=True)
+"""
+
+
+@posix
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_full_disk(clip, options, tmp_path, suffix):
+    output = tmp_path / "out" / f"a.{suffix}"
+    arguments = ["stylize", str(clip), *options, "--container", suffix]
+    assert main(arguments) == 0
+    size = output.stat().st_size
+    output.write_bytes(b"precious")
+    limits = [0, 1000, size // 2, size - 2000, size - 1]
+    ended = subprocess.run(
+        [sys.executable, "-c", DISK_FULL, json.dumps(limits), *arguments, "--overwrite"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert ended.stdout.splitlines() == [f"limit {limit} 1" for limit in limits]
+    assert "Traceback" not in ended.stderr
+    lines = ended.stderr.replace("\r", "\n").splitlines()
+    complaints = [line for line in lines if line.startswith("housestyle: ")]
+    assert len(complaints) == len(limits)
+    assert all(str(output) in line and "too large" in line for line in complaints)
+    assert output.read_bytes() == b"precious"
+    assert everything_in(output.parent) == [output.name]
+
+
+@pytest.fixture
+def printed(capsys) -> Callable[..., tuple[int, list[dict], str]]:
+    """Runs a command that prints JSON lines, in this process."""
+
+    def run(*arguments: str) -> tuple[int, list[dict], str]:
+        before = signal.getsignal(signal.SIGTERM)
+        status = main(list(arguments))
+        signal.signal(signal.SIGTERM, before)
+        out, err = capsys.readouterr()
+        return status, [json.loads(line) for line in out.splitlines()], err
+
+    return run
+
+
+def test_styles_as_json(printed, tiny_style, home):
+    tiny_style.save(home / "data" / "housestyle" / "styles" / "own.safetensors")
+    status, styles, err = printed("styles", "--json")
+    assert (status, err) == (0, "")
+    by_name = {style["name"]: style for style in styles}
+    assert {"own", "wave"} <= by_name.keys()
+    own = by_name["own"]
+    assert own["title"] == tiny_style.title
+    assert own["painting"]["artist"] == "A. Painter"
+    assert own["digest"] == tiny_style.digest
+    assert own["figures"] == {}
+    assert Path(own["path"]).is_file()
+
+
+def test_a_damaged_style_does_not_hide_the_others(printed, home):
+    folder = home / "data" / "housestyle" / "styles"
+    folder.mkdir(parents=True)
+    (folder / "broken.safetensors").write_text("oh")
+    status, styles, err = printed("styles", "--json")
+    assert status == 1
+    assert "wave" in {style["name"] for style in styles}
+    assert str(folder / "broken.safetensors") in err
+    assert len(err.splitlines()) == 1
+
+
+def test_styles_for_people(capsys):
+    assert main(["styles"]) == 0
+    assert any(line.startswith("wave ") for line in capsys.readouterr().out.splitlines())
+
+
+def test_doctor_as_json(printed, home):
+    status, findings, err = printed("doctor", "--json")
+    assert (status, err) == (0, "")
+    subjects = {finding["subject"]: finding["status"] for finding in findings}
+    for wanted in ("python", "torch", "ffmpeg", "cpu", "h264", "hevc", "prores", "ffv1"):
+        assert subjects[wanted] == "ok"
+    assert {"ok", "missing"} >= set(subjects.values())
+    folder = home / "data" / "housestyle" / "styles"
+    folder.mkdir(parents=True)
+    (folder / "broken.safetensors").write_text("oh")
+    status, findings, _ = printed("doctor", "--json")
+    broken = [finding for finding in findings if finding["status"] == "broken"]
+    assert status == 1
+    assert [finding["subject"] for finding in broken] == ["style broken"]
+    assert str(folder / "broken.safetensors") in broken[0]["fix"]
+
+
+def test_doctor_for_people(capsys):
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.split()[0] in ("ok", "missing") for line in lines)
+
+
+@pytest.mark.slow
+def test_demo_ends_with_a_stylized_clip_with_sound(style_file, tmp_path):
+    ended = run_command("demo", "-s", style_file, "-o", tmp_path / "demo")
+    assert ended.returncode == 0, ended.stderr
+    path = Path(ended.stdout.splitlines()[-1])
+    assert path.is_absolute()
+    with av.open(str(path)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+        assert sum(1 for _ in container.decode(audio=0)) > 100
+    assert everything_in(tmp_path / "demo") == ["seascape.mp4", "seascape.tiny.mp4"]
+
+
+MEMORY = """
+import resource, sys
+from housestyle import stylize_clip
+stylize_clip(*sys.argv[1:], device="cpu", precision="fp32")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def peak_memory(source: Path, style: Path) -> int:
+    output = source.with_name(f"{source.stem}.out.mp4")
+    ended = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(source), str(output), str(style)],
+        capture_output=True,
+        text=True,
+        timeout=10 * PATIENCE,
+        check=True,
+    )
+    return int(ended.stdout)
+
+
+@posix
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_clip(style_file, tmp_path):
+    size = {"width": 320, "height": 180}
+    short = make_demo_clip(tmp_path / "short.mp4", seconds=5, **size)
+    long = make_demo_clip(tmp_path / "long.mp4", seconds=30, **size)
+    assert peak_memory(long, style_file) < 1.1 * peak_memory(short, style_file)
