@@ -38,14 +38,14 @@ CODECS = {
     "h264": Codec(
         "libx264",
         (*_YUV_TO_10, "gray", "gray10le"),
-        (0, 17, 51),
+        (0, 15, 51),
         ("mp4", "mov", "mkv"),
         (("preset", "medium"),),
     ),
     "hevc": Codec(
         "libx265",
         (*_YUV_TO_10, "yuv420p12le", "yuv422p12le", "yuv444p12le", "gray", "gray10le", "gray12le"),
-        (0, 19, 51),
+        (0, 15, 51),
         ("mp4", "mov", "mkv"),
         (("preset", "medium"), ("x265-params", "log-level=error")),
     ),

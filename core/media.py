@@ -178,15 +178,15 @@ class ClipReader:
     def __init__(self, path: Path):
         self.path = path
         self.damaged_frames = 0
-        self.container = _open(path)
+        self.container = open_clip(path)
         try:
-            self._stream = _picture_stream(self.container, path)
+            self._stream = picture_stream(self.container, path)
             _check_whole(self.container, path)
             self._stream.thread_type = "AUTO"
             self.info = self._look()
             # Back to the beginning, by opening anew: not every format can seek.
             self.container.close()
-            self.container = _open(path)
+            self.container = open_clip(path)
             self._stream = self.container.streams[self.info.video.index]
             self._stream.codec_context.thread_type = "AUTO"
         except BaseException:
@@ -313,7 +313,12 @@ class ClipReader:
         return packet
 
 
-def _open(path: Path) -> InputContainer:
+def open_clip(path: Path) -> InputContainer:
+    """Open a clip with PyAV.
+
+    Raises:
+        MediaError: Missing, empty, or not a clip.
+    """
     if not path.exists():
         raise MediaError("no such file", path=path)
     if not path.is_file():
@@ -335,8 +340,12 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _picture_stream(container: InputContainer, path: Path) -> av.VideoStream:
-    """The first video track that is not a cover picture."""
+def picture_stream(container: InputContainer, path: Path) -> av.VideoStream:
+    """The first video track that is not a cover picture.
+
+    Raises:
+        MediaError: There is none.
+    """
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
             return stream

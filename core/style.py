@@ -245,5 +245,6 @@ def load_style(name: str | Path) -> Style:
     if name in known:
         return Style.load(known[name])
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(known))}"
+    there_are = f"there are: {', '.join(sorted(known))}" if known else "the library is empty"
+    hint = f"did you mean {near[0]}?" if near else there_are
     raise StyleError(f"there is no style named {name!r}", hint=hint)

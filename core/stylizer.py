@@ -60,7 +60,7 @@ class Stylizer:
         network = self.style.network().to(self.device, _DTYPES[self.precision])
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def __call__(self, frames: Tensor) -> Tensor:
         """Stylize a batch of frames.
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,6 +24,13 @@ SCHEMA = Path(__file__).parents[1] / "docs" / "events.schema.json"
 COMMAND = [sys.executable, "-m", "housestyle"]
 PATIENCE = 60
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
@@ -226,9 +233,7 @@ def printed(capsys) -> Callable[..., tuple[int, list[dict], str]]:
     """Runs a command that prints JSON lines, in this process."""
 
     def run(*arguments: str) -> tuple[int, list[dict], str]:
-        before = signal.getsignal(signal.SIGTERM)
         status = main(list(arguments))
-        signal.signal(signal.SIGTERM, before)
         out, err = capsys.readouterr()
         return status, [json.loads(line) for line in out.splitlines()], err
 

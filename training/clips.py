@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from platformdirs import user_cache_path
 from torch import Tensor
 
 from ..core.errors import MediaError, TrainingError
-from ..core.media import find_clips
+from ..core.media import find_clips, open_clip, picture_stream
 from .motion import FlowEstimator, Motion
 
 # The paper's training size; longer side, so that portrait clips train at the same scale.
@@ -72,16 +73,17 @@ def _cached(path: Path) -> Footage:
     cache = user_cache_path("housestyle", appauthor=False) / "footage"
     key = _key(path)
     pairs_file, report_file = cache / f"{key}.npy", cache / f"{key}.json"
-    if not report_file.exists():
-        pairs, left_out = _extract(path)
+    if not (pairs_file.exists() and report_file.exists()):
         cache.mkdir(parents=True, exist_ok=True)
-        partial = pairs_file.with_suffix(".partial.npy")
+        pairs, left_out = _extract(path)
+        # Renamed, so that neither an interruption nor a second run leaves half a file.
+        partial = cache / f"{key}.{os.getpid()}.partial.npy"
         np.save(partial, pairs, allow_pickle=False)
         partial.replace(pairs_file)
-        # Written last: a report vouches for whole pairs.
-        report_file.write_text(json.dumps(left_out))
-    # An empty array can't be mapped.
+        partial.write_text(json.dumps(left_out))
+        partial.replace(report_file)
     report = json.loads(report_file.read_text())
+    # An empty array can't be mapped.
     mode = "r" if pairs_file.stat().st_size > 4096 else None
     return Footage(path, np.load(pairs_file, mmap_mode=mode, allow_pickle=False), report)
 
@@ -98,6 +100,9 @@ def _extract(path: Path) -> tuple[NDArray[np.void], dict[str, int]]:
     records: list[tuple[Pixels, Motion]] = []
     try:
         for frames in _candidate_pairs(path):
+            if records and frames.shape != records[0][0].shape:
+                left_out["of another size"] += 1
+                continue
             motion = estimate(frames[0], frames[1])
             if why := _why_unusable(frames, motion):
                 left_out[why] += 1
@@ -119,17 +124,16 @@ def _why_unusable(frames: Pixels, motion: Motion) -> str | None:
 
 def _candidate_pairs(path: Path) -> Iterator[Pixels]:
     """Consecutive frames, evenly spread over the clip."""
-    with av.open(f"file:{path}", metadata_errors="replace") as container:
-        if not container.streams.video:
-            raise MediaError("holds no moving picture", path=path)
-        stream = container.streams.video[0]
+    with open_clip(path) as container:
+        stream = picture_stream(container, path)
         stream.thread_type = "AUTO"
         rate = stream.average_rate or 25
         seconds = (container.duration or 0) / av.time_base
         every = max(2, int(seconds * rate) // PAIRS_PER_CLIP)
         frames = container.decode(stream)
         for index, (previous, current) in enumerate(pairwise(frames)):
-            if index % every == every // 2:
+            same_size = (previous.width, previous.height) == (current.width, current.height)
+            if same_size and index % every == every // 2:
                 yield np.stack((_rgb(previous), _rgb(current)))
 
 

@@ -44,7 +44,7 @@ def find_weights(path: Path | None) -> Path:
     Raises:
         TrainingError: There is no such file.
     """
-    found = path or user_cache_path("housestyle") / WEIGHTS_NAME
+    found = path or user_cache_path("housestyle", appauthor=False) / WEIGHTS_NAME
     if not found.is_file():
         raise TrainingError(
             "no VGG-19 weights here",

@@ -120,6 +120,8 @@ def train(
 
     def snapshot(step: int, figures: dict[str, Any]) -> Style:
         weights = {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
+        if not all(tensor.isfinite().all() for tensor in weights.values()):
+            raise _diverged(step)
         progress = {"steps": step, "seconds": round(time.monotonic() - started)}
         title = f"{about.title}, after {about.artist}"
         return Style(name, title, about, settings.network, weights, provenance | progress, figures)
@@ -158,15 +160,19 @@ def _steps(
             )
         total = loss.total(settings.weights_at(step))
         if not total.isfinite():
-            raise TrainingError(
-                f"the loss is no longer finite at step {step}",
-                hint="lower the learning rate or the temporal weight",
-            )
+            raise _diverged(step)
         optimizer.param_groups[0]["lr"] = settings.learning_rate_at(step)
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         optimizer.step()
         yield loss
+
+
+def _diverged(step: int) -> TrainingError:
+    return TrainingError(
+        f"the loss is no longer finite at step {step}; the last checkpoint stays",
+        hint="lower the learning rate or the temporal weight",
+    )
 
 
 def _shown(loss: HybridLoss) -> dict[str, str]:

@@ -305,7 +305,7 @@ def test_a_container_that_cannot_hold_the_codec(stylize, make_clip, tmp_path, li
 
 
 def test_sound_that_the_container_cannot_hold(stylize, make_clip, sound, tmp_path, listing):
-    path = make_clip("a.avi", sounds=(sound("pcm_u8"),), frames=3)
+    path = make_clip("a.avi", sounds=(sound("pcm_u8"),))
     outcome = stylize(path)
     assert outcome.status == 1
     assert "pcm_u8" in outcome.line

@@ -43,19 +43,15 @@ class Counted:
                 self.died += 1
 
 
-def collect(into: list) -> object:
-    return lambda items: into.extend(items)
-
-
 def test_order_is_kept():
     seen: list[int] = []
-    overlap(range(200), lambda number: number * 2, collect(seen))
+    overlap(range(200), lambda number: number * 2, seen.extend)
     assert seen == [number * 2 for number in range(200)]
 
 
 def test_nothing_in_nothing_out():
     seen: list[int] = []
-    overlap([], lambda item: item, collect(seen))
+    overlap([], lambda item: item, seen.extend)
     assert seen == []
 
 
@@ -89,7 +85,7 @@ def test_the_three_stages_run_at_the_same_time():
 
 def test_transform_runs_in_the_thread_that_ctrl_c_interrupts():
     threads: set[threading.Thread] = set()
-    overlap([1, 2], lambda _: threads.add(threading.current_thread()), lambda items: list(items))
+    overlap([1, 2], lambda _: threads.add(threading.current_thread()), list)
     assert threads == {threading.current_thread()}
 
 
@@ -144,7 +140,7 @@ def failing_sink(error: BaseException, after: int):
 @pytest.mark.parametrize("error", [Broken("source"), OSError(5, "gone"), SystemExit(3)])
 def test_what_the_source_raises_reaches_the_caller(error):
     with pytest.raises(type(error)) as caught:
-        overlap(failing_source(error), lambda item: item, lambda items: list(items))
+        overlap(failing_source(error), lambda item: item, list)
     assert caught.value is error
 
 
@@ -153,7 +149,7 @@ def test_what_the_source_raises_reaches_the_caller(error):
 def test_what_transform_raises_reaches_the_caller(kind, at):
     error = kind("transform")
     with pytest.raises(kind) as caught:
-        overlap(range(1000), failing_transform(error, at), lambda items: list(items))
+        overlap(range(1000), failing_transform(error, at), list)
     assert caught.value is error
 
 
@@ -224,4 +220,4 @@ def alarm() -> Iterator[None]:
 @pytest.mark.skipif(not hasattr(signal, "alarm"), reason="needs SIGALRM")
 @pytest.mark.parametrize("total", [3, 1000])
 def test_a_sink_that_returns_early_does_not_hang(total, alarm):
-    overlap(range(total), lambda item: item, lambda items: next(items))
+    overlap(range(total), lambda item: item, next)

@@ -176,7 +176,7 @@ def test_an_output_folder_inside_the_input_however_it_is_spelt(tree, monkeypatch
         ("a.mp4", {"codec": "prores"}, ".mov"),
         ("a.mkv", {"codec": "prores"}, ".mkv"),
         ("a.mp4", {"codec": "ffv1"}, ".mkv"),
-        ("a.mov", {"codec": "ffv1"}, ".mov"),
+        ("a.mov", {"codec": "ffv1"}, ".mkv"),
         ("a.mkv", {"codec": "h264"}, ".mkv"),
         ("a.avi", {"codec": "prores"}, ".mov"),
     ],

@@ -92,22 +92,28 @@ def test_a_last_frame_that_lasts_too_long_or_too_short(clip, meant):
 
 def test_other_sound(make_clip, sound, meant):
     other = make_clip("a.mp4", sounds=(sound(hertz=441), sound("libmp3lame")))
-    assert_refused(other, meant, "sound packets differ")
+    assert_refused(other, meant, "sound track 0 differs")
 
 
 def test_a_lost_packet(make_clip, sound, meant):
     short = make_clip("a.mp4", sounds=(sound(), sound("libmp3lame", seconds=Fraction(2, 5))))
-    assert_refused(short, meant, "sound packets differ")
+    assert_refused(short, meant, "sound track 1 differs")
 
 
 def test_a_lost_track(make_clip, sound, meant):
-    assert_refused(make_clip("a.mp4", sounds=(sound(),)), meant, "sound packets differ")
-    assert_refused(make_clip("b.mp4"), meant, "sound packets differ")
+    assert_refused(make_clip("a.mp4", sounds=(sound(),)), meant, "1 sound tracks instead of 2")
+    assert_refused(make_clip("b.mp4"), meant, "0 sound tracks instead of 2")
 
 
 def test_swapped_tracks(make_clip, sound, meant):
     swapped = make_clip("a.mp4", sounds=(sound("libmp3lame"), sound()))
-    assert_refused(swapped, meant, "sound packets differ")
+    assert_refused(swapped, meant, "sound track 0 differs")
+
+
+@pytest.mark.parametrize("start", [Fraction(1, 100), Fraction(1, 2)])
+def test_moved_sound(make_clip, sound, meant, start):
+    moved = make_clip("a.mp4", sounds=(sound(), sound("libmp3lame", start=start)))
+    assert_refused(moved, meant, "sound track 1 starts at another time")
 
 
 def test_files_that_do_not_read_back(clip, meant, tmp_path):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from pathlib import Path
 
@@ -94,7 +93,7 @@ def test_shipped_styles_are_listed():
 def test_training_extra():
     finding = findings()["train"]
     assert finding.status == "ok"
-    assert importlib.metadata.version("opencv-contrib-python-headless") in finding.detail
+    assert finding.detail == "training new styles is installed"
 
 
 @pytest.fixture
@@ -113,12 +112,7 @@ def test_training_extra_that_is_not_there():
     assert finding.fix == "pip install 'housestyle[train]'"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=importlib.metadata.PackageNotFoundError,
-    reason="looks for one distribution of OpenCV only",
-)
 def test_opencv_of_another_distribution_will_do(other_path):
     # What e.g. opencv-python brings, under its own name.
-    (other_path / "cv2.py").write_text("__version__ = '4.13.0'\n")
+    (other_path / "cv2.py").touch()
     assert findings()["train"].status == "ok"

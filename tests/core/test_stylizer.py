@@ -15,7 +15,7 @@ from housestyle.core.style import Painting, Style, user_styles
 from housestyle.core.stylizer import Stylizer, choose_device, choose_precision, with_chroma_of
 
 # Two pictures that differ by this look the same; 8-bit rounding alone gives 59 dB.
-LEAST_PSNR = {"bf16": 34, "fp16": 52}
+LEAST_PSNR = {"bf16": 34, "fp16": 45}
 LUMA = torch.tensor([0.2126, 0.7152, 0.0722], dtype=torch.float64).view(1, 3, 1, 1)
 
 

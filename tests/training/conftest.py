@@ -53,15 +53,17 @@ def texture() -> Callable[..., NDArray[np.uint8]]:
 
 
 @pytest.fixture(scope="session")
-def write_footage() -> Callable[[Path, list[NDArray[np.uint8]]], Path]:
-    """Writes pictures losslessly as a clip of 25 frames a second."""
+def write_footage() -> Callable[..., Path]:
+    """Writes pictures as a clip of 25 frames a second, without loss unless told otherwise."""
 
-    def write(path: Path, pictures: list[NDArray[np.uint8]]) -> Path:
+    def write(
+        path: Path, pictures: list[NDArray[np.uint8]], codec: str = "ffv1", name: str = "bgr0"
+    ) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(path), "w") as container:
-            stream = container.add_stream("ffv1", rate=25)
+            stream = container.add_stream(codec, rate=25)
             stream.height, stream.width = pictures[0].shape[:2]
-            stream.pix_fmt = "bgr0"
+            stream.pix_fmt = name
             for picture in pictures:
                 frame = av.VideoFrame.from_ndarray(picture, "rgb24")
                 container.mux(stream.encode(frame))
