@@ -141,7 +141,7 @@ class TestLoadFootage:
         for path in paths:
             path.unlink()
         (tmp_path / "joined.ts").write_bytes(joined)
-        assert load_footage(tmp_path)[0].left_out == {"unreadable": 1}
+        assert load_footage(tmp_path)[0].left_out == {"of another size": 2}
 
 
 def write_sound(path: Path) -> None:
