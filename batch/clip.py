@@ -15,7 +15,6 @@ import av
 import av.error
 from av.container import OutputContainer
 
-from ..core.colour import from_rgb, to_rgb
 from ..core.errors import HousestyleError, OutputError, UsageError
 from ..core.frame import Frame
 from ..core.media import ClipInfo, ClipReader, to_av
@@ -254,17 +253,12 @@ class _Stage:
     def __call__(self, item: Item) -> Item:
         if not isinstance(item, Frame):
             return item
-        frame = self._stylize(item)
+        frame = self._stylizer.stylize(
+            item, pixel_format=self._picture.pixel_format, colour=self._picture.colour
+        )
         self._count += 1
         self._observer.on_frame(self._count)
         return frame
-
-    def _stylize(self, frame: Frame) -> Frame:
-        form, colour = self._picture.pixel_format, self._picture.colour
-        if self._stylizer.strength == 0 and (frame.pixel_format, frame.colour) == (form, colour):
-            return frame
-        rgb = self._stylizer(to_rgb(frame, device=self._stylizer.device))
-        return from_rgb(rgb, frame, pixel_format=form, colour=colour)
 
 
 class ClipWriter:

@@ -102,7 +102,7 @@ class CopiedTracks:
             raise OutputError(
                 f"sound track {about.index} ({about.codec}) can't be held by "
                 f"{self._target.format.name}",
-                hint="use --container mov or --container mkv",
+                hint="--container mov or --container mkv may hold it",
             ) from error
         self.left_out.append(
             f"track {about.index} ({about.type}, {about.codec}) is left out: "

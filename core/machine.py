@@ -17,6 +17,9 @@ import torch
 from .errors import HousestyleError
 from .style import Style, style_paths, user_styles
 
+# Encoders that write to stderr by themselves unless told not to.
+_QUIET = {"libx265": {"x265-params": "log-level=none"}}
+
 Status = Literal["ok", "missing", "broken"]
 
 
@@ -85,6 +88,7 @@ def _encoder(codec: str, encoder: str) -> Finding:
         context.width, context.height = 256, 144
         context.pix_fmt = formats[0].name if formats else "yuv420p"
         context.time_base = Fraction(1, 25)
+        context.options = _QUIET.get(encoder, {})
         context.open()
     except (av.error.FFmpegError, ValueError, OSError) as error:
         return Finding(codec, "broken", f"{encoder} can't be opened: {error}", "reinstall av")

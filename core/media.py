@@ -436,6 +436,9 @@ def _video_info(
         colour = replace(colour, chroma_location=ChromaLocation.CENTER)
     assert stream.time_base is not None
     duration = None if stream.duration is None else stream.duration * stream.time_base
+    if "matroska" in container.format.name:
+        # Matroska has none for a track; FFmpeg sometimes fills in the whole file's.
+        duration = None
     rate = stream.average_rate
     length = duration or Fraction(container.duration or 0, av.time_base)
     return VideoInfo(

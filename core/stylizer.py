@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .colour import from_rgb, to_rgb
 from .errors import DeviceError, UsageError
-from .frame import Frame
+from .frame import Colour, Frame, PixelFormat
 from .style import Style, load_style
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -92,14 +92,27 @@ class Stylizer:
             painted = torch.lerp(source, painted, self.strength)
         return painted.to(frames.device, frames.dtype)
 
-    def stylize(self, frame: Frame) -> Frame:
-        """Stylize one `Frame`; its format, colour facts and timing stay.
+    def stylize(
+        self,
+        frame: Frame,
+        *,
+        pixel_format: PixelFormat | None = None,
+        colour: Colour | None = None,
+    ) -> Frame:
+        """Stylize one `Frame`; its timing stays.
 
-        At strength 0 the frame comes back as it is, without a conversion.
+        At strength 0 the very frame comes back if it has the wanted form already.
+
+        Args:
+            frame: Native planes.
+            pixel_format: Of the result; the frame's own by default.
+            colour: Of the result; the frame's own by default.
         """
-        if self.strength == 0:
+        wanted = (pixel_format or frame.pixel_format, colour or frame.colour)
+        if self.strength == 0 and wanted == (frame.pixel_format, frame.colour):
             return frame
-        return from_rgb(self(to_rgb(frame, device=self.device)), frame)
+        rgb = self(to_rgb(frame, device=self.device))
+        return from_rgb(rgb, frame, pixel_format=wanted[0], colour=wanted[1])
 
 
 def with_chroma_of(source: Tensor, painted: Tensor) -> Tensor:

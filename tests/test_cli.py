@@ -10,15 +10,19 @@ import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import av
 import jsonschema
 import numpy as np
 import pytest
 
-from housestyle import __version__
+from housestyle import __version__, cli
 from housestyle.batch.demo.clip import make_demo_clip
+from housestyle.batch.encode import CODECS
+from housestyle.batch.plan import CONTAINERS
 from housestyle.cli import main
+from housestyle.core.stylizer import Precision
 
 SCHEMA = Path(__file__).parents[1] / "docs" / "events.schema.json"
 COMMAND = [sys.executable, "-m", "housestyle"]
@@ -195,6 +199,7 @@ def test_a_reader_that_goes_away(long_clip, options, tmp_path):
 DISK_FULL = """
 import json, resource, sys
 from housestyle.cli import main
+from housestyle.core.stylizer import Precision
 for limit in json.loads(sys.argv[1]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     print("limit", limit, main(sys.argv[2:]), flush=True)
@@ -332,3 +337,10 @@ def test_memory_does_not_grow_with_the_clip(style_file, tmp_path):
     short = make_demo_clip(tmp_path / "short.mp4", seconds=5, **size)
     long = make_demo_clip(tmp_path / "long.mp4", seconds=30, **size)
     assert peak_memory(long, style_file) < 1.1 * peak_memory(short, style_file)
+
+
+def test_the_choices_are_those_of_the_tables():
+    """The command keeps its own copies so that `--help` need not import torch."""
+    assert ("auto", *CODECS) == cli.CODECS
+    assert CONTAINERS == cli.CONTAINERS
+    assert get_args(Precision) == cli.PRECISIONS

@@ -15,6 +15,8 @@ import av
 import numpy as np
 import pytest
 
+from housestyle.batch.clip import convert
+from housestyle.batch.encode import EncodeSettings
 from housestyle.core.stylizer import Stylizer
 
 DEFAULT_OPTIONS = {
@@ -357,3 +359,15 @@ def listing() -> Callable[[Path], list[str]]:
 def fingerprint() -> Callable[[Path], str]:
     """SHA-256 of a file."""
     return lambda path: hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def converted(tmp_path, read_clip) -> Callable:
+    """Converts a clip and reads the output back."""
+
+    def run(source: Path, stylizer: Stylizer, name: str | None = None, **settings):
+        output = tmp_path / "out" / (name or source.name)
+        convert(source, output, stylizer, EncodeSettings(**settings))
+        return read_clip(output)
+
+    return run
