@@ -17,6 +17,7 @@ from housestyle.batch.report import BatchResult, JsonReporter, TerminalReporter
 from housestyle.batch.run import run_batch
 from housestyle.core.errors import HousestyleError, MediaError, OutputError, UsageError
 from housestyle.core.media import ClipInfo, probe
+from housestyle.core.stylizer import Stylizer
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "events.schema.json"
 JOB = Job(Path("a.mp4"), Path("out/a.mp4"))
@@ -189,27 +190,23 @@ def test_interrupting_is_one_line(info, capsys):
     )
 
 
-class Fails:
-    """A stylizer that fails in a way nobody foresaw, at one clip of several."""
-
-    def __init__(self, painter, height: int):
-        self.painter, self.height = painter, height
-        self.strength, self.device = painter.strength, painter.device
+class Fails(Stylizer):
+    """Fails in a way nobody foresaw, at one clip of several."""
 
     def __call__(self, frames):
-        if frames.shape[2] == self.height:
+        if frames.shape[2] == 48:
             raise RuntimeError("the driver is gone")
-        return self.painter(frames)
+        return super().__call__(frames)
 
 
 def test_what_nobody_foresaw_fails_one_clip_and_not_the_batch(
-    make_clip, painter, tmp_path, events, listing
+    make_clip, tiny_style, tmp_path, events, listing
 ):
     jobs = [
         Job(make_clip("a.mp4", size=(96, 48)), tmp_path / "out" / "a.mp4"),
         Job(make_clip("b.mp4"), tmp_path / "out" / "b.mp4"),
     ]
-    result = run_batch(jobs, Fails(painter, 48), EncodeSettings(), JsonReporter())
+    result = run_batch(jobs, Fails(tiny_style, device="cpu"), EncodeSettings(), JsonReporter())
     failed = next(event for event in events() if event["event"] == "clip_failed")
     assert "the driver is gone" in failed["what"]
     assert result.exit_status == 1
