@@ -15,9 +15,10 @@ import av
 import av.error
 from av.container import OutputContainer
 
+from ..core.av_frame import to_av
 from ..core.errors import HousestyleError, OutputError, UsageError
 from ..core.frame import Frame
-from ..core.media import ClipInfo, ClipReader, to_av
+from ..core.media import ClipInfo, ClipReader
 from ..core.style import Style
 from ..core.stylizer import Precision, Stylizer
 from .encode import EncodeSettings, Picture, add_video_stream

@@ -9,17 +9,17 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 import av
 import av.error
-import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition, Stream
-from av.video.plane import VideoPlane
 
+from .av_frame import from_av, working_format
 from .errors import MediaError
-from .frame import ChromaLocation, Colour, Frame, PixelFormat, pixel_format
+from .frame import ChromaLocation, Colour, Frame, PixelFormat
+from .truncation import check_whole
 
 CLIP_SUFFIXES = frozenset(
     f".{kind}"
@@ -181,7 +181,7 @@ class ClipReader:
         self.container = open_clip(path)
         try:
             self._stream = picture_stream(self.container, path)
-            _check_whole(self.container, path)
+            check_whole(self.container, path)
             self._stream.thread_type = "AUTO"
             self.info = self._look()
             # Back to the beginning, by opening anew: not every format can seek.
@@ -293,7 +293,14 @@ class ClipReader:
                 path=self.path,
                 hint="rewrite its timestamps first, e.g. with ffmpeg -fflags +genpts",
             )
-        return from_av(picture, video, pts=pts, duration=step)
+        return from_av(
+            picture,
+            pixel_format=video.pixel_format,
+            colour=video.colour,
+            pts=pts,
+            duration=step,
+            time_base=video.time_base,
+        )
 
     def _pts(self, picture: av.VideoFrame, last_pts: int | None, step: int) -> int:
         video = self.info.video
@@ -350,54 +357,6 @@ def picture_stream(container: InputContainer, path: Path) -> av.VideoStream:
         if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
             return stream
     raise MediaError("holds no moving picture", path=path)
-
-
-def _check_whole(container: InputContainer, path: Path) -> None:
-    """Some containers tell how long the file must at least be; a shorter one was cut."""
-    if "mp4" in container.format.name:
-        promised = max(map(_last_byte, container.streams), default=0)
-    elif "matroska" in container.format.name:
-        promised = _segment_end(path)
-    elif container.format.name == "avi":
-        promised = _riff_end(path)
-    else:
-        return
-    missing = promised - path.stat().st_size
-    if missing > 0:
-        raise MediaError(f"is cut short: at least {missing} bytes are missing", path=path)
-
-
-def _segment_end(path: Path) -> int:
-    """Where Matroska's Segment ends (RFC 9559; RFC 8794 for the sizes), 0 if it does not say."""
-    with path.open("rb") as file:
-        file.seek(4)
-        file.seek(_element_size(file) or 0, 1)
-        file.seek(4, 1)
-        size = _element_size(file)
-        return 0 if size is None else file.tell() + size
-
-
-def _element_size(file: BinaryIO) -> int | None:
-    """An EBML size: the first byte's leading zeros tell how many follow; all ones is unknown."""
-    first = file.read(1)[0]
-    following = 8 - first.bit_length()
-    value = (first << 8 * following | int.from_bytes(file.read(following))) ^ 1 << 7 * following + 7
-    return None if value == (1 << 7 * following + 7) - 1 else value
-
-
-def _riff_end(path: Path) -> int:
-    """Where an AVI's first RIFF chunk ends; 0 where the writer never filled its size in."""
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8)[4:], "little")
-    return size + 8 if 0 < size < 0xFFFFFFFF else 0
-
-
-def _last_byte(stream: Stream) -> int:
-    entries = stream.index_entries
-    if not len(entries):
-        return 0
-    last = entries[len(entries) - 1]
-    return last.pos + last.size
 
 
 def _origin(container: InputContainer) -> Fraction:
@@ -484,73 +443,3 @@ def _rotation_matrix(degrees: int) -> tuple[int, ...]:
     one = 1 << 16
     cosine, sine = {0: (one, 0), 90: (0, one), -90: (0, -one)}.get(degrees, (-one, 0))
     return (cosine, -sine, 0, sine, cosine, 0, 0, 0, 1 << 30)
-
-
-def working_format(native: av.VideoFormat) -> PixelFormat:
-    """The format of `PIXEL_FORMATS` that holds what a native format holds.
-
-    Packed, semi-planar and palette formats are repacked without loss; chroma that is subsampled
-    otherwise than 4:2:0 and 4:2:2 becomes 4:4:4; alpha and what lies below 12 bit are dropped.
-    """
-    bits = max(component.bits for component in native.components)
-    depth = next((depth for depth in (8, 10, 12) if bits <= depth), 12)
-    name = _layout(native) + ("" if depth == 8 else f"{depth}le")
-    return pixel_format(name)
-
-
-def _layout(native: av.VideoFormat) -> str:
-    if native.is_rgb or native.has_palette or native.is_bayer:
-        return "gbrp"
-    colours = [component for component in native.components if not component.is_alpha]
-    if len(colours) < 3:
-        return "gray"
-    luma, chroma = colours[0], colours[1]
-    ratio = (-(-luma.width // chroma.width), -(-luma.height // chroma.height))
-    return {(2, 2): "yuv420p", (2, 1): "yuv422p"}.get(ratio, "yuv444p")
-
-
-def from_av(picture: av.VideoFrame, video: VideoInfo, *, pts: int, duration: int) -> Frame:
-    """A decoded PyAV picture as a `Frame`; its planes are views, not copies."""
-    form = video.pixel_format
-    plain = "yuvj" + form.name[3:] if form.name.startswith("yuv") else form.name
-    if picture.format.name not in (form.name, plain):
-        same_range = int(video.colour.range)
-        picture = picture.reformat(
-            format=form.name, src_color_range=same_range, dst_color_range=same_range
-        )
-    planes = tuple(
-        _view(picture.planes[index], form, form.plane_shape(index, video.width, video.height))
-        for index in range(form.plane_count)
-    )
-    return Frame(
-        planes=planes,
-        pixel_format=form,
-        width=video.width,
-        height=video.height,
-        pts=pts,
-        duration=duration,
-        time_base=video.time_base,
-        colour=video.colour,
-    )
-
-
-def to_av(frame: Frame) -> av.VideoFrame:
-    """A `Frame` as a PyAV picture, with its timing and colour tags."""
-    picture = av.VideoFrame(frame.width, frame.height, frame.pixel_format.name)
-    for index, plane in enumerate(frame.planes):
-        _view(picture.planes[index], frame.pixel_format, plane.shape)[...] = plane
-    picture.pts = frame.pts
-    picture.duration = frame.duration
-    picture.time_base = frame.time_base
-    picture.colorspace = frame.colour.matrix
-    picture.color_range = frame.colour.range
-    picture.color_primaries = frame.colour.primaries
-    picture.color_trc = frame.colour.transfer
-    return picture
-
-
-def _view(plane: VideoPlane, form: PixelFormat, shape: tuple[int, ...]) -> np.ndarray:
-    rows, columns = shape
-    samples = np.frombuffer(memoryview(plane), form.dtype)
-    stride = plane.line_size // form.dtype.itemsize
-    return samples[: rows * stride].reshape(rows, stride)[:, :columns]

@@ -8,8 +8,9 @@ import av
 import numpy as np
 import pytest
 
+from housestyle.core.av_frame import from_av, to_av, working_format
 from housestyle.core.frame import PIXEL_FORMATS, Matrix, Range
-from housestyle.core.media import from_av, probe, read, to_av, working_format
+from housestyle.core.media import probe, read
 
 
 def native_frames(path: Path) -> list[av.VideoFrame]:
@@ -147,7 +148,14 @@ class TestPlanes:
         video = probe(clip).video
         for frame in read(clip):
             native = to_av(frame)
-            again = from_av(native, video, pts=frame.pts, duration=frame.duration)
+            again = from_av(
+                native,
+                pixel_format=video.pixel_format,
+                colour=video.colour,
+                pts=frame.pts,
+                duration=frame.duration,
+                time_base=video.time_base,
+            )
             for plane, back in zip(frame.planes, again.planes, strict=True):
                 np.testing.assert_array_equal(plane, back)
             assert native.format.name == name
