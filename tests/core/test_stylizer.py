@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from housestyle.batch.demo.scene import Scene
 from housestyle.core.colour import from_rgb, to_rgb
 from housestyle.core.errors import DeviceError, StyleError, UsageError
 from housestyle.core.frame import Colour, Frame, Matrix, Range, pixel_format
@@ -168,6 +169,14 @@ class TestDtype:
         error = (quick - exact).square().mean()
         assert error > 0  # it did compute in another precision
         assert -10 * error.log10() > LEAST_PSNR[precision]
+
+
+def test_the_shipped_style_looks_the_same_in_bf16():
+    picture = Scene.build(320, 180).draw(0, 0.0)
+    frames = torch.from_numpy(picture).clamp(0, 1).permute(2, 0, 1)[None].float()
+    exact = Stylizer("wave", device="cpu", precision="fp32")(frames)
+    quick = Stylizer("wave", device="cpu", precision="bf16")(frames)
+    assert -10 * (quick - exact).square().mean().log10() > 45
 
 
 class TestStylize:
