@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
@@ -196,6 +195,12 @@ def load_painting(path: Path, size: int) -> Tensor:
     Raises:
         TrainingError: It can't be read, has transparency, or is too small.
     """
+    try:
+        from PIL import Image, ImageOps  # noqa: PLC0415  an extra: only training needs it
+    except ImportError as error:
+        raise TrainingError(
+            "reading paintings needs Pillow", hint="pip install 'housestyle[train]'"
+        ) from error
     try:
         with Image.open(path) as file:
             picture = ImageOps.exif_transpose(file)

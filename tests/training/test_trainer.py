@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -282,3 +283,10 @@ class TestPainting:
         with pytest.raises(TrainingError, match="too small: 31x200") as caught:
             load_painting(tmp_path / "p.png", 64)
         assert "64 pixels" in str(caught.value)
+
+
+def test_missing_pillow_is_named_with_the_way_out(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(TrainingError, match="needs Pillow") as caught:
+        load_painting(tmp_path / "p.png", 64)
+    assert "housestyle[train]" in str(caught.value)
