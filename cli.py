@@ -38,13 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.DEBUG if options.debug else logging.WARNING)
-    signal.signal(signal.SIGTERM, _terminate)
+    handler = signal.signal(signal.SIGTERM, _terminate)
     try:
         return options.run(options)
     except HousestyleError as error:
-        logging.getLogger(__name__).debug("failed", exc_info=True)
-        print(f"housestyle: {error}", file=sys.stderr)
-        return error.exit_status
+        return _fail(str(error), error.exit_status)
     except KeyboardInterrupt:
         print("housestyle: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -52,6 +50,17 @@ def main(arguments: list[str] | None = None) -> int:
         # Whoever read our output has closed it; Python must not try to flush it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:  # noqa: BLE001  a full disk, a driver: one line, not a traceback
+        what = " ".join(f"unexpected {type(error).__name__}: {error}".split())
+        return _fail(f"{what} (--debug shows where it came from)", 1)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _fail(line: str, status: int) -> int:
+    logging.getLogger(__name__).debug("failed", exc_info=True)
+    print(f"housestyle: {line}", file=sys.stderr)
+    return status
 
 
 def _terminate(_signal: int, _frame: object) -> NoReturn:

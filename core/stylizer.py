@@ -145,9 +145,8 @@ def choose_device(name: str) -> torch.device:
         DeviceError: No such device on this machine.
     """
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-        if torch.backends.mps.is_available():
-            name = "mps"
+        found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        name = next((kind for kind, there in found.items() if there), "cpu")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

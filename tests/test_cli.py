@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import get_args
@@ -28,13 +28,6 @@ SCHEMA = Path(__file__).parents[1] / "docs" / "events.schema.json"
 COMMAND = [sys.executable, "-m", "housestyle"]
 PATIENCE = 60
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
-
-
-@pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
@@ -344,3 +337,20 @@ def test_the_choices_are_those_of_the_tables():
     assert ("auto", *CODECS) == cli.CODECS
     assert CONTAINERS == cli.CONTAINERS
     assert get_args(Precision) == cli.PRECISIONS
+
+
+def test_what_nobody_foresaw_is_one_line(monkeypatch, capsys):
+    def gone() -> None:
+        raise RuntimeError("the driver\nis gone")
+
+    monkeypatch.setattr("housestyle.core.style.style_paths", gone)
+    assert main(["styles"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("housestyle: unexpected RuntimeError: the driver is gone (")
+    assert error.count("\n") == 1
+
+
+def test_the_handler_of_sigterm_is_the_caller_s_afterwards():
+    before = signal.getsignal(signal.SIGTERM)
+    main(["styles"])
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -55,7 +56,7 @@ def load_footage(folder: Path) -> list[Footage]:
     """Every usable clip of a folder, decoded and measured once, then read from the cache.
 
     Raises:
-        TrainingError: No clip has a usable pair.
+        TrainingError: No clip has a usable pair, or the cache can't be written.
     """
     footage = [_cached(path) for path in find_clips(folder, recursive=True)]
     usable = [clip for clip in footage if len(clip.pairs)]
@@ -74,14 +75,23 @@ def _cached(path: Path) -> Footage:
     key = _key(path)
     pairs_file, report_file = cache / f"{key}.npy", cache / f"{key}.json"
     if not (pairs_file.exists() and report_file.exists()):
-        cache.mkdir(parents=True, exist_ok=True)
         pairs, left_out = _extract(path)
         # Renamed, so that neither an interruption nor a second run leaves half a file.
         partial = cache / f"{key}.{os.getpid()}.partial.npy"
-        np.save(partial, pairs, allow_pickle=False)
-        partial.replace(pairs_file)
-        partial.write_text(json.dumps(left_out))
-        partial.replace(report_file)
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            np.save(partial, pairs, allow_pickle=False)
+            partial.replace(pairs_file)
+            partial.write_text(json.dumps(left_out))
+            partial.replace(report_file)
+        except OSError as error:
+            with suppress(OSError):
+                partial.unlink()
+            raise TrainingError(
+                f"the footage cache can't be written: {error.strerror or error}",
+                path=cache,
+                hint="is the disk full?",
+            ) from error
     report = json.loads(report_file.read_text())
     # An empty array can't be mapped.
     mode = "r" if pairs_file.stat().st_size > 4096 else None

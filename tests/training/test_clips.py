@@ -157,6 +157,13 @@ def write_sound(path: Path) -> None:
 
 @pytest.mark.usefixtures("small")
 class TestCache:
+    def test_that_cannot_be_written_is_named(self, tmp_path, home, pan, write_footage):
+        write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
+        (home / "cache").write_text("not a folder")
+        with pytest.raises(TrainingError, match="cache can't be written") as caught:
+            load_footage(tmp_path)
+        assert caught.value.hint == "is the disk full?"
+
     def test_is_used_the_second_time(self, tmp_path, pan, write_footage):
         path = write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
         (first,) = load_footage(tmp_path)
