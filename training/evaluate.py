@@ -8,9 +8,10 @@ from torch import Tensor
 
 from ..core.consistency import temporal_error
 from ..core.network import StylizingNetwork
-from .clips import Footage, to_pair
+from .footage import Footage
 from .loss_network import LossNetwork
 from .losses import content_loss, style_loss
+from .sampler import to_pair
 
 PAIRS_PER_CLIP = 8
 

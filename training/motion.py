@@ -1,4 +1,4 @@
-"""Motion between consecutive frames: optical flow and which pixels it can be trusted for."""
+"""Motion between frames: optical flow and what of it can be trusted, and made-up exact motion."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 from ..core.consistency import visibility_mask
 from ..core.errors import TrainingError
+
+# Of made-up motion: pixels, pixels, pixels, share, radians.
+WARP_CELL, WARP_DEVIATION = 100, 8.0
+SHIFT, ZOOM, ROLL = 10.0, 0.03, 0.035
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,3 +62,52 @@ class FlowEstimator:
 
 def _nchw(flow: NDArray[np.float32]) -> torch.Tensor:
     return torch.from_numpy(flow).permute(2, 0, 1).unsqueeze(0)
+
+
+def synthetic_motion(height: int, width: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """A smooth random warp, exact by construction: compound regularisation, Wang et al. 2020.
+
+    One random vector, N(0, 8 px) per axis, for each cell of 100 x 100 px, up-sampled by the cubic
+    B-spline (bicubic, and blurs as it goes), and a shift of the whole within 10 px.
+
+    Args:
+        height: Pixels.
+        width: Pixels.
+        random: What it depends on.
+
+    Returns:
+        (H, W, 2) float32, pixels, x then y, from current into previous.
+    """
+    rows, columns = _spline(height), _spline(width)
+    cells = random.normal(0, WARP_DEVIATION, (2, rows.shape[1], columns.shape[1]))
+    flow = rows @ cells @ columns.T + random.uniform(-SHIFT, SHIFT, (2, 1, 1))
+    return np.ascontiguousarray(flow.transpose(1, 2, 0), np.float32)
+
+
+def _spline(size: int) -> NDArray[np.float64]:
+    """(size, cells + 3): the uniform cubic B-spline's weights at every pixel."""
+    place, t = np.divmod((np.arange(size) + 0.5) / WARP_CELL, 1)
+    weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, 3 * (t + t**2 - t**3) + 1, t**3)
+    spline = np.zeros((size, int(place[-1]) + 4))
+    for offset, weight in enumerate(weights):
+        spline[np.arange(size), place.astype(int) + offset] = weight / 6
+    return spline
+
+
+def camera_motion(height: int, width: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """A camera's pan, zoom and roll about the centre of the frame, exact by construction.
+
+    Args:
+        height: Pixels.
+        width: Pixels.
+        random: What it depends on.
+
+    Returns:
+        (H, W, 2) float32, pixels, x then y, from current into previous: at most 10 px of pan,
+        3 % of zoom and 2 degrees of roll.
+    """
+    pan = random.uniform(-SHIFT, SHIFT, 2)
+    turn = np.exp(random.uniform(-ZOOM, ZOOM) + 1j * random.uniform(-ROLL, ROLL)) - 1
+    x, y = np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2
+    moved = (x + 1j * y[:, None]) * turn
+    return np.stack((moved.real + pan[0], moved.imag + pan[1]), -1).astype(np.float32)

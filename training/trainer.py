@@ -17,10 +17,11 @@ from tqdm import tqdm
 from ..core.errors import TrainingError
 from ..core.network import NetworkSpec, StylizingNetwork
 from ..core.style import Painting, Style
-from .clips import Footage, PairSampler, load_footage
 from .evaluate import evaluate
+from .footage import Footage, load_footage
 from .loss_network import LossNetwork, find_weights
 from .losses import HybridLoss, LossWeights, hybrid_loss, style_targets
+from .sampler import PairSampler
 
 CALIBRATION_PAIRS = 16
 # Every tenth clip is kept back to measure on, as the paper keeps 9 of 91.

@@ -8,7 +8,7 @@ import torch
 
 from housestyle.core.consistency import warp
 from housestyle.core.errors import TrainingError
-from housestyle.training.motion import FlowEstimator
+from housestyle.training.motion import FlowEstimator, camera_motion, synthetic_motion
 
 INNER = np.s_[24:-24, 24:-24]
 
@@ -63,3 +63,44 @@ def test_without_opencv(monkeypatch):
     with pytest.raises(TrainingError, match="optical flow needs OpenCV") as caught:
         FlowEstimator()
     assert "housestyle[train]" in str(caught.value)
+
+
+class TestMadeUpMotion:
+    @pytest.mark.parametrize("motion", [synthetic_motion, camera_motion])
+    def test_depends_on_the_generator_alone(self, motion):
+        one, same, other = (motion(90, 160, np.random.default_rng(seed)) for seed in (1, 1, 2))
+        assert one.shape == (90, 160, 2)
+        assert one.dtype == np.float32
+        np.testing.assert_array_equal(one, same)
+        assert np.abs(one - other).max() > 1
+
+    def test_warp_is_smooth_and_never_folds(self):
+        random = np.random.default_rng(0)
+        steepest = []
+        for _ in range(20):
+            flow = synthetic_motion(256, 320, random)
+            # Below 1 no two pixels of current come from the same place.
+            steepest.append(max(np.abs(np.diff(flow, axis=axis)).max() for axis in (0, 1)))
+        assert np.mean(steepest) > 0.1
+        assert max(steepest) < 0.5
+
+    def test_warp_moves_by_pixels(self):
+        random = np.random.default_rng(0)
+        flows = np.stack([synthetic_motion(200, 200, random) for _ in range(60)])
+        # The shift's uniform(-10, 10) and the cells' N(0, 8), averaged by the spline.
+        assert flows.std((0, 1, 2)) == pytest.approx([6.9, 6.9], rel=0.2)
+        within = flows - flows.mean((1, 2), keepdims=True)
+        assert 1.5 < within.std() < 4
+
+    def test_camera_moves_the_frame_as_a_whole(self):
+        random = np.random.default_rng(0)
+        for _ in range(20):
+            flow = camera_motion(90, 160, random)
+            assert np.abs(flow.mean((0, 1))).max() <= 10
+            # Zoom and roll: the same change from each pixel to the next.
+            across, down = np.diff(flow, axis=1), np.diff(flow, axis=0)
+            np.testing.assert_allclose(
+                across, np.broadcast_to(across[0, 0], across.shape), atol=1e-4
+            )
+            np.testing.assert_allclose(down[0, 0], across[0, 0, ::-1] * [-1, 1], atol=1e-4)
+            assert np.abs(across).max() < 0.04

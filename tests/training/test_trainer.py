@@ -15,10 +15,11 @@ from housestyle.core.errors import StyleError, TrainingError
 from housestyle.core.network import NetworkSpec, StylizingNetwork
 from housestyle.core.style import Painting, Style
 from housestyle.core.stylizer import Stylizer
-from housestyle.training import clips, trainer
-from housestyle.training.clips import Footage, PairSampler, load_footage
+from housestyle.training import extraction, trainer
+from housestyle.training.footage import Footage, load_footage
 from housestyle.training.loss_network import LossNetwork
 from housestyle.training.losses import LossWeights, style_targets
+from housestyle.training.sampler import PairSampler
 from housestyle.training.trainer import (
     TrainingSettings,
     _steps,
@@ -41,7 +42,7 @@ def painting(tmp_path, texture) -> Path:
 @pytest.fixture
 def footage_folder(tmp_path, pan, write_footage, monkeypatch) -> Path:
     """Two pairs of 112 x 80 pixels, to be quick."""
-    monkeypatch.setattr(clips, "LONG_SIDE", 112)
+    monkeypatch.setattr(extraction, "LONG_SIDE", 112)
     monkeypatch.setattr(trainer, "CALIBRATION_PAIRS", 2)
     write_footage(tmp_path / "clips" / "pan.mkv", pan(5, 80, 112))
     return tmp_path / "clips"

@@ -6,43 +6,23 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-import torch
 
-from housestyle.core.consistency import temporal_error
 from housestyle.core.errors import MediaError, TrainingError
-from housestyle.training import clips
-from housestyle.training.clips import Footage, PairSampler, load_footage, to_pair
-from housestyle.training.motion import Motion
+from housestyle.training import extraction
+from housestyle.training.footage import Footage, footage_report, load_footage, survey_footage
 
 
 @pytest.fixture
-def small(monkeypatch) -> int:
-    """Footage of 160 pixels, to be quick."""
-    monkeypatch.setattr(clips, "LONG_SIDE", 160)
-    return 160
-
-
-def footage_of(*pairs: tuple[np.ndarray, np.ndarray, tuple[float, float]]) -> Footage:
-    """A clip of pairs that are given as previous frame, current frame and uniform flow."""
-    records = []
-    for previous, current, flow in pairs:
-        shape = previous.shape[:2]
-        motion = Motion(np.full((*shape, 2), flow, np.float32), np.ones(shape, bool))
-        records.append((np.stack((previous, current)), motion))
-    return Footage(Path("made.mp4"), clips._pack(records), {})
+def small(monkeypatch) -> None:
+    """Footage of 160 pixels and consecutive frames only, to be quick."""
+    monkeypatch.setattr(extraction, "LONG_SIDE", 160)
+    monkeypatch.setattr(extraction, "PAIRS_PER_CLIP", {1: 24})
 
 
 def indices(clip: Footage, pictures: list[np.ndarray]) -> list[tuple[int, ...]]:
     """Which of the pictures of a clip its pairs hold."""
     numbers = {picture.tobytes(): index for index, picture in enumerate(pictures)}
     return [tuple(numbers[frame.tobytes()] for frame in pair["frames"]) for pair in clip.pairs]
-
-
-@pytest.fixture
-def panned(texture) -> Footage:
-    """What moved 3 pixels to the right and 1 up."""
-    world = texture(104, 134)
-    return footage_of((world[2:98, 6:126], world[3:99, 3:123], (-3, 1)))
 
 
 @pytest.mark.usefixtures("small")
@@ -67,7 +47,7 @@ class TestLoadFootage:
         assert clip.pairs["frames"].shape == (1, 2, *scaled, 3)
 
     def test_pairs_are_spread_over_a_long_clip(self, tmp_path, pan, write_footage, monkeypatch):
-        monkeypatch.setattr(clips, "PAIRS_PER_CLIP", 4)
+        monkeypatch.setattr(extraction, "PAIRS_PER_CLIP", {1: 4})
         pictures = pan(41, 90, 160, step=1)
         write_footage(tmp_path / "c.mkv", pictures)
         (clip,) = load_footage(tmp_path)
@@ -143,6 +123,37 @@ class TestLoadFootage:
         (tmp_path / "joined.ts").write_bytes(joined)
         assert load_footage(tmp_path)[0].left_out == {"of another size": 2}
 
+    def test_smaller_than_the_crop(self, tmp_path, pan, write_footage):
+        write_footage(tmp_path / "wide.mkv", pan(4, 60, 160))
+        write_footage(tmp_path / "good.mkv", pan(4, 90, 160))
+        assert len(load_footage(tmp_path)) == 2
+        (clip,) = load_footage(tmp_path, least_side=61)
+        assert clip.path.name == "good.mkv"
+        with pytest.raises(TrainingError, match=r"wide\.mkv: 1 smaller than the crop of 91 at"):
+            load_footage(tmp_path, least_side=91)
+
+
+@pytest.mark.usefixtures("small")
+class TestReport:
+    def test_says_what_was_used_and_why_not_the_rest(
+        self, tmp_path, pan, texture, write_footage, monkeypatch
+    ):
+        monkeypatch.setattr(extraction, "PAIRS_PER_CLIP", {1: 24, 2: 8, 4: 8})
+        write_footage(tmp_path / "a.mkv", pan(12, 90, 160, step=1))
+        write_footage(tmp_path / "b.mkv", [*pan(4, 90, 160), *3 * [texture(90, 160, 4)]])
+        barred = [np.pad(p, ((20, 20), (0, 0), (0, 0))) for p in pan(4, 90, 160)]
+        write_footage(tmp_path / "c.mkv", barred)
+        write_footage(tmp_path / "d.mkv", pan(1, 90, 160))
+        (tmp_path / "e.mp4").write_text("not a clip\n" * 20)
+        lines = footage_report(survey_footage(tmp_path)).splitlines()
+        assert lines[0] == "a.mkv: 5 pairs, 2 over 2 frames, 1 over 4 frames"
+        assert lines[1].startswith("b.mkv: 1 pairs; left out: 1 cut, ")
+        assert lines[2].endswith("; 44 rows of black bars cropped")
+        assert lines[3:] == [
+            "d.mkv: 0 pairs; left out: too short",
+            "e.mp4: 0 pairs; left out: 1 unreadable",
+        ]
+
 
 def write_sound(path: Path) -> None:
     """A clip of silence without a picture."""
@@ -204,7 +215,7 @@ class TestCache:
     def test_other_settings_are_measured_again(self, tmp_path, pan, write_footage, monkeypatch):
         write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
         load_footage(tmp_path)
-        monkeypatch.setattr(clips, "LONG_SIDE", 128)
+        monkeypatch.setattr(extraction, "LONG_SIDE", 128)
         (clip,) = load_footage(tmp_path)
         assert clip.pairs["frames"].shape[2:] == (72, 128, 3)
 
@@ -215,92 +226,40 @@ class TestCache:
         assert kept == [".json", ".npy"]
         assert [path.name for path in (tmp_path / "clips").iterdir()] == ["c.mkv"]
 
+    @pytest.mark.parametrize("keep", [0, 50, 300, -1])
+    @pytest.mark.parametrize("suffix", [".npy", ".json"])
+    def test_that_was_cut_short_is_made_again(
+        self, tmp_path, pan, write_footage, home, suffix, keep
+    ):
+        write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
+        expected = load_footage(tmp_path)[0].pairs.tobytes()
+        (kept,) = home.rglob(f"*{suffix}")
+        kept.write_bytes(kept.read_bytes()[:keep])
+        assert load_footage(tmp_path)[0].pairs.tobytes() == expected
+        assert not list(home.rglob("*.partial"))
 
-class TestToPair:
-    def test_previous_then_current_in_range(self, panned):
-        pair = to_pair(panned.pairs[0])
-        assert pair.frames.shape == (2, 3, 96, 120)
-        assert pair.flow.shape == (1, 2, 96, 120)
-        assert pair.mask.shape == (1, 1, 96, 120)
-        assert {t.dtype for t in (pair.frames, pair.flow, pair.mask)} == {torch.float32}
-        expected = panned.pairs[0]["frames"].transpose(0, 3, 1, 2) / 255
-        np.testing.assert_allclose(pair.frames, expected, atol=1e-6)
+    @pytest.mark.parametrize("content", [b"[]", b"{}", b"\xff\xfe", bytes(40), b"null"])
+    def test_that_makes_no_sense_is_made_again(self, tmp_path, pan, write_footage, home, content):
+        write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
+        expected = load_footage(tmp_path)[0].pairs.tobytes()
+        for kept in [path for path in home.rglob("*") if path.is_file()]:
+            kept.write_bytes(content)
+            assert load_footage(tmp_path)[0].pairs.tobytes() == expected
 
-    def test_crop_is_cut_from_everything_alike(self, panned):
-        panned.pairs[0]["flow"][..., 0] = np.arange(120)
-        panned.pairs[0]["visible"][:, :50] = False
-        pair = to_pair(panned.pairs[0], slice(5, 37), slice(40, 72))
-        whole = to_pair(panned.pairs[0])
-        for part, full in zip(vars(pair).values(), vars(whole).values(), strict=True):
-            assert torch.equal(part, full[..., 5:37, 40:72])
+    def test_never_unpickles(self, tmp_path, pan, write_footage, home):
+        write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
+        load_footage(tmp_path)
+        (kept,) = home.rglob("*.npy")
+        np.save(kept, np.array([print], object), allow_pickle=True)
+        assert load_footage(tmp_path)[0].pairs.dtype.names[0] == "frames"
 
-    def test_does_not_share_memory_with_the_record(self, panned):
-        pair = to_pair(panned.pairs[0])
-        for tensor in vars(pair).values():
-            tensor.zero_()
-        assert panned.pairs[0]["frames"].any()
-        assert panned.pairs[0]["visible"].all()
-
-
-class TestPairSampler:
-    def test_same_seed_draws_the_same_crops(self, panned):
-        one, same, other = (PairSampler([panned], crop=32, seed=seed) for seed in (5, 5, 6))
-        drawn = [[sampler.draw().frames for _ in range(6)] for sampler in (one, same, other)]
-        assert all(torch.equal(a, b) for a, b in zip(drawn[0], drawn[1], strict=True))
-        assert not any(torch.equal(a, b) for a, b in zip(drawn[0], drawn[2], strict=True))
-        assert not torch.equal(drawn[0][0], drawn[0][1])
-
-    def test_mirrored_pairs_move_the_other_way(self, panned):
-        sampler = PairSampler([panned], crop=40, seed=0)
-        directions = []
-        for _ in range(24):
-            pair = sampler.draw()
-            assert pair.frames.shape == (2, 3, 40, 40)
-            (x,), (y,) = (pair.flow[0, axis].unique().tolist() for axis in (0, 1))
-            assert (abs(x), y) == (3, 1)
-            directions.append(x)
-            pair.mask[..., :3], pair.mask[..., -3:], pair.mask[..., -1:, :] = 0, 0, 0
-            # The flow fits the pictures: previous, fetched along it, is current.
-            error = temporal_error(pair.frames[1:], pair.frames[:1], pair.flow, pair.mask)
-            assert error < 1e-9
-        assert set(directions) == {-3.0, 3.0}
-
-    def test_mask_is_mirrored_too(self, panned):
-        panned.pairs[0]["visible"][:] = panned.pairs[0]["frames"][1, ..., 0] > 127
-        sampler = PairSampler([panned], crop=40, seed=0)
-        for _ in range(8):
-            pair = sampler.draw()
-            assert torch.equal(pair.mask[0, 0] > 0, pair.frames[1, 0] > 127.5 / 255)
-
-    def test_crops_reach_every_corner(self, panned):
-        panned.pairs[0]["flow"][..., 1] = np.arange(96)[:, None]
-        panned.pairs[0]["flow"][..., 0] = 0
-        sampler = PairSampler([panned], crop=90, seed=0)
-        tops = {int(sampler.draw().flow[0, 1].min()) for _ in range(80)}
-        assert tops == set(range(7))
-
-    def test_flat_crops_are_left_out(self, texture):
-        picture = texture(64, 200)
-        picture[:, 60:] = 90
-        sampler = PairSampler([footage_of((picture, picture, (0, 0)))], crop=32, seed=0)
-        for _ in range(20):
-            assert sampler.draw().frames.std() >= clips.LEAST_DEVIATION
-
-    def test_every_clip_counts_alike(self, texture):
-        bright, dark = texture(40, 40) // 2 + 120, texture(40, 40) // 4
-        many = footage_of(*9 * [(bright, bright, (0, 0))])
-        one = footage_of((dark, dark, (0, 0)))
-        sampler = PairSampler([many, one], crop=32, seed=0)
-        drawn = [sampler.draw().frames.mean() < 0.35 for _ in range(100)]
-        assert 35 < sum(map(int, drawn)) < 65
-
-    def test_whole_frame_as_crop(self, texture):
-        clip = footage_of((texture(40, 40), texture(40, 40), (0, 0)))
-        assert PairSampler([clip], crop=40, seed=0).draw().frames.shape == (2, 3, 40, 40)
-
-    def test_clip_smaller_than_the_crop(self, panned):
-        with pytest.raises(
-            TrainingError, match="120x96 it is smaller than the crop of 97"
-        ) as caught:
-            PairSampler([panned], crop=97, seed=0)
-        assert caught.value.path == panned.path
+    def test_does_not_keep_that_a_clip_was_unreadable(self, tmp_path, pan, write_footage, home):
+        path = write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
+        write_footage(tmp_path / "good.mkv", pan(6, 90, 160))
+        content, facts = path.read_bytes(), path.stat()
+        path.write_bytes(bytes(len(content)))
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        assert len(load_footage(tmp_path)) == 1
+        path.write_bytes(content)
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        assert len(load_footage(tmp_path)) == 2

@@ -1,0 +1,92 @@
+"""Training pairs: records of footage as tensors, and random crops of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..core.errors import TrainingError
+from .extraction import LEAST_DEVIATION
+from .footage import Footage
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A training pair on the CPU.
+
+    Attributes:
+        frames: (2, 3, H, W) float32 RGB in [0, 1], previous then current.
+        flow: (1, 2, H, W) float32 pixels, from current into previous.
+        mask: (1, 1, H, W) float32, 1 where the flow can be trusted.
+    """
+
+    frames: Tensor
+    flow: Tensor
+    mask: Tensor
+
+
+def to_pair(record: np.void, rows: slice = slice(None), columns: slice = slice(None)) -> Pair:
+    """A record of `Footage.pairs`, whole or cropped, as tensors."""
+    frames = record["frames"][:, rows, columns].copy()
+    flow = record["flow"][rows, columns].astype(np.float32)
+    visible = record["visible"][rows, columns].astype(np.float32)
+    return Pair(
+        frames=torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255,
+        flow=torch.from_numpy(flow).permute(2, 0, 1)[None],
+        mask=torch.from_numpy(visible)[None, None],
+    )
+
+
+class PairSampler:
+    """Draws random crops of random pairs; the same seed draws the same crops.
+
+    Every clip counts alike, however many of its pairs are usable. What is drawn depends on the
+    footage and on the state of `random`, a numpy Generator, alone.
+
+    Args:
+        footage: With at least one pair each.
+        crop: Side of the crops, pixels.
+        seed: Of `random`.
+        longest_gap: Only pairs that are at most so many frames apart are drawn.
+
+    Raises:
+        TrainingError: A clip's frames are smaller than the crop, or no clip has such a pair.
+    """
+
+    def __init__(self, footage: list[Footage], *, crop: int, seed: int, longest_gap: int = 1):
+        for clip in footage:
+            if min(clip.height, clip.width) < crop:
+                raise TrainingError(
+                    f"at {clip.width}x{clip.height} it is smaller than the crop of {crop}",
+                    path=clip.path,
+                    hint="choose a smaller crop or leave it out",
+                )
+        # Records lie in the order of their gaps, so the first ones are those to draw from.
+        counts = [int((clip.pairs["gap"] <= longest_gap).sum()) for clip in footage]
+        self._drawn_from = [
+            (clip, count) for clip, count in zip(footage, counts, strict=True) if count
+        ]
+        if not self._drawn_from:
+            raise TrainingError(f"no clip has a usable pair {longest_gap} frames apart or less")
+        self.crop = crop
+        self.random = np.random.default_rng(seed)
+
+    def draw(self) -> Pair:
+        """A crop that is not flat, mirrored half of the time."""
+        while True:
+            clip, count = self._drawn_from[self.random.integers(len(self._drawn_from))]
+            record = clip.pairs[self.random.integers(count)]
+            top = self.random.integers(clip.height - self.crop + 1)
+            left = self.random.integers(clip.width - self.crop + 1)
+            pair = to_pair(record, slice(top, top + self.crop), slice(left, left + self.crop))
+            if pair.frames.std() >= LEAST_DEVIATION:
+                return _mirrored(pair) if self.random.random() < 0.5 else pair
+
+
+def _mirrored(pair: Pair) -> Pair:
+    flow = pair.flow.flip(-1)
+    flow[:, 0] *= -1
+    return Pair(pair.frames.flip(-1), flow, pair.mask.flip(-1))
