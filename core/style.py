@@ -21,6 +21,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from .blend import blend, parse_blend
 from .errors import StyleError
 from .network import NetworkSpec, StylizingNetwork
 
@@ -52,7 +53,8 @@ class Style:
         painting: Provenance of the picture.
         spec: Shape of the network.
         weights: Tensor name to float32 tensor on the CPU, as `StylizingNetwork.state_dict` has it.
-        training: How it was trained: command line, seed, settings, footage.
+        training: How it was trained: command line, seed, settings, footage; "parent" (name and
+            digest) if it started from another style, and "family", see `family`.
         figures: What was measured on held-out footage.
 
     Raises:
@@ -83,11 +85,15 @@ class Style:
     @property
     def digest(self) -> str:
         """SHA-256 over spec and weights: the same digest paints the same picture."""
-        digest = hashlib.sha256(json.dumps(self.spec.to_json(), sort_keys=True).encode())
-        for name in sorted(self.weights):
-            digest.update(name.encode())
-            digest.update(self.weights[name].contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return weights_digest(self.weights, about=json.dumps(self.spec.to_json(), sort_keys=True))
+
+    @property
+    def family(self) -> str:
+        """The run from scratch that this style descends from; a family's weights can be mixed.
+
+        A style that was trained without noting one is the first of its own.
+        """
+        return self.training.get("family") or weights_digest(self.weights)
 
     def save(self, path: Path) -> None:
         """Write the style file; a reader never sees half of it.
@@ -136,13 +142,22 @@ class Style:
                 painting=Painting(**about["painting"]),
                 spec=NetworkSpec.from_json(about["network"]),
                 weights=tensors,
-                training=about["training"],
-                figures=about["figures"],
+                training=dict(about["training"]),
+                figures=dict(about["figures"]),
             )
         except StyleError as error:
             raise StyleError(error.what, path=path, hint=error.hint) from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StyleError(f"has a damaged description: {error}", path=path) from error
+
+
+def weights_digest(weights: Mapping[str, Tensor], *, about: str = "") -> str:
+    """SHA-256, in hex, over what the weights are for and over their names and values."""
+    digest = hashlib.sha256(about.encode())
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _read(path: Path) -> bytes:
@@ -231,15 +246,31 @@ def list_styles() -> list[Style]:
 
 
 def load_style(name: str | Path) -> Style:
-    """Load a style by library name or by path.
+    """Load a style by library name or by path, or blend several.
 
     Args:
-        name: A shipped name, a name in the user's library, or the path of a style file.
+        name: A shipped name, a name in the user's library, the path of a style file, or a blend
+            of these: "wave:0.6+udnie:0.4" (`core.blend`; weights are 1 if not given and only
+            their ratio counts). A "+" always means a blend, save in a `Path` and in a file of
+            the style suffix that is there.
 
     Raises:
-        StyleError: Unknown (the nearest name is suggested) or damaged.
+        StyleError: Unknown (the nearest name is suggested), damaged, or not to be blended.
+        UsageError: A blend that makes no sense, or one style with a weight.
     """
-    if isinstance(name, Path) or name.endswith(SUFFIX) or Path(name).parent != Path():
+    if isinstance(name, Path) or (name.endswith(SUFFIX) and _is_file(name)):
+        return Style.load(Path(name))
+    return blend([(_load_one(part), weight) for part, weight in parse_blend(name)])
+
+
+def _is_file(name: str) -> bool:
+    with suppress(OSError):  # Raised for a name that is too long, as that of many parts may be.
+        return Path(name).is_file()
+    return False
+
+
+def _load_one(name: str) -> Style:
+    if name.endswith(SUFFIX) or Path(name).parent != Path():
         return Style.load(Path(name))
     known = style_paths()
     if name in known:

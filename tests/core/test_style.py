@@ -21,9 +21,10 @@ from housestyle.core.style import (
     load_style,
     style_paths,
     user_styles,
+    weights_digest,
 )
 
-LAST = "output.norm.weight"
+LAST = "output.conv.bias"
 
 
 def description(style: Style, **changes) -> str:
@@ -118,6 +119,18 @@ class TestRoundTrip:
         assert dataclasses.replace(tiny_style, spec=other_spec).digest != tiny_style.digest
         assert dataclasses.replace(tiny_style, title="Another").digest == tiny_style.digest
 
+    def test_family_is_the_one_that_training_noted(self, tiny_style, tmp_path):
+        child = dataclasses.replace(tiny_style, training={"family": "f00d"})
+        child.save(tmp_path / "s.safetensors")
+        assert Style.load(tmp_path / "s.safetensors").family == "f00d"
+
+    def test_without_a_family_a_style_s_weights_are_its_own(self, tiny_style):
+        other_spec = dataclasses.replace(tiny_style.spec, norm_epsilon=1e-4)
+        nudged = {name: value + 1 for name, value in tiny_style.weights.items()}
+        assert tiny_style.family == weights_digest(tiny_style.weights)
+        assert dataclasses.replace(tiny_style, spec=other_spec).family == tiny_style.family
+        assert dataclasses.replace(tiny_style, weights=nudged).family != tiny_style.family
+
 
 class TestDamage:
     @pytest.mark.parametrize("version", ["0", "2", "1.1", ""])
@@ -202,6 +215,9 @@ class TestDamage:
         [
             {"name": None},
             {"painting": None},
+            {"training": None},
+            {"training": ["command"]},
+            {"figures": 7},
             {"painting": {"title": "Waves"}},
             {"painting": {"title": "", "artist": "", "year": "", "licence": "", "owner": ""}},
             {"network": None},
