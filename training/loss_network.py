@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..core.errors import TrainingError
+from .download import VGG_19, download_tensors
 
 # (torchvision's index, name of the activation, output channels); None is a 2 x 2 max pooling.
 LAYERS: tuple[tuple[int, str, int] | None, ...] = (
@@ -34,23 +35,33 @@ LAYERS: tuple[tuple[int, str, int] | None, ...] = (
 CONTENT_LAYER = "relu4_2"
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_2", "relu4_2")
 WEIGHTS_NAME = "vgg19_to_relu4_2.safetensors"
+TENSOR_NAMES = tuple(
+    f"features.{layer[0]}.{part}" for layer in filter(None, LAYERS) for part in ("weight", "bias")
+)
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
-def find_weights(path: Path | None) -> Path:
+def find_weights(path: Path | None, *, download: bool = False) -> Path:
     """Where the loss network's weights lie: the given path, else the user's cache.
 
+    Args:
+        path: Taken if given, and nothing else.
+        download: Whether to fetch torchvision's VGG-19 into the cache if they are not there.
+
     Raises:
-        TrainingError: There is no such file.
+        TrainingError: There is no such file, or it can't be downloaded.
     """
     found = path or user_cache_path("housestyle", appauthor=False) / WEIGHTS_NAME
+    if download and path is None and not found.is_file():
+        download_tensors(VGG_19, TENSOR_NAMES, found)
     if not found.is_file():
         raise TrainingError(
             "no VGG-19 weights here",
             path=found,
-            hint="give a safetensors file with torchvision's names features.0.weight to "
-            "features.21.bias with --loss-weights, or put it at that place",
+            hint="--download-loss-network fetches them (575 MB, 23 MB are kept), or give a "
+            "safetensors file with torchvision's names features.0.weight to features.21.bias "
+            "with --loss-weights",
         )
     return found
 
