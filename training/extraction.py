@@ -29,10 +29,11 @@ LONG_SIDE = 640
 PAIRS_PER_CLIP = {1: 24, 2: 8, 4: 8}
 # Below this deviation instance normalisation divides by almost nothing and gradients explode.
 LEAST_DEVIATION = 0.03
+# On skies and asphalt the flow often has nothing to hold on to.
 LEAST_VISIBLE = 0.5
 LEAST_CHANGE = 0.25 / 255
-# Motion explains pairs of one shot up to 0.015 (measured), two shots rarely within 0.1.
-MOST_UNEXPLAINED = 0.05
+# What motion leaves unexplained, measured: at most 0.053 in one shot, 0.13 and more between two.
+MOST_UNEXPLAINED = 0.08
 # Pixels; on less the flow has nothing to work on.
 LEAST_SIDE = 32
 # Frames by which bars and fields are judged; where key frames are fewer, all frames count.
@@ -170,24 +171,30 @@ def _record(
     if any((frame.width, frame.height) != shape.size for frame in (previous, current)):
         return "of another size"
     frames = np.stack([_upright(frame, shape.bars) for frame in (previous, current)])
+    if why := _unusable(frames):
+        return why
+    motion = estimate(frames[0], frames[1])
+    if _unexplained(frames, motion) > MOST_UNEXPLAINED:
+        return "cut"
+    if motion.visible.mean() < LEAST_VISIBLE:
+        return "of unsure motion"
+    return pair_record(frames, motion, gap)
+
+
+def _unusable(frames: Pixels) -> str | None:
     if min(frames.shape[1:3]) < LEAST_SIDE:
         return "too narrow"
     if frames.std() / 255 < LEAST_DEVIATION:
         return "flat"
-    if np.abs(frames[0].astype(np.int16) - frames[1]).mean() / 255 < LEAST_CHANGE:
-        return "duplicate"
-    motion = estimate(frames[0], frames[1])
-    if motion.visible.mean() < LEAST_VISIBLE or _unexplained(frames, motion) > MOST_UNEXPLAINED:
-        return "cut" if gap == 1 else f"too different over {gap} frames"
-    return pair_record(frames, motion, gap)
+    change = np.abs(frames[0].astype(np.int16) - frames[1]).mean() / 255
+    return "duplicate" if change < LEAST_CHANGE else None
 
 
 def _unexplained(frames: Pixels, motion: Motion) -> float:
-    """Mean change, of 1, that is left when motion is taken away; tells a cut between flat shots."""
+    """Mean change, of 1, that is left when motion is taken away."""
     pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
     moved = warp(pixels[:1], torch.from_numpy(motion.flow).permute(2, 0, 1)[None])
-    change = (pixels[1] - moved[0]).abs().mean(0).numpy()
-    return float(change[motion.visible].mean())
+    return (pixels[1] - moved[0]).abs().mean().item()
 
 
 def _upright(frame: av.VideoFrame, bars: Bars) -> Pixels:

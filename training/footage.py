@@ -24,7 +24,7 @@ from .motion import FlowEstimator
 from .stills import PAIRS_PER_PICTURE, PICTURE_SUFFIXES, extract_picture
 
 # Part of the cache's key: change it whenever the records would come out differently.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, eq=False)

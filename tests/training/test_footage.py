@@ -147,7 +147,7 @@ class TestReport:
         (tmp_path / "e.mp4").write_text("not a clip\n" * 20)
         lines = footage_report(survey_footage(tmp_path)).splitlines()
         assert lines[0] == "a.mkv: 5 pairs, 2 over 2 frames, 1 over 4 frames"
-        assert lines[1].startswith("b.mkv: 1 pairs; left out: 1 cut, ")
+        assert lines[1].startswith("b.mkv: 1 pairs; left out: 3 cut, ")
         assert lines[2].endswith("; 44 rows of black bars cropped")
         assert lines[3:] == [
             "d.mkv: 0 pairs; left out: too short",
