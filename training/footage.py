@@ -165,11 +165,10 @@ def _read(path: Path, cache: Path, key: str) -> Footage | None:
     pairs_file, report_file = cache / f"{key}.npy", cache / f"{key}.json"
     try:
         report = json.loads(report_file.read_text())
-        size = pairs_file.stat().st_size
         # An empty array can't be mapped.
         mode = "r" if report["pairs"] else None
         pairs = np.load(pairs_file, mmap_mode=mode, allow_pickle=False)
-        if report["bytes"] == size and len(pairs) == report["pairs"]:
+        if len(pairs) == report["pairs"]:
             return Footage(path, pairs, report["left_out"], tuple(report["notes"]))
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         pass
@@ -188,7 +187,6 @@ def _write(extracted: Extraction, cache: Path, key: str) -> None:
             os.fsync(file.fileno())
         report = {
             "pairs": len(extracted.pairs),
-            "bytes": partial.stat().st_size,
             "left_out": extracted.left_out,
             "notes": extracted.notes,
         }

@@ -246,6 +246,13 @@ class TestCache:
             kept.write_bytes(content)
             assert load_footage(tmp_path)[0].pairs.tobytes() == expected
 
+    def test_that_lost_pairs_is_made_again(self, tmp_path, pan, write_footage, home):
+        write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
+        expected = load_footage(tmp_path)[0].pairs.copy()
+        (kept,) = home.rglob("*.npy")
+        np.save(kept, expected[:1])
+        assert load_footage(tmp_path)[0].pairs.tobytes() == expected.tobytes()
+
     def test_never_unpickles(self, tmp_path, pan, write_footage, home):
         write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
         load_footage(tmp_path)

@@ -38,6 +38,15 @@ def test_pairs_move_exactly_as_their_flow_says(still, texture):
         assert 0.5 < pair.mask.mean() < 1
 
 
+def test_a_camera_and_warps_take_turns(still):
+    bends = [
+        np.abs(np.diff(record["flow"][:, ::40].astype(np.float32), 2, axis=1)).mean()
+        for record in extract_picture(still).pairs
+    ]
+    camera, warped = bends[0::2], bends[1::2]
+    assert max(camera) < min(warped)
+
+
 def test_what_comes_from_outside_is_masked(still):
     rows, columns = np.mgrid[:90, :160]
     for record in extract_picture(still).pairs:
