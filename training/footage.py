@@ -194,10 +194,11 @@ def _write(extracted: Extraction, cache: Path, key: str) -> None:
         partial.write_text(json.dumps(report))
         partial.replace(cache / f"{key}.json")
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         raise TrainingError(
             f"the footage cache can't be written: {error.strerror or error}",
             path=cache,
             hint="is the disk full?",
         ) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)

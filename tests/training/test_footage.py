@@ -175,6 +175,20 @@ class TestCache:
             load_footage(tmp_path)
         assert caught.value.hint == "is the disk full?"
 
+    @pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+    def test_leaves_nothing_half_written(
+        self, tmp_path, home, pan, write_footage, monkeypatch, stop
+    ):
+        def stopped(file, *_, **__):
+            file.write(b"half")
+            raise stop
+
+        write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
+        monkeypatch.setattr(np, "save", stopped)
+        with pytest.raises((TrainingError, KeyboardInterrupt)):
+            load_footage(tmp_path)
+        assert not [path for path in home.rglob("*") if path.is_file()]
+
     def test_is_used_the_second_time(self, tmp_path, pan, write_footage):
         path = write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
         (first,) = load_footage(tmp_path)
