@@ -78,3 +78,23 @@ def temporal_error(current: Tensor, other: Tensor, flow: Tensor, mask: Tensor) -
         Scalar, differentiable.
     """
     return (mask * (current - warp(other, flow)).square()).mean()
+
+
+def warping_error(current: Tensor, other: Tensor, flow: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared change over the visible pixels only: Lai et al. 2018, the warping error.
+
+    sum_k m_k (y_t - warp(y_other))_k^2 / sum_k m_k for each pair, k over pixels and channels, and
+    no root; mean over the pairs. A pair of which nothing is visible has no error.
+
+    Args:
+        current: (N, 3, H, W) in [0, 1].
+        other: (N, 3, H, W) in [0, 1].
+        flow: (N, 2, H, W) pixels, from `current` into `other`.
+        mask: (N, 1, H, W), see `visibility_mask`.
+
+    Returns:
+        Scalar, differentiable.
+    """
+    squares = mask * (current - warp(other, flow)).square()
+    visible = mask.sum((1, 2, 3)) * current.shape[1]
+    return (squares.sum((1, 2, 3)) / visible.clamp_min(1)).mean()

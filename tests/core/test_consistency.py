@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.core.consistency import temporal_error, visibility_mask, warp
+from housestyle.core.consistency import temporal_error, visibility_mask, warp, warping_error
 
 
 def noise(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -139,3 +139,35 @@ class TestTemporalError:
         assert other.grad is not None
         assert current.grad.abs().sum() > 0
         assert other.grad.abs().sum() > 0
+
+
+class TestWarpingError:
+    def test_formula_counts_visible_pixels_only(self):
+        current, other = torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)
+        current[0, :, 0, 0] = torch.tensor([0.5, 0.1, 0.0])
+        current[0, :, 1, 1] = 0.9
+        mask = torch.zeros(1, 1, 2, 2)
+        mask[0, 0, 0, :] = 1
+        error = warping_error(current, other, torch.zeros(1, 2, 2, 2), mask)
+        torch.testing.assert_close(error, torch.tensor((0.25 + 0.01) / 6))
+
+    def test_follows_the_flow(self):
+        world = noise(1, 3, 20, 30)
+        current, other = world[..., 3:27], world[..., :24]
+        mask = torch.ones(1, 1, 20, 24)
+        mask[..., -3:] = 0
+        assert warping_error(current, other, uniform(3, 0), mask) < 1e-10
+        assert warping_error(current, other, uniform(-3, 0), mask) > 0.01
+
+    def test_every_pair_counts_alike(self):
+        current, other = noise(2, 3, 20, 24), noise(2, 3, 20, 24).flip(-1)
+        flow, mask = uniform(1, 0, count=2), torch.ones(2, 1, 20, 24)
+        mask[1, :, 2:] = 0
+        parts = [slice(0, 1), slice(1, 2)]
+        each = [warping_error(current[p], other[p], flow[p], mask[p]) for p in parts]
+        together = warping_error(current, other, flow, mask)
+        torch.testing.assert_close(together, torch.stack(each).mean())
+
+    def test_where_nothing_is_visible_there_is_none(self):
+        nothing = torch.zeros(1, 1, 20, 24)
+        assert warping_error(noise(1, 3, 20, 24), noise(1, 3, 20, 24), uniform(1, 0), nothing) == 0
