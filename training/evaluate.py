@@ -31,8 +31,8 @@ class Figures:
         warping_error: Mean of `warping_error` over the pairs (Lai et al. 2018).
         shimmer: Mean absolute change, in 1/255, between the outputs for two draws of Gaussian
             noise (sigma 2/255) on one still frame.
-        style_loss: Of one frame, unweighted; None without a painting.
-        content_loss: Of one frame, unweighted; None without a painting.
+        style_loss: Mean over the current frames of the pairs, unweighted; None without a painting.
+        content_loss: The same.
     """
 
     e_temporal: float
@@ -132,11 +132,8 @@ class PaintingLosses:
     grams: dict[str, Tensor]
 
     def __call__(self, painted: Features, seen: Features) -> tuple[float, float]:
-        """Style and content loss of one frame of a pair, from the loss network's activations."""
-        return (
-            style_loss(painted, self.grams).item() / 2,
-            content_loss(painted, seen).item() / 2,
-        )
+        """Style and content loss of a frame, from the loss network's activations."""
+        return style_loss(painted, self.grams).item(), content_loss(painted, seen).item()
 
 
 @torch.no_grad()
@@ -181,7 +178,7 @@ def measure(
         meters = [_Meter(run, losses) for run in runs]
         for pair in sequence:
             on_device = Pair(*(t.to(device) for t in (pair.frames, pair.flow, pair.mask)))
-            seen = losses.network(on_device.frames) if losses else None
+            seen = losses.network(on_device.frames[1:]) if losses else None
             for meter in meters:
                 meter.add(on_device, seen)
         for result, meter in zip(measured, meters, strict=True):
@@ -214,7 +211,7 @@ class _Meter:
         self.temporal.append(temporal_error(*motion).item())
         self._warping.append(warping_error(*motion).item())
         if self.losses and seen:
-            painted = seen if stylized is pair.frames else self.losses.network(stylized)
+            painted = seen if stylized is pair.frames else self.losses.network(stylized[1:])
             self._painting.append(self.losses(painted, seen))
 
     def figures(self) -> Figures:

@@ -171,6 +171,8 @@ def error_over_time(evaluation: Evaluation) -> bytes:
         _draw(panel, evaluation, clip)
     for panel in panels[len(clips) :]:
         panel.remove()
+    # The panels share their scale; fixed before all is drawn, it would cut off what comes later.
+    panels[0].set_ylim(bottom=0)
     figure.supylabel("E_temporal", fontsize="small")
     figure.supxlabel("pair of frames", fontsize="small")
     lines, names = panels[0].get_legend_handles_labels()
@@ -187,7 +189,6 @@ def _draw(panel: Axes, evaluation: Evaluation, clip: str) -> None:
     panel.plot(pairs, evaluation.source.errors[clip], marker=".", color="grey", label=SOURCE)
     panel.set_title(clip, fontsize="small", loc="left")
     panel.set(xlim=(0.5, len(pairs) + 0.5))
-    panel.set_ylim(bottom=0)
     panel.locator_params(axis="x", integer=True)
     panel.tick_params(labelsize="small")
     panel.grid(alpha=0.3)

@@ -89,6 +89,13 @@ class TestPlot:
             colours = picture.convert("RGB").getcolors(2**20)
         assert {(31, 119, 180), (255, 127, 14), (128, 128, 128)} <= {c for _, c in colours}
 
+    def test_all_panels_fit_the_scale_that_they_share(self):
+        calm, wild = measured(0.01, "a", "b"), measured(0.01, "a", "b")
+        wild.errors["b"][:] = [1.0, 2.0, 3.0]
+        with Image.open(io.BytesIO(error_over_time(Evaluation(calm, {"wild": wild})))) as picture:
+            lower = picture.convert("RGB").crop((0, picture.height // 2, *picture.size))
+        assert (31, 119, 180) in {colour for _, colour in lower.getcolors(2**20) or []}
+
     def test_clip_of_one_pair(self):
         bare = Measured({"swan": Figures(0.03, 0.003, 3.0)}, {"swan": [0.03]})
         assert error_over_time(Evaluation(bare, {"wave": bare}))
