@@ -15,10 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from . import __version__
+from .core.allocator import keep_freed_memory
 from .core.errors import HousestyleError, OutputError, UsageError
 
 if TYPE_CHECKING:
+    import torch
+
     from .batch.report import Reporter
+    from .core.style import Style
+    from .training.recipe import TrainingSettings
 
 # Imports of torch and of everything that needs it wait inside the subcommands: `--help` and a
 # wrong flag answer at once.
@@ -26,6 +31,7 @@ INTERRUPTED = 130
 CODECS = ("auto", "h264", "hevc", "prores", "ffv1")
 CONTAINERS = ("mp4", "mov", "mkv")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+RECIPES = ("house", "paper")
 
 Subparsers = argparse._SubParsersAction
 
@@ -39,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.DEBUG if options.debug else logging.WARNING)
     handler = signal.signal(signal.SIGTERM, _terminate)
+    keep_freed_memory()
     try:
         return options.run(options)
     except HousestyleError as error:
@@ -120,7 +127,9 @@ def _styles(options: argparse.Namespace) -> int:
 def _add_stylize(commands: Subparsers) -> None:
     parser = _command(commands, "stylize", _stylize, "stylize clips and folders of clips")
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="clips and folders")
-    parser.add_argument("-s", "--style", required=True, help="a style's name or file")
+    parser.add_argument(
+        "-s", "--style", required=True, help="a name, a file, or a blend: wave:0.6+udnie:0.4"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, help="a file for one clip, else a folder (default: beside)"
     )
@@ -208,46 +217,81 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _add_train(commands: Subparsers) -> None:
     parser = _command(commands, "train", _train, "train a style from a painting and footage")
-    parser.add_argument("painting", type=Path, metavar="PAINTING", help="a picture file")
-    parser.add_argument(
-        "--clips", type=Path, required=True, metavar="FOLDER", help="footage, searched recursively"
-    )
-    parser.add_argument("--name", required=True, help="what to call the style")
-    parser.add_argument("--title", help="of the painting (default: the style's name)")
-    parser.add_argument("--artist", default="unknown")
-    parser.add_argument("--year", default="unknown")
-    parser.add_argument("--licence", default="unknown", help="of the painting")
-    parser.add_argument("--iterations", type=int, default=4000, metavar="N")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--crop", type=int, default=256, metavar="PIXELS")
-    parser.add_argument("--loss-weights", type=Path, metavar="PATH", help="VGG-19, safetensors")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
-    parser.add_argument("--overwrite", action="store_true", help="replace a style of that name")
+    add = parser.add_argument
+    add("painting", type=Path, metavar="PAINTING", help="a picture file")
+    add("--clips", type=Path, required=True, metavar="FOLDER", help="footage: clips and pictures")
+    add("--name", required=True, help="what to call the style")
+    add("--from", dest="parent", metavar="STYLE", help="start from a style: much faster")
+    add("--recipe", choices=RECIPES, default="house", help="default: house")
+    add("--style-scale", type=float, default=1.0, help="size of the strokes (default: 1)")
+    add("--style-weight", type=float, help="larger paints more strongly")
+    add("--temporal-weight", type=float, help="larger holds stiller; 0 is a twin without")
+    add("--iterations", type=int, default=3000, metavar="N", help="default: 3000")
+    add("--seed", type=int, default=0)
+    add("--crop", type=int, default=192, metavar="PIXELS", help="default: 192")
+    add("--batch", type=int, default=1, metavar="N", help="pairs a step (default: 1)")
+    add("--precision", choices=("auto", "fp32", "bf16"), default="auto")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1")
+    add("--resume", action="store_true", help="go on with an interrupted run")
+    add("--checkpoint-minutes", type=float, default=5.0, metavar="N", help="default: 5")
+    add("--loss-weights", type=Path, metavar="PATH", help="VGG-19, safetensors")
+    add("--download-loss-network", action="store_true", help="fetch VGG-19 if it is missing")
+    add("--title", help="of the painting (default: the style's name)")
+    add("--artist", default="unknown")
+    add("--year", default="unknown")
+    add("--licence", default="unknown", help="of the painting")
+    add("--overwrite", action="store_true", help="replace a style of that name")
 
 
 def _train(options: argparse.Namespace) -> int:
-    from .core.style import Painting, user_styles
+    from .core.style import Painting, load_style, user_styles
     from .core.stylizer import choose_device
-    from .training.trainer import TrainingSettings, train
+    from .training.loss_network import find_weights
+    from .training.trainer import Material, train
 
     output = user_styles() / f"{options.name}.safetensors"
     if output.exists() and not options.overwrite:
         raise UsageError("there is a style of that name", path=output, hint="--overwrite it")
+    parent = load_style(options.parent) if options.parent else None
+    device = choose_device(options.device)
+    loss_weights = find_weights(options.loss_weights, download=options.download_loss_network)
+    about = Painting(options.title or options.name, options.artist, options.year, options.licence)
     train(
-        options.painting,
-        options.clips,
+        Material(options.painting, about, options.clips, loss_weights, parent),
+        _training_settings(options, parent, device),
         name=options.name,
-        about=Painting(
-            options.title or options.name, options.artist, options.year, options.licence
-        ),
-        settings=TrainingSettings(options.iterations, options.seed, options.crop),
         output=output,
+        folder=user_styles().parent / "training" / options.name,
         command=shlex.join(["housestyle", *sys.argv[1:]]),
-        loss_weights=options.loss_weights,
-        device=choose_device(options.device),
+        device=device,
+        resume=options.resume,
+        checkpoint_minutes=options.checkpoint_minutes,
     )
     print(output)
     return 0
+
+
+def _training_settings(
+    options: argparse.Namespace, parent: Style | None, device: torch.device
+) -> TrainingSettings:
+    from .training.recipe import RECIPES as SETTINGS
+    from .training.recipe import fastest_precision
+
+    recipe = SETTINGS[options.recipe]
+    given = {"style": options.style_weight, "temporal": options.temporal_weight}
+    given = {name: weight for name, weight in given.items() if weight is not None}
+    automatic = options.precision == "auto"
+    return dataclasses.replace(
+        recipe,
+        weights=dataclasses.replace(recipe.weights, **given),
+        network=parent.spec if parent else recipe.network,
+        iterations=options.iterations,
+        seed=options.seed,
+        batch=options.batch,
+        crop=options.crop,
+        style_size=round(recipe.style_size * options.style_scale),
+        precision=fastest_precision(device) if automatic else options.precision,
+    )
 
 
 def _add_doctor(commands: Subparsers) -> None:

@@ -414,7 +414,7 @@ def _video_info(
         duration=duration,
         frames=stream.frames or (round(length * rate) if length and rate else None),
         sample_aspect_ratio=stream.sample_aspect_ratio or None,
-        display_matrix=_display_matrix(first),
+        display_matrix=display_matrix(first),
         rotation=first.rotation,
         interlaced=first.interlaced_frame,
         has_alpha=any(component.is_alpha for component in first.format.components),
@@ -429,7 +429,7 @@ def _constant_rate(container: InputContainer, stream: av.VideoStream) -> bool:
     return len({after - before for before, after in pairwise(times)}) == 1
 
 
-def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     try:
         data = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:

@@ -5,6 +5,10 @@ up-sampling is built and how tanh maps to pixels. Decided here: borders are refl
 normalisation is affine and every convolution keeps its bias, up-sampling is nearest-neighbour
 resize followed by a convolution (no checkerboards; the paper's transposed convolution is there
 too), and pixels are (tanh + 1) / 2.
+
+One thing is decided against the paper: instance normalisation stays inside the residual branches.
+After every convolution it takes away a frame's level, so that black, grey and white frames come out
+alike and a fade can't be followed; see docs/training.md for what that measures.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Upsampling = Literal["nearest", "transposed"]
+Normalization = Literal["residual", "everywhere", "none"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class NetworkSpec:
         residual_blocks: Residual blocks at quarter resolution.
         upsampling: "nearest" (resize + convolution) or "transposed" convolution.
         norm_epsilon: Added to the variance in every instance normalisation.
+        normalization: Where instance normalisation is: only inside the "residual" branches,
+            "everywhere" (the paper's Table 1), or "none".
 
     Raises:
         ValueError: A field is out of its range.
@@ -36,7 +43,8 @@ class NetworkSpec:
     channels: tuple[int, int, int] = (16, 32, 48)
     residual_blocks: int = 5
     upsampling: Upsampling = "nearest"
-    norm_epsilon: float = 1e-5
+    norm_epsilon: float = 0.1
+    normalization: Normalization = "residual"
 
     def __post_init__(self) -> None:
         if len(self.channels) != 3 or not all(0 < width <= 1024 for width in self.channels):
@@ -45,8 +53,10 @@ class NetworkSpec:
             raise ValueError(f"residual_blocks must be 0 to 64, not {self.residual_blocks}")
         if self.upsampling not in get_args(Upsampling):
             raise ValueError(f"upsampling must be one of {get_args(Upsampling)}")
-        if not 0 < self.norm_epsilon < 1:
-            raise ValueError(f"norm_epsilon must lie between 0 and 1, not {self.norm_epsilon}")
+        if self.normalization not in get_args(Normalization):
+            raise ValueError(f"normalization must be one of {get_args(Normalization)}")
+        if not 0 < self.norm_epsilon <= 100:
+            raise ValueError(f"norm_epsilon must lie between 0 and 100, not {self.norm_epsilon}")
 
     @property
     def size_multiple(self) -> int:
@@ -64,16 +74,21 @@ class NetworkSpec:
         Raises:
             ValueError, TypeError: Fields are missing, unknown or out of range.
         """
-        return cls(**{**fields, "channels": tuple(fields["channels"])})
+        spec = cls(**{**fields, "channels": tuple(fields["channels"])})
+        if missing := asdict(spec).keys() - fields.keys():
+            raise ValueError(f"lacks {min(missing)}")
+        return spec
 
 
 class ConvBlock(nn.Module):
-    """3 x 3 convolution, instance normalisation, and where asked ReLU; Table 1's "Conv"."""
+    """3 x 3 convolution and instance normalisation, where wanted; Table 1's "Conv"."""
 
-    def __init__(self, inputs: int, outputs: int, spec: NetworkSpec, *, stride: int = 1):
+    def __init__(
+        self, inputs: int, outputs: int, spec: NetworkSpec, *, stride: int = 1, branch: bool = False
+    ):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, 3, stride)
-        self.norm = nn.InstanceNorm2d(outputs, eps=spec.norm_epsilon, affine=True)
+        self.norm = _normalization(outputs, spec, branch=branch)
 
     def forward(self, x: Tensor) -> Tensor:
         """Reflecting the border keeps it free of the dark frame that zeros would paint."""
@@ -91,7 +106,7 @@ class UpsampleBlock(nn.Module):
             if self.resize
             else nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1)
         )
-        self.norm = nn.InstanceNorm2d(outputs, eps=spec.norm_epsilon, affine=True)
+        self.norm = _normalization(outputs, spec)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C', 2H, 2W)."""
@@ -105,18 +120,25 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int, spec: NetworkSpec):
         super().__init__()
-        self.first = ConvBlock(width, width, spec)
-        self.second = ConvBlock(width, width, spec)
+        self.first = ConvBlock(width, width, spec, branch=True)
+        self.second = ConvBlock(width, width, spec, branch=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same."""
         return x + self.second(F.relu(self.first(x)))
 
 
+def _normalization(channels: int, spec: NetworkSpec, *, branch: bool = False) -> nn.Module:
+    wanted = spec.normalization == "everywhere" or (spec.normalization == "residual" and branch)
+    if not wanted:
+        return nn.Identity()
+    return nn.InstanceNorm2d(channels, eps=spec.norm_epsilon, affine=True)
+
+
 class StylizingNetwork(nn.Module):
     """One frame in, the same frame painted out; no optical flow, no memory of other frames.
 
-    246,969 parameters with the default spec.
+    246,969 parameters with the paper's spec.
     """
 
     def __init__(self, spec: NetworkSpec | None = None):
@@ -137,6 +159,8 @@ class StylizingNetwork(nn.Module):
             [UpsampleBlock(quarter, half, spec), UpsampleBlock(half, full, spec)]
         )
         self.output = ConvBlock(full, 3, spec)
+        if spec.normalization != "everywhere":
+            _keep_variance(self)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Stylize frames.
@@ -148,7 +172,8 @@ class StylizingNetwork(nn.Module):
             (N, 3, H, W) RGB in [0, 1], same dtype and device.
         """
         height, width = frames.shape[-2:]
-        x = self._pad(frames)
+        # Around 0, as the convolutions expect it where nothing normalises what they see.
+        x = self._pad(frames) * 2 - 1
         for block in (*self.encoder, *self.residuals, *self.decoder):
             x = block(x) if isinstance(block, ResidualBlock) else F.relu(block(x))
         pixels = (torch.tanh(self.output(x)) + 1) / 2
@@ -164,3 +189,23 @@ class StylizingNetwork(nn.Module):
         below = max(8, -(-height // multiple) * multiple) - height
         right = max(8, -(-width // multiple) * multiple) - width
         return F.pad(frames, (0, right, 0, below), mode="replicate") if below or right else frames
+
+
+@torch.no_grad()
+def _keep_variance(network: StylizingNetwork) -> None:
+    """Start where nothing normalises: the signal must neither die out nor saturate the tanh.
+
+    He et al. 2015 for every convolution; residual branches and the output start small (the
+    branches would otherwise add up, Zhang et al. 2019).
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
+    network.output.conv.weight.mul_(0.3)
+    for block in network.residuals:
+        assert isinstance(block, ResidualBlock)
+        norm = block.second.norm
+        last = norm.weight if isinstance(norm, nn.InstanceNorm2d) else block.second.conv.weight
+        last.mul_(0.3)

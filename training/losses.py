@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..core.consistency import temporal_error
+from ..core.consistency import warp
+from .disturbance import Example
 from .loss_network import CONTENT_LAYER, STYLE_LAYERS, LossNetwork
 
 Features = dict[str, Tensor]
@@ -19,16 +20,13 @@ Features = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class LossWeights:
-    """How much each part of the hybrid loss counts (alpha, beta, gamma, lambda of the paper).
+    """How much each part counts: alpha, beta, gamma and lambda of the paper, and overlays."""
 
-    The defaults were chosen by eye on short runs; the paper's own 1 / 10 / 1e-3 / 1e4, and even
-    4 / 2 / 1e-4 / 4e4, drown the scene in strokes at this feature scale.
-    """
-
-    content: float = 8.0
-    style: float = 1.0
-    total_variation: float = 1e-4
-    temporal: float = 2e4
+    content: float
+    style: float
+    total_variation: float
+    temporal: float
+    overlay: float
 
 
 def gram_matrix(features: Tensor) -> Tensor:
@@ -54,7 +52,7 @@ def style_loss(stylized: Features, style_grams: dict[str, Tensor]) -> Tensor:
 
 
 def total_variation(stylized: Tensor) -> Tensor:
-    """Sum over pixels and channels of (dx^2 + dy^2)^(1/2), a sum and not a mean (the paper)."""
+    """Sum over frames, pixels and channels of (dx^2 + dy^2)^(1/2), not a mean (the paper)."""
     dx = stylized[..., :-1, 1:] - stylized[..., :-1, :-1]
     dy = stylized[..., 1:, :-1] - stylized[..., :-1, :-1]
     # The root has no slope at zero: where nothing changes, nothing needs to be smoothed.
@@ -70,12 +68,13 @@ def style_targets(network: LossNetwork, painting: Tensor) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class HybridLoss:
-    """The parts of one step's loss, unweighted scalars."""
+    """The parts of one step's loss, unweighted scalars: sums over a pair, means over pairs."""
 
     content: Tensor
     style: Tensor
     total_variation: Tensor
     temporal: Tensor
+    overlay: Tensor
 
     def total(self, weights: LossWeights) -> Tensor:
         """The weighted sum that training minimises."""
@@ -84,35 +83,38 @@ class HybridLoss:
             + weights.style * self.style
             + weights.total_variation * self.total_variation
             + weights.temporal * self.temporal
+            + weights.overlay * self.overlay
         )
 
 
 def hybrid_loss(
-    network: LossNetwork,
-    source: Tensor,
-    stylized: Tensor,
-    style_grams: dict[str, Tensor],
-    flow: Tensor,
-    mask: Tensor,
+    network: LossNetwork, example: Example, stylized: Tensor, style_grams: dict[str, Tensor]
 ) -> HybridLoss:
     """Two-frame synergic loss: both frames through the same network in one step.
 
+    Frames under a fade, a title or bars are not asked for content or style; they should be the
+    painted scene with the same laid over it.
+
     Args:
         network: The rescaled loss network.
-        source: (2N, 3, H, W) in [0, 1], the N previous frames, then the N current ones.
-        stylized: The same frames out of the stylizing network.
+        example: N pairs.
+        stylized: (2N, 3, H, W), `example.seen` out of the stylizing network.
         style_grams: From `style_targets`.
-        flow: (N, 2, H, W) pixels, from the current frames into the previous.
-        mask: (N, 1, H, W), see `visibility_mask`.
     """
-    with torch.no_grad():
-        source_features = network(source)
-    features = network(stylized)
+    pairs = len(example.flow)
     pixels = stylized.float()
+    scenes = pixels[example.scenes]
+    with torch.no_grad():
+        source_features = network(example.clean[example.scenes])
+    features = network(scenes)
     previous, current = pixels.chunk(2)
+    scene = warp(previous, example.flow)
+    expected = example.matte * scene + (1 - example.matte) * example.overlay
+    errors = (example.mask * (current - expected).square()).mean((1, 2, 3))
     return HybridLoss(
-        content=content_loss(features, source_features),
-        style=style_loss(features, style_grams),
-        total_variation=total_variation(pixels),
-        temporal=temporal_error(current, previous, flow, mask),
+        content=content_loss(features, source_features) / pairs,
+        style=style_loss(features, style_grams) / pairs,
+        total_variation=total_variation(scenes) / pairs,
+        temporal=(errors * ~example.overlaid).mean(),
+        overlay=(errors * example.overlaid).mean(),
     )

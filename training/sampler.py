@@ -41,22 +41,20 @@ def to_pair(record: np.void, rows: slice = slice(None), columns: slice = slice(N
 
 
 class PairSampler:
-    """Draws random crops of random pairs; the same seed draws the same crops.
+    """Draws random crops of random pairs.
 
-    Every clip counts alike, however many of its pairs are usable. What is drawn depends on the
-    footage and on the state of `random`, a numpy Generator, alone.
+    Every clip counts alike, however many of its pairs are usable.
 
     Args:
         footage: With at least one pair each.
         crop: Side of the crops, pixels.
-        seed: Of `random`.
         longest_gap: Only pairs that are at most so many frames apart are drawn.
 
     Raises:
         TrainingError: A clip's frames are smaller than the crop, or no clip has such a pair.
     """
 
-    def __init__(self, footage: list[Footage], *, crop: int, seed: int, longest_gap: int = 1):
+    def __init__(self, footage: list[Footage], *, crop: int, longest_gap: int = 1):
         for clip in footage:
             if min(clip.height, clip.width) < crop:
                 raise TrainingError(
@@ -72,18 +70,17 @@ class PairSampler:
         if not self._drawn_from:
             raise TrainingError(f"no clip has a usable pair {longest_gap} frames apart or less")
         self.crop = crop
-        self.random = np.random.default_rng(seed)
 
-    def draw(self) -> Pair:
-        """A crop that is not flat, mirrored half of the time."""
+    def draw(self, random: np.random.Generator) -> Pair:
+        """A crop that is not flat, mirrored half of the time; depends on `random` alone."""
         while True:
-            clip, count = self._drawn_from[self.random.integers(len(self._drawn_from))]
-            record = clip.pairs[self.random.integers(count)]
-            top = self.random.integers(clip.height - self.crop + 1)
-            left = self.random.integers(clip.width - self.crop + 1)
+            clip, count = self._drawn_from[random.integers(len(self._drawn_from))]
+            record = clip.pairs[random.integers(count)]
+            top = random.integers(clip.height - self.crop + 1)
+            left = random.integers(clip.width - self.crop + 1)
             pair = to_pair(record, slice(top, top + self.crop), slice(left, left + self.crop))
             if pair.frames.std() >= LEAST_DEVIATION:
-                return _mirrored(pair) if self.random.random() < 0.5 else pair
+                return _mirrored(pair) if random.random() < 0.5 else pair
 
 
 def _mirrored(pair: Pair) -> Pair:

@@ -1,186 +1,318 @@
-"""The training run: a painting and footage in, a style out."""
+"""The training run, top to bottom: a painting and footage in, a style out."""
 
 from __future__ import annotations
 
-import math
+import hashlib
+import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from ..core.errors import TrainingError
-from ..core.network import NetworkSpec, StylizingNetwork
-from ..core.style import Painting, Style
-from .evaluate import evaluate
-from .footage import Footage, load_footage
-from .loss_network import LossNetwork, find_weights
-from .losses import HybridLoss, LossWeights, hybrid_loss, style_targets
+from ..core.network import StylizingNetwork
+from ..core.style import Painting, Style, weights_digest
+from .checkpoint import Checkpoint, adam_state, restore_adam
+from .disturbance import Example, disturbed
+from .evaluate import held_out_figures
+from .footage import Footage, footage_report, survey_footage, usable_footage
+from .loss_network import LossNetwork
+from .losses import HybridLoss, hybrid_loss, style_targets
+from .recipe import TrainingSettings
 from .sampler import PairSampler
 
 CALIBRATION_PAIRS = 16
 # Every tenth clip is kept back to measure on, as the paper keeps 9 of 91.
 HELD_OUT_EVERY = 10
+WATCHED = 20
+# The temporal weight rises during a run, and the loss with it; a run that diverges goes far beyond.
+EXPLODED = 50
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """What a run depends on, beside painting and footage.
+class Material:
+    """What a run is made from.
 
     Attributes:
-        iterations: Steps of one pair each.
-        seed: For weights and crops.
-        crop: Side of the training crops, pixels.
-        style_size: Shorter side to which the painting is scaled, pixels; larger gives larger
-            strokes.
-        learning_rate: Adam's, falling to a twentieth of it along a cosine.
-        temporal_ramp: Share of the run over which the temporal weight rises from 0, so that
-            strokes form before they are held still.
-        weights: Of the hybrid loss.
-        network: Shape of the stylizing network.
+        painting: Picture file.
+        about: Its provenance.
+        clips: Folder of footage, searched recursively.
+        loss_weights: The loss network's, safetensors.
+        parent: The style to start from, instead of random weights.
     """
 
-    iterations: int = 4000
-    seed: int = 0
-    crop: int = 256
-    style_size: int = 512
-    learning_rate: float = 2e-3
-    temporal_ramp: float = 0.5
-    weights: LossWeights = field(default_factory=LossWeights)
-    network: NetworkSpec = field(default_factory=NetworkSpec)
-
-    def weights_at(self, step: int) -> LossWeights:
-        """The loss weights of one step, the temporal one ramped."""
-        reached = min(1.0, step / max(1.0, self.temporal_ramp * self.iterations))
-        parts = asdict(self.weights)
-        return LossWeights(**{**parts, "temporal": parts["temporal"] * reached})
-
-    def learning_rate_at(self, step: int) -> float:
-        """Cosine from the full rate to a twentieth of it."""
-        cosine = (1 + math.cos(math.pi * step / self.iterations)) / 2
-        return self.learning_rate * (0.05 + 0.95 * cosine)
+    painting: Path
+    about: Painting
+    clips: Path
+    loss_weights: Path
+    parent: Style | None = None
 
 
 def train(
-    painting: Path,
-    clips: Path,
+    material: Material,
+    settings: TrainingSettings,
     *,
     name: str,
-    about: Painting,
-    settings: TrainingSettings,
     output: Path,
+    folder: Path,
     command: str = "",
-    loss_weights: Path | None = None,
     device: torch.device | str = "cpu",
-    checkpoint_every: int = 500,
+    resume: bool = False,
+    checkpoint_minutes: float = 5.0,
 ) -> Style:
-    """Train a style and save it; every `checkpoint_every` steps the style so far is saved too.
+    """Train a style and save it.
+
+    Started by torchrun, every process trains on pairs of its own and the gradients are averaged.
 
     Args:
-        painting: Picture file.
-        clips: Folder of footage, searched recursively.
+        material: Painting, footage, loss network, parent.
+        settings: The recipe; a parent's network takes the place of the recipe's.
         name: Name of the style.
-        about: Provenance of the painting.
-        settings: The run.
-        output: The style file to write.
+        output: The style file to write, at the end.
+        folder: Where the run keeps its checkpoint and its report.
         command: How the run was started, kept as provenance.
-        loss_weights: VGG-19 safetensors; else looked up in the user's cache.
-        device: Where to train; bf16 autocast on every device.
-        checkpoint_every: Steps between saves.
+        device: Where to train.
+        resume: Go on from the checkpoint in `folder`, to the same result.
+        checkpoint_minutes: Between checkpoints; an interrupted run leaves one too.
 
     Raises:
-        TrainingError: Painting, footage or loss network can't be used, or the loss is no longer
-            finite (the last checkpoint stays).
+        TrainingError: Painting, footage, loss network or checkpoint can't be used, or the run
+            diverges (the last checkpoint stays).
         StyleError: The style file can't be written.
     """
-    started = time.monotonic()
-    picture = load_painting(painting, settings.style_size)
-    loss_network = LossNetwork(find_weights(loss_weights)).to(device)
-    footage, held_out = split(load_footage(clips))
-    sampler = PairSampler(footage, crop=settings.crop, seed=settings.seed)
-    loss_network.rescale(sampler.draw().frames.to(device) for _ in range(CALIBRATION_PAIRS))
-    grams = style_targets(loss_network, picture.to(device))
-
-    torch.manual_seed(settings.seed)
-    network = StylizingNetwork(settings.network).to(device)
-    provenance: dict[str, Any] = {
-        "command": command,
-        "settings": asdict(settings),
-        "loss_network_sha256": loss_network.digest,
-        "footage": [clip.path.name for clip in footage],
-        "held_out": [clip.path.name for clip in held_out],
-        "torch": torch.__version__,
-        "device": str(torch.device(device)),
-    }
-
-    def snapshot(step: int, figures: dict[str, Any]) -> Style:
-        weights = {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
-        if not all(tensor.isfinite().all() for tensor in weights.values()):
-            raise _diverged(step)
-        progress = {"steps": step, "seconds": round(time.monotonic() - started)}
-        title = f"{about.title}, after {about.artist}"
-        return Style(name, title, about, settings.network, weights, provenance | progress, figures)
-
-    steps = _steps(network, loss_network, sampler, grams, settings)
-    with tqdm(steps, total=settings.iterations, desc=name, unit="step", dynamic_ncols=True) as bar:
-        for step, loss in enumerate(bar, start=1):
-            if step % 20 == 0:
-                bar.set_postfix(_shown(loss))
-            if step % checkpoint_every == 0:
-                snapshot(step, {}).save(output)
-    figures = evaluate(network, loss_network, grams, held_out)
-    style = snapshot(settings.iterations, figures)
-    style.save(output)
+    run = Run(material, settings, torch.device(device))
+    checkpoint = folder / "checkpoint.safetensors"
+    if resume:
+        run.restore(Checkpoint.load(checkpoint), checkpoint)
+    elif run.first:
+        folder.mkdir(parents=True, exist_ok=True)
+        checkpoint.unlink(missing_ok=True)
+    saved = time.monotonic()
+    try:
+        for _ in run.steps(name):
+            if time.monotonic() - saved > checkpoint_minutes * 60:
+                run.save(checkpoint)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        run.save(checkpoint)
+        raise
+    run.save(checkpoint)
+    style = run.style(name, command)
+    if run.first:
+        style.save(output)
     return style
 
 
-def _steps(
-    network: StylizingNetwork,
-    loss_network: LossNetwork,
-    sampler: PairSampler,
-    grams: dict[str, Tensor],
-    settings: TrainingSettings,
-) -> Iterator[HybridLoss]:
-    device = next(network.parameters()).device
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    loss_network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(network.parameters())
-    for step in range(settings.iterations):
-        pair = sampler.draw()
-        source = pair.frames.to(device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
-            stylized = network(source)
-            loss = hybrid_loss(
-                loss_network, source, stylized, grams, pair.flow.to(device), pair.mask.to(device)
+class Run:
+    """A training run between two steps.
+
+    Attributes:
+        step: Steps done.
+        history: Their losses, (6,) each: the parts of `HybridLoss` and the weighted sum.
+        first: Whether this process is the one that writes files.
+        report: What was used of the footage.
+        held_out: Footage to measure on.
+    """
+
+    def __init__(self, material: Material, settings: TrainingSettings, device: torch.device):
+        self.rank, self.world = _join_processes(device)
+        self.first = self.rank == 0
+        self.device = _device_of_rank(device)
+        self.settings = settings
+        self.material = material
+        self.step = 0
+        self.seconds = 0.0
+        self.history: list[Tensor] = []
+
+        picture = load_painting(material.painting, settings.style_size).to(self.device)
+        self.loss_network = LossNetwork(material.loss_weights).to(self.device)
+        footage, self.held_out, self.report = self._footage()
+        self.clip_names = [clip.path.name for clip in footage]
+        self.sampler = PairSampler(footage, crop=settings.crop, longest_gap=settings.longest_gap)
+        random = np.random.default_rng(settings.seed)
+        self.loss_network.rescale(
+            self.sampler.draw(random).frames.to(self.device) for _ in range(CALIBRATION_PAIRS)
+        )
+        self.loss_network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.grams = style_targets(self.loss_network, picture)
+
+        torch.manual_seed(settings.seed)
+        self.network = StylizingNetwork(settings.network)
+        if material.parent:
+            self.network.load_state_dict(dict(material.parent.weights))
+        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.family = material.parent.family if material.parent else self._birth()
+        self.optimizer = torch.optim.Adam(self.network.parameters())
+
+    def steps(self, title: str) -> Iterator[int]:
+        """Train on to the last step; yields the number of steps done after each.
+
+        Raises:
+            TrainingError: The loss is not finite or explodes.
+        """
+        network = self._for_training()
+        total = self.settings.iterations
+        with (
+            ThreadPoolExecutor(1) as ahead,
+            tqdm(
+                total=total,
+                initial=self.step,
+                desc=title,
+                unit="step",
+                dynamic_ncols=True,
+                disable=not self.first,
+            ) as bar,
+        ):
+            upcoming = ahead.submit(self.example, self.step)
+            while self.step < total:
+                started = time.monotonic()
+                example = upcoming.result()
+                upcoming = ahead.submit(self.example, self.step + 1)
+                loss, weighted = self._step(network, example)
+                self.history.append(torch.stack((*vars(loss).values(), weighted)).detach())
+                self.step += 1
+                self.seconds += time.monotonic() - started
+                bar.update()
+                if self.step % WATCHED == 0:
+                    bar.set_postfix(self._watch())
+                yield self.step
+
+    def example(self, step: int) -> Example:
+        """What a step trains on; depends on seed, process and step alone."""
+        random = np.random.default_rng((self.settings.seed, self.rank, step))
+        pairs = [self.sampler.draw(random) for _ in range(self.settings.batch)]
+        return disturbed(pairs, self.settings.disturbances, random)
+
+    def _step(self, network: nn.Module, example: Example) -> tuple[HybridLoss, Tensor]:
+        example = example.to(self.device)
+        with torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"
+        ):
+            stylized = network(example.seen)
+            loss = hybrid_loss(self.loss_network, example, stylized, self.grams)
+        weighted = loss.total(self.settings.weights_at(self.step))
+        self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate_at(self.step)
+        self.optimizer.zero_grad(set_to_none=True)
+        weighted.backward()
+        self.optimizer.step()
+        return loss, weighted
+
+    def _for_training(self) -> nn.Module:
+        network: nn.Module = self.network
+        if self.device.type == "cuda":
+            network = torch.compile(network)  # type: ignore[assignment]
+            self.loss_network.compile()
+        return DistributedDataParallel(network) if self.world > 1 else network
+
+    def _watch(self) -> dict[str, str]:
+        """Means of the latest steps.
+
+        Raises:
+            TrainingError: They are not finite, or far above those of the first steps.
+        """
+        *parts, weighted = torch.stack(self.history[-WATCHED:]).mean(0).tolist()
+        start = fmean(row[-1].item() for row in self.history[:WATCHED])
+        if not weighted < EXPLODED * start:
+            raise TrainingError(
+                f"the loss runs away at step {self.step}; the last checkpoint stays",
+                hint="lower the learning rate or the temporal weight",
             )
-        total = loss.total(settings.weights_at(step))
-        if not total.isfinite():
-            raise _diverged(step)
-        optimizer.param_groups[0]["lr"] = settings.learning_rate_at(step)
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        optimizer.step()
-        yield loss
+        names = [field.name for field in fields(HybridLoss)]
+        return {name: f"{value:.4g}" for name, value in zip(names, parts, strict=True)}
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint; only the first process does."""
+        if self.history:
+            self._watch()
+        if self.first:
+            history = torch.stack(self.history) if self.history else torch.zeros(0, 6)
+            state = self.network.state_dict()
+            optimizer = adam_state(self.optimizer)
+            run = self.identity()
+            Checkpoint(run, self.step, self.seconds, state, optimizer, history).save(path)
+
+    def restore(self, checkpoint: Checkpoint, path: Path) -> None:
+        """Go back to where a checkpoint was written.
+
+        Raises:
+            TrainingError: It is of another run.
+        """
+        checkpoint.check(self.identity(), path)
+        self.network.load_state_dict(checkpoint.network)
+        restore_adam(self.optimizer, checkpoint.optimizer)
+        self.history = list(checkpoint.history.to(self.device))
+        self.step, self.seconds = checkpoint.step, checkpoint.seconds
+
+    def identity(self) -> dict[str, Any]:
+        """All that the result depends on, as JSON values."""
+        return {
+            "settings": self.settings.to_json(),
+            "painting_sha256": hashlib.sha256(self.material.painting.read_bytes()).hexdigest(),
+            "loss_network_sha256": self.loss_network.digest,
+            "footage": self.clip_names,
+            "held_out": [clip.path.name for clip in self.held_out],
+            "family": self.family,
+            "parent": _ancestor(self.material.parent),
+            "processes": self.world,
+        }
+
+    def style(self, name: str, command: str) -> Style:
+        """The style as trained so far, measured on the footage that was kept back."""
+        network = StylizingNetwork(self.settings.network).to(self.device)
+        network.load_state_dict(self.network.state_dict())
+        figures = held_out_figures(network, self.loss_network, self.grams, self.held_out)
+        about = self.material.about
+        provenance = self.identity() | {
+            "command": command,
+            "steps": self.step,
+            "seconds": round(self.seconds),
+            "torch": torch.__version__,
+            "device": str(self.device),
+        }
+        weights = {key: value.detach().cpu() for key, value in self.network.state_dict().items()}
+        title = f"{about.title}, after {about.artist}"
+        return Style(name, title, about, self.settings.network, weights, provenance, figures)
+
+    def _footage(self) -> tuple[list[Footage], list[Footage], str]:
+        # The first process fills the cache that the others read.
+        if not self.first:
+            distributed.barrier()
+        found = survey_footage(self.material.clips, least_side=self.settings.crop)
+        if self.first and self.world > 1:
+            distributed.barrier()
+        return *split(usable_footage(found, self.material.clips)), footage_report(found)
+
+    def _birth(self) -> str:
+        # Two paintings can start from the same random weights and still not be mixed.
+        weights = {key: value.cpu() for key, value in self.network.state_dict().items()}
+        return weights_digest(weights, about=self.material.painting.name)
 
 
-def _diverged(step: int) -> TrainingError:
-    return TrainingError(
-        f"the loss is no longer finite at step {step}; the last checkpoint stays",
-        hint="lower the learning rate or the temporal weight",
-    )
+def _ancestor(parent: Style | None) -> dict[str, str] | None:
+    return {"name": parent.name, "digest": parent.digest} if parent else None
 
 
-def _shown(loss: HybridLoss) -> dict[str, str]:
-    return {
-        "content": f"{loss.content.item():.2f}",
-        "style": f"{loss.style.item():.2f}",
-        "temporal": f"{loss.temporal.item():.5f}",
-    }
+def _join_processes(device: torch.device) -> tuple[int, int]:
+    """Rank and number of processes, as torchrun says."""
+    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    if world > 1 and not distributed.is_initialized():
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return rank, world
+
+
+def _device_of_rank(device: torch.device) -> torch.device:
+    if device.type != "cuda" or device.index is not None:
+        return device
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def split(footage: list[Footage]) -> tuple[list[Footage], list[Footage]]:

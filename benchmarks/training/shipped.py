@@ -1,0 +1,92 @@
+"""Train the styles that ship and their twins, by the command that anyone would use.
+
+    python benchmarks/training/shipped.py --paintings FOLDER --clips FOLDER --loss-weights FILE
+        [--only NAME ...] [--twins] [--device auto] [--dry-run]
+
+`wave` is trained from scratch, the others from it. A twin is the same run with temporal weight 0,
+from `wave`'s twin. Results go to the user's style library; what is good is copied to core/weights
+and benchmarks/twins by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+PARENT_STEPS = 1800
+CHILD_STEPS = 400
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A style that ships: the painting's file, and what is known about it."""
+
+    name: str
+    file: str
+    title: str
+    artist: str
+    year: str
+
+
+STYLES = (
+    Shipped(
+        "wave", "great_wave.jpg", "The Great Wave off Kanagawa", "Katsushika Hokusai", "c. 1831"
+    ),
+    Shipped("starry-night", "starry_night.jpg", "The Starry Night", "Vincent van Gogh", "1889"),
+    Shipped("scream", "the_scream.jpg", "The Scream", "Edvard Munch", "1893"),
+    Shipped("udnie", "udnie.jpg", "Udnie", "Francis Picabia", "1913"),
+    Shipped(
+        "composition-vii", "composition_vii.jpg", "Composition VII", "Wassily Kandinsky", "1913"
+    ),
+    Shipped("water-lilies", "water_lilies_1919.jpg", "Water Lilies", "Claude Monet", "1919"),
+    Shipped("tree-of-life", "klimt_tree_of_life.jpg", "The Tree of Life", "Gustav Klimt", "1909"),
+    Shipped(
+        "red-chalk",
+        "red_chalk_woman_old_master.jpg",
+        "Woman in Peasant Dress, red chalk",
+        "an old master",
+        "17th century",
+    ),
+)
+
+
+def command(style: Shipped, options: argparse.Namespace, *, twin: bool) -> list[str]:
+    """The training command of a style or of its twin."""
+    suffix = "-twin" if twin else ""
+    first = style is STYLES[0]
+    words = ["train", str(options.paintings / style.file), "--clips", str(options.clips)]
+    words += ["--name", style.name + suffix]
+    words += [] if first else ["--from", STYLES[0].name + suffix]
+    words += ["--iterations", str(PARENT_STEPS if first else CHILD_STEPS), "--seed", "1"]
+    words += ["--temporal-weight", "0"] if twin else []
+    words += ["--loss-weights", str(options.loss_weights), "--device", options.device]
+    words += ["--title", style.title, "--artist", style.artist, "--year", style.year]
+    return [*words, "--licence", "public domain", "--overwrite"]
+
+
+def main() -> None:
+    """Run the commands one after the other; stop at the first that fails."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--paintings", type=Path, required=True)
+    parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--loss-weights", type=Path, required=True)
+    parser.add_argument("--only", nargs="*", choices=[style.name for style in STYLES])
+    parser.add_argument("--twins", action="store_true", help="the twins instead of the styles")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dry-run", action="store_true", help="print the commands")
+    options = parser.parse_args()
+    for style in STYLES:
+        if options.only and style.name not in options.only:
+            continue
+        words = command(style, options, twin=options.twins)
+        print(shlex.join(["housestyle", *words]), flush=True)
+        if not options.dry_run:
+            subprocess.run([sys.executable, "-m", "housestyle", *words], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""The state of a run between two steps, as one safetensors file."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..core.errors import TrainingError
+
+FORMAT_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a run needs to go on as if it had not been interrupted.
+
+    What a step draws depends on the seed and the step's number alone, so there is no random state.
+
+    Attributes:
+        run: What the run depends on, JSON values; a run may only be continued with the same.
+        step: Steps done.
+        seconds: Time spent on them.
+        network: The stylizing network's state, float32.
+        optimizer: Adam's moments and step counts, "<parameter's index>.<name>" to tensor.
+        history: (step, 6) float32: the parts of `HybridLoss` and their weighted sum.
+    """
+
+    run: dict[str, Any]
+    step: int
+    seconds: float
+    network: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    history: Tensor
+
+    def save(self, path: Path) -> None:
+        """Write it; a reader never sees half of it.
+
+        Raises:
+            TrainingError: It can't be written; what was there before stays.
+        """
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.items()}
+        tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.items()}
+        tensors["history"] = self.history
+        about = {"run": self.run, "step": self.step, "seconds": self.seconds}
+        metadata = {"housestyle_checkpoint": FORMAT_VERSION, "about": json.dumps(about)}
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file(
+                {name: t.cpu().contiguous() for name, t in tensors.items()}, partial, metadata
+            )
+            partial.replace(path)
+        except (OSError, SafetensorError) as error:
+            with suppress(OSError):
+                partial.unlink()
+            raise TrainingError(f"the checkpoint can't be written: {error}", path=path) from error
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint:
+        """Read it.
+
+        Raises:
+            TrainingError: Missing, damaged, or of another version.
+        """
+        if not path.is_file():
+            raise TrainingError("there is no run to resume", path=path)
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise TrainingError(f"the checkpoint is damaged: {error}", path=path) from error
+        if metadata.get("housestyle_checkpoint") != FORMAT_VERSION:
+            raise TrainingError("is not a checkpoint of this version", path=path)
+        return cls(
+            **json.loads(metadata["about"]),
+            network=_part(tensors, "network."),
+            optimizer=_part(tensors, "optimizer."),
+            history=tensors["history"],
+        )
+
+    def check(self, run: dict[str, Any], path: Path) -> None:
+        """Whether it belongs to this run.
+
+        Raises:
+            TrainingError: It doesn't; names what differs.
+        """
+        mine, other = _flat(self.run), _flat(run)
+        if wrong := sorted(
+            name for name in mine.keys() | other.keys() if mine.get(name) != other.get(name)
+        ):
+            raise TrainingError(
+                f"the run to resume had another {', '.join(wrong)}",
+                path=path,
+                hint="repeat its command, or start anew with --overwrite",
+            )
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+
+
+def adam_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Adam's state, "<parameter's index>.<name>" to tensor."""
+    state = optimizer.state_dict()["state"]
+    return {f"{index}.{name}": t for index, parts in state.items() for name, t in parts.items()}
+
+
+def restore_adam(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
+    """The reverse of `adam_state`."""
+    parts: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in state.items():
+        index, _, name = key.partition(".")
+        parts.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": parts})
+
+
+def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested names joined by dots."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{before}{name}.")
+        else:
+            flat[before + name] = value
+    return flat

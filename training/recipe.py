@@ -1,0 +1,100 @@
+"""What a training run depends on, and the two recipes it starts from."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+
+from ..core.network import NetworkSpec
+from .disturbance import Disturbances
+from .losses import LossWeights
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What a run depends on, beside painting, footage and parent.
+
+    Attributes:
+        recipe: What the rest was taken from.
+        iterations: Steps.
+        seed: For weights, crops and disturbances.
+        batch: Pairs a step.
+        crop: Side of the training crops, pixels.
+        style_size: Shorter side to which the painting is scaled, pixels; larger gives larger
+            strokes.
+        learning_rate: Adam's at the start.
+        last_rate: Share of it that is left at the end, reached along a cosine; 1 keeps it.
+        temporal_ramp: Share of the run over which the temporal weight rises from 0, so that
+            strokes form before they are held still.
+        longest_gap: Frames that may lie between the two of a pair: 1, 2 or 4.
+        precision: "bf16" (autocast; float32 weights) or "fp32".
+        weights: Of the hybrid loss.
+        disturbances: Of the pairs.
+        network: Shape of the stylizing network.
+    """
+
+    recipe: str
+    weights: LossWeights
+    network: NetworkSpec
+    disturbances: Disturbances
+    learning_rate: float
+    last_rate: float
+    temporal_ramp: float
+    iterations: int = 3000
+    seed: int = 0
+    batch: int = 1
+    crop: int = 192
+    style_size: int = 512
+    longest_gap: int = 1
+    precision: str = "bf16"
+
+    def weights_at(self, step: int) -> LossWeights:
+        """The loss weights of one step, the temporal one ramped."""
+        reached = min(1.0, step / max(1.0, self.temporal_ramp * self.iterations))
+        return replace(self.weights, temporal=self.weights.temporal * reached)
+
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate of one step."""
+        cosine = (1 + math.cos(math.pi * step / self.iterations)) / 2
+        return self.learning_rate * (self.last_rate + (1 - self.last_rate) * cosine)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return json.loads(json.dumps(asdict(self)))
+
+
+# Huang et al. 2017: losses, network and optimiser of the paper. Its weights 1 / 10 / 1e-3 / 1e4
+# drown the scene in strokes when pixels lie in [0, 1] and features have a mean activation of 1;
+# these were measured at that scale.
+PAPER = TrainingSettings(
+    recipe="paper",
+    weights=LossWeights(content=4.0, style=1.0, total_variation=1e-4, temporal=2e3, overlay=0.0),
+    network=NetworkSpec(upsampling="transposed", norm_epsilon=1e-5, normalization="everywhere"),
+    disturbances=Disturbances(),
+    learning_rate=1e-3,
+    last_rate=1.0,
+    temporal_ramp=0.0,
+)
+
+# What measured best, lever by lever: docs/training.md.
+HOUSE = TrainingSettings(
+    recipe="house",
+    weights=LossWeights(content=8.0, style=2.0, total_variation=1e-4, temporal=2e4, overlay=2e4),
+    network=NetworkSpec(),
+    disturbances=Disturbances(noise=4.0, compression=0.2, overlays=0.2, synthetic=0.15),
+    learning_rate=1e-3,
+    last_rate=0.05,
+    temporal_ramp=0.5,
+)
+
+RECIPES = {recipe.recipe: recipe for recipe in (HOUSE, PAPER)}
+
+
+def fastest_precision(device: torch.device) -> str:
+    """The one to train in: "bf16" where the device multiplies it natively, else "fp32"."""
+    native = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    return "bf16" if native else "fp32"
