@@ -20,6 +20,8 @@ from .sequences import FrameSequence, of_footage
 
 # Camera noise of a well-lit shot.
 NOISE = 2 / 255
+# Of each clip that a training run keeps back; it measures at its end, on whatever it runs on.
+HELD_OUT_PAIRS = 4
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,8 @@ def held_out_figures(
     """
     device = next(network.parameters()).device
     losses = PaintingLosses(loss_network, style_grams)
-    evaluation = measure({"style": network}, of_footage(footage), losses=losses, device=device)
+    sequences = of_footage(footage, pairs=HELD_OUT_PAIRS)
+    evaluation = measure({"style": network}, sequences, losses=losses, device=device)
     style, source = evaluation.models["style"].mean, evaluation.source.mean
     assert style.style_loss is not None
     assert style.content_loss is not None
