@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 
 import pytest
@@ -12,6 +13,8 @@ from housestyle.core.network import ConvBlock, NetworkSpec, StylizingNetwork
 
 SMALL = NetworkSpec(channels=(4, 6, 8), residual_blocks=2)
 UPSAMPLINGS = ["nearest", "transposed"]
+NORMALIZATIONS = ["residual", "everywhere", "none"]
+PAPER = NetworkSpec(normalization="everywhere")
 
 
 def network(spec: NetworkSpec = SMALL) -> StylizingNetwork:
@@ -62,39 +65,54 @@ def layers(spec: NetworkSpec) -> list[str]:
 
 def conv(inputs: int, outputs: int, *after: str, stride: int = 1) -> list[str]:
     step = f"conv {inputs}-{outputs} k[3, 3] s{stride} p0"
-    return ["pad reflect (1, 1, 1, 1)", step, "IN", *after]
+    return ["pad reflect (1, 1, 1, 1)", step, *after]
 
 
 class TestTable1:
     @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
     def test_parameters(self, upsampling):
-        net = StylizingNetwork(NetworkSpec(upsampling=upsampling))
+        net = StylizingNetwork(dataclasses.replace(PAPER, upsampling=upsampling))
         assert sum(p.numel() for p in net.parameters()) == 246_969
         weights = [value for name, value in net.named_parameters() if name.endswith("conv.weight")]
         assert sum(weight.numel() for weight in weights) == 245_088
 
     def test_layers_with_nearest_upsampling(self):
-        assert layers(NetworkSpec()) == [
-            *conv(3, 16, "relu"),
-            *conv(16, 32, "relu", stride=2),
-            *conv(32, 48, "relu", stride=2),
-            *5 * [*conv(48, 48, "relu"), *conv(48, 48, "skip")],
-            *["nearest x2.0", *conv(48, 32, "relu")],
-            *["nearest x2.0", *conv(32, 16, "relu")],
-            *conv(16, 3, "tanh"),
+        assert layers(PAPER) == [
+            *conv(3, 16, "IN", "relu"),
+            *conv(16, 32, "IN", "relu", stride=2),
+            *conv(32, 48, "IN", "relu", stride=2),
+            *5 * [*conv(48, 48, "IN", "relu"), *conv(48, 48, "IN", "skip")],
+            *["nearest x2.0", *conv(48, 32, "IN", "relu")],
+            *["nearest x2.0", *conv(32, 16, "IN", "relu")],
+            *conv(16, 3, "IN", "tanh"),
         ]
 
     def test_layers_with_transposed_convolution(self):
-        nearest = layers(NetworkSpec())
-        assert layers(NetworkSpec(upsampling="transposed")) == [
+        nearest = layers(PAPER)
+        assert layers(dataclasses.replace(PAPER, upsampling="transposed")) == [
             *nearest[:-14],
             *["transposed 48-32 k[3, 3] s2", "IN", "relu"],
             *["transposed 32-16 k[3, 3] s2", "IN", "relu"],
             *nearest[-4:],
         ]
 
+    def test_residual_normalisation_is_in_the_branches_alone(self):
+        assert layers(NetworkSpec()) == [
+            *conv(3, 16, "relu"),
+            *conv(16, 32, "relu", stride=2),
+            *conv(32, 48, "relu", stride=2),
+            *5 * [*conv(48, 48, "IN", "relu"), *conv(48, 48, "IN", "skip")],
+            *["nearest x2.0", *conv(48, 32, "relu")],
+            *["nearest x2.0", *conv(32, 16, "relu")],
+            *conv(16, 3, "tanh"),
+        ]
+
+    def test_without_normalisation(self):
+        plain = layers(dataclasses.replace(PAPER, normalization="none"))
+        assert plain == [step for step in layers(PAPER) if step != "IN"]
+
     def test_pixels_are_half_of_tanh_plus_one(self):
-        net = network()
+        net = network(dataclasses.replace(SMALL, normalization="everywhere"))
         with torch.no_grad():
             net.output.norm.weight.zero_()
             net.output.norm.bias.copy_(torch.tensor([0.0, 0.5, -30.0]))
@@ -104,11 +122,13 @@ class TestTable1:
 
 class TestForward:
     @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
+    @pytest.mark.parametrize("normalization", NORMALIZATIONS)
     @pytest.mark.parametrize(
         "size", [(1, 1), (3, 5), (2, 9), (1, 40), (8, 8), (33, 21), (34, 35), (40, 18)]
     )
-    def test_any_size_comes_back_in_range(self, size, upsampling):
-        painted = network(dataclasses.replace(SMALL, upsampling=upsampling))(frames(2, *size))
+    def test_any_size_comes_back_in_range(self, size, normalization, upsampling):
+        change = {"normalization": normalization, "upsampling": upsampling}
+        painted = network(dataclasses.replace(SMALL, **change))(frames(2, *size))
         assert painted.shape == (2, 3, *size)
         assert painted.isfinite().all()
         assert painted.min() >= 0
@@ -144,9 +164,72 @@ class TestForward:
         assert seen[0].shape == (1, 4, 9, 9)
         torch.testing.assert_close(seen[0], seen[0][..., 4:5, 4:5].expand_as(seen[0]))
 
-    def test_brightness_and_contrast_of_the_frame_are_normalised_away(self):
-        net, frame = network(), frames()
+    def test_normalised_everywhere_brightness_and_contrast_are_lost(self):
+        net, frame = network(dataclasses.replace(PAPER, norm_epsilon=1e-5)), frames()
         torch.testing.assert_close(net(frame * 0.5 + 0.2), net(frame), atol=2e-3, rtol=0)
+
+
+def flat(*levels: float) -> torch.Tensor:
+    """A flat frame of each level."""
+    return torch.stack([torch.full((3, 24, 32), level) for level in levels])
+
+
+class TestFlatFrames:
+    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("normalization", ["residual", "none"])
+    def test_black_grey_and_white_come_out_different(self, normalization, seed):
+        torch.manual_seed(seed)
+        painted = StylizingNetwork(NetworkSpec(normalization=normalization))(flat(0, 0.5, 1))
+        for one, other in itertools.combinations(painted, 2):
+            assert (one - other).abs().mean((1, 2)).max() > 0.02
+
+    def test_normalised_everywhere_they_come_out_the_same(self):
+        painted = network(PAPER)(flat(0, 0.5, 1))
+        torch.testing.assert_close(painted, painted[:1].expand_as(painted), atol=1e-4, rtol=0)
+
+    def test_small_change_of_a_flat_frame_makes_a_small_change(self):
+        net = network(NetworkSpec())
+        for level in (0.0, 0.5, 0.98):
+            dark, light = net(flat(level, level + 2 / 255))
+            assert (dark - light).abs().max() < 0.05
+
+    @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
+    @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+    def test_slopes_stay_in_bounds(self, level, upsampling):
+        frame = frames()
+        steepest = []
+        for seen in (flat(level), frame):
+            torch.manual_seed(3)
+            net = StylizingNetwork(NetworkSpec(upsampling=upsampling))
+            net(seen).sum().backward()
+            steepest.append(max(p.grad.abs().max() for p in net.parameters()))
+        assert steepest[0] < 10 * steepest[1]
+
+
+class TestStart:
+    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
+    @pytest.mark.parametrize("normalization", NORMALIZATIONS)
+    def test_is_neither_dead_nor_saturated(self, normalization, upsampling, seed):
+        torch.manual_seed(seed)
+        net = StylizingNetwork(NetworkSpec(upsampling=upsampling, normalization=normalization))
+        painted = net(frames())
+        assert painted.std() > 0.02
+        assert ((painted > 0.02) & (painted < 0.98)).float().mean() > 0.8
+
+    def test_pixels_are_taken_around_middle_grey(self):
+        torch.testing.assert_close(network(NetworkSpec())(flat(0.5)), flat(0.5), atol=1e-6, rtol=0)
+
+    @pytest.mark.parametrize("normalization", NORMALIZATIONS)
+    def test_every_weight_has_a_slope(self, normalization):
+        torch.manual_seed(3)
+        net = StylizingNetwork(NetworkSpec(normalization=normalization))
+        net(frames()).square().sum().backward()
+        for name, parameter in net.named_parameters():
+            assert parameter.grad.isfinite().all(), name
+            # Normalisation takes a bias away, and so its slope.
+            if normalization == "none" or name.endswith("weight"):
+                assert parameter.grad.abs().max() > 1e-3, name
 
 
 class TestSpec:
@@ -160,8 +243,9 @@ class TestSpec:
             {"residual_blocks": 65},
             {"upsampling": "bilinear"},
             {"norm_epsilon": 0.0},
-            {"norm_epsilon": 1.0},
+            {"norm_epsilon": 101.0},
             {"norm_epsilon": float("nan")},
+            {"normalization": "encoder"},
         ],
     )
     def test_fields_out_of_range_are_named(self, wrong):
@@ -169,7 +253,7 @@ class TestSpec:
             NetworkSpec(**wrong)
 
     @pytest.mark.parametrize(
-        "spec", [NetworkSpec(), SMALL, NetworkSpec((1, 2, 3), 0, "transposed", 1e-3)]
+        "spec", [NetworkSpec(), SMALL, NetworkSpec((1, 2, 3), 0, "transposed", 100.0, "none")]
     )
     def test_json_round_trip(self, spec):
         assert NetworkSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
@@ -179,9 +263,18 @@ class TestSpec:
         with pytest.raises((TypeError, ValueError)):
             NetworkSpec.from_json({**NetworkSpec().to_json(), **change})
 
+    @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(NetworkSpec)])
+    def test_json_that_lacks_a_field_is_refused(self, name):
+        """What an older file leaves open must not be guessed."""
+        fields = NetworkSpec().to_json()
+        del fields[name]
+        with pytest.raises((ValueError, KeyError), match=name):
+            NetworkSpec.from_json(fields)
+
     def test_every_field_shapes_the_network(self):
         plain = network()(frames())
-        for change in ({"norm_epsilon": 0.5}, {"upsampling": "transposed"}):
+        changes = ({"norm_epsilon": 2.0}, {"upsampling": "transposed"}, {"normalization": "none"})
+        for change in changes:
             other = network(dataclasses.replace(SMALL, **change))(frames())
             assert (other - plain).abs().max() > 1e-3
         assert len(network(dataclasses.replace(SMALL, residual_blocks=4)).residuals) == 4
