@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from housestyle.core.consistency import temporal_error
+from housestyle.core.network import StylizingNetwork
+from housestyle.training.disturbance import Example
 from housestyle.training.loss_network import CONTENT_LAYER, STYLE_LAYERS, LossNetwork
 from housestyle.training.losses import (
     HybridLoss,
@@ -17,6 +19,7 @@ from housestyle.training.losses import (
     style_targets,
     total_variation,
 )
+from housestyle.training.recipe import HOUSE
 
 
 def features(*values: float) -> dict[str, torch.Tensor]:
@@ -89,17 +92,21 @@ class TestTotalVariation:
         assert total_variation(flat.detach()) < 1e-3
 
 
+NAMES = [field.name for field in dataclasses.fields(LossWeights)]
+
+
 class TestWeights:
     def test_total_is_the_weighted_sum(self):
-        parts = HybridLoss(*map(torch.tensor, (1.0, 2.0, 3.0, 4.0)))
-        weights = LossWeights(content=10, style=100, total_variation=1000, temporal=10000)
-        assert parts.total(weights) == 43210
+        parts = HybridLoss(*map(torch.tensor, (1.0, 2.0, 3.0, 4.0, 5.0)))
+        weights = LossWeights(
+            content=10, style=100, total_variation=1000, temporal=10000, overlay=100000
+        )
+        assert parts.total(weights) == 543210
 
-    @pytest.mark.parametrize("part", [field.name for field in dataclasses.fields(LossWeights)])
+    @pytest.mark.parametrize("part", NAMES)
     def test_every_part_counts_by_its_own_weight(self, part):
-        zero = dict.fromkeys(("content", "style", "total_variation", "temporal"), 0.0)
-        parts = HybridLoss(*map(torch.tensor, (1.0, 2.0, 3.0, 4.0)))
-        total = parts.total(LossWeights(**{**zero, part: 2.0}))
+        parts = HybridLoss(*map(torch.tensor, (1.0, 2.0, 3.0, 4.0, 5.0)))
+        total = parts.total(LossWeights(**{**dict.fromkeys(NAMES, 0.0), part: 2.0}))
         assert total == 2 * getattr(parts, part)
 
 
@@ -124,33 +131,161 @@ class TestHybridLoss:
             assert not gram.requires_grad
 
     def test_parts(self, network):
-        source, stylized = pictures(2), pictures(2, seed=1).requires_grad_()
+        stylized, targets = pictures(2, seed=1), style_targets(network, pictures(1, seed=2))
         flow, mask = torch.ones(1, 2, 24, 24), (pictures(1)[:, :1] > 0.5).float()
-        targets = style_targets(network, pictures(1, seed=2))
-        loss = hybrid_loss(network, source, stylized, targets, flow, mask)
+        example = make_example(flow=flow, mask=mask)
+        loss = hybrid_loss(network, example, stylized, targets)
         own = network(stylized)
-        torch.testing.assert_close(loss.content, content_loss(own, network(source)))
+        torch.testing.assert_close(loss.content, content_loss(own, network(example.clean)))
         torch.testing.assert_close(loss.style, style_loss(own, targets))
         torch.testing.assert_close(loss.total_variation, total_variation(stylized))
         # The current frame is the second one, and the flow goes from it into the first.
         temporal = temporal_error(stylized[1:], stylized[:1], flow, mask)
         torch.testing.assert_close(loss.temporal, temporal)
         assert temporal != temporal_error(stylized[:1], stylized[1:], flow, mask)
+        assert loss.overlay == 0
 
     def test_is_least_where_it_should_be(self, network):
         source = pictures(1).repeat(2, 1, 1, 1)
-        still, mask = torch.zeros(1, 2, 24, 24), torch.ones(1, 1, 24, 24)
         targets = style_targets(network, source[:1])
-        loss = hybrid_loss(network, source, source, targets, still, mask)
+        loss = hybrid_loss(network, make_example(seen=source), source, targets)
         assert loss.content == 0
         assert loss.style < 1e-6
         assert loss.temporal < 1e-9
 
-    def test_gradient_reaches_both_frames(self, network):
+    def test_content_is_that_of_the_clean_scene(self, network):
+        example = make_example()
+        targets = style_targets(network, pictures(1, seed=2))
+        noisy = dataclasses.replace(example, seen=pictures(2, seed=8))
+        assert hybrid_loss(network, noisy, example.clean, targets).content == 0
+        assert hybrid_loss(network, noisy, noisy.seen, targets).content > 0
+
+    def test_slope_reaches_both_frames(self, network):
         stylized = pictures(2, seed=1).requires_grad_()
         targets = style_targets(network, pictures(1, seed=2))
-        still, mask = torch.zeros(1, 2, 24, 24), torch.ones(1, 1, 24, 24)
-        loss = hybrid_loss(network, pictures(2), stylized, targets, still, mask)
-        for part in vars(loss).values():
-            (slope,) = torch.autograd.grad(part, stylized, retain_graph=True)
-            assert (slope.abs().sum((1, 2, 3)) > 0).all()
+        loss = hybrid_loss(network, make_example(), stylized, targets)
+        for name in ("content", "style", "total_variation", "temporal"):
+            assert (slopes(getattr(loss, name), stylized) > 0).all()
+        assert (slopes(loss.overlay, stylized) == 0).all()
+
+    def test_equal_pairs_give_what_one_gives(self, network):
+        """So that no weight depends on the size of a batch."""
+        targets = style_targets(network, pictures(1, seed=2))
+        matte, overlay = (pictures(1, seed=4)[:, :1] > 0.5).float(), pictures(1, seed=5)
+        for overlaid in (False, True):
+            one = make_example(overlaid=overlaid, matte=matte, overlay=overlay)
+            stylized = pictures(2, seed=1)
+            lone = hybrid_loss(network, one, stylized, targets)
+            both = hybrid_loss(network, twice(one), in_batch(stylized), targets)
+            for name in NAMES:
+                found, expected = getattr(both, name), getattr(lone, name)
+                torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+    def test_pairs_of_a_batch_are_not_mixed_up(self, network):
+        """Of different pairs, a batch gives the mean."""
+        targets = style_targets(network, pictures(1, seed=2))
+        singles = [
+            make_example(pictures(2, seed=10)),
+            make_example(pictures(2, seed=11), overlaid=True, overlay=pictures(1, seed=12)),
+        ]
+        outputs = [pictures(2, seed=13), pictures(2, seed=14)]
+        batch = Example(
+            **{
+                field.name: torch.cat([getattr(single, field.name) for single in singles])
+                for field in dataclasses.fields(Example)
+            }
+            | {name: in_batch(*(getattr(s, name) for s in singles)) for name in ("seen", "clean")}
+        )
+        whole = hybrid_loss(network, batch, in_batch(*outputs), targets)
+        parts = [
+            hybrid_loss(network, single, output, targets)
+            for single, output in zip(singles, outputs, strict=True)
+        ]
+        for name in NAMES:
+            mean = (getattr(parts[0], name) + getattr(parts[1], name)) / 2
+            torch.testing.assert_close(getattr(whole, name), mean, rtol=1e-4, atol=1e-6)
+
+
+class TestOverlaid:
+    def test_current_frame_is_asked_for_neither_content_nor_style(self, network):
+        stylized = pictures(2, seed=1).requires_grad_()
+        targets = style_targets(network, pictures(1, seed=2))
+        loss = hybrid_loss(network, make_example(overlaid=True), stylized, targets)
+        for name in ("content", "style", "total_variation"):
+            previous, current = slopes(getattr(loss, name), stylized)
+            assert previous > 0
+            assert current == 0
+        assert (slopes(loss.overlay, stylized) > 0).all()
+
+    def test_counts_as_overlay_and_not_as_flicker(self, network):
+        targets = style_targets(network, pictures(1, seed=2))
+        loss = hybrid_loss(network, make_example(overlaid=True), pictures(2, seed=1), targets)
+        assert loss.temporal == 0
+        assert loss.overlay > 0
+
+    def test_wanted_is_the_painted_scene_with_the_same_over_it(self, network):
+        painted = pictures(1, seed=1)
+        matte, overlay = pictures(1, seed=4)[:, :1], pictures(1, seed=5)
+        wanted = matte * painted + (1 - matte) * overlay
+        example = make_example(overlaid=True, matte=matte, overlay=overlay)
+        targets = style_targets(network, pictures(1, seed=2))
+        loss = hybrid_loss(network, example, torch.cat((painted, wanted)), targets)
+        assert loss.overlay < 1e-12
+        off = hybrid_loss(network, example, torch.cat((painted, wanted + 0.1)), targets)
+        torch.testing.assert_close(off.overlay, torch.tensor(0.01))
+
+    def test_full_fade_to_black_wants_black(self, network):
+        example = make_example(overlaid=True, matte=torch.zeros(1, 1, 24, 24))
+        painted = torch.cat((pictures(1), torch.zeros(1, 3, 24, 24)))
+        targets = style_targets(network, pictures(1, seed=2))
+        assert hybrid_loss(network, example, painted, targets).overlay == 0
+
+
+class TestFlatFrames:
+    @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+    @pytest.mark.parametrize("overlaid", [False, True])
+    def test_whole_step_has_slopes_in_bounds(self, network, level, overlaid):
+        targets = style_targets(network, pictures(1, seed=2))
+        steepest = []
+        for seen in (torch.full((2, 3, 24, 24), level), pictures(2)):
+            torch.manual_seed(3)
+            net = StylizingNetwork(HOUSE.network)
+            loss = hybrid_loss(network, make_example(seen, overlaid=overlaid), net(seen), targets)
+            loss.total(HOUSE.weights).backward()
+            slope = torch.cat([p.grad.flatten() for p in net.parameters()])
+            assert slope.isfinite().all()
+            steepest.append(slope.abs().max())
+        assert 0 < steepest[0] < 10 * steepest[1]
+
+
+def make_example(
+    seen: torch.Tensor | None = None, *, overlaid: bool = False, **parts: torch.Tensor
+) -> Example:
+    """A pair without motion, and nothing over it unless given."""
+    seen = pictures(2) if seen is None else seen
+    nothing = {
+        "flow": torch.zeros(1, 2, 24, 24),
+        "mask": torch.ones(1, 1, 24, 24),
+        "matte": torch.ones(1, 1, 24, 24),
+        "overlay": torch.zeros(1, 3, 24, 24),
+    }
+    return Example(seen=seen, clean=seen, overlaid=torch.tensor([overlaid]), **nothing | parts)
+
+
+def in_batch(*pairs: torch.Tensor) -> torch.Tensor:
+    """Pairs of frames as batches have them, all previous frames first; a lone pair twice."""
+    pairs = pairs if len(pairs) > 1 else 2 * pairs
+    return torch.cat([pair[:1] for pair in pairs] + [pair[1:] for pair in pairs])
+
+
+def twice(one: Example) -> Example:
+    doubled = {name: torch.cat((part, part)) for name, part in vars(one).items()}
+    return Example(**doubled | {"seen": in_batch(one.seen), "clean": in_batch(one.clean)})
+
+
+def slopes(part: torch.Tensor, stylized: torch.Tensor) -> torch.Tensor:
+    """How much the part depends on each frame, (N,)."""
+    if not part.requires_grad:
+        return torch.zeros(len(stylized))
+    (slope,) = torch.autograd.grad(part, stylized, retain_graph=True, allow_unused=True)
+    return torch.zeros(len(stylized)) if slope is None else slope.abs().sum((1, 2, 3))

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from housestyle import cli
+from housestyle.training.disturbance import Disturbances
+from housestyle.training.recipe import HOUSE, PAPER, RECIPES, fastest_precision
+
+
+class TestRecipes:
+    def test_names(self):
+        assert {name: recipe.recipe for name, recipe in RECIPES.items()} == {
+            "house": "house",
+            "paper": "paper",
+        }
+        assert tuple(RECIPES) == cli.RECIPES
+
+    def test_paper_is_the_paper_s(self):
+        """Huang et al. 2017: Table 1, Adam at 1e-3, nothing done to the frames."""
+        assert (PAPER.network.upsampling, PAPER.network.normalization) == (
+            "transposed",
+            "everywhere",
+        )
+        assert PAPER.disturbances == Disturbances()
+        assert PAPER.weights.overlay == 0
+        assert PAPER.longest_gap == 1
+        rates = {PAPER.learning_rate_at(step) for step in range(0, PAPER.iterations + 1, 100)}
+        assert rates == {1e-3}
+
+    def test_house_sees_what_a_style_meets_later(self):
+        assert min(vars(HOUSE.disturbances).values()) > 0
+        assert HOUSE.weights.overlay > 0
+        assert HOUSE.network.normalization == "residual"
+
+    def test_json_holds_every_setting(self):
+        fields = json.loads(json.dumps(HOUSE.to_json()))
+        assert fields == HOUSE.to_json()
+        assert fields.keys() == vars(HOUSE).keys()
+        assert fields["weights"] == vars(HOUSE.weights)
+        assert fields["disturbances"] == vars(HOUSE.disturbances)
+        assert fields["network"] == json.loads(json.dumps(HOUSE.network.to_json()))
+
+    def test_precision_is_one_that_training_knows(self):
+        assert fastest_precision(torch.device("cpu")) in ("bf16", "fp32")
+        assert fastest_precision(torch.device("cuda")) == "bf16"
+
+
+class TestTemporalRamp:
+    def test_weight_rises_from_nothing(self):
+        settings = replace(HOUSE, iterations=100, temporal_ramp=0.5)
+        weights = settings.weights
+        ramp = [settings.weights_at(step).temporal / weights.temporal for step in (0, 25, 50, 99)]
+        assert ramp == pytest.approx([0, 0.5, 1, 1])
+
+    def test_other_weights_stay(self):
+        for step in (0, 7, HOUSE.iterations - 1):
+            at = HOUSE.weights_at(step)
+            assert replace(at, temporal=HOUSE.weights.temporal) == HOUSE.weights
+
+    @pytest.mark.parametrize("step", [1, 50, 99])
+    def test_none(self, step):
+        settings = replace(HOUSE, iterations=100, temporal_ramp=0.0)
+        assert settings.weights_at(step) == settings.weights
+
+    @pytest.mark.parametrize("step", [0, 50, 99])
+    def test_twin_has_none_at_any_time(self, step):
+        twin = replace(HOUSE, iterations=100, weights=replace(HOUSE.weights, temporal=0.0))
+        assert twin.weights_at(step) == twin.weights
+
+
+class TestLearningRate:
+    def test_falls_along_a_cosine_to_its_share(self):
+        settings = replace(HOUSE, iterations=100, learning_rate=1.0, last_rate=0.05)
+        rates = [settings.learning_rate_at(step) for step in range(101)]
+        assert rates[0] == 1
+        assert rates[50] == pytest.approx(0.525)
+        assert rates[100] == pytest.approx(0.05)
+        assert rates == sorted(rates, reverse=True)
+
+    def test_stays_where_all_of_it_is_left(self):
+        settings = replace(HOUSE, iterations=100, learning_rate=0.5, last_rate=1.0)
+        assert {settings.learning_rate_at(step) for step in range(101)} == {0.5}
