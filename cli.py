@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"housestyle {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_styles, _add_stylize, _add_demo, _add_train, _add_doctor):
+    for add in (_add_styles, _add_stylize, _add_demo, _add_train, _add_evaluate, _add_doctor):
         add(commands)
     return parser
 
@@ -200,10 +200,7 @@ def _demo(options: argparse.Namespace) -> int:
     from .core.stylizer import Stylizer
 
     stylizer = Stylizer(options.style)
-    try:
-        options.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"can't be made: {error.strerror}", path=options.output) from error
+    _make_folder(options.output)
     source = options.output / "seascape.mp4"
     print(f"drawing {source} ...", file=sys.stderr)
     make_demo_clip(source)
@@ -213,6 +210,13 @@ def _demo(options: argparse.Namespace) -> int:
     for report in result.done:
         print(report.output.resolve())
     return result.exit_status
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"can't be made: {error.strerror}", path=folder) from error
 
 
 def _add_train(commands: Subparsers) -> None:
@@ -247,11 +251,12 @@ def _train(options: argparse.Namespace) -> int:
     from .core.style import Painting, load_style, user_styles
     from .core.stylizer import choose_device
     from .training.loss_network import find_weights
-    from .training.trainer import Material, train
+    from .training.run import Material
+    from .training.trainer import CHECKPOINT, train
 
     output = user_styles() / f"{options.name}.safetensors"
-    if output.exists() and not options.overwrite:
-        raise UsageError("there is a style of that name", path=output, hint="--overwrite it")
+    folder = user_styles().parent / "training" / options.name
+    _check_name_is_free(options, output, folder / CHECKPOINT)
     parent = load_style(options.parent) if options.parent else None
     device = choose_device(options.device)
     loss_weights = find_weights(options.loss_weights, download=options.download_loss_network)
@@ -261,14 +266,31 @@ def _train(options: argparse.Namespace) -> int:
         _training_settings(options, parent, device),
         name=options.name,
         output=output,
-        folder=user_styles().parent / "training" / options.name,
+        folder=folder,
         command=shlex.join(["housestyle", *sys.argv[1:]]),
         device=device,
         resume=options.resume,
         checkpoint_minutes=options.checkpoint_minutes,
     )
+    print(folder / "report.html", file=sys.stderr)
     print(output)
     return 0
+
+
+def _check_name_is_free(options: argparse.Namespace, output: Path, checkpoint: Path) -> None:
+    from .core.style import check_name
+
+    check_name(options.name)
+    if options.overwrite:
+        return
+    if output.exists():
+        raise UsageError("there is a style of that name", path=output, hint="--overwrite it")
+    if checkpoint.exists() and not options.resume:
+        raise UsageError(
+            "an interrupted run of that name is there",
+            path=checkpoint,
+            hint="--resume goes on with it, --overwrite starts anew",
+        )
 
 
 def _training_settings(
@@ -292,6 +314,76 @@ def _training_settings(
         style_size=round(recipe.style_size * options.style_scale),
         precision=fastest_precision(device) if automatic else options.precision,
     )
+
+
+def _add_evaluate(commands: Subparsers) -> None:
+    parser = _command(commands, "evaluate", _evaluate, "measure how styles paint and flicker")
+    parser.add_argument(
+        "styles", nargs="+", metavar="STYLE", help="a style's name or file, or an .onnx model"
+    )
+    parser.add_argument(
+        "--clips",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="clips, numbered pictures, or .flo files with their frames",
+    )
+    parser.add_argument(
+        "--painting", type=Path, metavar="PICTURE", help="measure style and content loss too"
+    )
+    parser.add_argument("--loss-weights", type=Path, metavar="PATH", help="VGG-19, safetensors")
+    parser.add_argument("--twin", metavar="STYLE", help="trained alike without the temporal loss")
+    parser.add_argument(
+        "--pairs", type=int, default=8, metavar="N", help="of frames, of each clip (default: 8)"
+    )
+    parser.add_argument(
+        "--long-side",
+        type=int,
+        default=640,
+        metavar="PIXELS",
+        help="numbered pictures are scaled down to it (default: 640)",
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="metrics.json and a plot go there"
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from .core.stylizer import choose_device
+    from .training.evaluate import measure, painting_losses
+    from .training.evaluation_report import table, to_json, write_report
+    from .training.loss_network import LossNetwork, find_weights
+    from .training.models import open_models
+    from .training.painting import load_painting
+    from .training.recipe import TrainingSettings
+    from .training.sequences import find_sequences
+
+    if options.pairs < 1 or options.long_side < 64:
+        raise UsageError("--pairs takes 1 or more, --long-side 64 or more")
+    if options.loss_weights and not options.painting:
+        raise UsageError("--loss-weights needs --painting")
+    if options.output:
+        _make_folder(options.output)  # before minutes of measuring
+    device = choose_device(options.device)
+    models, twin = open_models(options.styles, options.twin, device=device)
+    judge = None
+    if options.painting:
+        painting = load_painting(options.painting, TrainingSettings.style_size).to(device)
+        judge = LossNetwork(find_weights(options.loss_weights)), painting
+    sequences = find_sequences(options.clips, pairs=options.pairs, long_side=options.long_side)
+    losses = painting_losses(*judge, sequences) if judge else None
+    progress = tqdm(sequences, desc="measuring", unit="clip", leave=False, disable=None)
+    evaluation = measure(models, progress, losses=losses, device=device)
+    report = to_json(evaluation, twin=twin)
+    if options.output:
+        for path in write_report(options.output, evaluation, report):
+            print(path, file=sys.stderr)
+    print(json.dumps(report) if options.json else table(evaluation, twin=twin))
+    return 0
 
 
 def _add_doctor(commands: Subparsers) -> None:

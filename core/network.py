@@ -72,7 +72,7 @@ class NetworkSpec:
         """The reverse of `to_json`.
 
         Raises:
-            ValueError, TypeError: Fields are missing, unknown or out of range.
+            ValueError, TypeError, KeyError: Fields are missing, unknown or out of range.
         """
         spec = cls(**{**fields, "channels": tuple(fields["channels"])})
         if missing := asdict(spec).keys() - fields.keys():

@@ -70,10 +70,7 @@ class Style:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise StyleError(
-                f"{self.name!r} can't name a style", hint="use a-z, 0-9, - and _, at most 64"
-            )
+        check_name(self.name)
         _check_weights(self.weights, self.spec)
 
     def network(self) -> StylizingNetwork:
@@ -149,6 +146,16 @@ class Style:
             raise StyleError(error.what, path=path, hint=error.hint) from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StyleError(f"has a damaged description: {error}", path=path) from error
+
+
+def check_name(name: str) -> None:
+    """Whether a style may be called that.
+
+    Raises:
+        StyleError: It may not.
+    """
+    if not _NAME.fullmatch(name):
+        raise StyleError(f"{name!r} can't name a style", hint="use a-z, 0-9, - and _, at most 64")
 
 
 def weights_digest(weights: Mapping[str, Tensor], *, about: str = "") -> str:

@@ -58,6 +58,9 @@ class Checkpoint:
             save_file(
                 {name: t.cpu().contiguous() for name, t in tensors.items()}, partial, metadata
             )
+            # A power loss must not leave the new name without its content.
+            with partial.open("rb") as written:
+                os.fsync(written.fileno())
             partial.replace(path)
         except (OSError, SafetensorError) as error:
             with suppress(OSError):

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from ..core.consistency import warp
 from ..core.errors import MediaError
-from ..core.media import display_matrix as display_matrix
-from ..core.media import open_clip, picture_stream
+from ..core.media import display_matrix, open_clip, picture_stream
 from .bars import Bars, find_bars
 from .motion import FlowEstimator, Motion
 

@@ -30,7 +30,7 @@ class LossWeights:
 
 
 def gram_matrix(features: Tensor) -> Tensor:
-    """(N, C, H, W) to (N, C, C): phi phi^T / (H W), in float32 whatever comes in."""
+    """(N, C, H, W) to (N, C, C): phi phi^T / (H W), in float32 outside of autocast."""
     flat = features.flatten(2).float()
     return flat @ flat.transpose(1, 2) / flat.shape[-1]
 

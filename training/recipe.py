@@ -9,9 +9,13 @@ from typing import Any
 
 import torch
 
+from ..core.errors import UsageError
 from ..core.network import NetworkSpec
 from .disturbance import Disturbances
 from .losses import LossWeights
+
+GAPS = (1, 2, 4)
+PRECISIONS = ("bf16", "fp32")
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,19 @@ class TrainingSettings:
         longest_gap: Frames that may lie between the two of a pair: 1, 2 or 4.
         precision: "bf16" (autocast; float32 weights) or "fp32".
         weights: Of the hybrid loss.
+        relative_style: Whether the style loss is divided by what untouched footage has. Paintings
+            differ by twenty times in how far they are from footage; relative, one weight paints
+            all of them equally strongly.
         disturbances: Of the pairs.
         network: Shape of the stylizing network.
+
+    Raises:
+        UsageError: A field is out of its range.
     """
 
     recipe: str
     weights: LossWeights
+    relative_style: bool
     network: NetworkSpec
     disturbances: Disturbances
     learning_rate: float
@@ -52,9 +63,26 @@ class TrainingSettings:
     longest_gap: int = 1
     precision: str = "bf16"
 
+    def __post_init__(self) -> None:
+        least = {"iterations": 1, "seed": 0, "batch": 1, "crop": 32, "style_size": 64}
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise UsageError(f"{name} must be {value} or more, not {getattr(self, name)}")
+        for name, weight in asdict(self.weights).items():
+            if not 0 <= weight < math.inf:
+                raise UsageError(f"the {name} weight must be 0 or more, not {weight}")
+        for name, share in asdict(self.disturbances).items():
+            if not 0 <= share <= (255 if name == "noise" else 1):
+                raise UsageError(f"{name} must lie between 0 and 1, not {share}")
+        if self.longest_gap not in GAPS:
+            raise UsageError(f"longest_gap must be one of {GAPS}, not {self.longest_gap}")
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"precision must be one of {PRECISIONS}, not {self.precision!r}")
+
     def weights_at(self, step: int) -> LossWeights:
         """The loss weights of one step, the temporal one ramped."""
-        reached = min(1.0, step / max(1.0, self.temporal_ramp * self.iterations))
+        ramp = self.temporal_ramp * self.iterations
+        reached = min(1.0, step / ramp) if ramp else 1.0
         return replace(self.weights, temporal=self.weights.temporal * reached)
 
     def learning_rate_at(self, step: int) -> float:
@@ -73,6 +101,7 @@ class TrainingSettings:
 PAPER = TrainingSettings(
     recipe="paper",
     weights=LossWeights(content=4.0, style=1.0, total_variation=1e-4, temporal=2e3, overlay=0.0),
+    relative_style=False,
     network=NetworkSpec(upsampling="transposed", norm_epsilon=1e-5, normalization="everywhere"),
     disturbances=Disturbances(),
     learning_rate=1e-3,
@@ -83,7 +112,8 @@ PAPER = TrainingSettings(
 # What measured best, lever by lever: docs/training.md.
 HOUSE = TrainingSettings(
     recipe="house",
-    weights=LossWeights(content=8.0, style=2.0, total_variation=1e-4, temporal=2e4, overlay=2e4),
+    weights=LossWeights(content=8.0, style=280.0, total_variation=1e-4, temporal=4e4, overlay=2e4),
+    relative_style=True,
     network=NetworkSpec(),
     disturbances=Disturbances(noise=4.0, compression=0.2, overlays=0.2, synthetic=0.15),
     learning_rate=1e-3,

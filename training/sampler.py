@@ -12,6 +12,8 @@ from ..core.errors import TrainingError
 from .extraction import LEAST_DEVIATION
 from .footage import Footage
 
+MOST_DRAWS = 1000
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -72,8 +74,12 @@ class PairSampler:
         self.crop = crop
 
     def draw(self, random: np.random.Generator) -> Pair:
-        """A crop that is not flat, mirrored half of the time; depends on `random` alone."""
-        while True:
+        """A crop that is not flat, mirrored half of the time; depends on `random` alone.
+
+        Raises:
+            TrainingError: There seems to be none.
+        """
+        for _ in range(MOST_DRAWS):
             clip, count = self._drawn_from[random.integers(len(self._drawn_from))]
             record = clip.pairs[random.integers(count)]
             top = random.integers(clip.height - self.crop + 1)
@@ -81,6 +87,10 @@ class PairSampler:
             pair = to_pair(record, slice(top, top + self.crop), slice(left, left + self.crop))
             if pair.frames.std() >= LEAST_DEVIATION:
                 return _mirrored(pair) if random.random() < 0.5 else pair
+        raise TrainingError(
+            f"nearly every crop of {self.crop} pixels is flat",
+            hint="choose a larger crop or footage with more in it",
+        )
 
 
 def _mirrored(pair: Pair) -> Pair:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PARENT_STEPS = 1800
-CHILD_STEPS = 400
+CHILD_STEPS = 750
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def command(style: Shipped, options: argparse.Namespace, *, twin: bool) -> list[
     words += ["--name", style.name + suffix]
     words += [] if first else ["--from", STYLES[0].name + suffix]
     words += ["--iterations", str(PARENT_STEPS if first else CHILD_STEPS), "--seed", "1"]
+    words += [] if first else ["--style-scale", "1.25"]
     words += ["--temporal-weight", "0"] if twin else []
     words += ["--loss-weights", str(options.loss_weights), "--device", options.device]
     words += ["--title", style.title, "--artist", style.artist, "--year", style.year]

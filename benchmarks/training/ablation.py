@@ -1,0 +1,155 @@
+"""The house recipe, one lever changed at a time; prints the table of docs/training.md.
+
+    python benchmarks/training/ablation.py PAINTING --clips FOLDER --held-out FOLDER
+        --loss-weights FILE [--iterations 400] [--crop 128] [--only ROW ...] [-o results.json]
+
+Every row: same seed, same examples, same steps. Rows that are in results.json already are not
+trained again. --held-out is never trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from housestyle.core.allocator import keep_freed_memory
+from housestyle.core.network import StylizingNetwork
+from housestyle.core.style import Painting
+from housestyle.training.evaluate import PaintingLosses, measure, painting_losses
+from housestyle.training.loss_network import LossNetwork
+from housestyle.training.painting import load_painting
+from housestyle.training.recipe import HOUSE, PAPER, TrainingSettings
+from housestyle.training.run import Material
+from housestyle.training.sequences import FrameSequence, find_sequences
+from housestyle.training.trainer import train
+
+NOISE = 2 / 255
+
+
+def rows() -> dict[str, TrainingSettings]:
+    """Name of the lever to settings."""
+
+    def disturbing(**changes: float) -> TrainingSettings:
+        return replace(HOUSE, disturbances=replace(HOUSE.disturbances, **changes))
+
+    def weighing(**changes: float) -> TrainingSettings:
+        return replace(HOUSE, weights=replace(HOUSE.weights, **changes))
+
+    def shaped(**changes: str | float) -> TrainingSettings:
+        return replace(HOUSE, network=replace(HOUSE.network, **changes))
+
+    return {
+        "house": HOUSE,
+        "temporal 0 (twin)": weighing(temporal=0.0),
+        "temporal / 2": weighing(temporal=HOUSE.weights.temporal / 2),
+        "temporal x 2": weighing(temporal=HOUSE.weights.temporal * 2),
+        "norm everywhere, 1e-5": shaped(normalization="everywhere", norm_epsilon=1e-5),
+        "norm everywhere, 0.1": shaped(normalization="everywhere"),
+        "norm nowhere": shaped(normalization="none"),
+        "epsilon 0.01": shaped(norm_epsilon=0.01),
+        "epsilon 1": shaped(norm_epsilon=1.0),
+        "transposed convolution": shaped(upsampling="transposed"),
+        "no overlays": disturbing(overlays=0.0),
+        "no noise": disturbing(noise=0.0),
+        "no compression": disturbing(compression=0.0),
+        "no synthetic motion": disturbing(synthetic=0.0),
+        "only synthetic motion": disturbing(synthetic=1.0),
+        "gaps up to 4": replace(HOUSE, longest_gap=4),
+        "no ramp": replace(HOUSE, temporal_ramp=0.0),
+        "paper": PAPER,
+    }
+
+
+def trained(settings: TrainingSettings, options: argparse.Namespace) -> StylizingNetwork:
+    """Train one row."""
+    about = Painting("ablation", "", "", "")
+    settings = replace(settings, iterations=options.iterations, crop=options.crop, seed=1)
+    with tempfile.TemporaryDirectory() as folder:
+        style = train(
+            Material(options.painting, about, options.clips, options.loss_weights),
+            settings,
+            name="ablation",
+            output=Path(folder) / "style.safetensors",
+            folder=Path(folder),
+        )
+    return style.network()
+
+
+@torch.no_grad()
+def figures(
+    network: StylizingNetwork, sequences: Sequence[FrameSequence], losses: PaintingLosses
+) -> dict[str, float | None]:
+    """The columns of a row."""
+    evaluation = measure({"row": network}, sequences, losses=losses)
+    source = evaluation.source.mean.e_temporal
+    generator = torch.Generator().manual_seed(0)
+    black = torch.zeros(1, 3, 180, 320)
+    noisy = [(NOISE * torch.randn(black.shape, generator=generator)).clamp(0, 1) for _ in range(2)]
+    first, second = (network(frame) for frame in noisy)
+    return asdict(evaluation.models["row"].mean) | {
+        "source": source,
+        "black": 255 * network(black).mean().item(),
+        "white": 255 * network(1 - black).mean().item(),
+        "black_noise": 255 * (first - second).abs().mean().item(),
+    }
+
+
+def line(name: str, row: dict[str, float], twin: dict[str, float]) -> str:
+    """A row of the Markdown table."""
+    above = [max(r["e_temporal"] ** 2 - r["source"] ** 2, 0) for r in (row, twin)]
+    cells = (
+        f"{row['style_loss']:.1f}",
+        f"{row['content_loss']:.2f}",
+        f"{row['e_temporal']:.4f}",
+        f"{row['e_temporal'] / twin['e_temporal']:.2f}",
+        f"{(above[0] / above[1]) ** 0.5:.2f}",
+        f"{1e3 * row['warping_error']:.2f}",
+        f"{row['shimmer']:.2f}",
+        f"{row['black']:.0f}",
+        f"{row['white']:.0f}",
+        f"{row['black_noise']:.1f}",
+    )
+    return f"| {name} | " + " | ".join(cells) + " |"
+
+
+HEADER = (
+    "| lever | style | content | E_temporal | / twin | excess | warping x 1e3 | shimmer "
+    "| black | white | noise on black |\n| --- |" + 10 * " --- |"
+)
+
+
+def main() -> None:
+    """Train and measure the rows that are missing, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("painting", type=Path)
+    parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--held-out", type=Path, required=True)
+    parser.add_argument("--loss-weights", type=Path, required=True)
+    parser.add_argument("--iterations", type=int, default=400)
+    parser.add_argument("--crop", type=int, default=128)
+    parser.add_argument("--pairs", type=int, default=4, help="of each held-out sequence")
+    parser.add_argument("--only", nargs="*", choices=list(rows()))
+    parser.add_argument("-o", "--output", type=Path, default=Path("ablation.json"))
+    options = parser.parse_args()
+    keep_freed_memory()
+    results = json.loads(options.output.read_text()) if options.output.exists() else {}
+    sequences = find_sequences(options.held_out, pairs=options.pairs)
+    painting = load_painting(options.painting, HOUSE.style_size)
+    losses = painting_losses(LossNetwork(options.loss_weights), painting, sequences)
+    for name, settings in rows().items():
+        if name in results or (options.only and name not in options.only):
+            continue
+        results[name] = figures(trained(settings, options), sequences, losses)
+        options.output.write_text(json.dumps(results, indent=1))
+    twin = results["temporal 0 (twin)"]
+    print(HEADER, *(line(name, row, twin) for name, row in results.items()), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,283 @@
+"""A training run between two steps: what it is made from, a step, saving and going back."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from ..core.errors import TrainingError
+from ..core.network import StylizingNetwork
+from ..core.style import Painting, Style, weights_digest
+from .checkpoint import Checkpoint, adam_state, restore_adam
+from .disturbance import Example, disturbed
+from .evaluate import held_out_figures
+from .footage import Footage, footage_report, survey_footage, usable_footage
+from .loss_network import LossNetwork
+from .losses import HybridLoss, hybrid_loss, style_loss, style_targets
+from .painting import load_painting
+from .processes import Processes
+from .recipe import TrainingSettings
+from .sampler import PairSampler, to_pair
+
+CALIBRATION_PAIRS = 16
+# Every tenth clip is kept back to measure on, as the paper keeps 9 of 91.
+HELD_OUT_EVERY = 10
+WATCHED = 20
+# A network that dies paints one colour: content and style are far above those of the start then.
+EXPLODED = 15
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run is made from.
+
+    Attributes:
+        painting: Picture file.
+        about: Its provenance.
+        clips: Folder of footage, searched recursively.
+        loss_weights: The loss network's, safetensors.
+        parent: The style to start from, instead of random weights.
+    """
+
+    painting: Path
+    about: Painting
+    clips: Path
+    loss_weights: Path
+    parent: Style | None = None
+
+
+class Run:
+    """A training run between two steps.
+
+    Args:
+        material: Painting, footage, loss network, parent.
+        settings: The recipe; a parent's network takes the place of the recipe's.
+        processes: This process among those of the run.
+
+    Attributes:
+        step: Steps done.
+        history: Their losses, (6,) each: the parts of `HybridLoss` and the weighted sum.
+        report: What was used of the footage.
+        held_out: Footage to measure on.
+
+    Raises:
+        TrainingError: Painting, footage or loss network can't be used.
+    """
+
+    def __init__(self, material: Material, settings: TrainingSettings, processes: Processes):
+        if material.parent:
+            settings = replace(settings, network=material.parent.spec)
+        self.material = material
+        self.settings = settings
+        self.processes = processes
+        self.device = processes.device
+        self.step = 0
+        self.seconds = 0.0
+        self.history: list[Tensor] = []
+
+        picture = load_painting(material.painting, settings.style_size).to(self.device)
+        self.painting_sha256 = hashlib.sha256(material.painting.read_bytes()).hexdigest()
+        self.loss_network = LossNetwork(material.loss_weights).to(self.device)
+        with processes.first_alone():  # fills the cache that the others read
+            found = survey_footage(material.clips, least_side=settings.crop)
+        self.report = footage_report(found)
+        self.footage, self.held_out = split(usable_footage(found, material.clips))
+        self.sampler = PairSampler(
+            self.footage, crop=settings.crop, longest_gap=settings.longest_gap
+        )
+        calibration = self._calibration()
+        self.loss_network.rescale(calibration)
+        self.loss_network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.grams = style_targets(self.loss_network, picture)
+        self.style_unit = self._style_of(calibration) if settings.relative_style else 1.0
+
+        torch.manual_seed(settings.seed)
+        self.network = StylizingNetwork(settings.network)
+        if material.parent:
+            self.network.load_state_dict(dict(material.parent.weights))
+        # Two paintings can start from the same random weights and still not be mixed.
+        birth = weights_digest(self.network.state_dict(), about=self.painting_sha256)
+        self.family = material.parent.family if material.parent else birth
+        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = torch.optim.Adam(self.network.parameters())
+
+    def steps(self) -> Iterator[dict[str, float] | None]:
+        """Train on to the last step.
+
+        Yields:
+            After each step; every twentieth time the means of the parts of the loss since.
+
+        Raises:
+            TrainingError: The loss is not finite or explodes.
+        """
+        network = self._for_training()
+        with ThreadPoolExecutor(1) as ahead:
+            upcoming = ahead.submit(self.example, self.step)
+            while self.step < self.settings.iterations:
+                started = time.monotonic()
+                example = upcoming.result()
+                upcoming = ahead.submit(self.example, self.step + 1)
+                self._train_on(example, network)
+                self.step += 1
+                self.seconds += time.monotonic() - started
+                yield None if self.step % WATCHED else self._watch()
+
+    def example(self, step: int) -> Example:
+        """What a step trains on; depends on seed, process and step alone."""
+        random = np.random.default_rng((self.settings.seed, self.processes.rank, step))
+        pairs = [self.sampler.draw(random) for _ in range(self.settings.batch)]
+        return disturbed(pairs, self.settings.disturbances, random)
+
+    def _train_on(self, example: Example, network: nn.Module) -> None:
+        example = example.to(self.device)
+        with torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"
+        ):
+            stylized = network(example.seen)
+            loss = hybrid_loss(self.loss_network, example, stylized, self.grams)
+        weights = self.settings.weights_at(self.step)
+        weighted = loss.total(replace(weights, style=weights.style / self.style_unit))
+        self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate_at(self.step)
+        self.optimizer.zero_grad(set_to_none=True)
+        weighted.backward()
+        self.optimizer.step()
+        self.history.append(torch.stack((*vars(loss).values(), weighted)).detach())
+
+    def _for_training(self) -> nn.Module:
+        network: nn.Module = self.network
+        if self.device.type == "cuda":
+            network = torch.compile(network)  # type: ignore[assignment]
+            self.loss_network.compile()
+        return DistributedDataParallel(network) if self.processes.count > 1 else network
+
+    def _watch(self) -> dict[str, float]:
+        """Means of the parts of the loss over the latest steps.
+
+        Raises:
+            TrainingError: Losses or weights are not finite, or the painting's part of the loss is
+                far above that of the first steps.
+        """
+        first, latest = torch.stack(self.history[:WATCHED]), torch.stack(self.history[-WATCHED:])
+        finite = all(weight.isfinite().all() for weight in self.network.parameters())
+        highest = EXPLODED * self._painting_part(first).min()
+        painting = self._painting_part(latest)
+        if not (finite and painting.mean() < highest and painting[-1] < highest):
+            raise TrainingError(
+                f"the loss runs away at step {self.step}; the last checkpoint stays",
+                hint="lower the style or the temporal weight",
+            )
+        names = [field.name for field in fields(HybridLoss)]
+        return dict(zip(names, latest.mean(0).tolist(), strict=False))
+
+    def _painting_part(self, rows: Tensor) -> Tensor:
+        # Without the temporal part, whose weight rises.
+        weights = self.settings.weights
+        return weights.content * rows[:, 0] + weights.style / self.style_unit * rows[:, 1]
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint; only the first process does.
+
+        Raises:
+            TrainingError: What would be written is no good, or it can't be written; what was
+                there before stays.
+        """
+        self._watch()
+        if self.processes.first:
+            network, optimizer = self.network.state_dict(), adam_state(self.optimizer)
+            history = torch.stack(self.history)
+            Checkpoint(self.identity(), self.step, self.seconds, network, optimizer, history).save(
+                path
+            )
+
+    def restore(self, checkpoint: Checkpoint, path: Path) -> None:
+        """Go back to where a checkpoint was written.
+
+        Raises:
+            TrainingError: It is of another run.
+        """
+        checkpoint.check(self.identity(), path)
+        self.network.load_state_dict(checkpoint.network)
+        restore_adam(self.optimizer, checkpoint.optimizer)
+        self.history = list(checkpoint.history.to(self.device))
+        self.step, self.seconds = checkpoint.step, checkpoint.seconds
+
+    def identity(self) -> dict[str, Any]:
+        """All that the result depends on, as JSON values."""
+        parent = self.material.parent
+        return {
+            "settings": self.settings.to_json(),
+            "painting_sha256": self.painting_sha256,
+            "loss_network_sha256": self.loss_network.digest,
+            "footage": self._names(self.footage),
+            "held_out": self._names(self.held_out),
+            "family": self.family,
+            "parent": {"name": parent.name, "digest": parent.digest} if parent else None,
+            "processes": self.processes.count,
+        }
+
+    def _names(self, footage: list[Footage]) -> list[str]:
+        """Clips by name, with their sizes: the same names may come with other contents."""
+        return [
+            f"{clip.path.relative_to(self.material.clips).as_posix()}, "
+            f"{clip.path.stat().st_size} bytes, {len(clip.pairs)} pairs"
+            for clip in footage
+        ]
+
+    def style(self, name: str, command: str) -> Style:
+        """The style as trained so far, measured on the footage that was kept back."""
+        network = StylizingNetwork(self.settings.network).to(self.device)
+        network.load_state_dict(self.network.state_dict())
+        figures = held_out_figures(network, self.loss_network, self.grams, self.held_out)
+        about = self.material.about
+        provenance = self.identity() | {
+            "command": command,
+            "style_unit": round(self.style_unit, 4),
+            "steps": self.step,
+            "seconds": round(self.seconds),
+            "torch": torch.__version__,
+            "device": str(self.device),
+        }
+        weights = {key: value.detach().cpu() for key, value in self.network.state_dict().items()}
+        title = f"{about.title}, after {about.artist}"
+        return Style(name, title, about, self.settings.network, weights, provenance, figures)
+
+    @torch.no_grad()
+    def sheet(self) -> list[tuple[str, Tensor, Tensor]]:
+        """A frame of every clip that was kept back: its name, the frame, the frame stylized."""
+        rows = []
+        for clip in self.held_out:
+            frame = to_pair(clip.pairs[len(clip.pairs) // 2]).frames[1:]
+            stylized = self.network(frame.to(self.device)).float().cpu()
+            rows.append((clip.path.name, frame[0], stylized[0]))
+        return rows
+
+    def _calibration(self) -> list[Tensor]:
+        random = np.random.default_rng(self.settings.seed)
+        pairs = [self.sampler.draw(random) for _ in range(CALIBRATION_PAIRS)]
+        return [pair.frames.to(self.device) for pair in pairs]
+
+    @torch.no_grad()
+    def _style_of(self, frames: list[Tensor]) -> float:
+        """Mean style loss of untouched frames."""
+        batches = (
+            style_loss(self.loss_network(batch), self.grams) / len(batch) for batch in frames
+        )
+        return fmean(loss.item() for loss in batches)
+
+
+def split(footage: list[Footage]) -> tuple[list[Footage], list[Footage]]:
+    """Footage to train on, and every tenth clip to measure on (the only clip serves as both)."""
+    held_out = footage[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY] or footage[-1:]
+    rest = [clip for clip in footage if clip not in held_out]
+    return rest or footage, held_out
