@@ -430,6 +430,7 @@ def _constant_rate(container: InputContainer, stream: av.VideoStream) -> bool:
 
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+    """How a frame is to be shown, turned or mirrored: 9 integers as FFmpeg has them."""
     try:
         data = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from torch import Tensor
 from .blend import blend, parse_blend
 from .errors import StyleError
 from .network import NetworkSpec, StylizingNetwork
+from .whole_file import whole_file
 
 FORMAT_VERSION = "1"
 SUFFIX = ".safetensors"
@@ -108,14 +108,10 @@ class Style:
         }
         metadata = {"housestyle_format": FORMAT_VERSION, "style": json.dumps(about)}
         tensors = {name: tensor.contiguous() for name, tensor in self.weights.items()}
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(save_tensors(tensors, metadata))
-            partial.replace(path)
+            with whole_file(path) as file:
+                file.write(save_tensors(tensors, metadata))
         except OSError as error:
-            with suppress(OSError):
-                partial.unlink()
             raise StyleError(f"can't be written: {error.strerror}", path=path) from error
 
     @classmethod

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from ..core.errors import TrainingError
+from ..core.whole_file import whole_file
 
 FORMAT_VERSION = "1"
 
@@ -52,19 +51,13 @@ class Checkpoint:
         tensors["history"] = self.history
         about = {"run": self.run, "step": self.step, "seconds": self.seconds}
         metadata = {"housestyle_checkpoint": FORMAT_VERSION, "about": json.dumps(about)}
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        content = save_tensors(
+            {name: t.cpu().contiguous() for name, t in tensors.items()}, metadata
+        )
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(
-                {name: t.cpu().contiguous() for name, t in tensors.items()}, partial, metadata
-            )
-            # A power loss must not leave the new name without its content.
-            with partial.open("rb") as written:
-                os.fsync(written.fileno())
-            partial.replace(path)
-        except (OSError, SafetensorError) as error:
-            with suppress(OSError):
-                partial.unlink()
+            with whole_file(path) as file:
+                file.write(content)
+        except OSError as error:
             raise TrainingError(f"the checkpoint can't be written: {error}", path=path) from error
 
     @classmethod

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save as save_tensors
 from torch import Tensor
 from tqdm import tqdm
 
 from ..core.errors import TrainingError
+from ..core.whole_file import whole_file
 
 BLOCK = 1 << 20
 TIMEOUT = 30.0
@@ -63,23 +63,21 @@ def download_tensors(source: Source, names: Sequence[str], target: Path) -> None
         TrainingError: Unreachable, cut off, another file than expected, or no space for it.
     """
     fetched = target.with_name(f".{target.name}.{os.getpid()}.download")
-    kept = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _check_space(source, target.parent)
         _check_hash(source, _fetch(source, fetched))
-        save_file(_read(fetched, names, source), kept)
-        kept.replace(target)
-    except (OSError, SafetensorError) as error:
+        with whole_file(target) as file:
+            file.write(save_tensors(_read(fetched, names, source)))
+    except OSError as error:
         raise TrainingError(
-            f"the loss network can't be written: {getattr(error, 'strerror', None) or error}",
+            f"the loss network can't be written: {error.strerror or error}",
             path=target,
             hint="is the disk full?",
         ) from error
     finally:
-        for leftover in (fetched, kept):
-            with suppress(OSError):
-                leftover.unlink(missing_ok=True)
+        with suppress(OSError):
+            fetched.unlink(missing_ok=True)
 
 
 def _check_space(source: Source, folder: Path) -> None:

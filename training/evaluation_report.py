@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from dataclasses import asdict
 from io import BytesIO
 from math import ceil
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import OutputError, TrainingError
+from ..core.whole_file import whole_file
 from .evaluate import Evaluation, Figures, Measured, TwinRatios, against_twin
 
 if TYPE_CHECKING:
@@ -138,14 +137,10 @@ def write_report(folder: Path, evaluation: Evaluation, report: dict[str, Any]) -
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
+        with whole_file(path) as file:
+            file.write(content)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         raise OutputError(f"can't be written: {error.strerror}", path=path) from error
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from tqdm import tqdm
 
 from ..core.errors import TrainingError
 from ..core.media import find_clips
+from ..core.whole_file import whole_file
 from . import extraction
 from .extraction import Extraction, extract
 from .motion import FlowEstimator
@@ -176,29 +175,19 @@ def _read(path: Path, cache: Path, key: str) -> Footage | None:
 
 
 def _write(extracted: Extraction, cache: Path, key: str) -> None:
-    # Renamed, so that neither an interruption nor a second run leaves half a file.
-    partial = cache / f"{key}.{os.getpid()}.partial"
+    report = {
+        "pairs": len(extracted.pairs),
+        "left_out": extracted.left_out,
+        "notes": extracted.notes,
+    }
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with whole_file(cache / f"{key}.npy") as file:
             np.save(file, extracted.pairs, allow_pickle=False)
-            file.flush()
-            # Else a power loss can leave the name without the content.
-            os.fsync(file.fileno())
-        report = {
-            "pairs": len(extracted.pairs),
-            "left_out": extracted.left_out,
-            "notes": extracted.notes,
-        }
-        partial.replace(cache / f"{key}.npy")
-        partial.write_text(json.dumps(report))
-        partial.replace(cache / f"{key}.json")
+        with whole_file(cache / f"{key}.json") as file:
+            file.write(json.dumps(report).encode())
     except OSError as error:
         raise TrainingError(
             f"the footage cache can't be written: {error.strerror or error}",
             path=cache,
             hint="is the disk full?",
         ) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from html import escape
@@ -21,6 +19,7 @@ from torch import Tensor
 from .. import __version__
 from ..core.errors import TrainingError
 from ..core.style import Style
+from ..core.whole_file import whole_file
 
 COLUMNS = ("content", "style", "total_variation", "temporal", "overlay", "weighted_sum")
 # The weighted sum says little: its weights change on the way.
@@ -137,14 +136,10 @@ def _encoded(text: str) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
+        with whole_file(path) as file:
+            file.write(content)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         raise TrainingError(
             f"the report can't be written: {error.strerror or error}", path=path
         ) from error
