@@ -55,6 +55,7 @@ def examine(encoders: dict[str, str]) -> list[Finding]:
         *_styles(),
         _user_folder(),
         _extra("train", "cv2", "training new styles"),
+        _extra("onnx", "onnxruntime", "comparing with ONNX models"),
     ]
 
 

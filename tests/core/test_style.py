@@ -391,3 +391,6 @@ class TestLibrary:
             assert all(dataclasses.astuple(style.painting))
             assert style.training
             assert style.figures
+
+    def test_shipped_styles_can_be_blended(self):
+        assert len({Style.load(path).family for path in SHIPPED.glob(f"*{SUFFIX}")}) == 1
