@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -11,7 +12,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 
+from housestyle.core.network import NetworkSpec
+from housestyle.core.style import Painting, Style
+from housestyle.training import extraction, trainer
+from housestyle.training import run as training_run
+from housestyle.training.checkpoint import Checkpoint
+from housestyle.training.disturbance import Disturbances
 from housestyle.training.loss_network import LAYERS
+from housestyle.training.recipe import HOUSE, TrainingSettings
+from housestyle.training.run import Material
+from housestyle.training.trainer import train
 
 
 @pytest.fixture(scope="session")
@@ -83,3 +93,86 @@ def pan(texture) -> Callable[..., list[NDArray[np.uint8]]]:
         return [np.ascontiguousarray(world[:, start : start + width]) for start in starts]
 
     return pan
+
+
+@pytest.fixture
+def painting(tmp_path, texture) -> Path:
+    Image.fromarray(texture(70, 90, 3)).save(tmp_path / "painting.png")
+    return tmp_path / "painting.png"
+
+
+@pytest.fixture
+def footage_folder(tmp_path, pan, write_footage, monkeypatch) -> Path:
+    """A clip of 112 x 80 pixels, to be quick."""
+    monkeypatch.setattr(extraction, "LONG_SIDE", 112)
+    monkeypatch.setattr(training_run, "CALIBRATION_PAIRS", 2)
+    write_footage(tmp_path / "clips" / "pan.mkv", pan(5, 80, 112))
+    return tmp_path / "clips"
+
+
+@pytest.fixture
+def material(painting, footage_folder, vgg_file) -> Material:
+    about = Painting("Waves", "A. Painter", "1831", "public domain")
+    return Material(painting, about, footage_folder, vgg_file)
+
+
+@pytest.fixture(scope="session")
+def quick() -> TrainingSettings:
+    """Three steps of a tiny network; every kind of disturbance comes up within a few."""
+    return replace(
+        HOUSE,
+        iterations=3,
+        crop=48,
+        style_size=64,
+        network=NetworkSpec(channels=(4, 6, 8), residual_blocks=1),
+        precision="fp32",
+        disturbances=Disturbances(noise=4, compression=0.3, overlays=0.3, synthetic=0.3),
+    )
+
+
+@pytest.fixture
+def run(material, quick, tmp_path) -> Callable[..., Style]:
+    """Trains with the settings of a quick run, changed, in a folder of that name."""
+
+    def run(
+        folder: str = "run",
+        *,
+        resume: bool = False,
+        checkpoint_minutes: float = 5.0,
+        parent: Style | None = None,
+        painting: Path = material.painting,
+        **changes,
+    ) -> Style:
+        return train(
+            replace(material, parent=parent, painting=painting),
+            replace(quick, **changes),
+            name="new",
+            output=tmp_path / folder / "new.safetensors",
+            folder=tmp_path / folder,
+            command="housestyle train …",
+            resume=resume,
+            checkpoint_minutes=checkpoint_minutes,
+        )
+
+    return run
+
+
+@pytest.fixture
+def unmeasured(monkeypatch) -> None:
+    """Leaves out what follows the last step, to be quick."""
+    monkeypatch.setattr(training_run, "held_out_figures", lambda *_: {})
+    monkeypatch.setattr(trainer, "write_report", lambda *_: None)
+
+
+@pytest.fixture
+def saved(monkeypatch) -> dict[int, Checkpoint]:
+    """Every checkpoint that is written, as it was then, by its step."""
+    saved: dict[int, Checkpoint] = {}
+    save = Checkpoint.save
+
+    def kept(checkpoint: Checkpoint, path: Path) -> None:
+        save(checkpoint, path)
+        saved[checkpoint.step] = Checkpoint.load(path)
+
+    monkeypatch.setattr(Checkpoint, "save", kept)
+    return saved

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from housestyle.core.network import NetworkSpec, StylizingNetwork
+from housestyle.core.style import Style
+from housestyle.training import run as training_run
+from housestyle.training.disturbance import Example
+from housestyle.training.footage import Footage
+from housestyle.training.processes import Processes
+from housestyle.training.run import Run, split
+
+LONE = Processes(0, 1, torch.device("cpu"))
+
+
+class TestParent:
+    @pytest.fixture
+    def parent(self, quick, material) -> Style:
+        torch.manual_seed(5)
+        weights = StylizingNetwork(quick.network).state_dict()
+        return Style("old", "Old", material.about, quick.network, weights, {"family": "of-old"})
+
+    def test_weights_start_at_the_parent_s(self, material, quick, parent):
+        child = Run(dataclasses.replace(material, parent=parent), quick, LONE)
+        for name, weight in child.network.state_dict().items():
+            assert torch.equal(weight, parent.weights[name])
+
+    def test_network_is_the_parent_s_whatever_the_recipe_says(self, run, quick, parent, unmeasured):
+        changes = {"network": NetworkSpec(), "iterations": 1}
+        style = run(parent=parent, **changes)
+        assert style.spec == quick.network
+        assert style.training["settings"]["network"]["channels"] == [4, 6, 8]
+
+    def test_parent_itself_stays_as_it_is(self, run, parent, unmeasured):
+        digest = parent.digest
+        assert run(parent=parent).digest != digest
+        assert parent.digest == digest
+
+    def test_provenance_names_parent_and_family(self, run, parent, unmeasured):
+        style = run(parent=parent)
+        assert style.training["parent"] == {"name": "old", "digest": parent.digest}
+        assert style.family == parent.family == "of-old"
+
+    def test_child_of_a_style_that_notes_no_family(self, run, parent, unmeasured):
+        elder = dataclasses.replace(parent, training={})
+        assert run(parent=elder).family == elder.family
+
+    def test_from_scratch_seed_and_painting_make_the_family(
+        self, run, texture, tmp_path, unmeasured
+    ):
+        """Of different paintings of the same file name, too."""
+        other = tmp_path / "other" / "painting.png"
+        other.parent.mkdir()
+        Image.fromarray(texture(80, 80, 9)).save(other)
+        changes = [{}, {"learning_rate": 1e-4}, {"seed": 1}, {"painting": other}]
+        families = [run(str(n), iterations=1, **c).family for n, c in enumerate(changes)]
+        assert families[0] == families[1]
+        assert len(set(families)) == 3
+
+
+class TestExamples:
+    def equal(self, one: Example, other: Example) -> bool:
+        return all(torch.equal(mine, vars(other)[name]) for name, mine in vars(one).items())
+
+    def test_depend_on_seed_process_and_step_alone(self, material, quick):
+        first, again = Run(material, quick, LONE), Run(material, quick, LONE)
+        forwards = [first.example(step) for step in range(4)]
+        backwards = [again.example(step) for step in reversed(range(4))]
+        for one, other in zip(forwards, reversed(backwards), strict=True):
+            assert self.equal(one, other)
+        assert not self.equal(forwards[0], forwards[1])
+        again.processes = Processes(1, 2, LONE.device)
+        assert not self.equal(again.example(0), forwards[0])
+        seeded = Run(material, dataclasses.replace(quick, seed=1), LONE)
+        assert not self.equal(seeded.example(0), forwards[0])
+
+    def test_twin_without_temporal_loss_sees_the_same(self, run, quick, monkeypatch, unmeasured):
+        seen: list[list[torch.Tensor]] = []
+        hybrid_loss = training_run.hybrid_loss
+
+        def watched(network, example, *rest):
+            seen[-1].append(example.seen)
+            return hybrid_loss(network, example, *rest)
+
+        monkeypatch.setattr(training_run, "hybrid_loss", watched)
+        digests = []
+        for temporal in (quick.weights.temporal, 0.0):
+            seen.append([])
+            weights = dataclasses.replace(quick.weights, temporal=temporal)
+            digests.append(run(f"{temporal}", weights=weights).digest)
+        assert len(seen[0]) == 3
+        assert all(map(torch.equal, *seen))
+        assert digests[0] != digests[1]
+
+
+def some_clips(count: int) -> list[Footage]:
+    return [Footage(Path(f"{index}.mp4"), np.zeros(1, "V1"), {}) for index in range(count)]
+
+
+class TestSplit:
+    @pytest.mark.parametrize(
+        ("count", "held_out"), [(2, [1]), (9, [8]), (10, [9]), (20, [9, 19]), (25, [9, 19])]
+    )
+    def test_every_tenth_is_kept_back(self, count, held_out):
+        footage = some_clips(count)
+        rest, held = split(footage)
+        assert [footage.index(clip) for clip in held] == held_out
+        assert [footage.index(clip) for clip in rest] == [
+            index for index in range(count) if index not in held_out
+        ]
+
+    def test_the_only_clip_serves_as_both(self):
+        footage = some_clips(1)
+        assert split(footage) == (footage, footage)
