@@ -1,0 +1,89 @@
+"""Two processes of a run, as torchrun starts them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import distributed
+
+from housestyle.core.style import Style
+from housestyle.training.processes import Processes, joined
+
+TRAIN = """
+import os, sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+from housestyle.core.network import NetworkSpec
+from housestyle.core.style import Painting
+from housestyle.training import extraction, run
+from housestyle.training.recipe import HOUSE
+from housestyle.training.trainer import train
+
+torch.set_num_threads(1)
+extraction.LONG_SIDE, run.CALIBRATION_PAIRS = 112, 2
+run.held_out_figures = lambda *_: {}
+painting, clips, weights, folder = map(Path, sys.argv[1:])
+network = NetworkSpec(channels=(4, 6, 8), residual_blocks=1)
+changes = {"iterations": 3, "crop": 48, "style_size": 64, "precision": "fp32", "network": network}
+style = train(
+    run.Material(painting, Painting("", "", "", ""), clips, weights),
+    replace(HOUSE, **changes),
+    name="new",
+    output=folder / "new.safetensors",
+    folder=folder,
+)
+(folder / f"{os.environ.get('RANK', 'lone')}.digest").write_text(style.digest)
+"""
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+def test_without_torchrun_there_is_one(monkeypatch):
+    """Whatever else a cluster has set."""
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setenv("RANK", "3")
+    with joined(torch.device("cpu")) as processes:
+        assert processes == Processes(0, 1, torch.device("cpu"))
+        assert processes.first
+        with processes.first_alone():
+            pass
+    assert not distributed.is_initialized()
+
+
+@pytest.fixture
+def start(material, tmp_path):
+    """Runs a training in processes of its own; gives the folder that it leaves."""
+
+    def start(name: str, *launcher: str) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        (tmp_path / "train.py").write_text(TRAIN)
+        inputs = (material.painting, material.clips, material.loss_weights, folder)
+        done = subprocess.run(
+            [sys.executable, *launcher, tmp_path / "train.py", *inputs],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return folder
+
+    return start
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_network(start):
+    lone, both = start("lone"), start("both", *TORCHRUN)
+    digests = [(both / f"{rank}.digest").read_text() for rank in (0, 1)]
+    assert digests[0] == digests[1] == Style.load(both / "new.safetensors").digest
+    # Half of what it learns is from the other's pairs.
+    assert digests[0] != (lone / "lone.digest").read_text()
+    assert Style.load(both / "new.safetensors").training["processes"] == 2
+    files = [{path.name for path in folder.iterdir()} for folder in (lone, both)]
+    assert files[1] - {"0.digest", "1.digest"} == files[0] - {"lone.digest"}
