@@ -26,7 +26,7 @@ class Stylizer:
     before it and whatever shares its batch.
 
     Args:
-        style: A loaded `Style`, a library name, or the path of a style file.
+        style: A loaded `Style`, a library name, a style file, or a blend ("wave:0.6+udnie:0.4").
         device: "auto" (CUDA, then MPS, then CPU), "cpu", "cuda", "cuda:1", "mps".
         precision: What the network computes in. "auto" is fp16 on CUDA, bf16 on a CPU that
             multiplies bf16 natively, else fp32. Input and output stay what the caller gave.
@@ -34,7 +34,7 @@ class Stylizer:
         keep_colors: Take only lightness from the painting; every pixel keeps the source's chroma.
 
     Raises:
-        UsageError: Strength or precision is out of range.
+        UsageError: Strength or precision is out of range, or a blend makes no sense.
         DeviceError: This machine does not have the device.
         StyleError: The style is unknown or damaged.
     """
