@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from housestyle.core.errors import TrainingError
+from housestyle.core.network import StylizingNetwork
 from housestyle.training.checkpoint import Checkpoint, adam_state, restore_adam
 from housestyle.training.recipe import HOUSE
 
@@ -178,14 +179,11 @@ class TestCheck:
 
 
 class TestAdam:
-    def network(self) -> torch.nn.Module:
+    def network(self) -> StylizingNetwork:
         torch.manual_seed(0)
-        net = torch.nn.Sequential(
-            torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 3, 3)
-        )
-        return net.to(memory_format=torch.channels_last)
+        return StylizingNetwork().to(memory_format=torch.channels_last)
 
-    def train(self, net: torch.nn.Module, optimizer: torch.optim.Optimizer, steps: range) -> None:
+    def train(self, net: StylizingNetwork, optimizer: torch.optim.Optimizer, steps: range) -> None:
         for step in steps:
             frame = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(step))
             optimizer.zero_grad()

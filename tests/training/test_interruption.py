@@ -10,12 +10,13 @@ from housestyle.training.interruption import held_back
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_waits_until_it_is_let_in(number):
-    with held_back() as let_in:
+    passed = []
+    with pytest.raises(KeyboardInterrupt), held_back() as let_in:
         signal.raise_signal(number)
-        reached = True
-        with pytest.raises(KeyboardInterrupt):
-            let_in()
-    assert reached
+        passed.append("the signal")
+        let_in()
+        passed.append("the step")
+    assert passed == ["the signal"]
 
 
 def test_without_a_signal_nothing_is_let_in():

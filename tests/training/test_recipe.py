@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
 from housestyle import cli
+from housestyle.core.errors import UsageError
 from housestyle.training.disturbance import Disturbances
+from housestyle.training.losses import LossWeights
 from housestyle.training.recipe import HOUSE, PAPER, RECIPES, fastest_precision
 
 
@@ -49,6 +52,41 @@ class TestRecipes:
         assert fastest_precision(torch.device("cuda")) == "bf16"
 
 
+class TestRanges:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("iterations", 0),
+            ("seed", -1),
+            ("batch", 0),
+            ("crop", 31),
+            ("style_size", 0),
+            ("longest_gap", 0),
+            ("longest_gap", 3),
+            ("precision", "fp16"),
+        ],
+    )
+    def test_setting_out_of_range_is_named(self, name, value):
+        with pytest.raises(UsageError, match=name):
+            replace(HOUSE, **{name: value})
+
+    @pytest.mark.parametrize("weight", [-1.0, math.inf, math.nan])
+    @pytest.mark.parametrize("name", ["content", "temporal"])
+    def test_weight_out_of_range_is_named(self, name, weight):
+        with pytest.raises(UsageError, match=f"the {name} weight"):
+            replace(HOUSE, weights=replace(HOUSE.weights, **{name: weight}))
+
+    @pytest.mark.parametrize("share", [-0.1, 1.1, math.nan])
+    @pytest.mark.parametrize("name", ["compression", "overlays", "synthetic"])
+    def test_share_out_of_range_is_named(self, name, share):
+        with pytest.raises(UsageError, match=name):
+            replace(HOUSE, disturbances=replace(HOUSE.disturbances, **{name: share}))
+
+    def test_smallest_settings_are_allowed(self):
+        least = {"iterations": 1, "seed": 0, "batch": 1, "crop": 32, "style_size": 64}
+        replace(HOUSE, **least, weights=LossWeights(*5 * [0.0]), disturbances=Disturbances())
+
+
 class TestTemporalRamp:
     def test_weight_rises_from_nothing(self):
         settings = replace(HOUSE, iterations=100, temporal_ramp=0.5)
@@ -61,7 +99,7 @@ class TestTemporalRamp:
             at = HOUSE.weights_at(step)
             assert replace(at, temporal=HOUSE.weights.temporal) == HOUSE.weights
 
-    @pytest.mark.parametrize("step", [1, 50, 99])
+    @pytest.mark.parametrize("step", [0, 50, 99])
     def test_none(self, step):
         settings = replace(HOUSE, iterations=100, temporal_ramp=0.0)
         assert settings.weights_at(step) == settings.weights

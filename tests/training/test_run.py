@@ -13,9 +13,11 @@ from housestyle.core.style import Style
 from housestyle.training import run as training_run
 from housestyle.training.disturbance import Example
 from housestyle.training.footage import Footage
+from housestyle.training.losses import HybridLoss, style_loss
 from housestyle.training.processes import Processes
 from housestyle.training.run import Run, split
 
+PARTS = [field.name for field in dataclasses.fields(HybridLoss)]
 LONE = Processes(0, 1, torch.device("cpu"))
 
 
@@ -62,6 +64,28 @@ class TestParent:
         families = [run(str(n), iterations=1, **c).family for n, c in enumerate(changes)]
         assert families[0] == families[1]
         assert len(set(families)) == 3
+
+
+class TestLoss:
+    def test_weighted_sum_is_that_of_the_step_with_style_in_units_of_footage(self, material, quick):
+        run = Run(material, quick, LONE)
+        for _ in run.steps():
+            pass
+        assert run.style_unit > 10  # or the test would say nothing
+        for step, row in enumerate(run.history):
+            weights = vars(quick.weights_at(step))
+            parts = row[:-1] * torch.tensor([weights[name] for name in PARTS])
+            parts[PARTS.index("style")] /= run.style_unit
+            torch.testing.assert_close(row[-1], parts.sum())
+
+    def test_footage_itself_has_a_style_loss_of_one_unit(self, material, quick):
+        run = Run(material, quick, LONE)
+        seen = [run.sampler.draw(random).frames for random in [np.random.default_rng(0)] * 2]
+        losses = [style_loss(run.loss_network(frames), run.grams) / 2 for frames in seen]
+        assert (sum(losses) / 2).item() == pytest.approx(run.style_unit, rel=1e-4)
+
+    def test_absolute(self, material, quick):
+        assert Run(material, dataclasses.replace(quick, relative_style=False), LONE).style_unit == 1
 
 
 class TestExamples:
