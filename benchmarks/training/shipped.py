@@ -1,11 +1,11 @@
-"""Train the styles that ship and their twins, by the command that anyone would use.
+"""Train the styles that ship, or their twins, by the command that anyone would use.
 
     python benchmarks/training/shipped.py --paintings FOLDER --clips FOLDER --loss-weights FILE
         [--only NAME ...] [--twins] [--device auto] [--dry-run]
 
-`wave` is trained from scratch, the others from it. A twin is the same run with temporal weight 0,
-from `wave`'s twin. Results go to the user's style library; what is good is copied to core/weights
-and benchmarks/twins by hand.
+A parent is trained from scratch, the eight styles from it. A twin is the same run with temporal
+weight 0, from the parent's twin. Results go to the user's style library; the parent lies in
+benchmarks/training, the eight in core/weights, the twins in benchmarks/twins.
 """
 
 from __future__ import annotations
@@ -14,28 +14,36 @@ import argparse
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-PARENT_STEPS = 1800
-CHILD_STEPS = 750
 
 
 @dataclass(frozen=True)
 class Shipped:
-    """A style that ships: the painting's file, and what is known about it."""
+    """A run: the painting's file, what is known about it, and the run's length."""
 
     name: str
     file: str
     title: str
     artist: str
     year: str
+    iterations: int = 750
+    style_scale: float = 1.25
 
 
+WAVE = Shipped(
+    "wave",
+    "great_wave.jpg",
+    "The Great Wave off Kanagawa",
+    "Katsushika Hokusai",
+    "c. 1831",
+    iterations=600,
+    style_scale=1.0,
+)
+PARENT = replace(WAVE, name="parent", iterations=1800)
 STYLES = (
-    Shipped(
-        "wave", "great_wave.jpg", "The Great Wave off Kanagawa", "Katsushika Hokusai", "c. 1831"
-    ),
+    PARENT,
+    WAVE,
     Shipped("starry-night", "starry_night.jpg", "The Starry Night", "Vincent van Gogh", "1889"),
     Shipped("scream", "the_scream.jpg", "The Scream", "Edvard Munch", "1893"),
     Shipped("udnie", "udnie.jpg", "Udnie", "Francis Picabia", "1913"),
@@ -57,12 +65,11 @@ STYLES = (
 def command(style: Shipped, options: argparse.Namespace, *, twin: bool) -> list[str]:
     """The training command of a style or of its twin."""
     suffix = "-twin" if twin else ""
-    first = style is STYLES[0]
     words = ["train", str(options.paintings / style.file), "--clips", str(options.clips)]
     words += ["--name", style.name + suffix]
-    words += [] if first else ["--from", STYLES[0].name + suffix]
-    words += ["--iterations", str(PARENT_STEPS if first else CHILD_STEPS), "--seed", "1"]
-    words += [] if first else ["--style-scale", "1.25"]
+    words += [] if style is PARENT else ["--from", PARENT.name + suffix]
+    words += ["--iterations", str(style.iterations), "--seed", "1"]
+    words += ["--style-scale", str(style.style_scale)]
     words += ["--temporal-weight", "0"] if twin else []
     words += ["--loss-weights", str(options.loss_weights), "--device", options.device]
     words += ["--title", style.title, "--artist", style.artist, "--year", style.year]
