@@ -5,7 +5,7 @@ import itertools
 import math
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -222,6 +222,16 @@ class TestDivergence:
         monkeypatch.setattr(training_run, "hybrid_loss", runaway(5, math.nan))
         with pytest.raises(TrainingError, match="at step 20"):
             run(iterations=100)
+
+    @pytest.mark.parametrize(("factor", "saved"), [(7, True), (100, False)])
+    def test_newest_step_is_judged_by_itself(self, material, quick, tmp_path, factor, saved):
+        """Scenes differ by seven times, measured; a network that has just died by more."""
+        run = Run(material, quick, LONE)
+        run.history = [torch.ones(6)] * 100 + [factor * torch.ones(6)]
+        expected = nullcontext() if saved else pytest.raises(TrainingError, match="runs away")
+        with expected:
+            run.save(tmp_path / CHECKPOINT)
+        assert (tmp_path / CHECKPOINT).exists() == saved
 
     def test_interrupted_just_then_saves_nothing(self, run, tmp_path, monkeypatch):
         monkeypatch.setattr(training_run, "hybrid_loss", runaway(1, math.nan))
