@@ -126,7 +126,7 @@ def test_disk_that_fills_up(serve, published, target, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("housestyle.training.download.save_file", full)
+    monkeypatch.setattr("housestyle.training.download.save_tensors", full)
     with pytest.raises(TrainingError, match="can't be written: No space left") as caught:
         download_tensors(serve(published), NAMES, target)
     assert caught.value.hint == "is the disk full?"
