@@ -122,7 +122,7 @@ def quick() -> TrainingSettings:
     return replace(
         HOUSE,
         iterations=3,
-        crop=48,
+        crop=32,
         style_size=64,
         network=NetworkSpec(channels=(4, 6, 8), residual_blocks=1),
         precision="fp32",
