@@ -6,11 +6,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
 def held_back() -> Iterator[Callable[[], None]]:
-    """Let SIGINT and SIGTERM wait.
+    """Let the first SIGINT or SIGTERM wait; a second one, sent because nothing happens, does not.
 
     Yields:
         A function that lets in what has arrived, as KeyboardInterrupt.
@@ -25,9 +26,13 @@ def held_back() -> Iterator[Callable[[], None]]:
         if arrived:
             raise KeyboardInterrupt
 
+    def hold_back(number: int, _frame: FrameType | None) -> None:
+        arrived.append(number)
+        if len(arrived) > 1:
+            let_in()
+
     before = {
-        number: signal.signal(number, lambda which, _frame: arrived.append(which))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, hold_back) for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
         yield let_in

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import resource
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,18 +109,22 @@ class TestFile:
 
 
 class TestCannotBeWritten:
-    @pytest.fixture
+    @contextmanager
     def small_disk(self):
-        """No file may grow beyond 4 KiB."""
+        """No file may grow beyond 4 KiB; not longer than needed, as pytest's own output is one."""
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-        yield
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    def test_full_disk_keeps_the_one_before(self, path, request):
+    def test_full_disk_keeps_the_one_before(self, path):
         make_checkpoint(3).save(path)
-        request.getfixturevalue("small_disk")
-        with pytest.raises(TrainingError, match="can't be written") as caught:
+        with (
+            self.small_disk(),
+            pytest.raises(TrainingError, match="can't be written") as caught,
+        ):
             make_checkpoint(4, size=4096).save(path)
         assert caught.value.path == path
         assert len(str(caught.value).splitlines()) == 1

@@ -43,3 +43,13 @@ def test_outside_of_the_main_thread_there_is_nothing_to_hold_back():
     thread.start()
     thread.join()
     assert reached
+
+
+def test_second_signal_gets_through_a_step_that_hangs():
+    passed = []
+    with pytest.raises(KeyboardInterrupt), held_back():
+        signal.raise_signal(signal.SIGINT)
+        passed.append("the first")
+        signal.raise_signal(signal.SIGINT)
+        passed.append("the second")
+    assert passed == ["the first"]
