@@ -51,15 +51,23 @@ def visibility_mask(flow: Tensor, flow_back: Tensor) -> Tensor:
     dx = F.pad(flow[..., :, 1:] - flow[..., :, :-1], (0, 1)).square().sum(1)
     dy = F.pad(flow[..., 1:, :] - flow[..., :-1, :], (0, 0, 0, 1)).square().sum(1)
     boundary = dx + dy > 0.01 * flow.square().sum(1) + 0.002
-    visible = ~(occluded | boundary | _outside(flow))
+    visible = inside(flow) & ~(occluded | boundary)
     return visible.unsqueeze(1).to(flow.dtype)
 
 
-def _outside(flow: Tensor) -> Tensor:
+def inside(flow: Tensor) -> Tensor:
+    """Which pixels come from within the other frame.
+
+    Args:
+        flow: (N, 2, H, W) pixels, from the current frame into the other.
+
+    Returns:
+        (N, H, W) bool.
+    """
     height, width = flow.shape[-2:]
     x = flow[:, 0] + torch.arange(width, device=flow.device).view(1, 1, -1)
     y = flow[:, 1] + torch.arange(height, device=flow.device).view(1, -1, 1)
-    return (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
 def temporal_error(current: Tensor, other: Tensor, flow: Tensor, mask: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.consistency import warp
+from ..core.consistency import inside, warp
 from .motion import synthetic_motion
 from .sampler import Pair
 
@@ -131,10 +131,7 @@ def _warped(pair: Pair, random: np.random.Generator) -> Pair:
     still = pair.frames[:1]
     height, width = still.shape[-2:]
     flow = torch.from_numpy(synthetic_motion(height, width, random)).permute(2, 0, 1)[None]
-    x = flow[:, 0] + torch.arange(width)
-    y = flow[:, 1] + torch.arange(height).view(-1, 1)
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    return Pair(torch.cat((still, warp(still, flow))), flow, inside[:, None].float())
+    return Pair(torch.cat((still, warp(still, flow))), flow, inside(flow)[:, None].float())
 
 
 def _compressed(frames: Tensor, quality: int) -> Tensor:

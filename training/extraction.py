@@ -20,13 +20,13 @@ from ..core.consistency import warp
 from ..core.errors import MediaError
 from ..core.media import display_matrix, open_clip, picture_stream
 from .bars import Bars, find_bars
-from .motion import FlowEstimator, Motion
+from .motion import FlowEstimator, Motion, nchw
 
 # The paper's training size; longer side, so that portrait clips train at the same scale.
 LONG_SIDE = 640
 # How many pairs of a clip are looked at, by the number of frames between them.
 PAIRS_PER_CLIP = {1: 24, 2: 8, 4: 8}
-# Below this deviation instance normalisation divides by almost nothing and gradients explode.
+# A flat crop has nothing to paint; with the paper's normalisation its gradients explode, too.
 LEAST_DEVIATION = 0.03
 # On skies and asphalt the flow often has nothing to hold on to.
 LEAST_VISIBLE = 0.5
@@ -192,7 +192,7 @@ def _unusable(frames: Pixels) -> str | None:
 def _unexplained(frames: Pixels, motion: Motion) -> float:
     """Mean change, of 1, that is left when motion is taken away."""
     pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
-    moved = warp(pixels[:1], torch.from_numpy(motion.flow).permute(2, 0, 1)[None])
+    moved = warp(pixels[:1], nchw(motion.flow))
     return (pixels[1] - moved[0]).abs().mean().item()
 
 

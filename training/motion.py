@@ -56,11 +56,12 @@ class FlowEstimator:
         # The estimator starts from its last result where it can: two calls must not share it.
         flow = self._dis.calc(grey[1], grey[0], None)
         back = self._dis.calc(grey[0], grey[1], None)
-        mask = visibility_mask(_nchw(flow), _nchw(back))
+        mask = visibility_mask(nchw(flow), nchw(back))
         return Motion(flow=flow, visible=mask[0, 0].numpy() > 0)
 
 
-def _nchw(flow: NDArray[np.float32]) -> torch.Tensor:
+def nchw(flow: NDArray[np.float32]) -> torch.Tensor:
+    """(H, W, 2) to (1, 2, H, W)."""
     return torch.from_numpy(flow).permute(2, 0, 1).unsqueeze(0)
 
 

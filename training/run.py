@@ -92,10 +92,10 @@ class Run:
         with processes.first_alone():  # fills the cache that the others read
             found = survey_footage(material.clips, least_side=settings.crop)
         self.report = footage_report(found)
-        self.footage, self.held_out = split(usable_footage(found, material.clips))
-        self.sampler = PairSampler(
-            self.footage, crop=settings.crop, longest_gap=settings.longest_gap
-        )
+        footage, self.held_out = split(usable_footage(found, material.clips))
+        # Noted now: files may be gone when a checkpoint is written.
+        self._names = [_names(clips, material.clips) for clips in (footage, self.held_out)]
+        self.sampler = PairSampler(footage, crop=settings.crop, longest_gap=settings.longest_gap)
         calibration = self._calibration()
         self.loss_network.rescale(calibration)
         self.loss_network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -220,20 +220,12 @@ class Run:
             "settings": self.settings.to_json(),
             "painting_sha256": self.painting_sha256,
             "loss_network_sha256": self.loss_network.digest,
-            "footage": self._names(self.footage),
-            "held_out": self._names(self.held_out),
+            "footage": self._names[0],
+            "held_out": self._names[1],
             "family": self.family,
             "parent": {"name": parent.name, "digest": parent.digest} if parent else None,
             "processes": self.processes.count,
         }
-
-    def _names(self, footage: list[Footage]) -> list[str]:
-        """Clips by name, with their sizes: the same names may come with other contents."""
-        return [
-            f"{clip.path.relative_to(self.material.clips).as_posix()}, "
-            f"{clip.path.stat().st_size} bytes, {len(clip.pairs)} pairs"
-            for clip in footage
-        ]
 
     def style(self, name: str, command: str) -> Style:
         """The style as trained so far, measured on the footage that was kept back."""
@@ -282,3 +274,12 @@ def split(footage: list[Footage]) -> tuple[list[Footage], list[Footage]]:
     held_out = footage[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY] or footage[-1:]
     rest = [clip for clip in footage if clip not in held_out]
     return rest or footage, held_out
+
+
+def _names(footage: list[Footage], folder: Path) -> list[str]:
+    """Clips by name, with their sizes: the same names may come with other contents."""
+    return [
+        f"{clip.path.relative_to(folder).as_posix()}, {clip.path.stat().st_size} bytes, "
+        f"{len(clip.pairs)} pairs"
+        for clip in footage
+    ]

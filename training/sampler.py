@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core.errors import TrainingError
@@ -29,16 +31,24 @@ class Pair:
     flow: Tensor
     mask: Tensor
 
+    @classmethod
+    def of(
+        cls, frames: NDArray[np.uint8], flow: NDArray[np.float32], visible: NDArray[np.bool_]
+    ) -> Self:
+        """Of (2, H, W, 3) RGB, (H, W, 2) pixels and (H, W)."""
+        return cls(
+            frames=torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255,
+            flow=torch.from_numpy(flow).permute(2, 0, 1)[None],
+            mask=torch.from_numpy(visible)[None, None].float(),
+        )
+
 
 def to_pair(record: np.void, rows: slice = slice(None), columns: slice = slice(None)) -> Pair:
     """A record of `Footage.pairs`, whole or cropped, as tensors."""
-    frames = record["frames"][:, rows, columns].copy()
-    flow = record["flow"][rows, columns].astype(np.float32)
-    visible = record["visible"][rows, columns].astype(np.float32)
-    return Pair(
-        frames=torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255,
-        flow=torch.from_numpy(flow).permute(2, 0, 1)[None],
-        mask=torch.from_numpy(visible)[None, None],
+    return Pair.of(
+        record["frames"][:, rows, columns].copy(),
+        record["flow"][rows, columns].astype(np.float32),
+        record["visible"][rows, columns].copy(),
     )
 
 

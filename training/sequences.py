@@ -11,21 +11,18 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from ..core.consistency import visibility_mask
-from ..core.errors import MediaError, TrainingError
+from ..core.errors import MediaError
 from ..core.media import find_clips
+from .extraction import LONG_SIDE, Pixels
 from .footage import Footage, find_pictures, load_footage
 from .ground_truth import GroundTruth, find_ground_truth, read_flo
-from .motion import FlowEstimator
+from .motion import FlowEstimator, nchw
+from .pictures import open_picture
 from .sampler import Pair, to_pair
 
 PAIRS_PER_SEQUENCE = 8
-LONG_SIDE = 640
-
-Pixels = NDArray[np.uint8]
 _NUMBERED = re.compile(r"(.*?)(\d+)")
 
 
@@ -139,7 +136,7 @@ def _of_pictures(
     def read(previous: Path, current: Path) -> Pair:
         frames = _pictures(previous, current, long_side)
         motion = estimate(frames[0], frames[1])
-        return _pair(frames, motion.flow, motion.visible)
+        return Pair.of(frames, motion.flow, motion.visible)
 
     return [
         FrameSequence(
@@ -160,8 +157,8 @@ def _of_ground_truth(folder: Path, truths: list[GroundTruth], pairs: int) -> lis
             raise MediaError(f"is {sizes[0]}, its frames are {sizes[1]}", path=truth.flo)
         # Ground truth has one direction; what is occluded only shows in the flow back.
         back = estimate(frames[1], frames[0]).flow
-        visible = visibility_mask(_nchw(flow), _nchw(back))[0, 0].numpy() > 0
-        return _pair(frames, flow, visible & known)
+        visible = visibility_mask(nchw(flow), nchw(back))[0, 0].numpy() > 0
+        return Pair.of(frames, flow, visible & known)
 
     scenes: defaultdict[str, list[GroundTruth]] = defaultdict(list)
     for truth in truths:
@@ -171,18 +168,6 @@ def _of_ground_truth(folder: Path, truths: list[GroundTruth], pairs: int) -> lis
         FrameSequence(name, tuple(partial(read, scene[i]) for i in _spread(len(scene), pairs)))
         for name, scene in scenes.items()
     ]
-
-
-def _pair(frames: Pixels, flow: NDArray[np.float32], visible: NDArray[np.bool_]) -> Pair:
-    return Pair(
-        frames=torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255,
-        flow=_nchw(flow),
-        mask=torch.from_numpy(visible)[None, None].float(),
-    )
-
-
-def _nchw(flow: NDArray[np.float32]) -> torch.Tensor:
-    return torch.from_numpy(flow).permute(2, 0, 1)[None]
 
 
 def _pictures(other: Path, current: Path, long_side: int | None = None) -> Pixels:
@@ -195,17 +180,9 @@ def _pictures(other: Path, current: Path, long_side: int | None = None) -> Pixel
 
 
 def _picture(path: Path, long_side: int | None) -> Pixels:
-    try:
-        from PIL import Image  # noqa: PLC0415  an extra: only training needs it
-    except ImportError as error:
-        raise TrainingError(
-            "reading pictures needs Pillow", hint="pip install 'housestyle[train]'"
-        ) from error
-    try:
-        with Image.open(path) as file:
-            picture = file.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise MediaError(f"can't be read as a picture: {error}", path=path) from error
+    picture = open_picture(path).convert("RGB")
+    from PIL.Image import Resampling  # noqa: PLC0415  an extra, there since open_picture
+
     scale = min(1.0, (long_side or max(picture.size)) / max(picture.size))
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return np.asarray(picture.resize(size, Image.Resampling.BOX))
+    return np.asarray(picture.resize(size, Resampling.BOX))

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..core.consistency import warp
-from ..core.errors import TrainingError
+from ..core.consistency import inside, warp
+from ..core.errors import MediaError
 from . import extraction
 from .extraction import LEAST_DEVIATION, LEAST_SIDE, Extraction, Pixels, join, pair_record
-from .motion import Motion, camera_motion, synthetic_motion
+from .motion import Motion, camera_motion, nchw, synthetic_motion
+from .pictures import open_picture
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 # Half of them under a camera that pans, zooms and rolls, half smoothly warped.
@@ -43,32 +44,21 @@ def extract_picture(path: Path) -> Extraction:
 def _read(path: Path) -> Pixels | None:
     """(H, W, 3) RGB, scaled as clips are; None where it can't be read."""
     try:
-        from PIL import Image, ImageOps  # noqa: PLC0415  an extra: only training needs it
-    except ImportError as error:
-        raise TrainingError(
-            "reading pictures needs Pillow", hint="pip install 'housestyle[train]'"
-        ) from error
-    try:
-        with Image.open(path) as file:
-            picture = ImageOps.exif_transpose(file)
-            if picture.mode.startswith("I"):
-                # Pillow clips 16 bit grey to 8 bit instead of scaling it.
-                picture = Image.fromarray((np.asarray(picture) / 257).round().astype(np.uint8))
-            picture = picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        picture = open_picture(path).convert("RGB")
+    except MediaError:
         return None
+    from PIL.Image import Resampling  # noqa: PLC0415  an extra, there since open_picture
+
     scale = extraction.LONG_SIDE / max(picture.size)
     shape = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return np.asarray(picture.resize(shape, Image.Resampling.BOX if scale < 1 else None))
+    return np.asarray(picture.resize(shape, Resampling.BOX if scale < 1 else None))
 
 
 def _moved(still: Pixels, flow: NDArray[np.float32]) -> NDArray[np.void]:
     """The still, then what the flow makes of it; the flow is exact, as records keep it."""
     flow = flow.astype(np.float16).astype(np.float32)
     pixels = torch.from_numpy(still.copy()).permute(2, 0, 1)[None].float()
-    moved = warp(pixels, torch.from_numpy(flow).permute(2, 0, 1)[None])
+    moved = warp(pixels, nchw(flow))
     current = moved[0].permute(1, 2, 0).round().numpy().astype(np.uint8)
-    height, width = still.shape[:2]
-    x, y = flow[..., 0] + np.arange(width), flow[..., 1] + np.arange(height)[:, None]
-    visible = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    visible = inside(nchw(flow))[0].numpy()
     return pair_record(np.stack((still, current)), Motion(flow, visible))
