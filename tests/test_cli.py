@@ -23,6 +23,7 @@ from housestyle.batch.encode import CODECS
 from housestyle.batch.plan import CONTAINERS
 from housestyle.cli import main
 from housestyle.core.stylizer import Precision
+from housestyle.training.recipe import RECIPES
 
 SCHEMA = Path(__file__).parents[1] / "docs" / "events.schema.json"
 COMMAND = [sys.executable, "-m", "housestyle"]
@@ -193,6 +194,7 @@ DISK_FULL = """
 import json, resource, sys
 from housestyle.cli import main
 from housestyle.core.stylizer import Precision
+from housestyle.training.recipe import RECIPES
 for limit in json.loads(sys.argv[1]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     print("limit", limit, main(sys.argv[2:]), flush=True)
@@ -337,6 +339,7 @@ def test_the_choices_are_those_of_the_tables():
     assert ("auto", *CODECS) == cli.CODECS
     assert CONTAINERS == cli.CONTAINERS
     assert get_args(Precision) == cli.PRECISIONS
+    assert tuple(RECIPES) == cli.RECIPES
 
 
 def test_what_nobody_foresaw_is_one_line(monkeypatch, capsys):
