@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Upsampling = Literal["nearest", "transposed"]
+Downsampling = Literal["blurred", "strided"]
+Upsampling = Literal["bilinear", "nearest", "transposed"]
 Normalization = Literal["residual", "everywhere", "none"]
 
 
@@ -31,7 +32,8 @@ class NetworkSpec:
     Attributes:
         channels: Widths at full, half and quarter resolution.
         residual_blocks: Residual blocks at quarter resolution.
-        upsampling: "nearest" (resize + convolution) or "transposed" convolution.
+        downsampling: "blurred" (low-pass, then convolution) or "strided" convolution.
+        upsampling: "bilinear" or "nearest" (resize + convolution), or "transposed" convolution.
         norm_epsilon: Added to the variance in every instance normalisation.
         normalization: Where instance normalisation is: only inside the "residual" branches,
             "everywhere" (the paper's Table 1), or "none".
@@ -42,7 +44,8 @@ class NetworkSpec:
 
     channels: tuple[int, int, int] = (16, 32, 48)
     residual_blocks: int = 5
-    upsampling: Upsampling = "nearest"
+    downsampling: Downsampling = "blurred"
+    upsampling: Upsampling = "bilinear"
     norm_epsilon: float = 0.1
     normalization: Normalization = "residual"
 
@@ -51,6 +54,8 @@ class NetworkSpec:
             raise ValueError(f"channels must be three widths from 1 to 1024, not {self.channels}")
         if not 0 <= self.residual_blocks <= 64:
             raise ValueError(f"residual_blocks must be 0 to 64, not {self.residual_blocks}")
+        if self.downsampling not in get_args(Downsampling):
+            raise ValueError(f"downsampling must be one of {get_args(Downsampling)}")
         if self.upsampling not in get_args(Upsampling):
             raise ValueError(f"upsampling must be one of {get_args(Upsampling)}")
         if self.normalization not in get_args(Normalization):
@@ -74,6 +79,7 @@ class NetworkSpec:
         Raises:
             ValueError, TypeError, KeyError: Fields are missing, unknown or out of range.
         """
+        fields = {"downsampling": "strided", **fields}
         spec = cls(**{**fields, "channels": tuple(fields["channels"])})
         if missing := asdict(spec).keys() - fields.keys():
             raise ValueError(f"lacks {min(missing)}")
@@ -87,12 +93,26 @@ class ConvBlock(nn.Module):
         self, inputs: int, outputs: int, spec: NetworkSpec, *, stride: int = 1, branch: bool = False
     ):
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, stride)
+        self.blurred = stride == 2 and spec.downsampling == "blurred"
+        self.conv = nn.Conv2d(inputs, outputs, 3, 1 if self.blurred else stride)
         self.norm = _normalization(outputs, spec, branch=branch)
 
     def forward(self, x: Tensor) -> Tensor:
         """Reflecting the border keeps it free of the dark frame that zeros would paint."""
+        if self.blurred:
+            x = halve(x)
         return self.norm(self.conv(F.pad(x, (1, 1, 1, 1), mode="reflect")))
+
+
+def halve(x: Tensor) -> Tensor:
+    """(N, C, H, W) to (N, C, H/2, W/2) through the binomial low-pass (1 3 3 1) / 8 on both axes.
+
+    What a stride alone would fold into other frequencies (aliasing) moves with the pixel grid and
+    not with the scene (Zhang 2019, "Making Convolutional Networks Shift-Invariant Again").
+    """
+    taps = torch.tensor((1.0, 3.0, 3.0, 1.0), dtype=x.dtype, device=x.device) / 8
+    kernel = (taps[:, None] * taps).expand(x.shape[1], 1, 4, 4)
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), kernel, stride=2, groups=x.shape[1])
 
 
 class UpsampleBlock(nn.Module):
@@ -100,7 +120,7 @@ class UpsampleBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, spec: NetworkSpec):
         super().__init__()
-        self.resize = spec.upsampling == "nearest"
+        self.resize = spec.upsampling if spec.upsampling != "transposed" else None
         self.conv = (
             nn.Conv2d(inputs, outputs, 3)
             if self.resize
@@ -111,7 +131,8 @@ class UpsampleBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C', 2H, 2W)."""
         if self.resize:
-            x = F.pad(F.interpolate(x, scale_factor=2.0), (1, 1, 1, 1), mode="reflect")
+            x = F.interpolate(x, scale_factor=2.0, mode=self.resize)
+            x = F.pad(x, (1, 1, 1, 1), mode="reflect")
         return self.norm(self.conv(x))
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core.consistency import inside, warp
-from .motion import synthetic_motion
+from .motion import nchw, shift_motion, synthetic_motion
 from .sampler import Pair
 
 JPEG_QUALITY = (15, 60)
@@ -33,12 +34,15 @@ class Disturbances:
             over it.
         synthetic: Share of pairs whose second frame is the first one, warped (compound
             regularisation, Wang et al. 2020): exact motion, nothing occluded.
+        shifted: Share of pairs whose second frame is the first one, moved by whole pixels: exact
+            without interpolation, so all that changes is where the pixel grid lies.
     """
 
     noise: float = 0.0
     compression: float = 0.0
     overlays: float = 0.0
     synthetic: float = 0.0
+    shifted: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,12 +104,15 @@ def disturbed(pairs: list[Pair], how: Disturbances, random: np.random.Generator)
 
 
 def _disturbed(pair: Pair, how: Disturbances, random: np.random.Generator) -> Example:
-    overlaid = random.random() < how.overlays
+    height, width = pair.frames.shape[-2:]
+    kind = random.random()
+    overlaid = kind < how.overlays
     if overlaid:
         pair = _still(pair)
-    elif random.random() < how.synthetic:
-        pair = _warped(pair, random)
-    height, width = pair.frames.shape[-2:]
+    elif kind < how.overlays + how.synthetic:
+        pair = _moved(pair, synthetic_motion(height, width, random))
+    elif kind < how.overlays + how.synthetic + how.shifted:
+        pair = _moved(pair, shift_motion(height, width, random))
     matte, overlay = _overlay(height, width, random) if overlaid else _nothing(height, width)
     seen = torch.cat((pair.frames[:1], matte * pair.frames[1:] + (1 - matte) * overlay))
     if random.random() < how.compression:
@@ -127,10 +134,8 @@ def _still(pair: Pair) -> Pair:
     return Pair(pair.frames[:1].expand(2, -1, -1, -1), flow, mask)
 
 
-def _warped(pair: Pair, random: np.random.Generator) -> Pair:
-    still = pair.frames[:1]
-    height, width = still.shape[-2:]
-    flow = torch.from_numpy(synthetic_motion(height, width, random)).permute(2, 0, 1)[None]
+def _moved(pair: Pair, motion: NDArray[np.float32]) -> Pair:
+    still, flow = pair.frames[:1], nchw(motion)
     return Pair(torch.cat((still, warp(still, flow))), flow, inside(flow)[:, None].float())
 
 

@@ -66,6 +66,9 @@ def find_weights(path: Path | None, *, download: bool = False) -> Path:
     return found
 
 
+LEAST_ACTIVATION = 0.25
+
+
 class LossNetwork(nn.Module):
     """VGG-19's activations, rescaled so that each filter's mean activation is about 1.
 
@@ -124,6 +127,8 @@ class LossNetwork(nn.Module):
     def rescale(self, batches: Iterable[Tensor]) -> None:
         """Divide every filter by its mean activation over real frames, and undo it one layer on.
 
+        Filters far less active than their layer's median are divided by a quarter of that.
+
         Args:
             batches: (N, 3, H, W) RGB in [0, 1], several.
         """
@@ -131,7 +136,8 @@ class LossNetwork(nn.Module):
         before = torch.ones(3, device=self.mean.device)
         for name, conv in self.convs.items():
             assert isinstance(conv, nn.Conv2d)
-            after = means[name].clamp_min(1e-3)
+            # A filter that hardly ever fires on these frames would drown out all the others.
+            after = means[name].clamp_min(LEAST_ACTIVATION * means[name].median().item())
             conv.weight *= before.view(1, -1, 1, 1) / after.view(-1, 1, 1, 1)
             assert conv.bias is not None
             conv.bias /= after

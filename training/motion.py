@@ -95,6 +95,21 @@ def _spline(size: int) -> NDArray[np.float64]:
     return spline
 
 
+def shift_motion(height: int, width: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """The whole frame by whole pixels, at most 10 along each axis.
+
+    Args:
+        height: Pixels.
+        width: Pixels.
+        random: What it depends on.
+
+    Returns:
+        (H, W, 2) float32, pixels, x then y, from current into previous.
+    """
+    shift = random.integers(-SHIFT, SHIFT, 2, endpoint=True).astype(np.float32)
+    return np.broadcast_to(shift, (height, width, 2)).copy()
+
+
 def camera_motion(height: int, width: int, random: np.random.Generator) -> NDArray[np.float32]:
     """A camera's pan, zoom and roll about the centre of the frame, exact by construction.
 

@@ -102,7 +102,12 @@ PAPER = TrainingSettings(
     recipe="paper",
     weights=LossWeights(content=4.0, style=1.0, total_variation=1e-4, temporal=2e3, overlay=0.0),
     relative_style=False,
-    network=NetworkSpec(upsampling="transposed", norm_epsilon=1e-5, normalization="everywhere"),
+    network=NetworkSpec(
+        downsampling="strided",
+        upsampling="transposed",
+        norm_epsilon=1e-5,
+        normalization="everywhere",
+    ),
     disturbances=Disturbances(),
     learning_rate=1e-3,
     last_rate=1.0,

@@ -30,7 +30,7 @@ from .processes import Processes
 from .recipe import TrainingSettings
 from .sampler import PairSampler, to_pair
 
-CALIBRATION_PAIRS = 16
+CALIBRATION_PAIRS = 64
 # Every tenth clip is kept back to measure on, as the paper keeps 9 of 91.
 HELD_OUT_EVERY = 10
 WATCHED = 20

@@ -12,9 +12,9 @@ from torch.overrides import TorchFunctionMode
 from housestyle.core.network import ConvBlock, NetworkSpec, StylizingNetwork
 
 SMALL = NetworkSpec(channels=(4, 6, 8), residual_blocks=2)
-UPSAMPLINGS = ["nearest", "transposed"]
+UPSAMPLINGS = ["bilinear", "nearest", "transposed"]
 NORMALIZATIONS = ["residual", "everywhere", "none"]
-PAPER = NetworkSpec(normalization="everywhere")
+PAPER = NetworkSpec(downsampling="strided", upsampling="nearest", normalization="everywhere")
 
 
 def network(spec: NetworkSpec = SMALL) -> StylizingNetwork:
@@ -41,6 +41,8 @@ class Recorder(TorchFunctionMode):
     def step(self, name: str, args: tuple, kwargs: dict) -> str | None:
         if name == "conv2d":
             outputs, inputs, *kernel = args[1].shape
+            if kwargs.get("groups", 1) > 1:
+                return f"low-pass {outputs} k{kernel} s{kwargs['stride']}"
             return f"conv {inputs}-{outputs} k{kernel} s{args[3][0]} p{args[4][0]}"
         if name == "conv_transpose2d":
             inputs, outputs, *kernel = args[1].shape
@@ -96,14 +98,18 @@ class TestTable1:
             *nearest[-4:],
         ]
 
-    def test_residual_normalisation_is_in_the_branches_alone(self):
+    def test_the_house_network(self):
+        """Every change of resolution goes through a filter; normalisation is in the branches."""
+        halve = ("pad reflect (1, 1, 1, 1)", "low-pass {} k[4, 4] s2")
         assert layers(NetworkSpec()) == [
             *conv(3, 16, "relu"),
-            *conv(16, 32, "relu", stride=2),
-            *conv(32, 48, "relu", stride=2),
+            *[step.format(16) for step in halve],
+            *conv(16, 32, "relu"),
+            *[step.format(32) for step in halve],
+            *conv(32, 48, "relu"),
             *5 * [*conv(48, 48, "IN", "relu"), *conv(48, 48, "IN", "skip")],
-            *["nearest x2.0", *conv(48, 32, "relu")],
-            *["nearest x2.0", *conv(32, 16, "relu")],
+            *["bilinear x2.0", *conv(48, 32, "relu")],
+            *["bilinear x2.0", *conv(32, 16, "relu")],
             *conv(16, 3, "tanh"),
         ]
 
@@ -241,7 +247,8 @@ class TestSpec:
             {"channels": (16, 32, 1025)},
             {"residual_blocks": -1},
             {"residual_blocks": 65},
-            {"upsampling": "bilinear"},
+            {"upsampling": "bicubic"},
+            {"downsampling": "pooled"},
             {"norm_epsilon": 0.0},
             {"norm_epsilon": 101.0},
             {"norm_epsilon": float("nan")},
@@ -253,7 +260,8 @@ class TestSpec:
             NetworkSpec(**wrong)
 
     @pytest.mark.parametrize(
-        "spec", [NetworkSpec(), SMALL, NetworkSpec((1, 2, 3), 0, "transposed", 100.0, "none")]
+        "spec",
+        [NetworkSpec(), SMALL, NetworkSpec((1, 2, 3), 0, "strided", "transposed", 100.0, "none")],
     )
     def test_json_round_trip(self, spec):
         assert NetworkSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
