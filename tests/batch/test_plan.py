@@ -36,6 +36,11 @@ def planned(inputs: list[Path], output: Path | None = None, **options) -> dict[s
     }
 
 
+def planned_below(top: Path, inputs: list[Path], output: Path, **options) -> dict[str, str]:
+    jobs = plan(inputs, output, style_name="wave", **options)
+    return {str(j.source.relative_to(top)): str(j.output.relative_to(top)) for j in jobs}
+
+
 def test_beside_the_clip(tree):
     root = tree("a.mp4")
     assert planned([root / "a.mp4"]) == {"in/a.mp4": "in/a.wave.mp4"}
@@ -122,11 +127,36 @@ def test_a_second_run_finds_the_same_work(tree):
     assert plan([root], None, style_name="wave") == first
 
 
-def test_two_clips_of_one_name_are_refused(tree, tmp_path):
-    root = tree("x/a.mp4", "y/a.mp4")
-    with pytest.raises(UsageError, match="one file") as caught:
-        plan([root / "x/a.mp4", root / "y/a.mp4"], tmp_path / "out", style_name="wave")
-    assert str(tmp_path / "out" / "a.mp4") in str(caught.value)
+def test_inputs_of_one_name_keep_the_folders_that_tell_them_apart(tree, tmp_path):
+    root = tree("card1/a.mp4", "card2/a.mp4", "card2/b.mp4")
+    inputs = [root / "card1/a.mp4", root / "card2/a.mp4", root / "card2/b.mp4"]
+    assert planned_below(tmp_path, inputs, tmp_path / "out") == {
+        "in/card1/a.mp4": "out/card1/a.mp4",
+        "in/card2/a.mp4": "out/card2/a.mp4",
+        "in/card2/b.mp4": "out/b.mp4",
+    }
+
+
+def test_folders_of_one_name_keep_the_folders_that_tell_them_apart(tree, tmp_path):
+    root = tree("card1/DCIM/x/a.mp4", "card2/DCIM/x/a.mp4", "card3/dcim/a.mp4")
+    inputs = [root / "card1/DCIM", root / "card2/DCIM", root / "card3/dcim"]
+    assert planned_below(tmp_path, inputs, tmp_path / "out", recursive=True) == {
+        "in/card1/DCIM/x/a.mp4": "out/card1/DCIM/x/a.mp4",
+        "in/card2/DCIM/x/a.mp4": "out/card2/DCIM/x/a.mp4",
+        "in/card3/dcim/a.mp4": "out/card3/dcim/a.mp4",
+    }
+
+
+@pytest.mark.parametrize("pair", [("a.mp4", "A.mp4"), ("caf\u00e9.mp4", "cafe\u0301.mp4")])
+def test_names_that_a_file_system_may_take_for_one_are_numbered(tree, tmp_path, pair):
+    root = tree(*pair)
+    if len(list(root.iterdir())) == 1:
+        pytest.skip("this one does")
+    first, second = sorted(pair)
+    assert planned([root], tmp_path / "out") == {
+        f"in/{first}": f"out/{first}",
+        f"in/{second}": f"out/{Path(second).stem}.2.mp4",
+    }
 
 
 def test_a_clip_named_twice_is_done_once(tree):
@@ -134,19 +164,64 @@ def test_a_clip_named_twice_is_done_once(tree):
     assert len(plan([root / "a.mp4", root], None, style_name="wave")) == 2
 
 
+@pytest.mark.parametrize("spelling", ["in", "./in", "in/../in", "{absolute}"])
+def test_a_clip_named_twice_in_another_spelling_is_done_once(tree, tmp_path, monkeypatch, spelling):
+    root = tree("a.mp4")
+    monkeypatch.chdir(tmp_path)
+    again = Path(spelling.format(absolute=root))
+    assert len(plan([Path("in/a.mp4"), again, again], Path("out"), style_name="wave")) == 1
+
+
 def test_no_two_jobs_write_one_file(tree, tmp_path):
     # "a.avi.mp4" is the name that "a.avi" gets to be told from "a.mpg".
     root = tree("a.avi", "a.mpg", "a.avi.mp4")
-    try:
-        jobs = plan([root], tmp_path / "out", style_name="wave")
-    except UsageError:
-        return
-    assert len({job.output for job in jobs}) == len(jobs)
+    assert planned([root], tmp_path / "out") == {
+        "in/a.avi": "out/a.avi.mp4",
+        "in/a.avi.mp4": "out/a.avi.2.mp4",
+        "in/a.mpg": "out/a.mpg.mp4",
+    }
+
+
+UGLY = [
+    *("a.mp4", "A.mp4", "a.MP4", "A.MOV", "a.mov.mp4", "a.2.mp4", "a.avi", "a.mpg", "a.avi.mp4"),
+    *("it's 50%.mp4", "-s.mp4", "two\nlines.mp4", " .mp4", "\u00fc.mp4", "u\u0308.mp4", "*.mkv"),
+    *("a.wave.mkv", "day/a.mp4", "DAY/a.mp4", "day/a.mp4.mov", "straße.mp4", "STRASSE.mp4"),
+]
+
+
+@pytest.mark.parametrize("options", [{}, {"container": "mkv"}, {"codec": "prores"}])
+@pytest.mark.parametrize("beside", [True, False])
+def test_ugly_names_never_share_an_output_nor_hit_a_source(tree, tmp_path, beside, options):
+    root = tree(*UGLY)
+    output = None if beside else tmp_path / "out"
+    jobs = plan([root], output, style_name="wave", recursive=True, **options)
+    outputs = {str(job.output).casefold() for job in jobs}
+    assert len(outputs) == len(jobs) >= len(list(root.rglob("*.*"))) - 1
+    assert not {job.output for job in jobs} & {job.source for job in jobs}
+    assert plan([root], output, style_name="wave", recursive=True, **options) == jobs
 
 
 def test_what_an_earlier_run_wrote_is_not_an_input(tree):
     root = tree("a.mp4", "a.wave.mp4", "b.webm", "b.wave.mkv")
     assert planned([root]) == {"in/a.mp4": "in/a.wave.mp4", "in/b.webm": "in/b.wave.mkv"}
+
+
+def test_what_an_earlier_run_wrote_is_not_an_input_whatever_its_kind(tree):
+    root = tree("a.mp4", "a.wave.mkv", "b.avi", "b.mpg", "b.avi.wave.mp4", "heat.wave.mp4")
+    assert planned([root]).keys() == {"in/a.mp4", "in/b.avi", "in/b.mpg", "in/heat.wave.mp4"}
+    assert planned([root / "a.mp4", root / "a.wave.mkv"]).keys() == {"in/a.mp4"}
+
+
+def test_a_link_keeps_its_own_name(tree, tmp_path):
+    root = tree("a.mp4")
+    link = tmp_path / "b.mp4"
+    try:
+        link.symlink_to(root / "a.mp4")
+    except OSError:
+        pytest.skip("no links here")
+    assert plan([link], tmp_path / "out", style_name="wave") == [
+        Job(link, tmp_path / "out" / "b.mp4")
+    ]
 
 
 def test_an_output_folder_inside_the_input_is_not_an_input(tree):
