@@ -15,24 +15,28 @@ from .frame import pixel_format as pixel_format_named
 def working_format(native: av.VideoFormat) -> PixelFormat:
     """The format of `PIXEL_FORMATS` that holds what a native format holds.
 
-    Packed, semi-planar and palette formats are repacked without loss; chroma that is subsampled
-    otherwise than 4:2:0 and 4:2:2 becomes 4:4:4; alpha and what lies below 12 bit are dropped.
+    Packed, semi-planar and palette formats are repacked without loss; grey with alpha becomes RGB
+    with alpha; chroma that is subsampled otherwise than 4:2:0 and 4:2:2 becomes 4:4:4; what lies
+    below 12 bit is dropped, and so is the transparency of a palette.
     """
     bits = max(component.bits for component in native.components)
     depth = next((depth for depth in (8, 10, 12) if bits <= depth), 12)
-    name = _layout(native) + ("" if depth == 8 else f"{depth}le")
-    return pixel_format_named(name)
+    layout = _layout(native)
+    if (layout, depth) == ("yuva420p", 12):  # FFmpeg has none
+        layout = "yuva422p"
+    return pixel_format_named(layout + ("" if depth == 8 else f"{depth}le"))
 
 
 def _layout(native: av.VideoFormat) -> str:
-    if native.is_rgb or native.has_palette or native.is_bayer:
-        return "gbrp"
     colours = [component for component in native.components if not component.is_alpha]
+    alpha = "a" if len(colours) < len(native.components) else ""
+    if native.is_rgb or native.has_palette or native.is_bayer:
+        return f"gbr{alpha}p"
     if len(colours) < 3:
-        return "gray"
+        return "gbrap" if alpha else "gray"
     luma, chroma = colours[0], colours[1]
     ratio = (-(-luma.width // chroma.width), -(-luma.height // chroma.height))
-    return {(2, 2): "yuv420p", (2, 1): "yuv422p"}.get(ratio, "yuv444p")
+    return f"yuv{alpha}{ {(2, 2): '420', (2, 1): '422'}.get(ratio, '444') }p"
 
 
 def from_av(
@@ -57,10 +61,7 @@ def from_av(
     form = pixel_format
     plain = "yuvj" + form.name[3:] if form.name.startswith("yuv") else form.name
     if picture.format.name not in (form.name, plain):
-        same_range = int(colour.range)
-        picture = picture.reformat(
-            format=form.name, src_color_range=same_range, dst_color_range=same_range
-        )
+        picture = _repacked(picture, form, int(colour.range))
     planes = tuple(
         _view(picture.planes[index], form, form.plane_shape(index, picture.width, picture.height))
         for index in range(form.plane_count)
@@ -74,6 +75,15 @@ def from_av(
         duration=duration,
         time_base=time_base,
         colour=colour,
+    )
+
+
+def _repacked(picture: av.VideoFrame, form: PixelFormat, same_range: int) -> av.VideoFrame:
+    if form.name == "gbrap12le" and not picture.format.name.startswith("gbrap12"):
+        # Straight from more than 12 bit, libswscale 9 makes clear pixels 8/4095 opaque.
+        picture = picture.reformat(format="rgba64le")
+    return picture.reformat(
+        format=form.name, src_color_range=same_range, dst_color_range=same_range
     )
 
 

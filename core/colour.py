@@ -41,9 +41,11 @@ def to_rgb(frame: Frame, *, device: torch.device | str = "cpu") -> Tensor:
 
     The planes are uploaded as they are and converted there. Chroma is interpolated bilinearly
     with the siting of ``frame.colour``. R'G'B' stays in the frame's own transfer and primaries;
-    what the format can code outside of [0, 1] is clamped.
+    what the format can code outside of [0, 1] is clamped. Alpha is left out; R'G'B' under it is
+    taken as it is coded.
     """
-    planes = [_upload(plane, device) for plane in frame.planes]
+    colours = frame.planes[: frame.pixel_format.colour_plane_count]
+    planes = [_upload(plane, device) for plane in colours]
     levels = _luma_levels(frame.pixel_format, frame.colour)
     if frame.pixel_format.family == "yuv":
         rgb = _rgb_of_chroma(planes[1], planes[2], frame)
@@ -66,13 +68,15 @@ def from_rgb(
 
     Args:
         rgb: (1, 3, H, W), any float dtype, on any device, in [0, 1].
-        like: Gives pts, duration and time base.
+        like: Gives pts, duration, time base, and alpha where the target has it: the same codes at
+            the same depth, stretched at another, opaque where ``like`` has none.
         pixel_format: Target format; that of ``like`` by default.
         colour: Target colour; that of ``like`` by default.
 
     Returns:
-        H × W frame of contiguous planes. Codes are rounded to nearest and clamped to the legal
-        range; chroma is filtered down to the siting of the colour.
+        H × W frame of contiguous planes, of alpha the plane of ``like`` itself. Codes are rounded
+        to nearest and clamped to the legal range; chroma is filtered down to the siting of the
+        colour.
 
     Raises:
         ColourError: The matrix does not fit the pixel format.
@@ -84,7 +88,10 @@ def from_rgb(
     meaning = colour or like.colour
     meaning.check_fits(target)
     return Frame(
-        planes=_planes(rgb.detach()[0].to(torch.float32), target, meaning),
+        planes=(
+            *_planes(rgb.detach()[0].to(torch.float32), target, meaning),
+            *_alpha_planes(like, target, (rgb.shape[2], rgb.shape[3])),
+        ),
         pixel_format=target,
         width=rgb.shape[3],
         height=rgb.shape[2],
@@ -195,6 +202,21 @@ def _planes(rgb: Tensor, pixel_format: PixelFormat, colour: Colour) -> tuple[np.
         _quantise(luma, levels, pixel_format),
         *(_quantise(component, chroma_levels, pixel_format) for component in chroma),
     )
+
+
+def _alpha_planes(
+    like: Frame, pixel_format: PixelFormat, shape: tuple[int, int]
+) -> tuple[np.ndarray, ...]:
+    """The alpha plane for a format that has one, else none."""
+    if not pixel_format.alpha:
+        return ()
+    top, alpha = 2**pixel_format.depth - 1, like.alpha
+    if alpha is None:
+        return (np.full(shape, top, pixel_format.dtype),)
+    if pixel_format.depth == like.pixel_format.depth:
+        return (alpha,)
+    stretched = np.rint(alpha * (top / (2**like.pixel_format.depth - 1)))
+    return (stretched.astype(pixel_format.dtype),)
 
 
 def _luma(rgb: Tensor, matrix: Matrix) -> Tensor:

@@ -87,12 +87,14 @@ class PixelFormat:
         family: What the planes hold: Y, Cb, Cr; or grey; or G, B, R in this order.
         depth: Bits per sample.
         chroma_shift: log2 of the horizontal and vertical chroma subsampling.
+        alpha: Whether a last plane holds opacity: full size, 0 to the highest code.
     """
 
     name: str
     family: Literal["yuv", "gray", "rgb"]
     depth: int
     chroma_shift: tuple[int, int] = (0, 0)
+    alpha: bool = False
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -101,7 +103,12 @@ class PixelFormat:
 
     @property
     def plane_count(self) -> int:
-        """Number of planes."""
+        """Number of planes, alpha included."""
+        return self.colour_plane_count + self.alpha
+
+    @property
+    def colour_plane_count(self) -> int:
+        """Number of planes, alpha left out."""
         return 1 if self.family == "gray" else 3
 
     def plane_shape(self, index: int, width: int, height: int) -> tuple[int, int]:
@@ -109,24 +116,30 @@ class PixelFormat:
 
         Chroma of an odd size is rounded up.
         """
-        across, down = self.chroma_shift if index > 0 else (0, 0)
+        across, down = self.chroma_shift if index in (1, 2) else (0, 0)
         return -(-height >> down), -(-width >> across)
 
 
-_LAYOUTS: dict[str, tuple[Literal["yuv", "gray", "rgb"], tuple[int, int]]] = {
-    "yuv420p": ("yuv", (1, 1)),
-    "yuv422p": ("yuv", (1, 0)),
-    "yuv444p": ("yuv", (0, 0)),
-    "gray": ("gray", (0, 0)),
-    "gbrp": ("rgb", (0, 0)),
+_LAYOUTS: dict[str, tuple[Literal["yuv", "gray", "rgb"], tuple[int, int], bool]] = {
+    "yuv420p": ("yuv", (1, 1), False),
+    "yuv422p": ("yuv", (1, 0), False),
+    "yuv444p": ("yuv", (0, 0), False),
+    "gray": ("gray", (0, 0), False),
+    "gbrp": ("rgb", (0, 0), False),
+    "yuva420p": ("yuv", (1, 1), True),
+    "yuva422p": ("yuv", (1, 0), True),
+    "yuva444p": ("yuv", (0, 0), True),
+    "gbrap": ("rgb", (0, 0), True),
 }
+_UNKNOWN_TO_FFMPEG = "yuva420p12le"
 
 
 def _all_formats() -> Iterator[PixelFormat]:
-    for layout, (family, chroma_shift) in _LAYOUTS.items():
+    for layout, (family, chroma_shift, alpha) in _LAYOUTS.items():
         for depth in (8, 10, 12):
             name = layout if depth == 8 else f"{layout}{depth}le"
-            yield PixelFormat(name, family, depth, chroma_shift)
+            if name != _UNKNOWN_TO_FFMPEG:
+                yield PixelFormat(name, family, depth, chroma_shift, alpha)
 
 
 PIXEL_FORMATS: dict[str, PixelFormat] = {format_.name: format_ for format_ in _all_formats()}
@@ -263,7 +276,8 @@ class Frame:
 
     Attributes:
         planes: One array per plane of shape ``pixel_format.plane_shape(index, width, height)`` and
-            dtype ``pixel_format.dtype``; rows may be padded, as strides. Y, Cb, Cr or G, B, R.
+            dtype ``pixel_format.dtype``; rows may be padded, as strides. Y, Cb, Cr or G, B, R,
+            then alpha where the format has it.
         pixel_format: Layout and depth of the planes.
         width: Pixels.
         height: Pixels.
@@ -306,6 +320,11 @@ class Frame:
                 f"plane {index} is {plane.shape} {plane.dtype}, "
                 f"{self.width}x{self.height} {self.pixel_format.name} needs {shape} {wanted}"
             )
+
+    @property
+    def alpha(self) -> np.ndarray | None:
+        """The opacity plane: 0 (clear) to ``2**depth - 1`` (opaque); None without one."""
+        return self.planes[-1] if self.pixel_format.alpha else None
 
     @property
     def time(self) -> Fraction:

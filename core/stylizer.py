@@ -99,7 +99,7 @@ class Stylizer:
         pixel_format: PixelFormat | None = None,
         colour: Colour | None = None,
     ) -> Frame:
-        """Stylize one `Frame`; its timing stays.
+        """Stylize one `Frame`; its timing and alpha stay, the colour under alpha is painted too.
 
         At strength 0 the very frame comes back if it has the wanted form already.
 

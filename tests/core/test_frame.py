@@ -56,16 +56,25 @@ class TestPixelFormat:
         shapes = [(plane.height, plane.width) for plane in theirs.planes]
         assert [ours.plane_shape(i, *size) for i in range(ours.plane_count)] == shapes
 
-    def test_there_are_five_layouts_at_three_depths(self):
-        assert len(PIXEL_FORMATS) == 15
+    def test_there_are_nine_layouts_at_three_depths(self):
+        assert len(PIXEL_FORMATS) == 26  # FFmpeg has no yuva420p12le
         assert {(f.depth, str(f.dtype)) for f in PIXEL_FORMATS.values()} == {
             (8, "uint8"),
             (10, "uint16"),
             (12, "uint16"),
         }
 
+    @pytest.mark.parametrize("name", PIXEL_FORMATS)
+    def test_alpha_is_the_last_plane_at_full_size(self, name):
+        ours, theirs = pixel_format(name), av.VideoFormat(name, 33, 21)
+        alphas = [component.plane for component in theirs.components if component.is_alpha]
+        assert alphas == ([ours.plane_count - 1] if ours.alpha else [])
+        assert ours.plane_count == ours.colour_plane_count + len(alphas)
+        if ours.alpha:
+            assert ours.plane_shape(ours.plane_count - 1, 33, 21) == (21, 33)
+
     def test_an_unknown_format_names_the_supported_ones(self):
-        with pytest.raises(ColourError, match=r"pixel format nv12 .*yuv420p, .*gbrp12le"):
+        with pytest.raises(ColourError, match=r"pixel format nv12 .*yuv420p, .*gbrap12le"):
             pixel_format("nv12")
 
 
@@ -156,6 +165,12 @@ class TestFrame:
     @pytest.mark.parametrize("name", PIXEL_FORMATS)
     def test_every_format_makes_a_frame(self, name):
         assert make_frame(name, 5, 3).pixel_format.name == name
+
+    @pytest.mark.parametrize("name", PIXEL_FORMATS)
+    def test_alpha_is_a_plane_or_none(self, name):
+        frame = make_frame(name)
+        expected = frame.planes[-1] if pixel_format(name).alpha else None
+        assert frame.alpha is expected
 
     def test_time_is_exact(self):
         assert make_frame().time == Fraction(3003, 30000)

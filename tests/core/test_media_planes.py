@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from housestyle.core.av_frame import from_av, to_av, working_format
-from housestyle.core.frame import PIXEL_FORMATS, Matrix, Range
+from housestyle.core.frame import PIXEL_FORMATS, Colour, Matrix, Range
 from housestyle.core.media import probe, read
+
+RATE = Fraction(1, 25)
 
 
 def native_frames(path: Path) -> list[av.VideoFrame]:
@@ -43,6 +46,16 @@ LOSSLESS = [
     ("ffv1", "gray12le"),
     ("ffv1", "gbrp10le"),
     ("ffv1", "gbrp12le"),
+    ("ffv1", "yuva420p"),
+    ("ffv1", "yuva422p"),
+    ("ffv1", "yuva444p"),
+    ("ffv1", "yuva420p10le"),
+    ("ffv1", "yuva422p10le"),
+    ("ffv1", "yuva444p10le"),
+    ("ffv1", "yuva422p12le"),
+    ("ffv1", "yuva444p12le"),
+    ("ffv1", "gbrap10le"),
+    ("ffv1", "gbrap12le"),
 ]
 
 
@@ -86,14 +99,41 @@ class TestPlanes:
         clip = write_clip(tmp_path / "c.mov", "png", name)
         video = probe(clip).video
         assert video.native_format == name
-        assert video.pixel_format.name == "gbrp"
+        assert video.pixel_format.name == ("gbrap" if name == "rgba" else "gbrp")
         assert video.colour.matrix == Matrix.RGB
         assert video.colour.range == Range.FULL
         assert video.has_alpha == (name == "rgba")
         for frame, native in zip(read(clip), native_frames(clip), strict=True):
             rgb = native.to_ndarray(format="rgb24") if name != "rgba" else native.to_ndarray()
-            for plane, channel in zip(frame.planes, (1, 2, 0), strict=True):
+            for plane, channel in zip(frame.planes, (1, 2, 0, 3), strict=name == "rgba"):
                 np.testing.assert_array_equal(plane, rgb[..., channel])
+
+    def test_grey_of_png_with_alpha(self, tmp_path, write_clip):
+        clip = write_clip(tmp_path / "c.mov", "png", "ya8")
+        assert probe(clip).video.native_format == "ya8"
+        for frame, native in zip(read(clip), native_frames(clip), strict=True):
+            packed = np.frombuffer(native.planes[0], np.uint8).reshape(32, -1)[:, :96]
+            for plane in frame.planes[:3]:
+                np.testing.assert_array_equal(plane, packed[:, 0::2])
+            np.testing.assert_array_equal(frame.alpha, packed[:, 1::2])
+
+    @pytest.mark.parametrize("name", ["rgba64be", "ya16be", "gbrap16le", "gbrap14le"])
+    def test_deep_alpha_becomes_twelve_bits_and_stays_clear_and_opaque(self, name):
+        native = av.VideoFrame(48, 32, name)
+        for level, expected in [(0, 0), (0xFFFF, 4095)]:
+            for plane in native.planes:
+                code = level >> (2 if "14" in name else 0)
+                plane.update(np.full(plane.buffer_size // 2, code, "<u2").tobytes())
+            frame = from_av(
+                native,
+                pixel_format=working_format(native.format),
+                colour=Colour(Matrix.RGB, Range.FULL),
+                pts=0,
+                duration=1,
+                time_base=RATE,
+            )
+            assert frame.pixel_format.name == "gbrap12le"
+            assert {int(code) for plane in frame.planes for code in plane.flat} == {expected}
 
     @pytest.mark.parametrize("range_", [1, 2])
     def test_semi_planar_is_taken_apart(self, tmp_path, range_, write_clip):
@@ -168,21 +208,32 @@ class TestPlanes:
 
 
 WORKING = {
-    "yuv420p": "yuv420p yuvj420p yuva420p nv12 nv21",
-    "yuv422p": "yuv422p yuvj422p yuva422p nv16 yuyv422 uyvy422 yvyu422",
-    "yuv444p": "yuv444p yuvj444p yuva444p nv24 vuya ayuv yuv411p yuv410p yuv440p uyyvyy411",
-    "yuv420p10le": "yuv420p10le yuv420p10be yuv420p9le yuva420p10le p010le",
-    "yuv422p10le": "yuv422p10le yuv422p9le p210le y210le nv20le yuva422p10le",
-    "yuv444p10le": "yuv444p10le yuva444p10le yuv440p10le xv30le p410le",
+    "yuv420p": "yuv420p yuvj420p nv12 nv21",
+    "yuv422p": "yuv422p yuvj422p nv16 yuyv422 uyvy422 yvyu422",
+    "yuv444p": "yuv444p yuvj444p nv24 yuv411p yuv410p yuv440p uyyvyy411",
+    "yuv420p10le": "yuv420p10le yuv420p10be yuv420p9le p010le",
+    "yuv422p10le": "yuv422p10le yuv422p9le p210le y210le nv20le",
+    "yuv444p10le": "yuv444p10le yuv440p10le xv30le p410le",
     "yuv420p12le": "yuv420p12le yuv420p14le yuv420p16le p016le p012le",
     "yuv422p12le": "yuv422p12le yuv422p16be y212le p216le",
-    "yuv444p12le": "yuv444p12le yuv444p16le ayuv64le yuva444p16le xv36le",
-    "gray": "gray ya8 monow monob",
+    "yuv444p12le": "yuv444p12le yuv444p16le xv36le",
+    "gray": "gray monow monob",
     "gray10le": "gray10le gray9le gray10be",
-    "gray12le": "gray12le gray14le gray16le gray16be ya16le grayf32le",
-    "gbrp": "gbrp gbrap rgb24 bgr24 rgba bgra argb abgr rgb0 0bgr pal8 rgb565le bgr8 bayer_rggb8",
-    "gbrp10le": "gbrp10le gbrp9le gbrap10le x2rgb10le x2bgr10le",
-    "gbrp12le": "gbrp12le gbrp14le gbrp16le rgb48le rgb48be rgba64le gbrpf32le gbrap16be",
+    "gray12le": "gray12le gray14le gray16le gray16be grayf32le",
+    "gbrp": "gbrp rgb24 bgr24 rgb0 0bgr pal8 rgb565le bgr8 bayer_rggb8",
+    "gbrp10le": "gbrp10le gbrp9le x2rgb10le x2bgr10le",
+    "gbrp12le": "gbrp12le gbrp14le gbrp16le rgb48le rgb48be gbrpf32le",
+    "yuva420p": "yuva420p",
+    "yuva422p": "yuva422p",
+    "yuva444p": "yuva444p vuya ayuv uyva",
+    "yuva420p10le": "yuva420p10le yuva420p9le yuva420p10be",
+    "yuva422p10le": "yuva422p10le yuva422p9le",
+    "yuva444p10le": "yuva444p10le yuva444p9be",
+    "yuva422p12le": "yuva422p12le yuva422p16le yuva420p16le",
+    "yuva444p12le": "yuva444p12le yuva444p16le ayuv64le",
+    "gbrap": "gbrap rgba bgra argb abgr ya8",
+    "gbrap10le": "gbrap10le gbrap10be",
+    "gbrap12le": "gbrap12le gbrap14le gbrap16be rgba64le ya16le gbrapf32le",
 }
 
 

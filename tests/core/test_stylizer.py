@@ -175,6 +175,17 @@ class TestStylize:
             if field.name != "planes":
                 assert getattr(painted, field.name) == getattr(frame, field.name)
 
+    @pytest.mark.parametrize("name", ["yuva420p", "yuva444p12le", "gbrap", "gbrap10le"])
+    @pytest.mark.parametrize("strength", [0, 0.5, 1])
+    def test_alpha_stays_and_the_colour_under_it_is_painted(self, tiny_style, name, strength):
+        blank = native(name)
+        codes = np.random.default_rng(1).integers(0, 2**blank.pixel_format.depth, (19, 25))
+        alpha = codes.astype(blank.pixel_format.dtype)
+        frame = dataclasses.replace(blank, planes=(*blank.planes[:-1], alpha))
+        painted = cpu(tiny_style, strength=strength).stylize(frame)
+        np.testing.assert_array_equal(painted.alpha, alpha)
+        assert np.array_equal(painted.planes[0], frame.planes[0]) == (strength == 0)
+
     def test_pixels_are_those_of_a_call(self, tiny_style):
         frame, stylizer = native("gbrp"), cpu(tiny_style)
         painted = to_rgb(stylizer.stylize(frame))
