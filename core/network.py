@@ -6,9 +6,13 @@ normalisation is affine and every convolution keeps its bias, up-sampling is nea
 resize followed by a convolution (no checkerboards; the paper's transposed convolution is there
 too), and pixels are (tanh + 1) / 2.
 
-One thing is decided against the paper: instance normalisation stays inside the residual branches.
-After every convolution it takes away a frame's level, so that black, grey and white frames come out
-alike and a fade can't be followed; see docs/training.md for what that measures.
+Three things are decided against the paper; docs/training.md has what they measure. Instance
+normalisation stays inside the residual branches: after every convolution it takes away a frame's
+level, so that black, grey and white frames come out alike and a fade can't be followed. Resolution
+changes go through low-pass filters: strides and nearest-neighbour resizing alias, and what aliases
+moves with the pixel grid instead of the scene, which was nearly all of the flicker. The encoder's
+features are added to the decoder's of the same size, so that edges need not squeeze through quarter
+resolution.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Downsampling = Literal["blurred", "strided"]
+Downsampling = Literal["filtered", "strided"]
 Upsampling = Literal["bilinear", "nearest", "transposed"]
 Normalization = Literal["residual", "everywhere", "none"]
 
@@ -32,8 +36,9 @@ class NetworkSpec:
     Attributes:
         channels: Widths at full, half and quarter resolution.
         residual_blocks: Residual blocks at quarter resolution.
-        downsampling: "blurred" (low-pass, then convolution) or "strided" convolution.
+        downsampling: Strided convolution, "filtered" (low-pass first) or as it is, "strided".
         upsampling: "bilinear" or "nearest" (resize + convolution), or "transposed" convolution.
+        skips: Whether the decoder gets the encoder's features of its resolution added.
         norm_epsilon: Added to the variance in every instance normalisation.
         normalization: Where instance normalisation is: only inside the "residual" branches,
             "everywhere" (the paper's Table 1), or "none".
@@ -44,8 +49,9 @@ class NetworkSpec:
 
     channels: tuple[int, int, int] = (16, 32, 48)
     residual_blocks: int = 5
-    downsampling: Downsampling = "blurred"
+    downsampling: Downsampling = "filtered"
     upsampling: Upsampling = "bilinear"
+    skips: bool = True
     norm_epsilon: float = 0.1
     normalization: Normalization = "residual"
 
@@ -79,7 +85,7 @@ class NetworkSpec:
         Raises:
             ValueError, TypeError, KeyError: Fields are missing, unknown or out of range.
         """
-        fields = {"downsampling": "strided", **fields}
+        fields = {"downsampling": "strided", "skips": False, **fields}
         spec = cls(**{**fields, "channels": tuple(fields["channels"])})
         if missing := asdict(spec).keys() - fields.keys():
             raise ValueError(f"lacks {min(missing)}")
@@ -93,26 +99,26 @@ class ConvBlock(nn.Module):
         self, inputs: int, outputs: int, spec: NetworkSpec, *, stride: int = 1, branch: bool = False
     ):
         super().__init__()
-        self.blurred = stride == 2 and spec.downsampling == "blurred"
-        self.conv = nn.Conv2d(inputs, outputs, 3, 1 if self.blurred else stride)
+        self.filtered = stride > 1 and spec.downsampling == "filtered"
+        self.conv = nn.Conv2d(inputs, outputs, 3, stride)
         self.norm = _normalization(outputs, spec, branch=branch)
 
     def forward(self, x: Tensor) -> Tensor:
         """Reflecting the border keeps it free of the dark frame that zeros would paint."""
-        if self.blurred:
-            x = halve(x)
+        if self.filtered:
+            x = low_pass(x)
         return self.norm(self.conv(F.pad(x, (1, 1, 1, 1), mode="reflect")))
 
 
-def halve(x: Tensor) -> Tensor:
-    """(N, C, H, W) to (N, C, H/2, W/2) through the binomial low-pass (1 3 3 1) / 8 on both axes.
+def low_pass(x: Tensor) -> Tensor:
+    """(N, C, H, W) through the binomial filter (1 2 1) / 4 along both axes.
 
     What a stride alone would fold into other frequencies (aliasing) moves with the pixel grid and
     not with the scene (Zhang 2019, "Making Convolutional Networks Shift-Invariant Again").
     """
-    taps = torch.tensor((1.0, 3.0, 3.0, 1.0), dtype=x.dtype, device=x.device) / 8
-    kernel = (taps[:, None] * taps).expand(x.shape[1], 1, 4, 4)
-    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), kernel, stride=2, groups=x.shape[1])
+    taps = torch.tensor((1.0, 2.0, 1.0), dtype=x.dtype, device=x.device) / 4
+    kernel = (taps[:, None] * taps).expand(x.shape[1], 1, 3, 3)
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), kernel, groups=x.shape[1])
 
 
 class UpsampleBlock(nn.Module):
@@ -195,8 +201,14 @@ class StylizingNetwork(nn.Module):
         height, width = frames.shape[-2:]
         # Around 0, as the convolutions expect it where nothing normalises what they see.
         x = self._pad(frames) * 2 - 1
-        for block in (*self.encoder, *self.residuals, *self.decoder):
-            x = block(x) if isinstance(block, ResidualBlock) else F.relu(block(x))
+        seen = []
+        for block in self.encoder:
+            x = F.relu(block(x))
+            seen.append(x)
+        for block in self.residuals:
+            x = block(x)
+        for block, same_size in zip(self.decoder, (seen[1], seen[0]), strict=True):
+            x = F.relu(block(x) + same_size if self.spec.skips else block(x))
         pixels = (torch.tanh(self.output(x)) + 1) / 2
         return pixels[..., :height, :width]
 

@@ -117,15 +117,14 @@ def _disturbed(pair: Pair, how: Disturbances, random: np.random.Generator) -> Ex
     seen = torch.cat((pair.frames[:1], matte * pair.frames[1:] + (1 - matte) * overlay))
     if random.random() < how.compression:
         seen = _compressed(seen, int(random.integers(*JPEG_QUALITY)))
-    # Both frames of a still pair share their noise: what an overlay does is all that differs.
-    seen = _noisy(seen, random.uniform(0, how.noise), random, draws=1 if overlaid else 2)
+    seen = _noisy(seen, random.uniform(0, how.noise), random)
     return Example(
         seen, pair.frames, pair.flow, pair.mask, torch.tensor([overlaid]), matte, overlay
     )
 
 
-def _noisy(frames: Tensor, deviation: float, random: np.random.Generator, *, draws: int) -> Tensor:
-    noise = random.standard_normal((draws, *frames.shape[1:]), np.float32)
+def _noisy(frames: Tensor, deviation: float, random: np.random.Generator) -> Tensor:
+    noise = random.standard_normal(frames.shape, np.float32)
     return (frames + torch.from_numpy(noise) * (deviation / 255)).clamp(0, 1)
 
 

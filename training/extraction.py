@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..core.clip_info import display_matrix
 from ..core.consistency import warp
 from ..core.errors import MediaError
-from ..core.media import display_matrix, open_clip, picture_stream
+from ..core.media import open_clip, picture_stream
 from .bars import Bars, find_bars
 from .motion import FlowEstimator, Motion, nchw
 

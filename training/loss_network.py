@@ -40,6 +40,9 @@ TENSOR_NAMES = tuple(
 )
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+# Of a layer's median: filters that fire less on the frames they are rescaled on count as if they
+# fired this much, or one that hardly fires would drown out all the others.
+LEAST_ACTIVATION = 0.25
 
 
 def find_weights(path: Path | None, *, download: bool = False) -> Path:
@@ -64,9 +67,6 @@ def find_weights(path: Path | None, *, download: bool = False) -> Path:
             "with --loss-weights",
         )
     return found
-
-
-LEAST_ACTIVATION = 0.25
 
 
 class LossNetwork(nn.Module):
@@ -127,8 +127,6 @@ class LossNetwork(nn.Module):
     def rescale(self, batches: Iterable[Tensor]) -> None:
         """Divide every filter by its mean activation over real frames, and undo it one layer on.
 
-        Filters far less active than their layer's median are divided by a quarter of that.
-
         Args:
             batches: (N, 3, H, W) RGB in [0, 1], several.
         """
@@ -136,8 +134,8 @@ class LossNetwork(nn.Module):
         before = torch.ones(3, device=self.mean.device)
         for name, conv in self.convs.items():
             assert isinstance(conv, nn.Conv2d)
-            # A filter that hardly ever fires on these frames would drown out all the others.
-            after = means[name].clamp_min(LEAST_ACTIVATION * means[name].median().item())
+            least = max(1e-3, LEAST_ACTIVATION * means[name].median().item())
+            after = means[name].clamp_min(least)
             conv.weight *= before.view(1, -1, 1, 1) / after.view(-1, 1, 1, 1)
             assert conv.bias is not None
             conv.bias /= after

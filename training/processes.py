@@ -39,6 +39,14 @@ class Processes:
         if self.first and self.count > 1:
             distributed.barrier()
 
+    def any_of_them(self, mine: bool) -> bool:
+        """Whether it holds in any process; every one must ask, and all get the same answer."""
+        if self.count == 1:
+            return mine
+        asked = torch.tensor(mine, dtype=torch.int32, device=self.device)
+        distributed.all_reduce(asked, distributed.ReduceOp.MAX)
+        return bool(asked)
+
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Processes]:

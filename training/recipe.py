@@ -105,6 +105,7 @@ PAPER = TrainingSettings(
     network=NetworkSpec(
         downsampling="strided",
         upsampling="transposed",
+        skips=False,
         norm_epsilon=1e-5,
         normalization="everywhere",
     ),
@@ -117,10 +118,12 @@ PAPER = TrainingSettings(
 # What measured best, lever by lever: docs/training.md.
 HOUSE = TrainingSettings(
     recipe="house",
-    weights=LossWeights(content=8.0, style=280.0, total_variation=1e-4, temporal=4e4, overlay=2e4),
+    weights=LossWeights(content=8.0, style=420.0, total_variation=1e-4, temporal=6e4, overlay=4e4),
     relative_style=True,
     network=NetworkSpec(),
-    disturbances=Disturbances(noise=4.0, compression=0.2, overlays=0.2, synthetic=0.15),
+    disturbances=Disturbances(
+        noise=4.0, compression=0.2, overlays=0.2, synthetic=0.15, shifted=0.15
+    ),
     learning_rate=1e-3,
     last_rate=0.05,
     temporal_ramp=0.5,

@@ -76,14 +76,13 @@ def train(
 def _finish(run: Run, name: str, checkpoint: Path, minutes: float) -> None:
     """Train to the last step, and keep checkpoints on the way."""
     saved = time.monotonic()
-    with held_back() as let_in, _progress(run, name, checkpoint.parent) as show:
+    with held_back() as stop_asked, _progress(run, name, checkpoint.parent) as show:
         for means in run.steps():
             show(means)
-            try:
-                let_in()
-            except KeyboardInterrupt:
+            # All stop after the same step: one alone would leave the others waiting for it.
+            if run.processes.any_of_them(stop_asked()):
                 run.save(checkpoint)
-                raise
+                raise KeyboardInterrupt
             if time.monotonic() - saved > minutes * 60:
                 run.save(checkpoint)
                 saved = time.monotonic()

@@ -40,7 +40,7 @@ WAVE = Shipped(
     iterations=600,
     style_scale=1.0,
 )
-PARENT = replace(WAVE, name="parent", iterations=1800)
+PARENT = replace(WAVE, name="parent", iterations=2400)
 STYLES = (
     PARENT,
     WAVE,

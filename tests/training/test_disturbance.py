@@ -199,6 +199,27 @@ class TestSyntheticMotion:
             assert (example.matte == 1).all()
 
 
+class TestShifts:
+    def test_every_pixel_is_one_of_the_previous_frame_s(self, pair):
+        """Interpolation would blur the frame as well, and hide what the pixel grid does."""
+        for example in many(pair, Disturbances(shifted=1.0), 10):
+            previous, current = example.clean.chunk(2)
+            x, y = (int(part) for part in example.flow[0, :, 0, 0])
+            inside = example.mask[0, 0].bool()
+            expected = previous.roll((-y, -x), (2, 3))[..., inside]
+            torch.testing.assert_close(current[..., inside], expected, atol=1e-5, rtol=0)
+
+    def test_kinds_come_as_often_as_asked_for(self, pair):
+        shares = Disturbances(overlays=0.3, synthetic=0.3, shifted=0.3)
+        examples = many(pair, shares, 400)
+        flows = [example.flow for example in examples if not example.overlaid.any()]
+        shifted = sum(bool((flow == flow[:, :, :1, :1]).all() and flow.any()) for flow in flows)
+        real = sum(bool(torch.equal(flow, pair.flow)) for flow in flows)
+        assert (400 - len(flows)) / 400 == pytest.approx(0.3, abs=0.08)
+        assert shifted / 400 == pytest.approx(0.3, abs=0.08)
+        assert real / 400 == pytest.approx(0.1, abs=0.06)
+
+
 class TestOverlays:
     def test_are_laid_over_the_first_frame_which_stays(self, pair):
         for example in many(pair, OVERLAYS):
@@ -222,13 +243,12 @@ class TestOverlays:
         for example in many(pair, OVERLAYS):
             assert example.matte.min() < 1
 
-    def test_noise_is_the_same_in_both_frames(self, pair):
-        """What the overlay does is all that differs."""
+    def test_every_frame_has_its_own_noise(self, pair):
+        """Black bars and the ends of fades must stay calm under it."""
         grey = Pair(torch.full_like(pair.frames, 0.5), pair.flow, pair.mask)
         for example in many(grey, Disturbances(noise=4, overlays=1), 20):
             previous, current = example.seen.chunk(2)
-            shows = (example.matte == 1).expand_as(previous)
-            assert torch.equal(previous[shows], current[shows])
+            assert not torch.equal(previous, current)
             assert previous.std() > 0
 
     def test_fades_reach_black_and_white_exactly(self, pair):

@@ -12,6 +12,7 @@ from housestyle.core.errors import TrainingError
 from housestyle.training.loss_network import (
     CONTENT_LAYER,
     LAYERS,
+    LEAST_ACTIVATION,
     STYLE_LAYERS,
     WEIGHTS_NAME,
     LossNetwork,
@@ -158,15 +159,24 @@ class TestFile:
         assert caught.value.path == tmp_path / "none"
 
 
+def divisors(means: torch.Tensor) -> torch.Tensor:
+    """What filters of one layer are divided by, of their mean activations."""
+    return means.clamp_min(max(1e-3, LEAST_ACTIVATION * means.median().item()))
+
+
 class TestRescale:
-    def test_mean_activation_of_every_filter_is_one(self, plain, rescaled):
+    def test_mean_activation_of_every_active_filter_is_one(self, plain, rescaled):
         calibration = torch.cat([frames(seed=1), frames(seed=2)])
         before = activations(plain, calibration)
         for name, after in activations(rescaled, calibration).items():
-            firing = before[name].mean((0, 2, 3)) > 1e-3
-            assert firing.float().mean() > 0.9
-            means = after.mean((0, 2, 3))[firing]
-            torch.testing.assert_close(means, torch.ones_like(means), atol=1e-3, rtol=0)
+            unscaled = before[name].mean((0, 2, 3))
+            active = unscaled > LEAST_ACTIVATION * unscaled.median()
+            assert active.float().mean() > 0.6
+            means = after.mean((0, 2, 3))
+            ones = torch.ones_like(means[active])
+            torch.testing.assert_close(means[active], ones, atol=1e-3, rtol=0)
+            # One that hardly fires would drown out all the others.
+            assert (means[~active] < 1).all()
 
     def test_response_keeps_its_shape(self, plain, rescaled):
         """Also on frames that it was not calibrated on: every filter is the old one, scaled."""
@@ -174,7 +184,7 @@ class TestRescale:
         means = activations(plain, calibration)
         old, new = activations(plain, frames(seed=9)), activations(rescaled, frames(seed=9))
         for name, response in new.items():
-            scale = means[name].mean((0, 2, 3)).clamp_min(1e-3).view(1, -1, 1, 1)
+            scale = divisors(means[name].mean((0, 2, 3))).view(1, -1, 1, 1)
             torch.testing.assert_close(response, old[name] / scale, atol=2e-3, rtol=2e-3)
 
     def test_filters_that_never_fire_do_not_blow_up(self, vgg_tensors, tmp_path):

@@ -8,7 +8,7 @@ import torch
 
 from housestyle.core.consistency import warp
 from housestyle.core.errors import TrainingError
-from housestyle.training.motion import FlowEstimator, camera_motion, synthetic_motion
+from housestyle.training.motion import FlowEstimator, camera_motion, shift_motion, synthetic_motion
 
 INNER = np.s_[24:-24, 24:-24]
 
@@ -66,7 +66,7 @@ def test_without_opencv(monkeypatch):
 
 
 class TestMadeUpMotion:
-    @pytest.mark.parametrize("motion", [synthetic_motion, camera_motion])
+    @pytest.mark.parametrize("motion", [synthetic_motion, camera_motion, shift_motion])
     def test_depends_on_the_generator_alone(self, motion):
         one, same, other = (motion(90, 160, np.random.default_rng(seed)) for seed in (1, 1, 2))
         assert one.shape == (90, 160, 2)
@@ -91,6 +91,13 @@ class TestMadeUpMotion:
         assert flows.std((0, 1, 2)) == pytest.approx([6.9, 6.9], rel=0.2)
         within = flows - flows.mean((1, 2), keepdims=True)
         assert 1.5 < within.std() < 4
+
+    def test_shift_is_of_whole_pixels_and_one_for_all(self):
+        random = np.random.default_rng(0)
+        shifts = [shift_motion(9, 16, random) for _ in range(300)]
+        assert all((shift == shift[0, 0]).all() for shift in shifts)
+        assert {float(shift[0, 0, 0]) for shift in shifts} == set(range(-10, 11))
+        assert {float(shift[0, 0, 1]) for shift in shifts} == set(range(-10, 11))
 
     def test_camera_moves_the_frame_as_a_whole(self):
         random = np.random.default_rng(0)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -28,15 +30,18 @@ from housestyle.training.trainer import train
 torch.set_num_threads(1)
 extraction.LONG_SIDE, run.CALIBRATION_PAIRS = 112, 2
 run.held_out_figures = lambda *_: {}
-painting, clips, weights, folder = map(Path, sys.argv[1:])
+painting, clips, weights, folder = map(Path, sys.argv[1:5])
+iterations, resume = map(int, sys.argv[5:])
 network = NetworkSpec(channels=(4, 6, 8), residual_blocks=1)
-changes = {"iterations": 3, "crop": 48, "style_size": 64, "precision": "fp32", "network": network}
+changes = {"crop": 48, "style_size": 64, "precision": "fp32", "network": network}
 style = train(
     run.Material(painting, Painting("", "", "", ""), clips, weights),
-    replace(HOUSE, **changes),
+    replace(HOUSE, iterations=iterations, **changes),
     name="new",
     output=folder / "new.safetensors",
     folder=folder,
+    resume=bool(resume),
+    checkpoint_minutes=0.02,
 )
 (folder / f"{os.environ.get('RANK', 'lone')}.digest").write_text(style.digest)
 """
@@ -59,22 +64,37 @@ def test_without_torchrun_there_is_one(monkeypatch):
 def start(material, tmp_path):
     """Runs a training in processes of its own; gives the folder that it leaves."""
 
-    def start(name: str, *launcher: str) -> Path:
+    def start(
+        name: str, *launcher: str, iterations: int = 3, resume: bool = False, stop: bool = False
+    ) -> Path:
         folder = tmp_path / name
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (tmp_path / "train.py").write_text(TRAIN)
-        inputs = (material.painting, material.clips, material.loss_weights, folder)
-        done = subprocess.run(
-            [sys.executable, *launcher, tmp_path / "train.py", *inputs],
+        script = (*launcher, str(tmp_path / "train.py"))
+        inputs = map(str, (material.painting, material.clips, material.loss_weights, folder))
+        run = subprocess.Popen(
+            [sys.executable, *script, *inputs, str(iterations), str(int(resume))],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
+            start_new_session=True,
         )
-        assert done.returncode == 0, done.stderr
+        if stop:
+            wait_for(folder / "checkpoint.safetensors")
+            os.killpg(run.pid, signal.SIGINT)
+        _, said = run.communicate(timeout=300)
+        assert (run.returncode != 0) == stop, said
         return folder
 
     return start
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert time.monotonic() < deadline, f"no {path}"
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
@@ -87,3 +107,14 @@ def test_two_processes_train_one_network(start):
     assert Style.load(both / "new.safetensors").training["processes"] == 2
     files = [{path.name for path in folder.iterdir()} for folder in (lone, both)]
     assert files[1] - {"0.digest", "1.digest"} == files[0] - {"lone.digest"}
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_both_at_one_step_and_both_go_on(start, material, tmp_path):
+    """The terminal sends it to all of them, torchrun once more to its own."""
+    whole = start("whole", *TORCHRUN, iterations=400)
+    folder = start("parts", *TORCHRUN, iterations=4000, stop=True)
+    assert (folder / "checkpoint.safetensors").exists()
+    assert not list(folder.glob("*.digest"))
+    start("parts", *TORCHRUN, iterations=400, resume=True)
+    assert (folder / "0.digest").read_text() == (whole / "0.digest").read_text()
