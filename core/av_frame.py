@@ -39,6 +39,20 @@ def _layout(native: av.VideoFormat) -> str:
     return f"yuv{alpha}{ {(2, 2): '420', (2, 1): '422'}.get(ratio, '444') }p"
 
 
+def repacked(picture: av.VideoFrame, form: PixelFormat, colour: Colour) -> av.VideoFrame:
+    """The picture in the planes of its working format, codes unchanged; itself if it has them."""
+    plain = "yuvj" + form.name[3:] if form.name.startswith("yuv") else form.name
+    native, same_range = picture.format.name, int(colour.range)
+    if native in (form.name, plain):
+        return picture
+    if form.name == "gbrap12le":
+        # Straight from more than 12 bit, libswscale 9 makes clear pixels 8/4095 opaque.
+        picture = picture.reformat(format="rgba64le")
+    return picture.reformat(
+        format=form.name, src_color_range=same_range, dst_color_range=same_range
+    )
+
+
 def from_av(
     picture: av.VideoFrame,
     *,
@@ -59,9 +73,7 @@ def from_av(
         time_base: Seconds.
     """
     form = pixel_format
-    plain = "yuvj" + form.name[3:] if form.name.startswith("yuv") else form.name
-    if picture.format.name not in (form.name, plain):
-        picture = _repacked(picture, form, int(colour.range))
+    picture = repacked(picture, form, colour)
     planes = tuple(
         _view(picture.planes[index], form, form.plane_shape(index, picture.width, picture.height))
         for index in range(form.plane_count)
@@ -75,15 +87,6 @@ def from_av(
         duration=duration,
         time_base=time_base,
         colour=colour,
-    )
-
-
-def _repacked(picture: av.VideoFrame, form: PixelFormat, same_range: int) -> av.VideoFrame:
-    if form.name == "gbrap12le" and not picture.format.name.startswith("gbrap12"):
-        # Straight from more than 12 bit, libswscale 9 makes clear pixels 8/4095 opaque.
-        picture = picture.reformat(format="rgba64le")
-    return picture.reformat(
-        format=form.name, src_color_range=same_range, dst_color_range=same_range
     )
 
 

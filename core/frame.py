@@ -53,6 +53,8 @@ class ChromaLocation(IntEnum):
     TOP_LEFT = 3
 
 
+_HDR_TRANSFERS: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}
+
 _UNSUPPORTED_MATRICES = {
     8: "YCgCo",
     10: "BT.2020 constant luminance",
@@ -168,8 +170,9 @@ class Colour:
     Attributes:
         matrix: Matrix coefficients.
         range: Code range.
-        primaries: H.273 code point, carried as a tag; no conversion depends on it.
-        transfer: H.273 code point, carried as a tag; no conversion depends on it.
+        primaries: H.273 code point, carried as a tag; only HDR's way to the network and back
+            depends on it.
+        transfer: H.273 code point, as primaries.
         chroma_location: Siting of subsampled chroma; unspecified is treated as left.
 
     Raises:
@@ -187,6 +190,11 @@ class Colour:
             raise ColourError("the colour matrix is unspecified")
         if self.range == Range.UNSPECIFIED:
             raise ColourError("the colour range is unspecified")
+
+    @property
+    def hdr(self) -> Literal["PQ", "HLG"] | None:
+        """Which of BT.2100's transfers it is, if one of them."""
+        return _HDR_TRANSFERS.get(self.transfer)
 
     def check_fits(self, pixel_format: PixelFormat) -> None:
         """Refuse RGB planes with a YUV matrix and YUV or grey planes without one.

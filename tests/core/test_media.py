@@ -9,9 +9,10 @@ from pathlib import Path
 import av
 import pytest
 
+from housestyle.core.clip_info import _rotation_matrix
 from housestyle.core.errors import ColourError, MediaError
 from housestyle.core.frame import ChromaLocation, Frame, Matrix, Range
-from housestyle.core.media import ClipReader, VideoInfo, _rotation_matrix, find_clips, probe, read
+from housestyle.core.media import ClipReader, VideoInfo, find_clips, probe, read
 
 RATE = Fraction(25)
 
@@ -137,6 +138,30 @@ class TestFacts:
         assert (colour.matrix, colour.range, colour.primaries, colour.transfer) == tags
         assert video.hdr == hdr
         assert {frame.colour for frame in read(clip)} == {colour}
+
+    @pytest.mark.parametrize(
+        ("params", "display", "light"),
+        [
+            ("", None, None),
+            ("max-cll=600,0", None, (600, 0)),
+            (
+                "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)"
+                "L(10000000,50):max-cll=1000,400",
+                [34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450, 250, 50_000_000],
+                (1000, 400),
+            ),
+        ],
+    )
+    def test_mastering_display_and_light_levels(self, tmp_path, params, display, light, write_clip):
+        def tag(stream):
+            stream.options = {"x265-params": f"log-level=error:{params}".rstrip(":")}
+
+        clip = tmp_path / "c.mp4"
+        write_clip(clip, "libx265", "yuv420p10le", size=(128, 96), prepare=tag)
+        video = probe(clip).video
+        exact = display and tuple(Fraction(steps, 50_000) for steps in display)
+        assert video.mastering_display == exact
+        assert video.content_light == light
 
     def test_untagged_colour_is_filled_by_size(self, tmp_path, write_clip):
         small = probe(write_clip(tmp_path / "c.mp4")).video.colour
