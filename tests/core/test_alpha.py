@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 import torch
 
 from housestyle.core.colour import from_rgb, to_rgb
 from housestyle.core.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range, pixel_format
+from housestyle.core.media import probe, read
 
 ALPHAS = [name for name, format_ in PIXEL_FORMATS.items() if format_.alpha]
 
@@ -81,3 +83,42 @@ class TestAlpha:
     def test_is_dropped_where_the_target_has_none(self):
         frame = with_alpha("yuva420p")
         assert from_rgb(to_rgb(frame), frame, pixel_format=pixel_format("yuv420p")).alpha is None
+
+
+def mark_alpha(stream: av.VideoStream) -> None:
+    """As WebM says that every picture has a second one beside it."""
+    stream.metadata["alpha_mode"] = "1"
+    stream.options = {"auto-alt-ref": "0", "crf": "4", "b": "0"}
+
+
+class TestReading:
+    @pytest.mark.parametrize("codec", ["libvpx-vp9", "libvpx"])
+    @pytest.mark.parametrize("suffix", ["webm", "mkv"])
+    def test_vp9_and_vp8(self, tmp_path, codec, suffix, write_clip, picture):
+        clip = tmp_path / f"c.{suffix}"
+        write_clip(clip, codec, "yuva420p", count=6, prepare=mark_alpha)
+        video = probe(clip).video
+        assert (video.pixel_format.name, video.has_alpha) == ("yuva420p", True)
+        assert video.codec == codec.replace("libvpx-", "").replace("libvpx", "vp8")
+        frames = list(read(clip))
+        assert [frame.time for frame in frames] == [Fraction(index, 25) for index in range(6)]
+        for index, frame in enumerate(frames):
+            native = np.frombuffer(picture("yuva420p", 48, 32, index).planes[3], np.uint8)
+            expected = native.reshape(32, -1)[:, :48].astype(int)
+            assert np.abs(frame.alpha - expected).mean() < 12  # of noise in 0 to 255
+
+    def test_vp9_without_alpha_has_none(self, tmp_path, write_clip):
+        video = probe(write_clip(tmp_path / "c.webm", "libvpx-vp9")).video
+        assert (video.pixel_format.name, video.has_alpha) == ("yuv420p", False)
+
+    def test_prores_4444(self, tmp_path, write_clip, picture):
+        def best(stream):
+            stream.options = {"profile": "4444"}
+
+        clip = write_clip(tmp_path / "c.mov", "prores_ks", "yuva444p10le", prepare=best)
+        assert probe(clip).video.pixel_format.name in ("yuva444p10le", "yuva444p12le")
+        for index, frame in enumerate(read(clip)):
+            native = np.frombuffer(picture("yuva444p10le", 48, 32, index).planes[3], "<u2")
+            share = native.reshape(32, -1)[:, :48] / 1023
+            top = 2**frame.pixel_format.depth - 1
+            np.testing.assert_allclose(frame.alpha / top, share, rtol=0, atol=1 / top)

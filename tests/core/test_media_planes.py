@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 
 from housestyle.core.av_frame import from_av, to_av, working_format
 from housestyle.core.frame import PIXEL_FORMATS, Colour, Matrix, Range
@@ -235,6 +236,34 @@ WORKING = {
     "gbrap10le": "gbrap10le gbrap10be",
     "gbrap12le": "gbrap12le gbrap14le gbrap16be rgba64le ya16le gbrapf32le",
 }
+
+
+class TestCrop:
+    """What H.264 and HEVC store beyond the picture is left out to the pixel."""
+
+    @pytest.mark.parametrize(
+        ("codec", "metadata"), [("libx264", "h264_metadata"), ("libx265", "hevc_metadata")]
+    )
+    def test_every_side(self, tmp_path, codec, metadata, write_clip):
+        def quiet(stream):
+            stream.options = {"x265-params": "log-level=error"} if codec == "libx265" else {}
+
+        whole = write_clip(tmp_path / "w.mp4", codec, size=(96, 64), prepare=quiet)
+        cropped = tmp_path / "c.mp4"
+        sides = "crop_left=6:crop_right=2:crop_top=4:crop_bottom=10"
+        with av.open(str(whole)) as source, av.open(str(cropped), "w") as target:
+            stream = source.streams.video[0]
+            copy = target.add_stream_from_template(stream)
+            edit = BitStreamFilterContext(f"{metadata}={sides}", stream, copy)
+            for packet in source.demux(stream):
+                for edited in edit.filter(packet if packet.size else None):
+                    edited.stream = copy
+                    target.mux(edited)
+        video = probe(cropped).video
+        assert (video.width, video.height) == (88, 50)
+        for frame, full in zip(read(cropped), read(whole), strict=True):
+            np.testing.assert_array_equal(frame.planes[0], full.planes[0][4:54, 6:94])
+            np.testing.assert_array_equal(frame.planes[1], full.planes[1][2:27, 3:47])
 
 
 class TestWorkingFormat:
