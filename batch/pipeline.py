@@ -5,6 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from time import monotonic
 from typing import Generic, TypeVar
 
 In = TypeVar("In")
@@ -24,33 +26,54 @@ class _End:
     """Marks the end of a channel."""
 
 
+@dataclass
+class Busy:
+    """Seconds that each stage worked, without its waiting for the others."""
+
+    read: float = 0.0
+    transform: float = 0.0
+    write: float = 0.0
+
+
 class _Channel(Generic[Item]):
-    """A bounded queue that ends, and that lets go of whoever waits when the run stops."""
+    """A bounded queue that ends, and that lets go of whoever waits when the run stops.
+
+    Attributes:
+        full: Seconds that putting waited.
+        empty: Seconds that getting waited.
+    """
 
     def __init__(self, stop: threading.Event):
         self._queue: queue.Queue[Item | _End] = queue.Queue(DEPTH)
         self._stop = stop
+        self.full = self.empty = 0.0
 
     def put(self, item: Item | _End) -> None:
+        since = monotonic()
         while not self._stop.is_set():
             try:
-                return self._queue.put(item, timeout=_POLL_SECONDS)
+                self._queue.put(item, timeout=_POLL_SECONDS)
             except queue.Full:
                 continue
+            self.full += monotonic() - since
+            return
         raise _Stopped
 
     def close(self) -> None:
         self.put(_End())
 
     def __iter__(self) -> Iterator[Item]:
+        since = monotonic()
         while not self._stop.is_set():
             try:
                 item = self._queue.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 continue
+            self.empty += monotonic() - since
             if isinstance(item, _End):
                 return
             yield item
+            since = monotonic()
         raise _Stopped
 
 
@@ -58,17 +81,21 @@ def overlap(
     source: Iterable[In],
     transform: Callable[[In], Out],
     sink: Callable[[Iterator[Out]], None],
-) -> None:
+) -> Busy:
     """Run ``sink(transform(item) for item in source)`` with the three stages side by side.
 
     `source` is iterated in a thread of its own, `sink` runs in another, `transform` in the
     caller's, which is therefore the one that Ctrl-C interrupts. Order is kept. At most
     2 x `DEPTH` + 3 items are alive.
 
+    Returns:
+        How long each stage worked.
+
     Raises:
         Whatever a stage raises first; the other stages have ended by then.
     """
     stop = threading.Event()
+    busy = Busy()
     failures: list[BaseException] = []
     incoming: _Channel[In] = _Channel(stop)
     outgoing: _Channel[Out] = _Channel(stop)
@@ -83,18 +110,24 @@ def overlap(
             stop.set()
 
     def read() -> None:
+        since = monotonic()
         for item in source:
             incoming.put(item)
+        busy.read = monotonic() - since - incoming.full
         incoming.close()
 
     def work() -> None:
+        since = monotonic()
         for item in incoming:
             outgoing.put(transform(item))
+        busy.transform = monotonic() - since - incoming.empty - outgoing.full
         outgoing.close()
         writer.join()
 
     def write() -> None:
+        since = monotonic()
         sink(iter(outgoing))
+        busy.write = monotonic() - since - outgoing.empty
         # A sink that returns before its input ends must not leave the others waiting.
         stop.set()
 
@@ -108,3 +141,4 @@ def overlap(
     writer.join()
     if failures:
         raise failures[0]
+    return busy

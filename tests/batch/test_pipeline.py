@@ -221,3 +221,19 @@ def alarm() -> Iterator[None]:
 @pytest.mark.parametrize("total", [3, 1000])
 def test_a_sink_that_returns_early_does_not_hang(total, alarm):
     overlap(range(total), lambda item: item, next)
+
+
+def test_it_says_how_long_each_stage_worked_and_not_how_long_it_waited():
+    def slow(items: Iterator[int]) -> Iterator[int]:
+        for item in items:
+            time.sleep(0.004)
+            yield item
+
+    def transform(item: int) -> int:
+        time.sleep(0.012)
+        return item
+
+    busy = overlap(slow(iter(range(30))), transform, list)
+    assert 0.11 < busy.read < 0.25
+    assert 0.35 < busy.transform < 0.6
+    assert busy.write < 0.1
