@@ -2,74 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import os
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
+from time import monotonic
 
-import av
 import av.error
-from av.container import OutputContainer
 
-from ..core.av_frame import to_av
 from ..core.errors import HousestyleError, OutputError, UsageError
 from ..core.frame import Frame
-from ..core.media import ClipInfo, ClipReader
+from ..core.media import ClipInfo, ClipReader, Interlaced
 from ..core.style import Style
 from ..core.stylizer import Precision, Stylizer
-from .encode import EncodeSettings, Picture, add_video_stream
-from .mux import CopiedTracks, copy_metadata, movie_timescale
+from .encode import EncodeSettings, Encoding, choose
+from .finish import FinishedFile, open_output
+from .handling import DEFAULT_HANDLING, ClipReport, Handling, Observer
+from .mux import MUXERS
 from .pipeline import overlap
-from .verify import Expectation, verify
-
-MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
-# Matroska as FFmpeg writes it counts in milliseconds.
-_MATROSKA_TICK = Fraction(1, 1000)
-
-Item = Frame | av.Packet
-
-
-@dataclass(frozen=True)
-class ClipReport:
-    """What became of one clip.
-
-    Attributes:
-        input: The source.
-        output: The written file.
-        frames: Frames in and out.
-        audio_tracks: Sound tracks copied packet for packet.
-        seconds: Wall time, verification included.
-        warnings: What could not be kept, a line each.
-    """
-
-    input: Path
-    output: Path
-    frames: int
-    audio_tracks: int
-    seconds: float
-    warnings: tuple[str, ...]
-
-    @property
-    def fps(self) -> float:
-        """Frames a second of wall time."""
-        return self.frames / max(self.seconds, 1e-9)
-
-
-@dataclass(frozen=True)
-class Observer:
-    """Who wants to hear how a clip goes on.
-
-    Attributes:
-        on_start: Called with the probed clip and the warnings before the first frame.
-        on_frame: Called after each stylized frame with the number of frames so far.
-    """
-
-    on_start: Callable[[ClipInfo, tuple[str, ...]], None] = lambda _info, _warnings: None
-    on_frame: Callable[[int], None] = lambda _count: None
+from .resume import Work, owned_work, run_key
+from .segment import FreshEncoder, write_segment
+from .verify import Expectation, Level, verify
 
 
 def stylize_clip(
@@ -84,8 +39,15 @@ def stylize_clip(
     codec: str = "auto",
     crf: int | None = None,
     overwrite: bool = False,
+    segment: float = 10.0,
+    resume: bool = True,
+    verify: Level = "standard",
+    drop_unsupported: bool = False,
+    interlaced: Interlaced = "deinterlace",
 ) -> ClipReport:
     """Stylize a clip: the same frames at the same times, every sound track untouched.
+
+    Stopped at any moment, even by a loss of power, the same call goes on where it was.
 
     Args:
         source: The clip.
@@ -98,16 +60,24 @@ def stylize_clip(
         codec: "auto" (h264 for 8 bit, hevc for more), "h264", "hevc", "prores", "ffv1".
         crf: Constant rate factor of the codec; None for a value that looks like the source.
         overwrite: Replace an output that exists.
+        segment: See `Handling`, as for the rest.
+        resume: See `Handling`.
+        verify: See `Handling`.
+        drop_unsupported: See `Handling`.
+        interlaced: See `Handling`.
 
     Raises:
         HousestyleError: The subclass says what; nothing is left under the output's name that
             was not there before.
     """
+    handling = Handling(segment, resume, verify, drop_unsupported, interlaced)
     stylizer = Stylizer(
         style, device=device, precision=precision, strength=strength, keep_colors=keep_colors
     )
     settings = EncodeSettings(codec=codec, crf=crf)
-    return convert(Path(source), Path(output), stylizer, settings, overwrite=overwrite)
+    return convert(
+        Path(source), Path(output), stylizer, settings, overwrite=overwrite, handling=handling
+    )
 
 
 def convert(
@@ -118,24 +88,41 @@ def convert(
     *,
     overwrite: bool = False,
     observer: Observer | None = None,
+    handling: Handling = DEFAULT_HANDLING,
 ) -> ClipReport:
     """`stylize_clip` with a stylizer that is ready, for many clips in a row."""
-    started = time.monotonic()
-    observer = observer or Observer()
-    with ClipReader(source) as reader:
+    since = monotonic()
+    with ClipReader(source, interlaced=handling.interlaced) as reader:
         check_output(source, output, overwrite=overwrite)
-        with _partial(output) as partial:
-            expected, warnings = _write(reader, partial, output, stylizer, settings, observer)
-            verify(partial, expected, output)
-            _give_name(partial, output)
-    return ClipReport(
-        input=source,
-        output=output,
-        frames=len(expected.pts),
-        audio_tracks=len(expected.sound),
-        seconds=time.monotonic() - started,
-        warnings=warnings,
-    )
+        run = _Run(reader, output, stylizer, settings, observer or Observer(), handling)
+        kept = owned_work(output, run.key(), resume=handling.resume)
+        with kept as work, run.failures_told(work):
+            # Another process may have written it in the meantime.
+            check_output(source, output, overwrite=overwrite)
+            run.stylize(work)
+            run.finish(work)
+    return run.report(monotonic() - since)
+
+
+def inspect_clip(
+    source: Path,
+    output: Path,
+    settings: EncodeSettings,
+    *,
+    overwrite: bool = False,
+    handling: Handling = DEFAULT_HANDLING,
+) -> tuple[ClipInfo, tuple[str, ...]]:
+    """What `convert` finds out before the first frame: the clip, and what can't be kept of it.
+
+    Nothing is written.
+
+    Raises:
+        HousestyleError: As `convert`.
+    """
+    with ClipReader(source, interlaced=handling.interlaced) as reader:
+        check_output(source, output, overwrite=overwrite)
+        _, warnings = _inspect(reader, output, settings, handling)
+        return reader.info, warnings
 
 
 def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
@@ -159,169 +146,227 @@ def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
         raise OutputError("exists already", path=output, hint="use --overwrite to replace it")
 
 
+def _inspect(
+    reader: ClipReader, output: Path, settings: EncodeSettings, handling: Handling
+) -> tuple[Encoding, tuple[str, ...]]:
+    """How frames will be written, and what can't be kept, by beginning a file in memory."""
+    muxer = MUXERS[output.suffix.lower()]
+    try:
+        encoding = choose(reader.info.video, settings, muxer)
+        with open_output(io.BytesIO(), muxer, reader) as container:
+            trial = FinishedFile(
+                container, reader, settings, drop_unsupported=handling.drop_unsupported
+            )
+    except HousestyleError as error:
+        error.path = error.path or output
+        raise
+    losses = _losses(reader.info, encoding, handling.interlaced)
+    return encoding, (*trial.warnings, *encoding.warnings, *losses)
+
+
+class _Run:
+    """One clip's way through the stages."""
+
+    def __init__(
+        self,
+        reader: ClipReader,
+        output: Path,
+        stylizer: Stylizer,
+        settings: EncodeSettings,
+        observer: Observer,
+        handling: Handling,
+    ):
+        video = reader.info.video
+        self._reader = reader
+        self._output = output
+        self._stylizer = stylizer
+        self._settings = settings
+        self._observer = observer
+        self._handling = handling
+        self._muxer = MUXERS[output.suffix.lower()]
+        self._encoding, self._warnings = _inspect(reader, output, settings, handling)
+        self._size = handling.frames_per_segment(video.frame_rate)
+        self._expected = Expectation(video.time_base)
+        self._stages: dict[str, float] = {}
+        self._done = self._reused = 0
+
+    def key(self) -> dict[str, object]:
+        """What segments must agree in to be used."""
+        return run_key(
+            self._reader.info,
+            self._stylizer,
+            {
+                "muxer": self._muxer,
+                "encoding": self._encoding.identity,
+                "interlaced": self._handling.interlaced,
+                "frames": self._size,
+            },
+        )
+
+    def stylize(self, work: Work) -> None:
+        """Make the segments that are missing; the source is read from its start for all of them."""
+        self._done, self._reused = work.frames, len(work.segments)
+        self._observer.on_start(self._reader.info, self._warnings)
+        if self._done:
+            self._observer.on_resume(self._done)
+        missing = self._missing(frozenset(work.segments))
+        busy = overlap(missing, self._paint, lambda painted: self._write(painted, work))
+        self._stages |= {"decode": busy.read, "stylize": busy.transform, "encode": busy.write}
+
+    def _missing(self, done: Collection[int]) -> Iterator[tuple[int, Frame]]:
+        """The frames to do, each with its segment's number; all of them are noted."""
+        for item in self._reader:
+            if isinstance(item, Frame):
+                number = len(self._expected.pts) // self._size
+                self._expected.add(item)
+                if number not in done:
+                    yield number, item
+
+    def _paint(self, item: tuple[int, Frame]) -> tuple[int, Frame]:
+        number, frame = item
+        picture = self._encoding.picture
+        painted = self._stylizer.stylize(
+            frame, pixel_format=picture.pixel_format, colour=picture.colour
+        )
+        self._done += 1
+        self._observer.on_frame(self._done)
+        return number, painted
+
+    def _write(self, painted: Iterator[tuple[int, Frame]], work: Work) -> None:
+        for number, group in groupby(painted, key=lambda item: item[0]):
+            with FreshEncoder(self._reader.info.video, self._settings, self._muxer) as encoder:
+                frames = (frame for _, frame in group)
+                work.add(write_segment(work.folder, number, frames, encoder))
+
+    def finish(self, work: Work) -> None:
+        """Put the segments together with the other tracks, verify, and give the name."""
+        self._check(work)
+        since = monotonic()
+        with (
+            _removed_on_failure(work.partial),
+            open_output(work.partial, self._muxer, self._reader) as container,
+        ):
+            whole = FinishedFile(
+                container,
+                self._reader,
+                self._settings,
+                drop_unsupported=self._handling.drop_unsupported,
+            )
+            whole.write(work.folder, work.in_order(), self._expected)
+        self._stages["mux"] = monotonic() - since
+        self._verify(work)
+        _give_name(work.partial, self._output)
+
+    def _check(self, work: Work) -> None:
+        """Segments of an earlier run must hold the frames that were read now."""
+        pts, size = self._expected.pts, self._size
+        found = {number: (own.frames, own.first, own.last) for number, own in work.segments.items()}
+        read = {
+            start // size: (len(part), part[0], part[-1])
+            for start in range(0, len(pts), size)
+            if (part := pts[start : start + size])
+        }
+        if found != read:
+            work.forget()
+            raise OutputError(
+                "the source gave other frames than before", hint="run the same command again"
+            )
+
+    def _verify(self, work: Work) -> None:
+        since = monotonic()
+        try:
+            verify(work.partial, self._expected, self._output, self._handling.verify)
+        except OutputError as error:
+            error.hint = f"what was written lies in {work.folder}; --no-resume starts anew"
+            raise
+        self._stages["verify"] = monotonic() - since
+
+    def report(self, seconds: float) -> ClipReport:
+        """What became of it."""
+        segments = -(-len(self._expected.pts) // self._size)
+        return ClipReport(
+            input=self._reader.path,
+            output=self._output,
+            frames=len(self._expected.pts),
+            audio_tracks=sum(track.about.type == "audio" for track in self._expected.tracks),
+            seconds=seconds,
+            warnings=(*self._warnings, *_met_on_the_way(self._reader, self._handling.interlaced)),
+            stages=self._stages,
+            segments=segments,
+            segments_reused=self._reused,
+        )
+
+    @contextmanager
+    def failures_told(self, work: Work) -> Iterator[None]:
+        """Failures become the package's own, and whoever listens hears what is kept."""
+        try:
+            with _own_errors(self._output, kept=work.segments):
+                yield
+        except BaseException:
+            if work.segments:
+                self._observer.on_kept(work.folder, work.frames)
+            raise
+
+
 @contextmanager
-def _partial(output: Path) -> Iterator[Path]:
-    """A hidden file beside the output that is gone afterwards, whatever happens."""
-    # Shortened, because a name that just fits would not fit with what is added to it.
-    owner = f"{os.getpid()}-{threading.get_native_id()}"
-    partial = output.with_name(f".{output.stem[:32]}.{owner}.partial{output.suffix}")
-    new_folders = [folder for folder in output.parents if not folder.exists()]
+def _own_errors(output: Path, *, kept: Collection[int]) -> Iterator[None]:
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        # Found out now, not after the first frame.
-        partial.touch()
-    except OSError as error:
-        raise OutputError(
-            f"can't be written: {error.strerror}", path=output, hint="choose another folder"
-        ) from error
-    try:
-        yield partial
-    finally:
-        partial.unlink(missing_ok=True)
-        for folder in new_folders:
-            # Fails, as it should, where the output or anything else lies in it.
-            with suppress(OSError):
-                folder.rmdir()
-
-
-def _give_name(partial: Path, output: Path) -> None:
-    try:
-        partial.replace(output)
-    except OSError as error:
-        raise OutputError(f"can't be written: {error.strerror}", path=output) from error
-
-
-def _write(
-    reader: ClipReader,
-    partial: Path,
-    output: Path,
-    stylizer: Stylizer,
-    settings: EncodeSettings,
-    observer: Observer,
-) -> tuple[Expectation, tuple[str, ...]]:
-    try:
-        with _open(partial, reader) as container:
-            writer = ClipWriter(container, reader, settings)
-            observer.on_start(reader.info, tuple(writer.warnings))
-            overlap(reader, _Stage(stylizer, writer.picture, observer), writer.write)
-            # Close errors are errors: the index of an MP4 is written here.
-            container.close()
-            writer.warnings.extend(_damage(reader))
+        yield
     except HousestyleError as error:
         error.path = error.path or output
         raise
     except (av.error.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError(
-            f"can't be written: {reason}", path=output, hint="nothing was left there"
-        ) from error
-    return writer.expected, tuple(writer.warnings)
+        hint = "the same command goes on from there" if kept else "nothing was left there"
+        raise OutputError(f"can't be written: {reason}", path=output, hint=hint) from error
 
 
 @contextmanager
-def _open(partial: Path, reader: ClipReader) -> Iterator[OutputContainer]:
-    muxer = MUXERS[partial.suffix.lower()]
-    if muxer == "matroska":
-        # Sound may start a little before zero; Matroska can say so without moving everything.
-        options = {"avoid_negative_ts": "disabled"}
-    else:
-        options = {"movie_timescale": str(movie_timescale(reader.container))}
-    container = av.open(
-        f"file:{partial}", "w", format=muxer, container_options=options, metadata_errors="replace"
-    )
+def _removed_on_failure(path: Path) -> Iterator[None]:
     try:
-        yield container
+        yield
     except BaseException:
-        _close_quietly(container)
+        path.unlink(missing_ok=True)
         raise
 
 
-def _close_quietly(container: OutputContainer) -> None:
-    """After a failure: the trailer of a file that is thrown away may fail as well."""
-    with suppress(av.error.FFmpegError, OSError):
-        container.close()
+def _give_name(partial: Path, output: Path) -> None:
+    """A loss of power must leave the old file under the name or the new one, whole."""
+    with partial.open("r+b") as file:
+        os.fsync(file.fileno())
+    partial.replace(output)
+    # Folders can't be opened everywhere.
+    with suppress(OSError):
+        folder = os.open(output.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
-class _Stage:
-    """The middle stage: frames are stylized into the written format, packets pass through."""
-
-    def __init__(self, stylizer: Stylizer, picture: Picture, observer: Observer):
-        self._stylizer = stylizer
-        self._picture = picture
-        self._observer = observer
-        self._count = 0
-
-    def __call__(self, item: Item) -> Item:
-        if not isinstance(item, Frame):
-            return item
-        frame = self._stylizer.stylize(
-            item, pixel_format=self._picture.pixel_format, colour=self._picture.colour
-        )
-        self._count += 1
-        self._observer.on_frame(self._count)
-        return frame
-
-
-class ClipWriter:
-    """Encodes frames and copies packets into one container.
-
-    Attributes:
-        picture: What frames must look like.
-        expected: What was written so far, for `verify`.
-        warnings: What the container or codec can't keep, known before the first frame.
-    """
-
-    def __init__(self, container: OutputContainer, reader: ClipReader, settings: EncodeSettings):
-        video = reader.info.video
-        self._container = container
-        self._stream, self.picture = add_video_stream(container, video, settings)
-        self._tracks = CopiedTracks(reader.container, reader.info, container)
-        copy_metadata(reader.container, reader.info, container)
-        self.expected = Expectation(video.time_base, sound=self._tracks.sound)
-        self.warnings = [*self._tracks.left_out, *_losses(reader.info, self.picture)]
-        if container.format.name == "matroska" and (video.time_base / _MATROSKA_TICK) % 1:
-            self.expected.tolerance = _MATROSKA_TICK / 2
-            self.warnings.append("mkv counts in milliseconds: times are rounded to the nearest")
-        self._durations: dict[int, int] = {}
-        # Whatever the container or the encoder refuses, it refuses here.
-        container.start_encoding()
-
-    def write(self, items: Iterator[Item]) -> None:
-        """Write every item, then what the encoder still holds."""
-        for item in items:
-            if isinstance(item, Frame):
-                self.expected.add(item)
-                self._durations[item.pts] = item.duration
-                self._mux(self._stream.encode(to_av(item)))
-            else:
-                self._tracks.mux(item)
-        self._mux(self._stream.encode(None))
-
-    def _mux(self, packets: list[av.Packet]) -> None:
-        for packet in packets:
-            # Encoders forget how long a frame lasts; the last one has no successor to tell.
-            assert packet.pts is not None
-            packet.duration = self._durations.pop(packet.pts, 0)
-            if len(self.expected.pts) <= 2:
-                # One frame or two are never reordered, but libx265 leaves their dts to chance.
-                packet.dts = packet.pts
-            self._container.mux(packet)
-
-
-def _damage(reader: ClipReader) -> Iterator[str]:
+def _met_on_the_way(reader: ClipReader, interlaced: Interlaced) -> Iterator[str]:
+    """What only the whole clip tells."""
     if reader.damaged_frames:
         yield f"{reader.damaged_frames} frames are damaged in the source"
+    if reader.interlaced_frames and not reader.info.video.interlaced:
+        yield f"{reader.interlaced_frames} frames are interlaced: {_INTERLACED[interlaced]}"
 
 
-def _losses(info: ClipInfo, picture: Picture) -> Iterator[str]:
-    video, form = info.video, picture.pixel_format
-    if video.has_alpha:
+_INTERLACED = {
+    "deinterlace": "deinterlaced with bwdif, one frame for each",
+    "keep": "stylized as if progressive",
+}
+
+
+def _losses(info: ClipInfo, encoding: Encoding, interlaced: Interlaced) -> Iterator[str]:
+    video, form = info.video, encoding.picture.pixel_format
+    if video.has_alpha and not form.alpha:
         yield "transparency is not kept"
     if form.depth < video.pixel_format.depth:
         yield f"written with {form.depth} bits instead of {video.pixel_format.depth}"
     if form.chroma_shift != video.pixel_format.chroma_shift and form.family == "yuv":
         yield f"written as {form.name} instead of {video.pixel_format.name}"
     if video.interlaced:
-        yield "is interlaced, and stylized as if it were progressive"
+        yield f"is interlaced: {_INTERLACED[interlaced]}"
     if video.hdr:
-        yield f"is {video.hdr}: stylized on its code values, mastering metadata is not kept"
+        yield f"is {video.hdr}: stylized on its code values"

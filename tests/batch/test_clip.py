@@ -11,6 +11,7 @@ import pytest
 
 from housestyle.batch.clip import Observer, convert
 from housestyle.batch.encode import EncodeSettings
+from housestyle.batch.handling import Handling
 from housestyle.core.colour import from_rgb, to_rgb
 from housestyle.core.errors import OutputError
 from housestyle.core.media import read
@@ -301,33 +302,58 @@ def test_subtitles_are_kept_in_mkv(make_clip, read_clip, sound, painter, convert
     assert ours.metadata["language"] == "ger"
 
 
-def test_what_cannot_be_kept_is_said_before_the_first_frame(
-    make_clip, sound, painter, converted, tmp_path
-):
+def test_what_is_dropped_is_said_before_the_first_frame(make_clip, sound, painter, tmp_path):
     source = make_clip("a.mkv", sounds=(sound(),), subtitles=["hello"], frames=3)
     heard: list[str] = []
     observer = Observer(
         on_start=lambda _info, warnings: heard.extend(warnings),
         on_frame=lambda count: heard.append(str(count)),
     )
-    report = convert(source, tmp_path / "o.mp4", painter, EncodeSettings(), observer=observer)
+    report = convert(
+        source,
+        tmp_path / "o.mp4",
+        painter,
+        EncodeSettings(),
+        observer=observer,
+        handling=Handling(drop_unsupported=True),
+    )
     assert "subtitle" in heard[0]
     assert heard[1:] == ["1", "2", "3"]
     assert report.audio_tracks == 1
     assert report.warnings == (heard[0],)
 
 
-def test_sound_that_the_container_cannot_hold_is_refused_at_once(
-    make_clip, sound, painter, tmp_path, listing
+@pytest.mark.parametrize(
+    ("name", "kind", "ways"),
+    [
+        ("a.avi", {"sounds": "adpcm_ms"}, "--drop-unsupported"),
+        ("a.avi", {"sounds": "pcm_mulaw"}, "--container mov or --drop-unsupported"),
+        ("a.mkv", {"subtitles": ["hello"]}, "--container mkv or --drop-unsupported"),
+    ],
+    ids=["adpcm_ms", "pcm_mulaw", "srt"],
+)
+def test_what_the_container_cannot_hold_is_refused_at_once(
+    make_clip, sound, painter, tmp_path, listing, name, kind, ways
 ):
-    source = make_clip("a.avi", sounds=(sound("adpcm_ms"),))
+    if "sounds" in kind:
+        kind = {"sounds": (sound(kind["sounds"]),)}
+    source, output = make_clip(name, **kind), tmp_path / "out" / "o.mp4"
     frames: list[int] = []
-    observer = Observer(on_frame=frames.append)
-    with pytest.raises(OutputError, match="adpcm_ms") as caught:
-        convert(source, tmp_path / "out" / "o.mp4", painter, EncodeSettings(), observer=observer)
-    assert "mkv" in str(caught.value)
+    with pytest.raises(OutputError, match="can't be held by mp4") as caught:
+        convert(
+            source, output, painter, EncodeSettings(), observer=Observer(on_frame=frames.append)
+        )
+    assert f"({ways} gets it done)" in str(caught.value)
     assert frames == []
     assert listing(tmp_path / "out") == []
+    # And the advice is right.
+    if "mkv" in ways or "mov" in ways:
+        other = output.with_suffix("." + ways.split()[1])
+        assert convert(source, other, painter, EncodeSettings()).warnings == ()
+    dropping = Handling(drop_unsupported=True)
+    report = convert(source, output, painter, EncodeSettings(), handling=dropping)
+    assert "is left out" in report.warnings[0]
+    assert report.audio_tracks == 0
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import pytest
 
 from housestyle.batch.clip import Observer, convert
 from housestyle.batch.encode import EncodeSettings
+from housestyle.batch.resume import work_folder
+from housestyle.batch.verify import verify
 from housestyle.core.errors import MediaError, OutputError, UsageError
 
 
@@ -72,32 +74,36 @@ def test_overwriting_replaces_the_file_only_at_the_end(make_clip, painter, tmp_p
 
 
 @pytest.mark.parametrize("old", [[], ["o.mov"]], ids=["new", "overwriting"])
-def test_a_file_that_does_not_verify_gets_no_name(make_clip, painter, tmp_path, listing, old):
+def test_a_file_that_does_not_verify_gets_no_name(
+    make_clip, painter, tmp_path, listing, monkeypatch, old
+):
     output = tmp_path / "out" / "o.mov"
     output.parent.mkdir()
     for name in old:
         output.with_name(name).write_bytes(b"precious")
 
-    def damage_what_is_written(count: int) -> None:
-        if count == 36:
-            (partial,) = output.parent.glob(".*")
-            assert partial.stat().st_size > 20_000
-            with partial.open("r+b") as file:
-                file.seek(40)
-                file.write(bytes(10_000))
+    def damage_first(partial: Path, *arguments) -> None:
+        with partial.open("r+b") as file:
+            file.seek(40)
+            file.write(bytes(10_000))
+        verify(partial, *arguments)
 
+    monkeypatch.setattr("housestyle.batch.clip.verify", damage_first)
+    source = make_clip(frames=8, size=(320, 240))
+    settings = EncodeSettings(codec="prores")
     with pytest.raises(OutputError, match="did not read back") as caught:
-        convert(
-            make_clip(frames=40, size=(320, 240)),
-            output,
-            painter,
-            EncodeSettings(codec="prores"),
-            overwrite=True,
-            observer=Observer(on_frame=damage_what_is_written),
-        )
+        convert(source, output, painter, settings, overwrite=True)
     assert caught.value.path == output
-    assert listing(output.parent) == old
     assert all(output.with_name(name).read_bytes() == b"precious" for name in old)
+    assert [path.name for path in output.parent.glob("o*")] == old
+    # What was written is there to be looked at, where the message says.
+    folder = work_folder(output)
+    assert str(folder) in str(caught.value)
+    assert (folder / "whole.mov").stat().st_size > 10_000
+    # And the next run writes it anew from what is intact.
+    monkeypatch.undo()
+    assert convert(source, output, painter, settings, overwrite=True).segments_reused == 1
+    assert listing(output.parent) == ["o.mov"]
 
 
 @pytest.mark.parametrize("kind", ["same", "relative", "symlink", "hardlink", "linked folder"])
@@ -145,3 +151,11 @@ def test_ctrl_c_leaves_nothing(make_clip, painter, tmp_path, listing):
             observer=Observer(on_frame=interrupt),
         )
     assert listing(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["a" * 251 + ".mp4", "\u7247" * 83 + ".mp4"], ids=["ascii", "wide"]
+)
+def test_a_name_that_just_fits(make_clip, painter, tmp_path, listing, name):
+    convert(make_clip(frames=2), tmp_path / "out" / name, painter, EncodeSettings())
+    assert listing(tmp_path / "out") == [name]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.batch.mux import TrackDigest
+from housestyle.batch.mux import CopiedTrack, TrackDigest
 from housestyle.batch.verify import Expectation, verify
 from housestyle.core.errors import OutputError
 from housestyle.core.frame import Frame
@@ -19,13 +19,17 @@ NAME = Path("final.mp4")
 def expectation(path: Path) -> Expectation:
     """What would be expected had this clip been written."""
     with ClipReader(path) as reader:
-        tracks = {stream.index: TrackDigest() for stream in reader.info.audio}
-        expected = Expectation(reader.info.video.time_base, sound=list(tracks.values()))
+        streams = reader.container.streams
+        tracks = {
+            about.index: CopiedTrack(about, streams[about.index], TrackDigest())
+            for about in reader.info.others
+        }
+        expected = Expectation(reader.info.video.time_base, tracks=list(tracks.values()))
         for item in reader:
             if isinstance(item, Frame):
                 expected.add(item)
             else:
-                tracks[item.stream.index].add(item)
+                tracks[item.stream.index].digest.add(item)
     return expected
 
 
@@ -70,7 +74,7 @@ def test_times_off_by_less_than_a_millisecond(make_clip, meant):
 
 
 def without_sound(meant: Expectation) -> Expectation:
-    return Expectation(meant.time_base, meant.tolerance, meant.pts, meant.last_end, [])
+    return Expectation(meant.time_base, meant.tolerance, meant.pts, meant.last_end)
 
 
 def test_tolerance_is_for_containers_that_round(make_clip):
@@ -114,6 +118,20 @@ def test_swapped_tracks(make_clip, sound, meant):
 def test_moved_sound(make_clip, sound, meant, start):
     moved = make_clip("a.mp4", sounds=(sound(), sound("libmp3lame", start=start)))
     assert_refused(moved, meant, "sound track 1 starts at another time")
+
+
+@pytest.mark.parametrize("level", ["standard", "full"])
+def test_subtitles(make_clip, level):
+    meant = expectation(make_clip("a.mkv", subtitles=["one", "two"]))
+    verify(make_clip("b.mkv", subtitles=["one", "two"]), meant, NAME, level)
+    with pytest.raises(OutputError, match="0 subtitle tracks instead of 1"):
+        verify(make_clip("c.mkv"), meant, NAME, level)
+    other = make_clip("d.mkv", subtitles=["one", "zwei"])
+    if level == "standard":
+        verify(other, meant, NAME, level)
+        return
+    with pytest.raises(OutputError, match="subtitle track 0 differs"):
+        verify(other, meant, NAME, level)
 
 
 def test_files_that_do_not_read_back(clip, meant, tmp_path):
