@@ -11,6 +11,7 @@ from torch import Tensor
 from .colour import from_rgb, to_rgb
 from .errors import DeviceError, UsageError
 from .frame import Colour, Frame, PixelFormat
+from .hdr import to_hdr, to_sdr
 from .style import Style, load_style
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -82,15 +83,21 @@ class Stylizer:
         if self.strength == 0:
             return frames.clone()
         source = frames.to(self.device)
-        painted = self._network(
-            source.to(_DTYPES[self.precision]).contiguous(memory_format=torch.channels_last)
-        ).to(torch.float32)
-        source = source.to(torch.float32)
+        painted = self._mixed(source.to(torch.float32), self._painted(source))
+        return painted.to(frames.device, frames.dtype)
+
+    def _painted(self, source: Tensor) -> Tensor:
+        """What the network makes of it, float32."""
+        source = source.to(_DTYPES[self.precision])
+        return self._network(source.contiguous(memory_format=torch.channels_last)).to(torch.float32)
+
+    def _mixed(self, source: Tensor, painted: Tensor) -> Tensor:
+        """The painting with as much of the source as was asked for."""
         if self.keep_colors:
             painted = with_chroma_of(source, painted)
         if self.strength < 1:
             painted = torch.lerp(source, painted, self.strength)
-        return painted.to(frames.device, frames.dtype)
+        return painted
 
     def stylize(
         self,
@@ -101,6 +108,7 @@ class Stylizer:
     ) -> Frame:
         """Stylize one `Frame`; its timing and alpha stay, the colour under alpha is painted too.
 
+        PQ and HLG are painted as an SDR display would show them and become HDR again: see `hdr`.
         At strength 0 the very frame comes back if it has the wanted form already.
 
         Args:
@@ -111,8 +119,16 @@ class Stylizer:
         wanted = (pixel_format or frame.pixel_format, colour or frame.colour)
         if self.strength == 0 and wanted == (frame.pixel_format, frame.colour):
             return frame
-        rgb = self(to_rgb(frame, device=self.device))
-        return from_rgb(rgb, frame, pixel_format=wanted[0], colour=wanted[1])
+        rgb = to_rgb(frame, device=self.device)
+        painted = self._hdr(rgb, frame.colour) if frame.colour.hdr else self(rgb)
+        return from_rgb(painted, frame, pixel_format=wanted[0], colour=wanted[1])
+
+    @torch.no_grad()
+    def _hdr(self, source: Tensor, colour: Colour) -> Tensor:
+        if self.strength == 0:
+            return source
+        shown, gain = to_sdr(source, colour)
+        return self._mixed(source, to_hdr(self._painted(shown), gain, colour))
 
 
 def with_chroma_of(source: Tensor, painted: Tensor) -> Tensor:

@@ -1,0 +1,160 @@
+"""HDR for a network that knows SDR: what it is shown, and how its painting becomes HDR again.
+
+PQ and HLG (ITU-R BT.2100) say with the same codes something else than the pictures that styles
+were trained on: white paper lies at 58 % or 75 %, and a painting's white taken as a code would be
+the brightest light that there is. So a picture is shown to the network as an SDR display would:
+
+1. Signal to light on the display: the EOTF of PQ, or HLG's inverse OETF and its OOTF for a display
+   of 1000 cd/m² (BT.2100, tables 4 and 5).
+2. From the clip's primaries to BT.709's; colours outside are shown at the border.
+3. Highlights are rolled off from 1000 to 203 cd/m², HDR's reference white (BT.2408), with the EETF
+   of BT.2390, section 5.4.1, of the largest of R, G and B; all three are divided by one factor, so
+   that hues stay. The factor is 1 up to 88 cd/m², 1.28 at 203, and grows with the light without
+   end.
+4. Light to an SDR signal: the inverse EOTF of BT.1886.
+
+The painting goes the same way back, each of its pixels multiplied by the source's own factor (a
+gain map, as ISO 21496-1 has them). So painted white is white paper where the source was no
+brighter, and a light stays a light, painted dark or bright; no highlight is clipped; and a network
+that changes nothing gives the source back. What was painted stays inside BT.709, the gamut of the
+paintings that styles are trained on. Mixing with the source and keeping its colours is done in the
+clip's own signal, as it is in SDR.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .frame import Colour
+
+REFERENCE_WHITE = 203.0
+"""cd/m² of a white sheet in HDR (BT.2408); white on the SDR display that the network sees."""
+
+_PQ_PEAK = 10_000.0
+_ROLLED_OFF_PEAK = 1000.0
+_BT1886_GAMMA = 2.4
+
+# BT.2100, table 4.
+_M1, _M2 = 2610 / 16384, 128 * 2523 / 4096
+_C1, _C2, _C3 = 3424 / 4096, 32 * 2413 / 4096, 32 * 2392 / 4096
+# BT.2100, table 5.
+_A = 0.17883277
+_B, _C = 1 - 4 * _A, 0.5 - _A * math.log(4 * _A)
+_HLG_PEAK, _HLG_GAMMA = 1000.0, 1.2
+_BT2020_LUMA = (0.2627, 0.6780, 0.0593)
+
+_D65 = (0.3127, 0.3290)
+_CHROMATICITIES = {
+    1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),
+    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
+    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+}
+"""x and y of red, green and blue by H.273 code point: BT.709, BT.2020, P3 with D65."""
+
+
+def to_sdr(signal: Tensor, colour: Colour) -> tuple[Tensor, Tensor]:
+    """An HDR picture as an SDR display would show it, and what it takes to get back.
+
+    Args:
+        signal: (N, 3, H, W) R'G'B' in [0, 1], float32, PQ or HLG.
+        colour: Its transfer and primaries; primaries without a conversion count as BT.2020.
+
+    Returns:
+        (N, 3, H, W) R'G'B' of BT.709 and BT.1886 in [0, 1], and (N, 1, H, W), at least 1: how many
+        times brighter than shown the source is.
+    """
+    light = _eotf(signal) if colour.hdr == "PQ" else _hlg_light(signal)
+    light = _mixed(light, _to_bt709(colour.primaries)).clamp_(min=0)
+    largest = light.amax(1, keepdim=True)
+    gain = _gain(largest)
+    shown = light.div_(gain * REFERENCE_WHITE).clamp_(max=1)
+    return shown.pow_(1 / _BT1886_GAMMA), gain
+
+
+def to_hdr(painted: Tensor, gain: Tensor, colour: Colour) -> Tensor:
+    """A painting of what `to_sdr` showed, in the source's own signal.
+
+    Args:
+        painted: (N, 3, H, W) R'G'B' of BT.709 and BT.1886 in [0, 1], float32.
+        gain: As `to_sdr` gave it.
+        colour: As `to_sdr` got it.
+
+    Returns:
+        (N, 3, H, W) R'G'B' in [0, 1], PQ or HLG.
+    """
+    light = painted.pow(_BT1886_GAMMA).mul_(gain * REFERENCE_WHITE)
+    light = _mixed(light, np.linalg.inv(_to_bt709(colour.primaries))).clamp_(min=0)
+    signal = _inverse_eotf(light) if colour.hdr == "PQ" else _hlg_signal(light)
+    return signal.clamp_(0, 1)
+
+
+def _gain(light: Tensor) -> Tensor:
+    """How many times the EETF of BT.2390 darkens a light in cd/m²; above the peak all of it."""
+    peak, white = (_inverse_eotf(torch.tensor(nits)).item() for nits in (_ROLLED_OFF_PEAK, 203.0))
+    most = white / peak
+    knee = 1.5 * most - 0.5
+    position = (_inverse_eotf(light) / peak).clamp_(max=1)
+    t = (position - knee) / (1 - knee)
+    spline = (
+        (2 * t**3 - 3 * t**2 + 1) * knee
+        + (t**3 - 2 * t**2 + t) * (1 - knee)
+        + (3 * t**2 - 2 * t**3) * most
+    )
+    return torch.where(position < knee, 1.0, light / _eotf(spline * peak)).clamp_(min=1)
+
+
+def _eotf(signal: Tensor) -> Tensor:
+    """PQ to cd/m²."""
+    powered = signal.pow(1 / _M2)
+    return ((powered - _C1).clamp_(min=0) / (_C2 - _C3 * powered)).pow_(1 / _M1).mul_(_PQ_PEAK)
+
+
+def _inverse_eotf(light: Tensor) -> Tensor:
+    """cd/m² to PQ."""
+    powered = (light / _PQ_PEAK).pow_(_M1)
+    return ((_C1 + _C2 * powered) / (1 + _C3 * powered)).pow_(_M2)
+
+
+def _hlg_light(signal: Tensor) -> Tensor:
+    """HLG to cd/m² of a display of 1000 cd/m²."""
+    dark = signal.square() / 3
+    bright = (((signal - _C) / _A).exp_() + _B) / 12
+    scene = torch.where(signal <= 0.5, dark, bright)
+    return scene * _luminance(scene).pow_(_HLG_GAMMA - 1) * _HLG_PEAK
+
+
+def _hlg_signal(light: Tensor) -> Tensor:
+    """cd/m² of a display of 1000 cd/m² to HLG."""
+    display = light / _HLG_PEAK
+    # Black has no luminance to divide by; 1e-7 cd/m² is black enough.
+    luminance = _luminance(display).clamp_(min=1e-10)
+    scene = display * luminance.pow_((1 - _HLG_GAMMA) / _HLG_GAMMA)
+    bright = _A * (12 * scene - _B).clamp_(min=1e-6).log_() + _C
+    return torch.where(scene <= 1 / 12, (3 * scene).sqrt_(), bright)
+
+
+def _luminance(rgb: Tensor) -> Tensor:
+    return _mixed(rgb, np.array([_BT2020_LUMA]))
+
+
+def _mixed(rgb: Tensor, matrix: np.ndarray) -> Tensor:
+    """(N, 3, H, W) by a (rows, 3) matrix: (N, rows, H, W)."""
+    weights = torch.from_numpy(matrix).to(rgb.device, rgb.dtype)
+    return torch.einsum("rc,nchw->nrhw", weights, rgb)
+
+
+@cache
+def _to_bt709(primaries: int) -> np.ndarray:
+    source = _CHROMATICITIES.get(primaries, _CHROMATICITIES[9])
+    return np.linalg.inv(_to_xyz(_CHROMATICITIES[1])) @ _to_xyz(source)
+
+
+def _to_xyz(chromaticities: tuple[tuple[float, float], ...]) -> np.ndarray:
+    """RGB to CIE XYZ of primaries with a D65 white (SMPTE RP 177)."""
+    columns = np.array([(x / y, 1, (1 - x - y) / y) for x, y in (*chromaticities, _D65)]).T
+    return columns[:, :3] * np.linalg.solve(columns[:, :3], columns[:, 3])
