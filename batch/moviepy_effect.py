@@ -1,0 +1,68 @@
+"""A style as an effect of MoviePy 2.
+
+>>> from moviepy import VideoFileClip  # doctest: +SKIP
+>>> VideoFileClip("holiday.mp4").with_effects([Stylize("wave")])  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from moviepy import Effect, VideoClip
+from moviepy.Clip import Clip
+from numpy.typing import NDArray
+
+from ..core.errors import UsageError
+from ..core.style import Style
+from ..core.stylizer import Stylizer
+
+
+@dataclass
+class Stylize(Effect):
+    """Paint every frame of a clip; its mask, sound, speed and length stay.
+
+    The network is loaded once, when the effect is made, however many clips it is applied to. A
+    frame's pixels depend on that frame alone, and are `Stylizer`'s. MoviePy hands out frames as
+    8 bit RGB and knows nothing of HDR: for more, stylize the files themselves.
+
+    Attributes:
+        style: A `Style`, a library name, a style file or a blend.
+        strength: 0 (the source, untouched) to 1.
+        keep_colors: Keep the source's chroma.
+        device: See `Stylizer`.
+
+    Raises:
+        HousestyleError: As `Stylizer`, when the effect is made; a `UsageError` when it is applied
+            to sound or to a mask, which has no colours to paint.
+    """
+
+    style: Style | str | Path
+    strength: float = 1.0
+    keep_colors: bool = False
+    device: str = "auto"
+    _stylizer: Stylizer = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._stylizer = Stylizer(
+            self.style,
+            device=self.device,
+            strength=self.strength,
+            keep_colors=self.keep_colors,
+        )
+
+    def apply(self, clip: Clip) -> VideoClip:
+        """The painted clip; a picture is painted once, a clip frame by frame when it is asked."""
+        if not isinstance(clip, VideoClip) or clip.is_mask:
+            raise UsageError("only a picture in colour can be stylized, not sound or a mask")
+        return clip.image_transform(self._painted)
+
+    def _painted(self, frame: NDArray[Any]) -> NDArray[np.uint8]:
+        """(H, W, 3) RGB of 8 bit to the same; other numbers count as 8 bit codes."""
+        codes = torch.from_numpy(np.ascontiguousarray(frame[..., :3], np.float32))
+        rgb = (codes / 255).clamp(0, 1).permute(2, 0, 1).unsqueeze(0)
+        painted = (self._stylizer(rgb)[0] * 255).round().byte()
+        return painted.permute(1, 2, 0).contiguous().numpy()
