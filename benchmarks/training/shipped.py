@@ -27,7 +27,7 @@ class Shipped:
     title: str
     artist: str
     year: str
-    iterations: int = 750
+    iterations: int = 600
     style_scale: float = 1.25
 
 

@@ -112,9 +112,9 @@ def test_two_processes_train_one_network(start):
 @pytest.mark.slow
 def test_ctrl_c_stops_both_at_one_step_and_both_go_on(start, material, tmp_path):
     """The terminal sends it to all of them, torchrun once more to its own."""
-    whole = start("whole", *TORCHRUN, iterations=400)
-    folder = start("parts", *TORCHRUN, iterations=4000, stop=True)
+    whole = start("whole", *TORCHRUN, iterations=80)
+    folder = start("parts", *TORCHRUN, iterations=80, stop=True)
     assert (folder / "checkpoint.safetensors").exists()
     assert not list(folder.glob("*.digest"))
-    start("parts", *TORCHRUN, iterations=400, resume=True)
+    start("parts", *TORCHRUN, iterations=80, resume=True)
     assert (folder / "0.digest").read_text() == (whole / "0.digest").read_text()
