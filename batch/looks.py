@@ -208,13 +208,17 @@ def _caption(still: Still, *, several: bool) -> str:
 def _looks(
     still: Still, caption: str, stylizers: Sequence[Stylizer]
 ) -> Iterator[tuple[str, Tensor]]:
-    source, colour = to_rgb(still.frame), still.frame.colour
-    if colour.hdr:
-        # A sheet is SDR: as the network sees the picture, and as it paints it.
-        source, _ = to_sdr(source, colour)
-    yield caption, source
+    source = to_rgb(still.frame)
+    hdr = still.frame.colour.hdr
+    yield caption, _as_sdr(still.frame) if hdr else source
     for stylizer in stylizers:
-        yield stylizer.style.name, stylizer(source)
+        painted = _as_sdr(stylizer.stylize(still.frame)) if hdr else stylizer(source)
+        yield stylizer.style.name, painted
+
+
+def _as_sdr(frame: Frame) -> Tensor:
+    """A sheet is SDR: HDR is shown as an SDR display would show it."""
+    return to_sdr(to_rgb(frame), frame.colour)[0]
 
 
 class _Drawing:
