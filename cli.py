@@ -1,9 +1,13 @@
-"""The ``housestyle`` command: one thin function per subcommand."""
+"""The ``housestyle`` command: one thin function per subcommand.
+
+Those on clips are in batch/command.py.
+"""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import logging
 import os
@@ -15,25 +19,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from . import __version__
+from .batch import command as clips
 from .core.allocator import keep_freed_memory
 from .core.errors import HousestyleError, OutputError, UsageError
 
 if TYPE_CHECKING:
     import torch
 
-    from .batch.report import Reporter
     from .core.style import Style
     from .training.recipe import TrainingSettings
 
 # Imports of torch and of everything that needs it wait inside the subcommands: `--help` and a
 # wrong flag answer at once.
-INTERRUPTED = 130
-CODECS = ("auto", "h264", "hevc", "prores", "ffv1")
-CONTAINERS = ("mp4", "mov", "mkv")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 RECIPES = ("house", "paper")
-
-Subparsers = argparse._SubParsersAction
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,7 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status: 0 all done, 1 some clips failed, 2 wrong usage, 130 interrupted.
     """
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.DEBUG if options.debug else logging.WARNING)
+    console = logging.StreamHandler()
+    console.setLevel(logging.DEBUG if options.debug else logging.WARNING)
+    logging.basicConfig(level=console.level, handlers=[console])
     handler = signal.signal(signal.SIGTERM, _terminate)
     keep_freed_memory()
     try:
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error), error.exit_status)
     except KeyboardInterrupt:
         print("housestyle: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return clips.INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has closed it; Python must not try to flush it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -81,26 +81,37 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"housestyle {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_styles, _add_stylize, _add_demo, _add_train, _add_evaluate, _add_doctor):
-        add(commands)
+    add = functools.partial(_add_command, commands)
+    add("styles", _styles, _add_styles, "list the styles of the library")
+    add("stylize", clips.stylize, clips.add_stylize, "stylize clips and folders of clips")
+    add("watch", clips.watch, clips.add_watch, "stylize the clips that arrive in a folder")
+    add("preview", clips.preview, clips.add_preview, "draw a frame in every style")
+    add("compare", clips.compare, clips.add_compare, "show two clips against each other")
+    add("demo", clips.demo, clips.add_demo, "stylize a generated clip with sound")
+    add("train", _train, _add_train, "train a style from a painting and footage")
+    add("evaluate", _evaluate, _add_evaluate, "measure how styles paint and flicker")
+    add("doctor", _doctor, _add_doctor, "show what this machine has, and what is wrong")
     return parser
 
 
-def _command(
-    commands: Subparsers, name: str, run: Callable[[argparse.Namespace], int], summary: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
+def _add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    add_flags: Callable[[argparse.ArgumentParser], None],
+    summary: str,
+) -> None:
+    parser = commands.add_parser(
         name, help=summary, description=summary[0].upper() + summary[1:] + "."
     )
+    add_flags(parser)
     parser.add_argument(
         "--debug", action="store_true", help="show where in the program an error came from"
     )
     parser.set_defaults(run=run)
-    return parser
 
 
-def _add_styles(commands: Subparsers) -> None:
-    parser = _command(commands, "styles", _styles, "list the styles of the library")
+def _add_styles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
@@ -124,103 +135,7 @@ def _styles(options: argparse.Namespace) -> int:
     return failed
 
 
-def _add_stylize(commands: Subparsers) -> None:
-    parser = _command(commands, "stylize", _stylize, "stylize clips and folders of clips")
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="clips and folders")
-    parser.add_argument(
-        "-s", "--style", required=True, help="a name, a file, or a blend: wave:0.6+udnie:0.4"
-    )
-    parser.add_argument(
-        "-o", "--output", type=Path, help="a file for one clip, else a folder (default: beside)"
-    )
-    parser.add_argument("--recursive", action="store_true", help="look into subfolders")
-    parser.add_argument("--strength", type=float, default=1.0, help="0 (source) to 1 (default)")
-    parser.add_argument(
-        "--keep-colors", action="store_true", help="keep the source's colours, paint its lightness"
-    )
-    parser.add_argument("--codec", choices=CODECS, default="auto", help="default: auto")
-    parser.add_argument("--crf", type=int, help="quality of h264 and hevc, lower is better")
-    parser.add_argument("--container", choices=CONTAINERS, help="default: as the source's")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
-    parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
-    parser.add_argument("--json", action="store_true", help="events on stdout, see docs/events.md")
-
-
-def _stylize(options: argparse.Namespace) -> int:
-    from .batch.encode import EncodeSettings
-    from .batch.plan import plan
-    from .batch.run import run_batch
-    from .core.stylizer import Stylizer
-
-    settings = EncodeSettings(codec=options.codec, crf=options.crf)
-    stylizer = Stylizer(
-        options.style,
-        device=options.device,
-        precision=options.precision,
-        strength=options.strength,
-        keep_colors=options.keep_colors,
-    )
-    jobs = plan(
-        options.inputs,
-        options.output,
-        style_name=stylizer.style.name,
-        recursive=options.recursive,
-        container=options.container,
-        codec=options.codec,
-    )
-    reporter = _reporter(as_json=options.json)
-    try:
-        result = run_batch(jobs, stylizer, settings, reporter, overwrite=options.overwrite)
-    except KeyboardInterrupt:
-        reporter.interrupted()
-        return INTERRUPTED
-    return result.exit_status
-
-
-def _reporter(*, as_json: bool) -> Reporter:
-    from .batch.report import JsonReporter, TerminalReporter
-
-    return JsonReporter() if as_json else TerminalReporter()
-
-
-def _add_demo(commands: Subparsers) -> None:
-    parser = _command(commands, "demo", _demo, "stylize a generated clip with sound")
-    parser.add_argument("-s", "--style", default="wave", help="default: wave")
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path("demo"), help="folder (default: demo)"
-    )
-
-
-def _demo(options: argparse.Namespace) -> int:
-    from .batch.demo.clip import make_demo_clip
-    from .batch.encode import EncodeSettings
-    from .batch.plan import Job
-    from .batch.run import run_batch
-    from .core.stylizer import Stylizer
-
-    stylizer = Stylizer(options.style)
-    _make_folder(options.output)
-    source = options.output / "seascape.mp4"
-    print(f"drawing {source} ...", file=sys.stderr)
-    make_demo_clip(source)
-    job = Job(source, options.output / f"seascape.{stylizer.style.name}.mp4")
-    reporter = _reporter(as_json=False)
-    result = run_batch([job], stylizer, EncodeSettings(), reporter, overwrite=True)
-    for report in result.done:
-        print(report.output.resolve())
-    return result.exit_status
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"can't be made: {error.strerror}", path=folder) from error
-
-
-def _add_train(commands: Subparsers) -> None:
-    parser = _command(commands, "train", _train, "train a style from a painting and footage")
+def _add_train(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("painting", type=Path, metavar="PAINTING", help="a picture file")
     add("--clips", type=Path, required=True, metavar="FOLDER", help="footage: clips and pictures")
@@ -245,6 +160,13 @@ def _add_train(commands: Subparsers) -> None:
     add("--year", default="unknown")
     add("--licence", default="unknown", help="of the painting")
     add("--overwrite", action="store_true", help="replace a style of that name")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"can't be made: {error.strerror}", path=folder) from error
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -316,8 +238,7 @@ def _training_settings(
     )
 
 
-def _add_evaluate(commands: Subparsers) -> None:
-    parser = _command(commands, "evaluate", _evaluate, "measure how styles paint and flicker")
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "styles", nargs="+", metavar="STYLE", help="a style's name or file, or an .onnx model"
     )
@@ -386,16 +307,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_doctor(commands: Subparsers) -> None:
-    parser = _command(commands, "doctor", _doctor, "show what this machine has, and what is wrong")
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from .batch.encode import CODECS as CODEC_TABLE
+    from .batch.codecs import CODECS as CODEC_TABLE
     from .core.machine import examine
 
-    findings = examine({name: codec.encoder for name, codec in CODEC_TABLE.items()})
+    findings = examine({name: codec.software.name for name, codec in CODEC_TABLE.items()})
     for finding in findings:
         if options.json:
             print(json.dumps(dataclasses.asdict(finding)))

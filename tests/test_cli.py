@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,10 +19,15 @@ import numpy as np
 import pytest
 
 from housestyle import __version__, cli
+from housestyle.batch import command
+from housestyle.batch.codecs import CODECS
+from housestyle.batch.compare import Layout
 from housestyle.batch.demo.clip import make_demo_clip
-from housestyle.batch.encode import CODECS
+from housestyle.batch.encode import ENCODERS
 from housestyle.batch.plan import CONTAINERS
+from housestyle.batch.verify import Level
 from housestyle.cli import main
+from housestyle.core.fields import Interlaced
 from housestyle.core.stylizer import Precision
 from housestyle.training.recipe import RECIPES
 
@@ -114,6 +120,7 @@ def test_events_and_nothing_else_on_stdout(clip, options, tmp_path):
     assert ended.returncode == 1
     events = validated(ended.stdout)
     assert [event["event"] for event in events] == [
+        "batch_started",
         *("clip_started", *["clip_progress"] * 12, "clip_done"),
         "clip_failed",
         "batch_finished",
@@ -146,10 +153,12 @@ def default_signals() -> None:
 
 
 @posix
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_interrupting_leaves_nothing(long_clip, clip, options, tmp_path, kind):
+@pytest.mark.parametrize(("kind", "number"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_interrupting_leaves_nothing(long_clip, options, tmp_path, kind, number, jobs):
+    clips = [shutil.copy(long_clip, tmp_path / f"{index}.mp4") for index in range(number)]
     with subprocess.Popen(
-        [*COMMAND, "stylize", str(long_clip), str(clip), *options, "--json"],
+        [*COMMAND, "stylize", *map(str, clips), *options, "--json", "--jobs", str(jobs)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -157,17 +166,16 @@ def test_interrupting_leaves_nothing(long_clip, clip, options, tmp_path, kind):
     ) as process:
         assert process.stdout is not None
         seen = ""
-        while "clip_progress" not in seen:
+        while seen.count("clip_started") < min(number, jobs) or "clip_progress" not in seen:
             seen += process.stdout.readline()
-        assert len(everything_in(tmp_path / "out")) == 1
         process.send_signal(kind)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "Traceback" not in err
     events = validated(seen + out)
     assert events[-1]["event"] == "batch_interrupted"
-    assert events[-1]["input"] == str(long_clip)
-    assert {event["input"] for event in events} == {str(long_clip)}
+    assert events[-1]["unfinished"] == [str(source) for source in clips[:jobs]]
+    assert {event["input"] for event in events if "input" in event} <= set(map(str, clips[:jobs]))
     assert everything_in(tmp_path / "out") == []
 
 
@@ -336,10 +344,81 @@ def test_memory_does_not_grow_with_the_clip(style_file, tmp_path):
 
 def test_the_choices_are_those_of_the_tables():
     """The command keeps its own copies so that `--help` need not import torch."""
-    assert ("auto", *CODECS) == cli.CODECS
-    assert CONTAINERS == cli.CONTAINERS
-    assert get_args(Precision) == cli.PRECISIONS
+    assert ("auto", *CODECS) == command.CODECS
+    assert CONTAINERS == command.CONTAINERS
+    assert ENCODERS == command.ENCODERS
+    assert get_args(Precision) == command.PRECISIONS
+    assert get_args(Interlaced) == command.INTERLACED
+    assert get_args(Level) == command.VERIFY
+    assert get_args(Layout) == command.LAYOUTS
     assert tuple(RECIPES) == cli.RECIPES
+
+
+def test_a_dry_run_writes_nothing_and_says_what_would_fail(clip, options, tmp_path, capsys):
+    clip.with_name("b.mp4").write_text("no clip")
+    there = everything_in(tmp_path)
+    assert main(["stylize", str(clip.parent), *options, "--dry-run"]) == 1
+    out, err = capsys.readouterr()
+    assert f"{clip} -> {tmp_path / 'out' / 'a.mp4'}" in out.splitlines()
+    assert "about 12 frames of 96x64" in out
+    assert "1 to do, 1 would fail" in out
+    assert "would fail" not in err
+    assert everything_in(tmp_path) == there
+
+
+def test_a_dry_run_as_events(clip, options, capsys):
+    assert main(["stylize", str(clip), *options, "--dry-run", "--json"]) == 0
+    planned, finished = validated(capsys.readouterr().out)
+    assert (planned["event"], planned["input"], planned["frames"]) == (
+        "clip_planned",
+        str(clip),
+        12,
+    )
+    assert (finished["event"], finished["clips"], finished["frames"]) == ("plan_finished", 1, 12)
+    assert finished["disks"][0]["free"] > finished["disks"][0]["needed"] > 0
+
+
+def test_a_configuration_file_a_report_and_a_log(clip, style_file, tmp_path, capsys):
+    config, report, log = (tmp_path / name for name in ("house.toml", "report.json", "log"))
+    config.write_text(
+        f"style = {str(style_file)!r}\noutput = {str(tmp_path / 'out')!r}\n"
+        f"report = {str(report)!r}\nlog = {str(log)!r}\n"
+        'device = "cpu"\ndelivery = "prores-master"\n'
+    )
+    assert main(["stylize", str(clip), "--config", str(config)]) == 0
+    with av.open(str(tmp_path / "out" / "a.mov")) as container:
+        assert container.streams.video[0].codec_context.name == "prores"
+    written = json.loads(report.read_text(encoding="utf-8"))
+    assert written["settings"]["delivery"] == "prores-master"
+    assert [entry["status"] for entry in written["clips"]] == ["done"]
+    assert "a.mov: done" in log.read_text(encoding="utf-8")
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        ([], "no style is named"),
+        (["-s", "wave", "--jobs", "0"], "--jobs 0"),
+        (["-s", "wave", "--device", "cuda:0,cuda:1", "--jobs", "1"], "--jobs 1"),
+        (["-s", "wave", "--device", "cpu,"], "no device's name in"),
+        (["-s", "wave", "--overwrite", "--skip-existing"], "not both"),
+        (["-s", "wave", "--bitrate", "fast"], "fast is no bitrate"),
+        (["-s", "wave", "--segment", "0"], "a segment must last more"),
+        (["-s", "wave", "--profile", "hq"], "a profile needs a codec"),
+    ],
+)
+def test_flags_that_make_no_sense_are_wrong_usage(clip, capsys, flags, complaint):
+    assert main(["stylize", str(clip), *flags]) == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1
+
+
+def test_devices_are_dealt_in_turn():
+    assert command._devices("cuda:0, cuda:1", None) == ["cuda:0", "cuda:1"]
+    assert command._devices("cuda:0,cuda:1", 3) == ["cuda:0", "cuda:1", "cuda:0"]
+    assert command._devices("auto", None) == ["auto"]
 
 
 def test_what_nobody_foresaw_is_one_line(monkeypatch, capsys):

@@ -10,18 +10,25 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from housestyle.batch.clip import ClipReport
-from housestyle.batch.encode import EncodeSettings
+from housestyle.batch.handling import ClipReport, Handling
 from housestyle.batch.plan import Job
-from housestyle.batch.report import BatchResult, JsonReporter, TerminalReporter
-from housestyle.batch.run import run_batch
+from housestyle.batch.report import BatchResult, JsonReporter, Reporters, TerminalReporter, shares
+from housestyle.batch.run import Writing, run_batch
 from housestyle.core.errors import HousestyleError, MediaError, OutputError, UsageError
 from housestyle.core.media import ClipInfo, probe
-from housestyle.core.stylizer import Stylizer
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "events.schema.json"
+DROPPING = Writing(handling=Handling(drop_unsupported=True))
 JOB = Job(Path("a.mp4"), Path("out/a.mp4"))
-REPORT = ClipReport(JOB.source, JOB.output, 10, 1, 2.0, ("transparency is not kept",))
+REPORT = ClipReport(
+    JOB.source,
+    JOB.output,
+    10,
+    1,
+    2.0,
+    ("transparency is not kept",),
+    {"decode": 0.5, "stylize": 1.5},
+)
 
 
 @pytest.fixture
@@ -55,10 +62,11 @@ def test_the_schema_is_a_schema_and_strict():
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    good = {"version": 1, "event": "batch_finished", "done": 1, "failed": 0, "exit_status": 0}
+    counts = {"done": 1, "failed": 0, "skipped": 0, "not_started": 0}
+    good = {"version": 2, "event": "batch_finished", **counts, "exit_status": 0}
     assert validator.is_valid(good)
     for wrong in (
-        {"version": 2},
+        {"version": 1},
         {"event": "batch_ended"},
         {"done": "1"},
         {"exit_status": 3},
@@ -71,14 +79,16 @@ def test_events_of_a_batch_in_their_order(make_clip, sound, painter, tmp_path, e
     good = Job(make_clip("a.mp4", sounds=(sound(),)), tmp_path / "out" / "a.mp4")
     missing = Job(tmp_path / "none.mp4", tmp_path / "out" / "none.mp4")
     late = Job(make_clip("c.mkv", subtitles=["hello"]), tmp_path / "out" / "c.mp4")
-    result = run_batch([good, missing, late], painter, EncodeSettings(), JsonReporter())
+    result = run_batch([good, missing, late], painter, DROPPING, JsonReporter())
     made = events()
     assert names(made) == [
+        "batch_started",
         *("clip_started", *["clip_progress"] * 10, "clip_done"),
         "clip_failed",
         *("clip_started", *["clip_progress"] * 10, "clip_done"),
         "batch_finished",
     ]
+    assert made.pop(0)["clips"] == 3
     started, done, failed = made[0], made[11], made[12]
     assert started["input"] == str(good.source)
     assert started["output"] == str(good.output)
@@ -86,6 +96,7 @@ def test_events_of_a_batch_in_their_order(make_clip, sound, painter, tmp_path, e
     assert (started["frames_expected"], started["audio_tracks"]) == (10, 1)
     assert [event["frames"] for event in made[1:11]] == list(range(1, 11))
     assert (done["frames"], done["audio_tracks"], done["warnings"]) == (10, 1, [])
+    assert {"decode", "stylize", "encode", "verify"} <= done["stages"].keys()
     assert failed["input"] == str(missing.source)
     assert (failed["error"], failed["what"]) == ("MediaError", "no such file")
     assert "subtitle" in made[13]["warnings"][0]
@@ -99,7 +110,7 @@ def test_progress_comes_at_most_once_per_percent(info, events, frames):
     reporter = JsonReporter()
     reporter.started(JOB, of_length(info, frames), ())
     for count in range(1, frames + 1):
-        reporter.progressed(count)
+        reporter.progressed(JOB, count)
     made = events()[1:]
     assert min(frames, 50) <= len(made) <= 100
     assert names(made) == ["clip_progress"] * len(made)
@@ -109,7 +120,7 @@ def test_progress_comes_at_most_once_per_percent(info, events, frames):
 def test_progress_of_a_clip_of_unknown_length(info, events, frames):
     reporter = JsonReporter()
     reporter.started(JOB, of_length(info, frames), ())
-    reporter.progressed(1)
+    reporter.progressed(JOB, 1)
     assert [event.get("frames") for event in events()] == [None, 1]
 
 
@@ -126,22 +137,54 @@ def test_an_error_of_every_kind_keeps_to_the_schema(events):
     assert made[1]["hint"] is None
 
 
-def test_interrupted_names_the_clip_under_way(info, events):
+def test_interrupted_names_the_clips_under_way(info, events):
     reporter = JsonReporter()
+    second = Job(Path("b.mp4"), Path("out/b.mp4"))
     reporter.interrupted()
     reporter.started(JOB, info, ())
+    reporter.started(second, info, ())
     reporter.interrupted()
-    first, _, second = events()
-    assert "input" not in first
-    assert second["input"] == str(JOB.source)
-
-
-def test_interrupted_between_two_clips_names_none(info, events):
-    reporter = JsonReporter()
-    reporter.started(JOB, info, ())
     reporter.done(JOB, REPORT)
+    reporter.failed(second, MediaError(""))
     reporter.interrupted()
-    assert "input" not in events()[-1]
+    named = [event["unfinished"] for event in events() if event["event"] == "batch_interrupted"]
+    assert named == [[], ["a.mp4", "b.mp4"], []]
+
+
+def test_progress_of_two_clips_at_a_time_is_told_apart(info, events):
+    reporter = JsonReporter()
+    second = Job(Path("b.mp4"), Path("out/b.mp4"))
+    reporter.started(JOB, of_length(info, 1000), ())
+    reporter.started(second, of_length(info, 2000), ())
+    for count in range(1, 41):
+        reporter.progressed(JOB, count)
+        reporter.progressed(second, count)
+    made = [(event["input"], event["frames"]) for event in events()[2:]]
+    assert made == [
+        ("a.mp4", 10),
+        ("a.mp4", 20),
+        ("b.mp4", 20),
+        ("a.mp4", 30),
+        ("a.mp4", 40),
+        ("b.mp4", 40),
+    ]
+
+
+def test_events_of_a_clip_that_goes_on_is_stopped_or_is_skipped(info, events):
+    reporter = JsonReporter()
+    reporter.started(JOB, info, ())
+    reporter.resumed(JOB, 4)
+    reporter.kept(JOB, Path("out/.a.mp4.housestyle"), 8)
+    reporter.skipped(JOB)
+    _, resumed, kept, skipped = events()
+    assert (resumed["event"], resumed["frames"]) == ("clip_resumed", 4)
+    assert (kept["event"], kept["frames"]) == ("clip_kept", 8)
+    assert kept["folder"].endswith(".a.mp4.housestyle")
+    assert skipped["event"] == "clip_skipped"
+
+
+def test_stages_are_parts_of_the_clip_s_time():
+    assert shares(REPORT) == {"decode": 0.25, "stylize": 0.75}
 
 
 @pytest.mark.parametrize(
@@ -163,7 +206,7 @@ def test_exit_status(done, errors, status):
 def test_people_read_stderr_and_stdout_stays_empty(make_clip, painter, tmp_path, capsys):
     clips = [make_clip("a.mkv", subtitles=["x"]), make_clip("b.mp4"), tmp_path / "none.mp4"]
     jobs = [Job(clip, tmp_path / "out" / f"{clip.stem}.mp4") for clip in clips]
-    run_batch(jobs, painter, EncodeSettings(), TerminalReporter())
+    run_batch(jobs, painter, DROPPING, TerminalReporter())
     out, err = capsys.readouterr()
     assert out == ""
     lines = err.replace("\r", "\n").splitlines()
@@ -172,6 +215,7 @@ def test_people_read_stderr_and_stdout_stays_empty(make_clip, painter, tmp_path,
     assert any(line.startswith(f"{jobs[0].output}: 10 frames") for line in lines)
     assert f"housestyle: {clips[2]}: no such file" in lines
     assert any(line.startswith("  done ") and str(jobs[0].output) in line for line in lines)
+    assert all("%" in line for line in lines if line.startswith("  done "))
     assert any(line.startswith("  failed ") and str(clips[2]) in line for line in lines)
     assert lines[-1] == "2 done, 1 failed"
 
@@ -185,29 +229,44 @@ def test_interrupting_is_one_line(info, capsys):
     reporter = TerminalReporter()
     reporter.started(JOB, info, ())
     reporter.interrupted()
-    assert capsys.readouterr().err.endswith(
-        "housestyle: interrupted; no unfinished file was left\n"
-    )
+    assert capsys.readouterr().err.endswith("housestyle: interrupted; nothing was left over\n")
 
 
-class Fails(Stylizer):
-    """Fails in a way nobody foresaw, at one clip of several."""
+def test_interrupting_says_what_was_kept(info, capsys):
+    reporter = TerminalReporter()
+    reporter.started(JOB, info, ())
+    reporter.resumed(JOB, 3)
+    reporter.progressed(JOB, 4)
+    reporter.kept(JOB, Path("out/.a.mp4.housestyle"), 4)
+    reporter.interrupted()
+    lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    assert "a.mp4: going on after frame 3, where it was stopped" in lines
+    assert any("4/10" in line for line in lines)
+    assert "a.mp4: 4 finished frames are kept in out/.a.mp4.housestyle" in lines
+    assert lines[-1] == "housestyle: interrupted; the same command goes on where it was"
 
-    def __call__(self, frames):
-        if frames.shape[2] == 48:
-            raise RuntimeError("the driver is gone")
-        return super().__call__(frames)
 
-
-def test_what_nobody_foresaw_fails_one_clip_and_not_the_batch(
-    make_clip, tiny_style, tmp_path, events, listing
-):
-    jobs = [
-        Job(make_clip("a.mp4", size=(96, 48)), tmp_path / "out" / "a.mp4"),
-        Job(make_clip("b.mp4"), tmp_path / "out" / "b.mp4"),
-    ]
-    result = run_batch(jobs, Fails(tiny_style, device="cpu"), EncodeSettings(), JsonReporter())
-    failed = next(event for event in events() if event["event"] == "clip_failed")
-    assert "the driver is gone" in failed["what"]
-    assert result.exit_status == 1
-    assert listing(tmp_path / "out") == ["b.mp4"]
+def test_several_reporters_hear_the_same(info, capsys):
+    error = MediaError("no such file", path="a.mp4")
+    both = Reporters(JsonReporter(), TerminalReporter())
+    both.begins([JOB])
+    both.started(JOB, info, ("w",))
+    both.resumed(JOB, 1)
+    both.progressed(JOB, 2)
+    both.kept(JOB, Path("k"), 2)
+    both.failed(JOB, error)
+    both.skipped(JOB)
+    both.done(JOB, REPORT)
+    both.finished(BatchResult([REPORT]))
+    both.interrupted()
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 10
+    for said in (
+        "a.mp4: w",
+        "going on after frame 1",
+        "no such file",
+        "skipped",
+        "10 frames",
+        "kept",
+    ):
+        assert said in err

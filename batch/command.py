@@ -1,0 +1,387 @@
+"""The subcommands on clips: their flags, and one thin function each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import OutputError, UsageError
+from .config import Flags
+
+if TYPE_CHECKING:
+    from .plan import Job
+    from .report import BatchResult, Reporter
+    from .run import Treatment, Writing
+
+# Imports of torch and of everything that needs it wait inside the functions, and the tables'
+# names are copied: `--help` and a wrong flag answer at once.
+INTERRUPTED = 130
+CODECS = ("auto", "h264", "hevc", "av1", "prores", "dnxhr", "ffv1")
+ENCODERS = ("software", "auto", "nvenc", "qsv", "videotoolbox", "amf", "vaapi")
+CONTAINERS = ("mp4", "mov", "mkv")
+INTERLACED = ("deinterlace", "keep", "refuse")
+VERIFY = ("standard", "full")
+LAYOUTS = ("wipe", "side", "stack")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+
+def add_stylize(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``housestyle stylize``."""
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="clips and folders")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be done and what it takes"
+    )
+    flags = Flags(parser)
+    flags.add(
+        "-o", "--output", type=Path, help="a file for one clip, else a folder (default: beside)"
+    )
+    _add_style(flags)
+    _add_written(flags)
+    flags.group("the batch")
+    _switch(flags, "--fail-fast", "start no clip after one that failed")
+    flags.add("--report", type=Path, metavar="FILE", help="JSON, see docs/batch.md")
+    _add_run(flags)
+    parser.set_defaults(flags=flags)
+
+
+def _add_style(flags: Flags) -> None:
+    flags.add("-s", "--style", help="a name, a file, or a blend: wave:0.6+udnie:0.4")
+    flags.add("--strength", type=float, default=1.0, help="0 (source) to 1 (default)")
+    _switch(flags, "--keep-colors", "keep the source's colours, paint its lightness")
+    flags.add("--device", default="auto", help="auto, cpu, cuda, mps; several: cuda:0,cuda:1")
+    flags.add("--precision", choices=PRECISIONS, default="auto", help="default: auto")
+    _switch(flags, "--recursive", "look into subfolders")
+
+
+def _add_written(flags: Flags) -> None:
+    flags.group("what is written")
+    flags.add("--codec", choices=CODECS, default="auto", help="default: auto")
+    flags.add("--profile", metavar="NAME", help="of the codec: hq, 4444, hqx, high422, main10 ...")
+    flags.add("--crf", type=int, help="quality of h264, hevc and av1, lower is better")
+    flags.add("--bitrate", metavar="RATE", help="instead of --crf, such as 8M or 800k a second")
+    flags.add("--preset", metavar="NAME", help="the encoder's effort: ultrafast to veryslow")
+    flags.add("--encoder", choices=ENCODERS, default="software", help="auto: hardware that works")
+    flags.add(
+        "--interlaced", choices=INTERLACED, default="deinterlace", help="default: deinterlace"
+    )
+    flags.add("--container", choices=CONTAINERS, help="default: as the source's")
+    _switch(flags, "--drop-unsupported", "leave out tracks that the container can't hold")
+    _switch(flags, "--overwrite", "replace outputs that exist")
+    _switch(flags, "--skip-existing", "leave clips alone whose output exists")
+    flags.add("--verify", choices=VERIFY, default="standard", help="full: every copied packet")
+    flags.add("--segment", type=float, default=10.0, metavar="SECONDS", help="default: 10")
+    _switch(flags, "--resume", "go on with what an earlier run has left", default=True)
+
+
+def _add_run(flags: Flags) -> None:
+    flags.add(
+        "--jobs", type=int, metavar="N", help="clips at a time (default: one for each device)"
+    )
+    flags.add("--log", type=Path, metavar="FILE", help="what happened when, added to its end")
+    _switch(flags, "--json", "events on stdout, see docs/events.md")
+    flags.add_sources()
+
+
+def _switch(flags: Flags, name: str, text: str, *, default: bool = False) -> None:
+    """Can be taken back with --no-..., so that the command line can undo the file's."""
+    flags.add(name, action=argparse.BooleanOptionalAction, default=default, help=text)
+
+
+def stylize(options: argparse.Namespace) -> int:
+    """``housestyle stylize``."""
+    settings = options.flags.settle(options)
+    treatment = treatment_of(settings)
+    devices = _devices(settings.device, settings.jobs)
+    jobs = _plan(settings.inputs, settings.output, settings, treatment.style_name())
+    if settings.dry_run:
+        return _dry_run(jobs, treatment, devices, as_json=settings.json)
+    with _log(settings.log):
+        reporter = _reporter(settings, report=settings.report)
+        try:
+            result = _convert(jobs, treatment, devices, reporter, fail_fast=settings.fail_fast)
+        except KeyboardInterrupt:
+            reporter.interrupted()
+            return INTERRUPTED
+        return result.exit_status
+
+
+def _plan(
+    inputs: Sequence[Path], output: Path | None, settings: argparse.Namespace, style_name: str
+) -> list[Job]:
+    from .plan import plan
+
+    return plan(
+        inputs,
+        output,
+        style_name=style_name,
+        recursive=settings.recursive,
+        container=settings.container,
+        codec=settings.codec,
+    )
+
+
+def treatment_of(settings: argparse.Namespace) -> Treatment:
+    """What the settled flags say of how clips are done.
+
+    Raises:
+        UsageError: Something of it makes no sense.
+    """
+    from .run import Treatment
+
+    if settings.style is None:
+        raise UsageError("no style is named", hint="-s NAME; housestyle styles lists them")
+    return Treatment(
+        style=settings.style,
+        strength=settings.strength,
+        keep_colors=settings.keep_colors,
+        precision=settings.precision,
+        writing=_writing(settings),
+    )
+
+
+def _writing(settings: argparse.Namespace) -> Writing:
+    from .encode import EncodeSettings, parse_bitrate
+    from .handling import Handling
+    from .run import Writing
+
+    return Writing(
+        EncodeSettings(
+            codec=settings.codec,
+            profile=settings.profile,
+            crf=settings.crf,
+            bitrate=None if settings.bitrate is None else parse_bitrate(settings.bitrate),
+            preset=settings.preset,
+            encoder=settings.encoder,
+        ),
+        Handling(
+            segment=settings.segment,
+            resume=settings.resume,
+            verify=settings.verify,
+            drop_unsupported=settings.drop_unsupported,
+            interlaced=settings.interlaced,
+        ),
+        overwrite=settings.overwrite,
+        skip_existing=settings.skip_existing,
+    )
+
+
+def _devices(named: str, jobs: int | None) -> list[str]:
+    """A device for each clip that may be under way, dealt in turn."""
+    devices = [name.strip() for name in named.split(",")]
+    count = len(devices) if jobs is None else jobs
+    if not all(devices):
+        raise UsageError(f"no device's name in {named!r}", hint="such as cuda:0,cuda:1")
+    if count < len(devices):
+        raise UsageError(
+            f"--jobs {count} can't keep the devices {named} busy",
+            hint="name as many devices as clips at a time, or fewer",
+        )
+    return [devices[number % len(devices)] for number in range(count)]
+
+
+def _convert(
+    jobs: Sequence[Job],
+    treatment: Treatment,
+    devices: Sequence[str],
+    reporter: Reporter,
+    *,
+    fail_fast: bool = False,
+) -> BatchResult:
+    from .run import run_batch
+    from .workers import run_in_workers
+
+    if len(jobs) > 1:
+        return run_in_workers(jobs, treatment, devices, reporter, fail_fast=fail_fast)
+    # A clip alone has nobody to spare from a crash; a second process would only start slowly.
+    stylizer = treatment.stylizer(devices[0])
+    return run_batch(jobs, stylizer, treatment.writing, reporter)
+
+
+def _dry_run(
+    jobs: Sequence[Job], treatment: Treatment, devices: Sequence[str], *, as_json: bool
+) -> int:
+    from .dry_run import emit_forecast, forecast, lines, rooms, total
+
+    forecasts = forecast(jobs, treatment, devices[0])
+    whole = total(forecasts, len(set(devices)))
+    disks = rooms(forecasts, at_a_time=len(devices))
+    if as_json:
+        emit_forecast(forecasts, whole, disks)
+    else:
+        print("\n".join(lines(forecasts, whole, disks)))
+    return int(whole.failing > 0 or not all(room.enough for room in disks))
+
+
+def _log(path: Path | None) -> AbstractContextManager[None]:
+    from .record import log_file
+
+    return nullcontext() if path is None else log_file(path)
+
+
+def _reporter(settings: argparse.Namespace, *, report: Path | None = None) -> Reporter:
+    from .record import LogReporter, ReportFile
+    from .report import JsonReporter, Reporters, TerminalReporter
+
+    told: list[Reporter] = [JsonReporter() if settings.json else TerminalReporter()]
+    if settings.log:
+        told.append(LogReporter())
+    if report:
+        told.append(ReportFile(report, settings.flags.values(settings)))
+    return Reporters(*told)
+
+
+def add_watch(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``housestyle watch``."""
+    parser.add_argument("inbox", type=Path, metavar="IN", help="folder in which clips arrive")
+    parser.add_argument("outbox", type=Path, metavar="OUT", help="folder in which they are written")
+    parser.add_argument("--once", action="store_true", help="do what is there, then end")
+    flags = Flags(parser)
+    _add_style(flags)
+    _add_written(flags)
+    flags.group("the folder")
+    flags.add(
+        "--settle",
+        dest="settle_seconds",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="a file is complete when it is unchanged for so long (default: 10)",
+    )
+    flags.add(
+        "--poll", type=float, default=2.0, metavar="SECONDS", help="between two looks (default: 2)"
+    )
+    _add_run(flags)
+    parser.set_defaults(flags=flags)
+
+
+def watch(options: argparse.Namespace) -> int:
+    """``housestyle watch``."""
+    from .watch import Work
+    from .watch import watch as watch_folder
+    from .watch_state import settings_key
+
+    settings = options.flags.settle(options)
+    treatment = treatment_of(settings)
+    devices = _devices(settings.device, settings.jobs)
+    style_name = treatment.style_name()
+
+    def run(jobs: Sequence[Job], overwrite: bool) -> BatchResult:
+        again = replace(treatment.writing, overwrite=True, skip_existing=False)
+        writing = again if overwrite else treatment.writing
+        return _convert(jobs, replace(treatment, writing=writing), devices, reporter)
+
+    work = Work(
+        plan=lambda: _plan([settings.inbox], settings.outbox, settings, style_name),
+        run=run,
+        key=settings_key(treatment, container=settings.container),
+    )
+    with _log(settings.log):
+        reporter = _reporter(settings)
+        try:
+            return watch_folder(
+                settings.inbox,
+                settings.outbox,
+                work,
+                once=settings.once,
+                settle=settings.settle_seconds,
+                poll=settings.poll,
+            )
+        except KeyboardInterrupt:
+            reporter.interrupted()
+            return INTERRUPTED
+
+
+def add_preview(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``housestyle preview``."""
+    add = parser.add_argument
+    add("inputs", nargs="+", type=Path, metavar="INPUT", help="clips and pictures")
+    add("-o", "--output", type=Path, required=True, help="a .png")
+    add("--at", type=float, action="append", default=[], metavar="SECONDS", help="default: middle")
+    add("--styles", nargs="+", default=[], metavar="NAME", help="default: the whole library")
+    add("--strength", type=float, default=1.0, help="0 (source) to 1 (default)")
+    add("--keep-colors", action="store_true", help="keep the source's colours")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    add("--overwrite", action="store_true", help="replace a sheet that exists")
+
+
+def preview(options: argparse.Namespace) -> int:
+    """``housestyle preview``."""
+    from .looks import preview as draw
+
+    draw(
+        options.inputs,
+        options.output,
+        at=options.at,
+        styles=options.styles,
+        strength=options.strength,
+        keep_colors=options.keep_colors,
+        device=options.device,
+        overwrite=options.overwrite,
+    )
+    print(options.output)
+    return 0
+
+
+def add_compare(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``housestyle compare``."""
+    add = parser.add_argument
+    add("before", type=Path, metavar="BEFORE", help="a clip")
+    add("after", type=Path, metavar="AFTER", help="the same clip, stylized")
+    add("-o", "--output", type=Path, required=True, help="a .mp4, .mov or .mkv")
+    add("--layout", choices=LAYOUTS, default="wipe", help="default: wipe")
+    add("--line", type=float, metavar="SHARE", help="of a wipe, 0 to 1 (default: it moves)")
+    add("--overwrite", action="store_true", help="replace a clip that exists")
+
+
+def compare(options: argparse.Namespace) -> int:
+    """``housestyle compare``."""
+    from .compare import compare as write
+
+    warnings = write(
+        options.before,
+        options.after,
+        options.output,
+        layout=options.layout,
+        line=options.line,
+        overwrite=options.overwrite,
+    )
+    for warning in warnings:
+        print(warning, file=sys.stderr)
+    print(options.output)
+    return 0
+
+
+def add_demo(parser: argparse.ArgumentParser) -> None:
+    """The flags of ``housestyle demo``."""
+    parser.add_argument("-s", "--style", default="wave", help="default: wave")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("demo"), help="folder (default: demo)"
+    )
+
+
+def demo(options: argparse.Namespace) -> int:
+    """``housestyle demo``."""
+    from ..core.stylizer import Stylizer
+    from .demo.clip import make_demo_clip
+    from .plan import Job
+    from .report import TerminalReporter
+    from .run import Writing, run_batch
+
+    stylizer = Stylizer(options.style)
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"can't be made: {error.strerror}", path=options.output) from error
+    source = options.output / "seascape.mp4"
+    print(f"drawing {source} ...", file=sys.stderr)
+    make_demo_clip(source)
+    job = Job(source, options.output / f"seascape.{stylizer.style.name}.mp4")
+    result = run_batch([job], stylizer, Writing(overwrite=True), TerminalReporter())
+    for report in result.done:
+        print(report.output.resolve())
+    return result.exit_status

@@ -1,0 +1,197 @@
+"""What a batch would do and take, without doing it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from ..core.errors import HousestyleError
+from .clip import inspect_clip
+from .forecast import (
+    Disk,
+    disk_expected,
+    existing_folder,
+    frames_expected,
+    free_bytes,
+    human_bytes,
+    human_seconds,
+    network_speed,
+)
+from .plan import Job
+from .report import emit, reason
+from .run import Treatment, Writing
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is known of one clip beforehand.
+
+    Attributes:
+        job: Its names.
+        size: Width and height in pixels; None where the clip would fail.
+        frames: Expected; None where it is not known.
+        seconds: Of the network on one device; None where it is not known.
+        disk: What it takes; None where it is not known.
+        warnings: What could not be kept.
+        error: Why it would fail; None if it would not.
+    """
+
+    job: Job
+    size: tuple[int, int] | None = None
+    frames: int | None = None
+    seconds: float | None = None
+    disk: Disk | None = None
+    warnings: tuple[str, ...] = ()
+    error: HousestyleError | None = None
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes needed and free on one disk, with a folder on it."""
+
+    folder: str
+    needed: int
+    free: int
+
+    @property
+    def enough(self) -> bool:
+        """Whether it fits."""
+        return self.needed <= self.free
+
+
+def forecast(jobs: Sequence[Job], treatment: Treatment, device: str) -> list[Forecast]:
+    """Look at every clip, and measure how fast the network is on the device.
+
+    Raises:
+        HousestyleError: Style, settings or device are wrong.
+    """
+    speed = network_speed(treatment.stylizer(device))
+    skips = treatment.writing.skip_existing
+    waiting = [job for job in jobs if not (skips and job.output.exists())]
+    return [_forecast(job, treatment.writing, speed) for job in waiting]
+
+
+def _forecast(job: Job, writing: Writing, speed: float | None) -> Forecast:
+    try:
+        info, warnings = inspect_clip(
+            job.source,
+            job.output,
+            writing.encode,
+            overwrite=writing.overwrite,
+            handling=writing.handling,
+        )
+        disk = disk_expected(info, job.output, writing.encode)
+    except HousestyleError as error:
+        return Forecast(job, error=error)
+    size, frames = (info.video.width, info.video.height), frames_expected(info)
+    seconds = None if speed is None or frames is None else frames * size[0] * size[1] / speed
+    return Forecast(job, size, frames, seconds, disk, warnings)
+
+
+def rooms(forecasts: Iterable[Forecast], at_a_time: int) -> list[Room]:
+    """Every disk that is written to: all clips, and the segments of those under way at a time."""
+    disks: dict[int, list[Forecast]] = defaultdict(list)
+    for item in forecasts:
+        if item.disk is not None:
+            disks[existing_folder(item.job.output).stat().st_dev].append(item)
+    return [_room(items, at_a_time) for items in disks.values()]
+
+
+def _room(items: Sequence[Forecast], at_a_time: int) -> Room:
+    output = items[0].job.output
+    disks = [item.disk for item in items if item.disk is not None]
+    largest = sorted((disk.meanwhile for disk in disks), reverse=True)[:at_a_time]
+    needed = sum(disk.finished for disk in disks) + sum(largest)
+    return Room(str(existing_folder(output)), needed, free_bytes(output))
+
+
+@dataclass(frozen=True)
+class Total:
+    """Of all clips that would not fail; None where any of them is not known.
+
+    Attributes:
+        clips: How many.
+        failing: How many would fail.
+        frames: Expected.
+        seconds: Of the network, on all devices together.
+    """
+
+    clips: int
+    failing: int
+    frames: int | None
+    seconds: float | None
+
+
+def total(forecasts: Sequence[Forecast], devices: int) -> Total:
+    """The sum over a batch that is dealt to so many devices."""
+    going = [item for item in forecasts if item.error is None]
+    frames = [item.frames for item in going if item.frames is not None]
+    seconds = [item.seconds for item in going if item.seconds is not None]
+    return Total(
+        clips=len(going),
+        failing=len(forecasts) - len(going),
+        frames=sum(frames) if len(frames) == len(going) else None,
+        seconds=sum(seconds) / devices if len(seconds) == len(going) else None,
+    )
+
+
+def lines(forecasts: Iterable[Forecast], whole: Total, disks: Iterable[Room]) -> Iterator[str]:
+    """For people: each clip, then the sum."""
+    for item in forecasts:
+        yield f"{item.job.source} -> {item.job.output}"
+        yield from (f"    {line}" for line in _details(item))
+    yield (
+        f"{whole.clips} to do, {whole.failing} would fail; {_count(whole.frames)} frames, "
+        f"{_duration(whole.seconds)}"
+    )
+    for room in disks:
+        yield (
+            f"disk of {room.folder}: about {human_bytes(room.needed)} needed, "
+            f"{human_bytes(room.free)} free{'' if room.enough else ': not enough'}"
+        )
+
+
+def _details(item: Forecast) -> Iterator[str]:
+    if item.error is not None:
+        yield f"would fail: {item.error}"
+    elif item.size is not None:
+        width, height = item.size
+        disk = "unknown" if item.disk is None else f"about {human_bytes(item.disk.finished)}"
+        yield (
+            f"{_count(item.frames)} frames of {width}x{height}, {_duration(item.seconds)}, "
+            f"{disk} of disk"
+        )
+    yield from item.warnings
+
+
+def _count(frames: int | None) -> str:
+    return "unknown" if frames is None else f"about {frames}"
+
+
+def _duration(seconds: float | None) -> str:
+    return "unknown time" if seconds is None else f"{human_seconds(seconds)} of painting"
+
+
+def emit_forecast(forecasts: Iterable[Forecast], whole: Total, disks: Iterable[Room]) -> None:
+    """For programs: events ``clip_planned``, ``clip_failed`` and ``plan_finished``."""
+    for item in forecasts:
+        if item.error is not None:
+            emit("clip_failed", item.job, **reason(item.error))
+            continue
+        emit(
+            "clip_planned",
+            item.job,
+            frames=item.frames,
+            seconds=item.seconds and round(item.seconds, 3),
+            disk=item.disk and item.disk.finished,
+            warnings=list(item.warnings),
+        )
+    emit(
+        "plan_finished",
+        clips=whole.clips,
+        failing=whole.failing,
+        frames=whole.frames,
+        seconds=whole.seconds and round(whole.seconds, 3),
+        disks=[asdict(room) for room in disks],
+    )

@@ -1,0 +1,138 @@
+"""What a clip will take: frames, disk, time."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..core.clip_info import ClipInfo
+from ..core.errors import OutputError
+from ..core.stylizer import Stylizer
+from .encode import EncodeSettings, Encoding, choose
+from .mux import MUXERS
+
+# Painted frames at the default quality, in bytes a pixel; paint is finer than most footage.
+_BYTES_A_PIXEL = {"h264": 0.4, "hevc": 0.4, "av1": 0.4, "ffv1": 1.5}
+# By what the encoder is told; the makers state them.
+_BYTES_A_PIXEL_OF_PROFILE = {
+    **{"proxy": 0.09, "lt": 0.21, "standard": 0.3, "hq": 0.44, "4444": 0.66, "4444xq": 1.0},
+    **{"dnxhr_lb": 0.09, "dnxhr_sq": 0.29, "dnxhr_hq": 0.44, "dnxhr_hqx": 0.44, "dnxhr_444": 0.89},
+}
+_SOUND_BYTES_A_SECOND = 300_000  # a track of PCM, 24 bit stereo
+_FRAME_RATE_ELSE = 25
+_NOISE_SIZE = (360, 640)
+_MEASURED_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Bytes that a clip is likely to take.
+
+    Attributes:
+        finished: The written clip.
+        meanwhile: Its segments, beside it until it is finished.
+    """
+
+    finished: int
+    meanwhile: int
+
+    @property
+    def needed(self) -> int:
+        """When most is needed."""
+        return self.finished + self.meanwhile
+
+
+def frames_expected(info: ClipInfo) -> int | None:
+    """As the header says, else from duration and rate; None where neither is stated."""
+    video = info.video
+    if video.frames:
+        return video.frames
+    if video.duration is None or video.frame_rate is None:
+        return None
+    return round(video.duration * video.frame_rate)
+
+
+def disk_expected(info: ClipInfo, output: Path, settings: EncodeSettings) -> Disk | None:
+    """Estimated from size, length and codec; None where the length is not known.
+
+    Raises:
+        HousestyleError: As `choose`.
+    """
+    frames, video = frames_expected(info), info.video
+    if frames is None:
+        return None
+    seconds = float(frames / (video.frame_rate or _FRAME_RATE_ELSE))
+    encoding = choose(video, settings, MUXERS[output.suffix.lower()])
+    if settings.bitrate is not None:
+        picture = round(settings.bitrate / 8 * seconds)
+    else:
+        picture = round(frames * video.width * video.height * _bytes_a_pixel(encoding))
+    sound = round(len(info.audio) * _SOUND_BYTES_A_SECOND * seconds)
+    return Disk(finished=picture + sound, meanwhile=picture)
+
+
+def _bytes_a_pixel(encoding: Encoding) -> float:
+    stated = _BYTES_A_PIXEL_OF_PROFILE.get(encoding.options.get("profile", ""))
+    return _BYTES_A_PIXEL[encoding.codec] if stated is None else stated
+
+
+def free_bytes(output: Path) -> int:
+    """Of the disk that an output will lie on, whether its folder is there yet or not."""
+    return shutil.disk_usage(existing_folder(output)).free
+
+
+def existing_folder(output: Path) -> Path:
+    """The nearest folder above an output that is there."""
+    return next(folder for folder in output.absolute().parents if folder.is_dir())
+
+
+def check_space(output: Path, info: ClipInfo, settings: EncodeSettings) -> None:
+    """Find out before the first frame that a clip won't fit.
+
+    Raises:
+        OutputError: The disk has less room than the clip is likely to take.
+    """
+    disk, free = disk_expected(info, output, settings), free_bytes(output)
+    if disk is not None and disk.needed > free:
+        raise OutputError(
+            f"needs about {human_bytes(disk.needed)} of disk, {human_bytes(free)} are free",
+            path=output,
+            hint="free some, or choose a folder on another disk with -o",
+        )
+
+
+def network_speed(stylizer: Stylizer) -> float | None:
+    """Pixels a second that the network paints, measured on noise for about a second.
+
+    None at strength 0, where the network does not run.
+    """
+    if stylizer.strength == 0:
+        return None
+    frame = torch.rand(1, 3, *_NOISE_SIZE, device=stylizer.device)
+    stylizer(frame).cpu()  # the first one also prepares kernels
+    count, started = 0, time.monotonic()
+    while time.monotonic() - started < _MEASURED_SECONDS:
+        stylizer(frame).cpu()
+        count += 1
+    return count * frame[0, 0].numel() / (time.monotonic() - started)
+
+
+def human_bytes(count: float) -> str:
+    """With the unit that leaves one to three digits before the point."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def human_seconds(seconds: float) -> str:
+    """Such as 42 s, 7 min or 3 h 20 min."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -1,0 +1,301 @@
+"""Worker processes: several clips at a time, on one device or several.
+
+Every clip under way has a process of its own: a decoder or driver that crashes costs one clip,
+and devices don't wait for one interpreter. The worker that is told to end, or whose parent is
+gone, tidies up as after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any, NoReturn
+
+import torch
+
+from ..core.allocator import keep_freed_memory
+from ..core.errors import HousestyleError
+from .handling import Observer
+from .plan import Job
+from .report import BatchResult, Reporter
+from .run import Outcome, Treatment, attempt, note
+
+# Threads and CUDA do not survive a fork.
+_PROCESSES = multiprocessing.get_context("spawn")
+# What a worker says of its clip, by the reporter's names.
+_NEWS = ("started", "resumed", "progressed", "kept")
+
+
+def run_in_workers(
+    jobs: Sequence[Job],
+    treatment: Treatment,
+    devices: Sequence[str],
+    reporter: Reporter,
+    *,
+    fail_fast: bool = False,
+) -> BatchResult:
+    """Convert jobs in worker processes, as many at a time as devices are named.
+
+    A worker takes the next clip when it has done one. One whose process dies takes only its clip
+    with it, and is replaced.
+
+    Args:
+        jobs: From `plan`.
+        treatment: How each is done.
+        devices: One for each worker; a device may be named several times.
+        reporter: Hears of everything, in this process.
+        fail_fast: Start no clip after one that failed; those under way are finished.
+
+    Raises:
+        HousestyleError: A worker can't be set up (device, style, settings); nothing was done.
+        KeyboardInterrupt: The user stopped it; the clips under way have left no file.
+    """
+    result, waiting = BatchResult(), deque(jobs)
+    with _crew(treatment, devices[: len(jobs)], reporter) as crew:
+        reporter.begins(jobs)
+        while waiting or crew.busy:
+            for job, outcome in crew.work(waiting):
+                note(job, outcome, result, reporter)
+            if fail_fast and result.failed:
+                result.not_started.extend(waiting)
+                waiting.clear()
+    order = {job.source: number for number, job in enumerate(jobs)}
+    result.done.sort(key=lambda report: order[report.input])
+    result.failed.sort(key=lambda failure: order[failure[0].source])
+    reporter.finished(result)
+    return result
+
+
+@dataclass
+class _Worker:
+    """One process, seen from the parent."""
+
+    device: str
+    process: SpawnProcess
+    connection: Connection
+    job: Job | None = None
+
+    def end(self) -> str:
+        """Wait for the process, and say how it ended."""
+        self.process.join()
+        self.connection.close()
+        status = self.process.exitcode or 0
+        with suppress(ValueError):
+            return f"by {signal.Signals(-status).name}"
+        return f"with exit status {status}"
+
+
+@contextmanager
+def _crew(treatment: Treatment, devices: Sequence[str], reporter: Reporter) -> Iterator[_Crew]:
+    crew = _Crew(treatment, len(devices), reporter)
+    try:
+        crew.start(devices)
+        yield crew
+    except BaseException:
+        crew.stop()
+        raise
+    finally:
+        crew.kill()
+
+
+class _Crew:
+    """The workers of a batch."""
+
+    def __init__(self, treatment: Treatment, size: int, reporter: Reporter):
+        self._treatment = treatment
+        self._size = size
+        self._reporter = reporter
+        self._workers: list[_Worker] = []
+        self._trouble = HousestyleError("no worker process is left")
+
+    @property
+    def busy(self) -> bool:
+        """Whether any clip is under way."""
+        return any(worker.job for worker in self._workers)
+
+    def start(self, devices: Sequence[str]) -> None:
+        """Start a worker for each device, all at once, and wait until they are ready."""
+        self._workers = [self._hired(device) for device in devices]
+        for worker in self._workers:
+            _await_ready(worker, self._reporter)
+
+    def work(self, waiting: deque[Job]) -> Iterator[tuple[Job, Outcome]]:
+        """Deal what waits to who is idle, hear the busy, and give the clips that came to an end."""
+        for worker in self._workers:
+            if worker.job is None and waiting:
+                worker.job = waiting.popleft()
+                with suppress(OSError):  # it is dead; listening will tell
+                    worker.connection.send(worker.job)
+        if not self._workers:
+            yield waiting.popleft(), self._trouble
+            return
+        speaking = wait([worker.connection for worker in self._workers if worker.job])
+        for worker in [worker for worker in self._workers if worker.connection in speaking]:
+            job = worker.job
+            assert job is not None
+            outcome = self._hear(worker, job, replace=bool(waiting))
+            if outcome is not None:
+                yield job, outcome
+
+    def stop(self) -> None:
+        """Tell every worker to tidy up and end, and wait until it has."""
+        for worker in self._workers:
+            worker.process.terminate()
+        last_words = []
+        for worker in self._workers:
+            with suppress(EOFError, OSError):
+                while True:  # unread, what it says would block it
+                    kind, *facts = worker.connection.recv()
+                    last_words.append((kind, facts, worker.job))
+        for kind, facts, job in last_words:
+            if kind in ("kept", "logged"):
+                _pass_on(kind, facts, job, self._reporter)
+
+    def kill(self) -> None:
+        """Whatever is still there: idle workers, and those that would not stop."""
+        for worker in self._workers:
+            worker.process.kill()
+            worker.end()
+
+    def _hired(self, device: str) -> _Worker:
+        ours, theirs = _PROCESSES.Pipe()
+        level = logging.getLogger().level
+        arguments = (theirs, self._treatment, device, self._size, level)
+        process = _PROCESSES.Process(target=_serve, args=arguments)
+        with _ctrl_c_ignored():
+            process.start()
+        theirs.close()
+        return _Worker(device, process, ours)
+
+    def _hear(self, worker: _Worker, job: Job, *, replace: bool) -> Outcome | None:
+        """Pass on one message; gives what became of the clip if it was the last of it."""
+        try:
+            kind, *facts = worker.connection.recv()
+        except (EOFError, OSError):
+            return self._lost(worker, job, replace=replace)
+        if kind == "ended":
+            worker.job = None
+            return facts[0]
+        _pass_on(kind, facts, job, self._reporter)
+        return None
+
+    def _lost(self, worker: _Worker, job: Job, *, replace: bool) -> HousestyleError:
+        self._workers.remove(worker)
+        ended = worker.end()
+        if replace:
+            try:
+                self._workers.append(self._hired(worker.device))
+                _await_ready(self._workers[-1], self._reporter)
+            except HousestyleError as error:
+                self._trouble = error
+                self._workers.pop()
+        return HousestyleError(
+            f"the process that worked on it was ended {ended}",
+            path=job.source,
+            hint="the other clips went on; fewer --jobs need less memory",
+        )
+
+
+def _pass_on(kind: str, facts: Sequence[Any], job: Job | None, reporter: Reporter) -> None:
+    if kind == "logged":
+        record: logging.LogRecord = facts[0]
+        logging.getLogger(record.name).handle(record)
+    elif job is not None and kind in _NEWS:
+        getattr(reporter, kind)(job, *facts)
+
+
+def _await_ready(worker: _Worker, reporter: Reporter) -> None:
+    while True:
+        try:
+            kind, *facts = worker.connection.recv()
+        except (EOFError, OSError) as error:
+            raise HousestyleError(
+                f"the worker process for {worker.device} was ended {worker.end()}"
+            ) from error
+        if kind == "ready":
+            return
+        if kind == "refused":
+            raise facts[0]
+        _pass_on(kind, facts, None, reporter)
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    """For a child that starts: the terminal sends Ctrl-C to it as well, the parent acts on it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+class _Line:
+    """The worker's end of the connection, for all its threads."""
+
+    def __init__(self, connection: Connection):
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def say(self, kind: str, *facts: object) -> None:
+        with self._lock:
+            self._connection.send((kind, *facts))
+
+    def put_nowait(self, record: logging.LogRecord) -> None:
+        """What `QueueHandler` calls."""
+        self.say("logged", record)
+
+
+def _serve(
+    connection: Connection, treatment: Treatment, device: str, workers: int, level: int
+) -> None:
+    """A worker's life: ready, then one clip after the other until it is ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _interrupt)
+    line = _Line(connection)
+    logging.basicConfig(level=level, handlers=[logging.handlers.QueueHandler(line)])  # type: ignore[arg-type]
+    keep_freed_memory()
+    # A parent that is gone, or that tells to end, needs no more words.
+    with suppress(KeyboardInterrupt, EOFError, OSError):
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        try:
+            stylizer = treatment.stylizer(device)
+        except HousestyleError as error:
+            return line.say("refused", error)
+        if stylizer.device.type == "cpu":
+            torch.set_num_threads(max(1, torch.get_num_threads() // workers))
+        line.say("ready")
+        observer = Observer(
+            on_start=partial(line.say, "started"),
+            on_resume=partial(line.say, "resumed"),
+            on_frame=partial(line.say, "progressed"),
+            on_kept=partial(line.say, "kept"),
+        )
+        while True:
+            job = connection.recv()
+            line.say("ended", attempt(job, stylizer, treatment.writing, observer))
+    return None
+
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,172 @@
+"""Clips in worker processes: dealt, isolated, stopped."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from housestyle.batch.plan import Job
+from housestyle.batch.report import TerminalReporter
+from housestyle.batch.run import Treatment
+from housestyle.batch.workers import run_in_workers
+from housestyle.core.errors import DeviceError, HousestyleError
+from housestyle.core.media import probe
+
+PATIENCE = 120
+
+
+@pytest.fixture
+def treatment(style_file) -> Treatment:
+    return Treatment(str(style_file), precision="fp32")
+
+
+@pytest.fixture
+def jobs(make_clip, tmp_path) -> list[Job]:
+    """Two good clips, one that is missing, and another good one."""
+    sources = [make_clip(name) for name in ("a.mp4", "b.mp4")]
+    sources += [tmp_path / "none.mp4", make_clip("d.mp4", frames=40)]
+    return [Job(source, tmp_path / "out" / source.name) for source in sources]
+
+
+class Heard(TerminalReporter):
+    """Remembers who was under way at a time, and does something at the first frame of a clip."""
+
+    def __init__(self, at_first_frame=lambda _job: None):
+        super().__init__()
+        self.under_way: set[Job] = set()
+        self.most = 0
+        self.frames: dict[Job, list[int]] = {}
+        self._at_first_frame = at_first_frame
+
+    def started(self, job, info, warnings):
+        super().started(job, info, warnings)
+        self.under_way.add(job)
+        self.most = max(self.most, len(self.under_way))
+
+    def progressed(self, job, frames):
+        super().progressed(job, frames)
+        self.frames.setdefault(job, []).append(frames)
+        if frames == 1:
+            self._at_first_frame(job)
+
+    def done(self, job, report):
+        super().done(job, report)
+        self.under_way.discard(job)
+
+    def failed(self, job, error):
+        super().failed(job, error)
+        self.under_way.discard(job)
+
+
+def test_clips_are_dealt_to_devices_and_one_bad_clip_stops_none(jobs, treatment, listing, tmp_path):
+    reporter = Heard()
+    result = run_in_workers(jobs, treatment, ["cpu", "cpu"], reporter)
+    assert [report.input for report in result.done] == [jobs[n].source for n in (0, 1, 3)]
+    assert [job for job, _ in result.failed] == [jobs[2]]
+    assert result.failed[0][1].what == "no such file"
+    assert listing(tmp_path / "out") == ["a.mp4", "b.mp4", "d.mp4"]
+    assert reporter.most == 2
+    assert reporter.frames[jobs[3]] == list(range(1, 41))
+    assert probe(jobs[3].output).video.frames == 40
+    assert multiprocessing.active_children() == []
+
+
+def kill_everyone(_job: Job) -> None:
+    for process in multiprocessing.active_children():
+        process.kill()
+
+
+def test_a_worker_that_dies_costs_its_clip_and_is_replaced(jobs, treatment, listing, tmp_path):
+    reporter = Heard(lambda job: kill_everyone(job) if job == jobs[0] else None)
+    result = run_in_workers(jobs[:2], treatment, ["cpu"], reporter)
+    [(job, error)] = result.failed
+    assert job == jobs[0]
+    assert "SIGKILL" in error.what
+    assert [report.input for report in result.done] == [jobs[1].source]
+    assert [name for name in listing(tmp_path / "out") if not name.startswith(".")] == ["b.mp4"]
+
+
+def test_fail_fast_finishes_what_is_under_way_and_starts_no_more(jobs, treatment):
+    order = [jobs[2], jobs[0], jobs[1]]
+    result = run_in_workers(order, treatment, ["cpu"], Heard(), fail_fast=True)
+    assert result.not_started == [jobs[0], jobs[1]]
+
+
+def test_a_device_that_is_not_there_stops_the_batch_before_it_begins(jobs, treatment, tmp_path):
+    class Begins(TerminalReporter):
+        def begins(self, jobs):
+            pytest.fail("it began")
+
+    with pytest.raises(DeviceError, match="cuda:99"):
+        run_in_workers(jobs, treatment, ["cpu", "cuda:99"], Begins())
+    assert not (tmp_path / "out").exists()
+    assert multiprocessing.active_children() == []
+
+
+def test_a_batch_without_any_worker_names_every_clip(jobs, treatment, monkeypatch):
+    def gone(*_):
+        raise HousestyleError("no memory")
+
+    def kill_and_hire_none(_job):
+        monkeypatch.setattr("housestyle.batch.workers._await_ready", gone)
+        kill_everyone(_job)
+
+    result = run_in_workers(jobs, treatment, ["cpu"], Heard(kill_and_hire_none))
+    assert [error.what for _, error in result.failed][1:] == ["no memory"] * 3
+    assert [job for job, _ in result.failed] == jobs
+
+
+def test_stopping_leaves_nothing_unfinished(jobs, treatment, listing, tmp_path):
+    def stop(job):
+        if job == jobs[3]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_in_workers([jobs[3], jobs[0]], treatment, ["cpu", "cpu"], Heard(stop))
+    assert multiprocessing.active_children() == []
+    assert "d.mp4" not in listing(tmp_path / "out")
+
+
+ORPHANS = """
+import os, sys
+from pathlib import Path
+from housestyle.batch.plan import Job
+from housestyle.batch.report import TerminalReporter
+from housestyle.batch.run import Treatment
+from housestyle.batch.workers import run_in_workers
+import multiprocessing
+class Dies(TerminalReporter):
+    def progressed(self, job, frames):
+        print(*[process.pid for process in multiprocessing.active_children()], flush=True)
+        os.kill(os.getpid(), 9)
+if __name__ == "__main__":
+    source, output, style = map(Path, sys.argv[1:])
+    run_in_workers([Job(source, output)], Treatment(str(style)), ["cpu"], Dies())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_workers_of_a_parent_that_was_killed_end_too(make_clip, style_file, tmp_path):
+    script = tmp_path / "orphans.py"
+    script.write_text(ORPHANS)
+    source = make_clip("long.mp4", frames=400)
+    ended = subprocess.run(
+        [sys.executable, str(script), str(source), str(tmp_path / "o.mp4"), str(style_file)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert ended.returncode == -9, ended.stderr
+    worker = Path("/proc") / ended.stdout.split()[0]
+    deadline = time.monotonic() + PATIENCE
+    while worker.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not worker.exists() or "zombie" in (worker / "status").read_text()
+    assert not (tmp_path / "o.mp4").exists()
