@@ -37,11 +37,12 @@ class _Levels(NamedTuple):
 
 
 def to_rgb(frame: Frame, *, device: torch.device | str = "cpu") -> Tensor:
-    """RGB of a frame: (1, 3, H, W), float32 in [0, 1], on ``device``.
+    """RGB of a frame: (1, 3, H, W), float32 in [0, 1] (HLG: to 1.09), on ``device``.
 
     The planes are uploaded as they are and converted there. Chroma is interpolated bilinearly
     with the siting of ``frame.colour``. R'G'B' stays in the frame's own transfer and primaries;
-    what the format can code outside of [0, 1] is clamped. Alpha is left out; R'G'B' under it is
+    what is coded below black and above white is clamped, except that HLG of limited range goes on
+    to 109 % (BT.2100, table 9). Alpha is left out; R'G'B' under it is
     taken as it is coded.
     """
     colours = frame.planes[: frame.pixel_format.colour_plane_count]
@@ -54,7 +55,7 @@ def to_rgb(frame: Frame, *, device: torch.device | str = "cpu") -> Tensor:
         values = [_normalise(plane, levels) for plane in planes]
         order = (0, 0, 0) if frame.pixel_format.family == "gray" else (2, 0, 1)
         rgb = torch.stack([values[index] for index in order])
-    return rgb.clamp_(0, 1).unsqueeze(0)
+    return rgb.clamp_(0, (levels.high - levels.zero) / levels.span).unsqueeze(0)
 
 
 def from_rgb(
@@ -67,7 +68,7 @@ def from_rgb(
     """The frame of an RGB picture, with the timing of another frame.
 
     Args:
-        rgb: (1, 3, H, W), any float dtype, on any device, in [0, 1].
+        rgb: (1, 3, H, W), any float dtype, on any device, in [0, 1] (HLG: to 1.09).
         like: Gives pts, duration, time base, and alpha where the target has it: the same codes at
             the same depth, stretched at another, opaque where ``like`` has none.
         pixel_format: Target format; that of ``like`` by default.
@@ -107,7 +108,9 @@ def _luma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:
     if colour.range == Range.FULL:
         top = 2**pixel_format.depth - 1
         return _Levels(0, top, 0, top)
-    return _Levels(*(code << (pixel_format.depth - 8) for code in (16, 219, 16, 235)))
+    zero, span, white, top = (code << (pixel_format.depth - 8) for code in (16, 219, 235, 255))
+    # The highest code is kept for synchronisation.
+    return _Levels(zero, span, zero, top - 1 if colour.hdr == "HLG" else white)
 
 
 def _chroma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:

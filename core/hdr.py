@@ -19,6 +19,8 @@ brighter, and a light stays a light, painted dark or bright; no highlight is cli
 that changes nothing gives the source back. What was painted stays inside BT.709, the gamut of the
 paintings that styles are trained on. Mixing with the source and keeping its colours is done in the
 clip's own signal, as it is in SDR.
+
+HLG of limited range may go on to 109 % (BT.2100, table 9), and comes back so.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ _C1, _C2, _C3 = 3424 / 4096, 32 * 2413 / 4096, 32 * 2392 / 4096
 _A = 0.17883277
 _B, _C = 1 - 4 * _A, 0.5 - _A * math.log(4 * _A)
 _HLG_PEAK, _HLG_GAMMA = 1000.0, 1.2
+_HLG_HEADROOM = 1.0911
 _BT2020_LUMA = (0.2627, 0.6780, 0.0593)
 
 _D65 = (0.3127, 0.3290)
@@ -61,7 +64,7 @@ def to_sdr(signal: Tensor, colour: Colour) -> tuple[Tensor, Tensor]:
     """An HDR picture as an SDR display would show it, and what it takes to get back.
 
     Args:
-        signal: (N, 3, H, W) R'G'B' in [0, 1], float32, PQ or HLG.
+        signal: (N, 3, H, W) R'G'B' in [0, 1] (HLG: to 1.09), float32, PQ or HLG.
         colour: Its transfer and primaries; primaries without a conversion count as BT.2020.
 
     Returns:
@@ -85,12 +88,13 @@ def to_hdr(painted: Tensor, gain: Tensor, colour: Colour) -> Tensor:
         colour: As `to_sdr` got it.
 
     Returns:
-        (N, 3, H, W) R'G'B' in [0, 1], PQ or HLG.
+        (N, 3, H, W) R'G'B' in [0, 1] (HLG: to 1.09), PQ or HLG.
     """
     light = painted.pow(_BT1886_GAMMA).mul_(gain * REFERENCE_WHITE)
     light = _mixed(light, np.linalg.inv(_to_bt709(colour.primaries))).clamp_(min=0)
-    signal = _inverse_eotf(light) if colour.hdr == "PQ" else _hlg_signal(light)
-    return signal.clamp_(0, 1)
+    if colour.hdr == "PQ":
+        return _inverse_eotf(light).clamp_(0, 1)
+    return _hlg_signal(light).clamp_(0, _HLG_HEADROOM)
 
 
 def _gain(light: Tensor) -> Tensor:

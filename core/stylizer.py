@@ -137,7 +137,7 @@ def with_chroma_of(source: Tensor, painted: Tensor) -> Tensor:
     A pixel is luma Y plus an offset (R - Y, G - Y, B - Y) that is its chroma. Keeping the
     source's offset, the lumas that stay in [0, 1] in all three channels form an interval that
     holds the source's own; the painted luma is limited to it, so that nothing needs to be
-    clipped and no colour shifts.
+    clipped and no colour shifts. Where the source itself goes beyond 1, as HLG may, it may stay.
 
     Args:
         source: (N, 3, H, W) RGB in [0, 1].
@@ -150,8 +150,10 @@ def with_chroma_of(source: Tensor, painted: Tensor) -> Tensor:
     offset = source - (source * weights).sum(1, keepdim=True)
     luma = (painted * weights).sum(1, keepdim=True)
     least = -offset.amin(1, keepdim=True)
-    most = 1 - offset.amax(1, keepdim=True)
-    return (torch.minimum(torch.maximum(luma, least), most) + offset).clamp(0, 1)
+    top = source.amax(1, keepdim=True).clamp(min=1)
+    most = top - offset.amax(1, keepdim=True)
+    kept = torch.minimum(torch.maximum(luma, least), most) + offset
+    return torch.minimum(kept.clamp(min=0), top)
 
 
 def choose_device(name: str) -> torch.device:

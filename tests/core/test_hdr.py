@@ -15,6 +15,7 @@ from housestyle.core.hdr import to_hdr, to_sdr
 from housestyle.core.stylizer import Stylizer
 
 TRANSFERS = {"PQ": 16, "HLG": 18}
+HIGHEST = {"PQ": 940, "HLG": 1019}  # BT.2100, table 9: HLG has headroom
 STEP = 1 / (876 + 1)  # a code at 10 bit, limited range
 
 
@@ -43,6 +44,13 @@ def frame_of(rgb: torch.Tensor, name: str, colour: Colour) -> Frame:
         (plane,), pixel_format("gray"), 1, 1, 7, 1, Fraction(1, 50), Colour(Matrix.BT709, Range(2))
     )
     return from_rgb(rgb, like, pixel_format=pixel_format(name), colour=colour)
+
+
+def greys(codes: np.ndarray, colour: Colour) -> Frame:
+    """A row of these lumas without chroma."""
+    planes = (codes, np.full_like(codes, 512), np.full_like(codes, 512))
+    form = pixel_format("yuv444p10le")
+    return Frame(planes, form, codes.size, 1, 0, 1, Fraction(1, 50), colour)
 
 
 class Unchanging(torch.nn.Module):
@@ -152,20 +160,9 @@ class TestBack:
     @pytest.mark.parametrize("transfer", TRANSFERS)
     @pytest.mark.parametrize(("factor", "wash"), [(1, 0), (0.7, 0), (0.5, 0.5)])
     def test_highlights_of_a_ramp_are_not_clipped(self, painting_with, transfer, factor, wash):
-        # Every code from white paper on up to the peak, at 10 bit.
-        codes = np.arange(64 + round(0.58 * 876), 941, dtype=np.uint16)[None]
-        colour = hdr(transfer)
-        flat = np.full_like(codes, 512)
-        frame = Frame(
-            (codes, flat, flat),
-            pixel_format("yuv444p10le"),
-            codes.size,
-            1,
-            0,
-            1,
-            Fraction(1, 50),
-            colour,
-        )
+        # Every code from white paper on up to the highest, at 10 bit.
+        codes = np.arange(64 + round(0.58 * 876), HIGHEST[transfer] + 1, dtype=np.uint16)[None]
+        frame = greys(codes, hdr(transfer))
         painted = painting_with(Unchanging(factor, wash)).stylize(frame).planes[0][0].astype(int)
         assert (np.diff(painted) >= 0).all()
         assert len(set(painted[codes[0] > 700])) > 0.8 * (codes > 700).sum()
@@ -176,7 +173,7 @@ class TestBack:
         for transfer in TRANSFERS:
             _, gain = to_sdr(noise(), hdr(transfer))
             signal = to_hdr(torch.ones(1, 3, 24, 32), gain, hdr(transfer))
-            assert signal.max() <= 1
+            assert signal.max() <= (1 if transfer == "PQ" else 1.092)
             assert signal.isfinite().all()
 
 
@@ -207,6 +204,19 @@ class TestStylize:
             if field.name != "planes":
                 assert getattr(painted, field.name) == getattr(frame, field.name)
         assert np.abs(painted.planes[0].astype(int) - frame.planes[0]).mean() > 10
+
+    @pytest.mark.parametrize("options", [{"strength": 0}, {"strength": 0.5}, {"keep_colors": True}])
+    def test_hlg_above_its_nominal_peak_stays(self, painting_with, options):
+        codes = np.arange(930, 1020, dtype=np.uint16)[None]
+        stylizer = painting_with(Unchanging(), **options)
+        deeper = stylizer.stylize(greys(codes, hdr("HLG")), pixel_format=pixel_format("gray12le"))
+        assert np.abs(deeper.planes[0] / 4 - codes).max() <= 1
+
+    def test_sdr_and_pq_have_nothing_above_white(self, painting_with):
+        codes = np.array([[940, 941, 1019]], np.uint16)
+        for colour in (hdr("PQ"), Colour(Matrix.BT709, Range.LIMITED, 1, 1)):
+            painted = painting_with(Unchanging()).stylize(greys(codes, colour))
+            assert painted.planes[0].tolist() == [[940, 940, 940]]
 
     def test_mixing_is_done_in_the_clip_s_own_signal(self, painting_with):
         frame = frame_of(noise(), "gbrp12le", rgb_colour())
