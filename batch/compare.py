@@ -1,0 +1,230 @@
+"""Before and after in one clip: a wipe, side by side, or one above the other."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import av
+import av.error
+import ffmpeg
+
+from ..core.clip_info import ClipInfo, VideoInfo
+from ..core.errors import HousestyleError, OutputError, UsageError
+from ..core.frame import UNSPECIFIED_TAG, Colour, Matrix, Range
+from ..core.media import open_clip, probe
+from .clip import check_output
+from .ffmpeg_process import run_graph
+from .mux import MUXERS
+
+Layout = Literal["wipe", "side", "stack"]
+# Of the line's way there and back.
+PERIOD = Fraction(8)
+_LINE = 4
+# As the scale filter calls them.
+_MATRICES = {
+    Matrix.BT709: "bt709",
+    Matrix.FCC: "fcc",
+    Matrix.BT470BG: "bt470bg",
+    Matrix.SMPTE170M: "smpte170m",
+    Matrix.SMPTE240M: "smpte240m",
+    Matrix.BT2020_NCL: "bt2020",
+}
+
+Size = tuple[int, int]
+Node = Any  # ffmpeg-python has no public types
+
+
+def compare(
+    before: Path,
+    after: Path,
+    output: Path,
+    *,
+    layout: Layout = "wipe",
+    line: float | None = None,
+    overwrite: bool = False,
+) -> tuple[str, ...]:
+    """Write a clip that shows two clips against each other, with the sound of the first.
+
+    H.264, 8 bit 4:2:0, upright, with square pixels, as large as `before` (or twice that) and with
+    its frames at its times; each has the frame of `after` that is nearest in time. `after` is
+    scaled to `before`'s size; where it ends too early, its last frame stays.
+
+    Args:
+        before: Shown left of the line, left, or above.
+        after: Shown right of the line, right, or below.
+        output: .mp4, .mov or .mkv; appears only when it is whole.
+        layout: "wipe" (a line between them), "side" (by side) or "stack" (above each other).
+        line: Where the wipe's line stands, 0 (left) to 1 (right); None moves it from right to left
+            and back.
+        overwrite: Replace an output that exists.
+
+    Returns:
+        What is not as in the source, a line each.
+
+    Raises:
+        UsageError: An unknown layout, a line out of range, a clip against itself, or an output that
+            is an input.
+        MediaError: A clip that can't be read.
+        OutputError: The output exists or can't be written.
+    """
+    _check_look(layout, line)
+    if before.exists() and after.exists() and before.samefile(after):
+        raise UsageError("is compared with itself", path=before)
+    for clip in (before, after):
+        check_output(clip, output, overwrite=overwrite)
+    first, second = probe(before), probe(after)
+    codec, warnings = _sound(first, output)
+    left, right = _input(first), _input(second)
+    size = even_size(first.video)
+    upper, lower = _fitted(left, first, first, size), _fitted(right, second, first, size)
+    # Where it has ended, its last frame stays, so that the first clip's end is the end.
+    lower = ffmpeg.filter(lower, "tpad", stop=-1, stop_mode="clone")
+    if layout == "wipe":
+        shown = _wipe(upper, lower, size, _position(size[0], first, line))
+    else:
+        shown = _abutted(upper, lower, size, layout)
+    with _beside(output) as partial:
+        run_graph(_written(_tagged(shown, first.video.colour), left["a?"], partial, codec))
+        probe(partial)
+    return (*warnings, *_losses(first.video))
+
+
+def _check_look(layout: str, line: float | None) -> None:
+    if layout not in get_args(Layout):
+        raise UsageError(f"layout must be one of {', '.join(get_args(Layout))}, not {layout}")
+    if line is not None and layout != "wipe":
+        raise UsageError("only a wipe has a line")
+    if line is not None and not 0 <= line <= 1:
+        raise UsageError(f"line must lie between 0 and 1, not {line}")
+
+
+def _losses(video: VideoInfo) -> Iterator[str]:
+    if video.hdr:
+        yield f"is {video.hdr}: written with its tags in 8 bit"
+
+
+def _sound(info: ClipInfo, output: Path) -> tuple[str, list[str]]:
+    """How sound is written: "copy" where the container can hold every track as it is."""
+    muxer = MUXERS[output.suffix.lower()]
+    with open_clip(info.path) as source, av.open(io.BytesIO(), "w", format=muxer) as trial:
+        try:
+            for stream in info.audio:
+                trial.add_stream_from_template(source.streams[stream.index])
+        except ValueError:
+            names = ", ".join(stream.codec for stream in info.audio)
+            return "aac", [f"{output.suffix} can't hold its sound ({names}): written as AAC"]
+    return "copy", []
+
+
+def even_size(video: VideoInfo) -> Size:
+    """Width and height as a player shows them, in square pixels, made even for 4:2:0."""
+    width = video.width * (video.sample_aspect_ratio or 1)
+    size = (video.height, width) if video.rotation % 180 else (width, video.height)
+    return max(2, 2 * round(size[0] / 2)), max(2, 2 * round(size[1] / 2))
+
+
+def _input(info: ClipInfo) -> Node:
+    # "file:" keeps names with a colon or a percent sign from being read as something else.
+    return ffmpeg.input(f"file:{info.path}")
+
+
+def _fitted(clip: Node, info: ClipInfo, like: ClipInfo, size: Size) -> Node:
+    """The picture of a clip, upright, in 4:2:0 of a size, in the colour of another clip."""
+    colour, target = info.video.colour, _target_matrix(like.video.colour)
+    scaled = ffmpeg.filter(
+        clip[str(info.video.index)],
+        "scale",
+        *size,
+        flags="lanczos+accurate_rnd+full_chroma_int",
+        in_color_matrix=_MATRICES.get(colour.matrix, "auto"),
+        in_range="full" if colour.range == Range.FULL else "limited",
+        out_color_matrix=_MATRICES[target],
+        out_range="limited",
+    )
+    return ffmpeg.filter(ffmpeg.filter(scaled, "format", "yuv420p"), "setsar", 1)
+
+
+def _target_matrix(colour: Colour) -> Matrix:
+    return Matrix.BT709 if colour.matrix == Matrix.RGB else colour.matrix
+
+
+def _position(width: int, info: ClipInfo, line: float | None) -> str:
+    """The line's place over time in pixels, even, as an expression of FFmpeg's."""
+    if line is not None:
+        return str(2 * round(line * width / 2))
+    length = info.video.duration or PERIOD
+    return f"2*floor({width}/4*(1+cos(2*PI*t/{float(min(length, PERIOD))}))+0.5)"
+
+
+def _wipe(before: Node, after: Node, size: Size, position: str) -> Node:
+    """What lies left of the line is cut out of `before` and laid on `after` where it was.
+
+    A crop has one size: it takes a whole width, up to the line, of a picture with as much nothing
+    to its left.
+    """
+    width, height = size
+    halves = ffmpeg.filter_multi_output(before, "split")
+    padded = ffmpeg.filter(halves[0], "pad", 2 * width, height, width)
+    cut = ffmpeg.filter(padded, "crop", width, height, position, 0)
+    left = width - _LINE
+    lined = ffmpeg.filter(cut, "drawbox", left, 0, _LINE, height, color="white", t="fill")
+    return _laid(_laid(halves[1], after, "0", "0"), lined, f"{position}-{width}", "0")
+
+
+def _abutted(before: Node, after: Node, size: Size, layout: Layout) -> Node:
+    width, height = size
+    if layout == "side":
+        return _laid(ffmpeg.filter(before, "pad", 2 * width, height), after, str(width), "0")
+    return _laid(ffmpeg.filter(before, "pad", width, 2 * height), after, "0", str(height))
+
+
+def _laid(under: Node, over: Node, x: str, y: str) -> Node:
+    """`over` on `under`: the frames of `under`, each with the nearest in time."""
+    return ffmpeg.filter(
+        [under, over], "overlay", x, y, format="yuv420", eof_action="endall", ts_sync_mode="nearest"
+    )
+
+
+def _tagged(shown: Node, colour: Colour) -> Node:
+    tags = {"color_primaries": colour.primaries, "color_trc": colour.transfer}
+    known = {name: code for name, code in tags.items() if code != UNSPECIFIED_TAG}
+    return ffmpeg.filter(
+        shown, "setparams", range="limited", colorspace=int(_target_matrix(colour)), **known
+    )
+
+
+def _written(shown: Node, sound: Node, partial: Path, codec: str) -> Node:
+    return ffmpeg.output(
+        *(shown, sound, f"file:{partial}"),
+        format=MUXERS[partial.suffix.lower()],
+        vcodec="libx264",
+        crf=16,
+        acodec=codec,
+        # Every frame at its own time, in the source's ticks.
+        fps_mode="passthrough",
+        enc_time_base="demux",
+    )
+
+
+@contextmanager
+def _beside(output: Path) -> Iterator[Path]:
+    """A hidden file that gets the output's name if all goes well, and is gone if not."""
+    partial = output.with_name(f".{output.stem[:32]}.{os.getpid()}.partial{output.suffix}")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.replace(output)
+    except OSError as error:
+        raise OutputError(f"can't be written: {error.strerror}", path=output) from error
+    except HousestyleError as error:
+        error.path = output
+        raise
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
