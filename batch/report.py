@@ -144,7 +144,7 @@ class TerminalReporter:
 
     def __init__(self) -> None:
         self._bars: dict[Job, tqdm[Any]] = {}
-        self._kept = False
+        self._kept = self._any_done = False
 
     def begins(self, jobs: Sequence[Job]) -> None:
         """Nothing to say yet."""
@@ -180,6 +180,7 @@ class TerminalReporter:
     def done(self, job: Job, report: ClipReport) -> None:
         """Leave the full bar standing, and name the file."""
         self._close_bar(job)
+        self._any_done = True
         _say(f"{report.output}: {report.frames} frames, {report.fps:.1f} fps")
 
     def failed(self, job: Job, error: HousestyleError) -> None:
@@ -212,7 +213,8 @@ class TerminalReporter:
         for job in list(self._bars):
             self._close_bar(job)
         left = "the same command goes on where it was" if self._kept else "nothing was left over"
-        _say(f"housestyle: interrupted; {left}")
+        past = "; --skip-existing leaves what is done alone" if self._any_done else ""
+        _say(f"housestyle: interrupted; {left}{past}")
 
     def _close_bar(self, job: Job) -> None:
         if job in self._bars:

@@ -244,6 +244,9 @@ def test_interrupting_says_what_was_kept(info, capsys):
     assert any("4/10" in line for line in lines)
     assert "a.mp4: 4 finished frames are kept in out/.a.mp4.housestyle" in lines
     assert lines[-1] == "housestyle: interrupted; the same command goes on where it was"
+    reporter.done(JOB, REPORT)
+    reporter.interrupted()
+    assert capsys.readouterr().err.endswith("; --skip-existing leaves what is done alone\n")
 
 
 def test_several_reporters_hear_the_same(info, capsys):
