@@ -92,7 +92,7 @@ def test_pictures_have_one_row_whatever_the_time(styles, make_clip, tmp_path, ce
     pixels = np.random.default_rng(3).integers(0, 256, (96, 128, 3), np.uint8)
     picture = tmp_path / "100%d: é.png"
     Image.fromarray(pixels).save(picture)
-    preview([picture, clip], tmp_path / "s.png", at=[0, 0.08], styles=styles[:1], device="cpu")
+    preview([picture, clip], tmp_path / "s.png", at=[0.08, 0], styles=styles[:1], device="cpu")
     found = cells(tmp_path / "s.png", 2, (128, 96))
     assert len(found) == 6
     assert np.array_equal(found[0], pixels)
@@ -186,6 +186,18 @@ def test_a_long_clip_is_not_read_from_its_start(make_clip, monkeypatch):
     monkeypatch.setattr(looks, "_shown", counted)
     assert still_at(clip, 2.2).frame.time == Fraction(55, 25)
     assert len(read_frames) < 12
+
+
+def test_where_seeking_leads_too_far_a_clip_is_read_from_its_start(make_clip, monkeypatch):
+    clip, shown, calls = make_clip(frames=20), looks._shown, []
+
+    def late_once(reader, moment):
+        calls.append(moment)
+        return shown(reader, moment if len(calls) > 1 else Fraction(19, 25))
+
+    monkeypatch.setattr(looks, "_shown", late_once)
+    assert still_at(clip, 0.2).frame.time == Fraction(5, 25)
+    assert len(calls) == 2
 
 
 def test_before_the_first_frame_it_is_the_first(make_clip):
