@@ -20,6 +20,8 @@ from .sequences import FrameSequence, of_footage
 
 # Camera noise of a well-lit shot.
 NOISE = 2 / 255
+# What a border changes reaches about so far into the output.
+SHIFT_BORDER = 32
 # Of each clip that a training run keeps back; it measures at its end, on whatever it runs on.
 HELD_OUT_PAIRS = 4
 
@@ -33,6 +35,8 @@ class Figures:
         warping_error: Mean of `warping_error` over the pairs (Lai et al. 2018).
         shimmer: Mean absolute change, in 1/255, between the outputs for two draws of Gaussian
             noise (sigma 2/255) on one still frame.
+        shift: Mean absolute change, in 1/255, between the outputs for a still frame and for the
+            same frame moved by one pixel along both axes: what sticks to the pixel grid.
         style_loss: Mean over the current frames of the pairs, unweighted; None without a painting.
         content_loss: The same.
     """
@@ -40,6 +44,7 @@ class Figures:
     e_temporal: float
     warping_error: float
     shimmer: float
+    shift: float
     style_loss: float | None = None
     content_loss: float | None = None
 
@@ -64,6 +69,7 @@ class Measured:
             e_temporal=fmean(figures.e_temporal for figures in every),
             warping_error=fmean(figures.warping_error for figures in every),
             shimmer=fmean(figures.shimmer for figures in every),
+            shift=fmean(figures.shift for figures in every),
             style_loss=_mean_if_any([figures.style_loss for figures in every]),
             content_loss=_mean_if_any([figures.content_loss for figures in every]),
         )
@@ -203,11 +209,12 @@ class _Meter:
         self.temporal: list[float] = []
         self._warping: list[float] = []
         self._painting: list[tuple[float, float]] = []
-        self._shimmer = 0.0
+        self._still = (0.0, 0.0)
 
     def add(self, pair: Pair, seen: Features | None) -> None:
         if not self.temporal:
-            self._shimmer = shimmer(self.model, pair.frames[1:])
+            still = pair.frames[1:]
+            self._still = shimmer(self.model, still), shift(self.model, still)
         stylized = self.model(pair.frames)
         motion = stylized[1:], stylized[:1], pair.flow, pair.mask
         self.temporal.append(temporal_error(*motion).item())
@@ -218,7 +225,7 @@ class _Meter:
 
     def figures(self) -> Figures:
         losses = [fmean(column) for column in zip(*self._painting, strict=True)]
-        return Figures(fmean(self.temporal) ** 0.5, fmean(self._warping), self._shimmer, *losses)
+        return Figures(fmean(self.temporal) ** 0.5, fmean(self._warping), *self._still, *losses)
 
 
 @torch.no_grad()
@@ -236,6 +243,24 @@ def shimmer(model: Model, frame: Tensor) -> float:
     noise = torch.randn((2, *frame.shape[1:]), generator=generator).to(frame.device)
     first, second = model((frame + NOISE * noise).clamp(0, 1))
     return (first - second).abs().mean().item() * 255
+
+
+@torch.no_grad()
+def shift(model: Model, frame: Tensor) -> float:
+    """How much the pixel grid shows in the output: see `Figures`.
+
+    Args:
+        model: What to run.
+        frame: (1, 3, H, W) RGB in [0, 1].
+
+    Returns:
+        Mean absolute change in 1/255, away from the border, which does not move with the scene.
+    """
+    here, there = (model(part) for part in (frame[..., 1:, 1:], frame[..., :-1, :-1]))
+    change = (here[..., :-1, :-1] - there[..., 1:, 1:]).abs()
+    away = min(SHIFT_BORDER, min(change.shape[-2:]) // 4)
+    rows, columns = (slice(away, side - away) for side in change.shape[-2:])
+    return change[..., rows, columns].mean().item() * 255
 
 
 def held_out_figures(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SOURCE = "(source)"
-_COLUMNS = ("style loss", "content loss", "E_temporal", "warping error", "shimmer")
+_COLUMNS = ("style loss", "content loss", "E_temporal", "warping error", "shimmer", "shift")
 _TWIN_COLUMNS = ("E / E_twin", "excess", "style loss", "shimmer")
 
 
@@ -55,6 +55,7 @@ def _cells(figures: Figures) -> list[str]:
         f"{figures.e_temporal:.4f}",
         f"{figures.warping_error:.5f}",
         f"{figures.shimmer:.2f}",
+        f"{figures.shift:.2f}",
     ]
 
 

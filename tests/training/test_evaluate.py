@@ -18,6 +18,7 @@ from housestyle.training.evaluate import (
     held_out_figures,
     measure,
     painting_losses,
+    shift,
     shimmer,
 )
 from housestyle.training.footage import Footage
@@ -70,6 +71,7 @@ class TestMeasure:
             assert figures.e_temporal == pytest.approx(math.sqrt(sum(squares) / 3))
             assert figures.warping_error == pytest.approx(sum(lai) / 3)
             assert figures.shimmer == pytest.approx(shimmer(model, pairs[0].frames[1:]))
+            assert figures.shift == pytest.approx(shift(model, pairs[0].frames[1:]))
             assert measured.errors["a"] == pytest.approx([math.sqrt(square) for square in squares])
             assert figures.style_loss is figures.content_loss is None
         assert evaluation.models["darker"].mean.style_loss is None
@@ -83,7 +85,7 @@ class TestMeasure:
 
     def test_a_model_that_paints_nothing_does_not_flicker(self):
         figures = measure({"flat": flat}, [sequence("a", 1)]).models["flat"].figures["a"]
-        assert figures == Figures(e_temporal=0, warping_error=0, shimmer=0)
+        assert figures == Figures(e_temporal=0, warping_error=0, shimmer=0, shift=0)
 
     def test_style_and_content_of_the_current_frames(self, losses):
         evaluation = measure({"darker": darker}, [sequence("a", 1, 2)], losses=losses)
@@ -146,34 +148,55 @@ class TestShimmer:
         assert shimmer(darker, frame) == shimmer(darker, frame)
 
 
+class TestShift:
+    def test_what_moves_with_the_frame_does_not_count(self):
+        assert shift(darker, noise(1, 3, 64, 80)) == 0
+
+    def test_what_sticks_to_the_grid_does(self):
+        def checkered(frames: torch.Tensor) -> torch.Tensor:
+            grid = torch.zeros_like(frames)
+            grid[..., ::2, :] = 0.5
+            return grid
+
+        assert shift(checkered, noise(1, 3, 64, 80)) == pytest.approx(0.5 * 255)
+
+    def test_the_border_may_do_what_it_wants(self):
+        def framed(frames: torch.Tensor) -> torch.Tensor:
+            out = frames.clone()
+            out[..., :8], out[..., -8:] = 1, 1
+            return out
+
+        assert shift(framed, noise(1, 3, 64, 80)) == 0
+
+
 class TestAgainstTwin:
-    SOURCE = Figures(0.03, 0.001, 2.0, 9.0, 0.0)
-    TWIN = Figures(0.05, 0.003, 6.0, 0.10, 3.0)
+    SOURCE = Figures(0.03, 0.001, 2.0, 1.0, 9.0, 0.0)
+    TWIN = Figures(0.05, 0.003, 6.0, 1.0, 0.10, 3.0)
 
     def test_by_hand(self):
-        ratios = against_twin(Figures(0.034, 0.002, 1.5, 0.12, 3.0), self.TWIN, self.SOURCE)
+        ratios = against_twin(Figures(0.034, 0.002, 1.5, 1.0, 0.12, 3.0), self.TWIN, self.SOURCE)
         assert ratios.e_temporal == pytest.approx(0.68)
         assert ratios.excess == pytest.approx(0.4)  # sqrt((0.034^2 - 0.03^2) / (0.05^2 - 0.03^2))
         assert ratios.style_loss == pytest.approx(1.2)
         assert ratios.shimmer == pytest.approx(0.25)
 
     def test_calmer_than_the_source_has_no_excess(self):
-        assert against_twin(Figures(0.02, 0, 1.0), self.TWIN, self.SOURCE).excess == 0
+        assert against_twin(Figures(0.02, 0, 1.0, 1.0), self.TWIN, self.SOURCE).excess == 0
 
     def test_twin_that_is_calmer_than_the_source_says_nothing(self):
-        calm = Figures(0.02, 0, 1.0)
+        calm = Figures(0.02, 0, 1.0, 1.0)
         assert against_twin(self.TWIN, calm, self.SOURCE).excess is None
 
     def test_without_a_painting_there_is_no_style_loss(self):
-        ratios = against_twin(Figures(0.04, 0, 1.0), Figures(0.05, 0, 0.0), self.SOURCE)
+        ratios = against_twin(Figures(0.04, 0, 1.0, 1.0), Figures(0.05, 0, 0.0, 1.0), self.SOURCE)
         assert ratios.style_loss is None
         assert ratios.shimmer is None
         assert ratios.e_temporal == pytest.approx(0.8)
 
 
 def test_mean_leaves_nothing_out():
-    figures = {"a": Figures(1, 2, 3, 4, 5), "b": Figures(3, 4, 5, 6, 7)}
-    assert Measured(figures, {}).mean == Figures(2, 3, 4, 5, 6)
+    figures = {"a": Figures(1, 2, 3, 4, 5, 6), "b": Figures(3, 4, 5, 6, 7, 8)}
+    assert Measured(figures, {}).mean == Figures(2, 3, 4, 5, 6, 7)
 
 
 class TestHeldOutFigures:

@@ -18,7 +18,9 @@ from housestyle.training.evaluation_report import (
 
 
 def measured(scale: float, *clips: str) -> Measured:
-    figures = {clip: Figures(scale, scale / 10, scale * 100, scale * 2, 3.0) for clip in clips}
+    figures = {
+        clip: Figures(scale, scale / 10, scale * 100, scale * 50, scale * 2, 3.0) for clip in clips
+    }
     return Measured(figures, {clip: [scale, scale * 2, scale / 3] for clip in clips})
 
 
@@ -30,10 +32,10 @@ def evaluation(*clips: str) -> Evaluation:
 class TestTable:
     def test_one_clip(self):
         assert table(evaluation("swan")).splitlines() == [
-            "clip  style     style loss  content loss  E_temporal  warping error  shimmer",
-            "swan  (source)      0.0600        3.0000      0.0300        0.00300     3.00",
-            "swan  wave          0.0680        3.0000      0.0340        0.00340     3.40",
-            "swan  twin          0.1000        3.0000      0.0500        0.00500     5.00",
+            "clip  style     style loss  content loss  E_temporal  warping error  shimmer  shift",
+            "swan  (source)      0.0600        3.0000      0.0300        0.00300     3.00   1.50",
+            "swan  wave          0.0680        3.0000      0.0340        0.00340     3.40   1.70",
+            "swan  twin          0.1000        3.0000      0.0500        0.00500     5.00   2.50",
         ]
 
     def test_mean_of_several(self):
@@ -48,7 +50,7 @@ class TestTable:
         ]
 
     def test_what_was_not_measured_is_a_dash(self):
-        bare = Measured({"swan": Figures(0.03, 0.003, 3.0)}, {"swan": [0.03]})
+        bare = Measured({"swan": Figures(0.03, 0.003, 3.0, 1.5)}, {"swan": [0.03]})
         assert table(Evaluation(bare, {})).splitlines()[1].split()[2:4] == ["-", "-"]
 
 
@@ -63,6 +65,7 @@ class TestJson:
             "e_temporal": 0.034,
             "warping_error": 0.0034,
             "shimmer": 3.4,
+            "shift": 1.7,
             "style_loss": 0.068,
             "content_loss": 3.0,
             "e_temporal_of_pairs": [0.034, 0.068, 0.0113333],
@@ -97,7 +100,7 @@ class TestPlot:
         assert (31, 119, 180) in {colour for _, colour in lower.getcolors(2**20) or []}
 
     def test_clip_of_one_pair(self):
-        bare = Measured({"swan": Figures(0.03, 0.003, 3.0)}, {"swan": [0.03]})
+        bare = Measured({"swan": Figures(0.03, 0.003, 3.0, 1.5)}, {"swan": [0.03]})
         assert error_over_time(Evaluation(bare, {"wave": bare}))
 
     def test_without_its_extra_it_says_what_to_install(self, monkeypatch):
