@@ -2,9 +2,9 @@
 
 The paper leaves open how borders are padded, whether instance normalisation is affine, how the
 up-sampling is built and how tanh maps to pixels. Decided here: borders are reflected, instance
-normalisation is affine and every convolution keeps its bias, up-sampling is nearest-neighbour
-resize followed by a convolution (no checkerboards; the paper's transposed convolution is there
-too), and pixels are (tanh + 1) / 2.
+normalisation is affine and every convolution keeps its bias, up-sampling is a bilinear resize
+followed by a convolution (no checkerboards; the paper's transposed convolution is there too), and
+pixels are (tanh + 1) / 2.
 
 Three things are decided against the paper; docs/training.md has what they measure. Instance
 normalisation stays inside the residual branches: after every convolution it takes away a frame's
