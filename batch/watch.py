@@ -1,0 +1,267 @@
+"""A folder that converts what arrives in it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from ..core.errors import HousestyleError, MediaError, OutputError, UsageError
+from .plan import Job
+from .report import BatchResult
+from .watch_state import Entry, FileIdentity, State, identity
+
+STATE, LOCK = ".housestyle-watch.json", ".housestyle-watch.lock"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is done with what arrives.
+
+    Attributes:
+        plan: Gives the jobs of everything that lies in the folder at the moment; raises
+            `UsageError` if there is nothing.
+        run: Converts jobs; the second argument says whether outputs that exist are replaced.
+        key: What decides the outputs beside the input, see `settings_key`.
+    """
+
+    plan: Callable[[], Sequence[Job]]
+    run: Callable[[Sequence[Job], bool], BatchResult]
+    key: str
+
+
+def watch(
+    inbox: Path,
+    outbox: Path,
+    work: Work,
+    *,
+    once: bool = False,
+    settle: float = 10.0,
+    poll: float = 2.0,
+) -> int:
+    """Convert every clip that arrives in a folder, until Ctrl-C.
+
+    A file is taken when its size and time of change have been the same for `settle` seconds and
+    no process of this machine has it open for writing (Linux only, and only as far as the user may
+    look). What is done is kept in a file in `outbox`, by size and time of change of the input and
+    by `work.key`: a restart goes on, a changed clip is done anew, a clip that can't be read is not
+    tried again until it changes. An output is replaced only if it is as this function wrote it.
+
+    The folder is looked at again and again, which works on network shares too.
+
+    Args:
+        inbox: Where clips arrive. Nothing in it is changed.
+        outbox: Where outputs go; made if it is missing.
+        work: What is done.
+        once: Do what is there now and complete, then return.
+        settle: Seconds.
+        poll: Seconds between two looks.
+
+    Returns:
+        0, or 1 if a clip failed; never without `once`.
+
+    Raises:
+        UsageError: `inbox` is no folder or is `outbox`, or a time makes no sense.
+        OutputError: `outbox` can't be used, or another process watches into it.
+        KeyboardInterrupt: The user stopped it; the clip under way has left no file.
+    """
+    _check(inbox, outbox, settle, poll)
+    with _alone_in(outbox):
+        watcher = _Watcher(inbox, outbox, work, settle)
+        if once:
+            return watcher.do_what_is_there()
+        _say(f"watching {inbox}, writing to {outbox}; Ctrl-C ends it")
+        while True:
+            if not watcher.do(watcher.ready()):
+                time.sleep(poll)
+
+
+def _check(inbox: Path, outbox: Path, settle: float, poll: float) -> None:
+    if not inbox.is_dir():
+        raise UsageError("no such folder", path=inbox)
+    if outbox.exists() and outbox.samefile(inbox):
+        raise UsageError("is watched and written to", path=outbox, hint="choose another folder")
+    if not (0 <= settle < float("inf") and 0 < poll < float("inf")):
+        raise UsageError("--settle takes 0 seconds or more, --poll more than 0")
+
+
+@contextmanager
+def _alone_in(outbox: Path) -> Iterator[None]:
+    lock = FileLock(outbox / LOCK)
+    try:
+        outbox.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise OutputError("another process watches into it", path=outbox) from error
+    except OSError as error:
+        raise OutputError(f"can't be written: {error.strerror}", path=outbox) from error
+    with lock:
+        yield
+
+
+class _Watcher:
+    """Knows what was seen when, and what became of it."""
+
+    def __init__(self, inbox: Path, outbox: Path, work: Work, settle: float):
+        self._inbox, self._outbox = inbox, outbox
+        self._work = work
+        self._settle = settle
+        self._state = State.load(outbox / STATE)
+        self._state.complete(outbox)
+        self._since: dict[Path, tuple[FileIdentity, float]] = {}
+        self._tried: set[tuple[Path, FileIdentity]] = set()
+        self._trouble = ""
+
+    def do_what_is_there(self) -> int:
+        """Two looks, `settle` seconds apart."""
+        ready = self.ready()
+        if len(ready) < len(self._since):
+            time.sleep(self._settle)
+            ready = self.ready()
+        for clip in self._since.keys() - {job.source for job in ready}:
+            _say(f"{clip}: not complete yet, left for the next time")
+        result = self.do(ready)
+        failed = bool(self._trouble) or (result is not None and bool(result.failed))
+        return int(failed)
+
+    def ready(self) -> list[Job]:
+        """What is complete and not done."""
+        jobs, now = self._open_jobs(), time.monotonic()
+        seen = {job.source: identity(job.source) for job in jobs}
+        self._since = {
+            path: self._since[path] if self._since.get(path, (None,))[0] == file else (file, now)
+            for path, file in seen.items()
+            if file is not None
+        }
+        return [job for job in jobs if self._is_complete(job.source, now)]
+
+    def _is_complete(self, clip: Path, now: float) -> bool:
+        file_and_time = self._since.get(clip)
+        if file_and_time is None or now - file_and_time[1] < self._settle:
+            return False
+        return not open_for_writing(clip)
+
+    def _open_jobs(self) -> list[Job]:
+        """What there is and is neither done nor known to fail."""
+        try:
+            jobs = self._work.plan() if any(self._inbox.iterdir()) else []
+        except UsageError:  # nothing that is a clip
+            jobs = []
+        except (MediaError, OSError) as error:  # a share that comes and goes
+            self._mind(f"{self._inbox}: can't be read at the moment: {error}")
+            return []
+        self._mind("")
+        return [job for job in jobs if not self._is_settled(job)]
+
+    def _mind(self, trouble: str) -> None:
+        """Say it once, not at every look."""
+        if trouble and trouble != self._trouble:
+            _say(trouble)
+        self._trouble = trouble
+
+    def _is_settled(self, job: Job) -> bool:
+        file, entry = identity(job.source), self._state.get(self._name(job))
+        if (job.source, file) in self._tried:
+            return True
+        if entry is None or (entry.input, entry.settings) != (file, self._work.key):
+            return False
+        return entry.status in ("done", "failed")
+
+    def _name(self, job: Job) -> str:
+        return job.source.relative_to(self._inbox).as_posix()
+
+    def do(self, jobs: Sequence[Job]) -> BatchResult | None:
+        """Convert and note what became of it; None if there was nothing to do."""
+        if not jobs:
+            return None
+        own = [job for job in jobs if self._is_own(job)]
+        for job in jobs:
+            self._begin(job)
+        self._state.save()
+        whole = BatchResult()
+        for group, overwrite in ((own, True), ([job for job in jobs if job not in own], False)):
+            if group:
+                result = self._work.run(group, overwrite)
+                self._note(result)
+                whole.done += result.done
+                whole.failed += result.failed
+        return whole
+
+    def _is_own(self, job: Job) -> bool:
+        """Whether the output is there and just as it was written for this clip."""
+        entry, there = self._state.get(self._name(job)), identity(job.output)
+        return entry is not None and there is not None and self._wrote(entry, job) == there
+
+    def _wrote(self, entry: Entry, job: Job) -> FileIdentity | None:
+        return entry.written if self._outbox / entry.output == job.output else None
+
+    def _begin(self, job: Job) -> None:
+        entry = self._state.get(self._name(job))
+        self._state.put(
+            self._name(job),
+            Entry(
+                input=self._since[job.source][0],
+                settings=self._work.key,
+                status="begun",
+                output=job.output.relative_to(self._outbox).as_posix(),
+                written=None if entry is None else self._wrote(entry, job),
+                before=identity(job.output),
+            ),
+        )
+
+    def _note(self, result: BatchResult) -> None:
+        for report in result.done:
+            self._finish(Job(report.input, report.output), "done", identity(report.output))
+        for job in result.skipped:
+            self._finish(job, "done", None)
+        for job, error in result.failed:
+            self._fail(job, error)
+        self._state.save()
+
+    def _finish(self, job: Job, status: str, written: FileIdentity | None) -> None:
+        entry = self._state.get(self._name(job))
+        assert entry is not None
+        self._state.put(self._name(job), replace(entry, status=status, written=written))
+
+    def _fail(self, job: Job, error: HousestyleError) -> None:
+        """The clip's own fault is remembered; a full disk, say, until the next start."""
+        entry = self._state.get(self._name(job))
+        assert entry is not None
+        if identity(job.source) is None:
+            self._state.drop(self._name(job))
+        elif isinstance(error, MediaError):
+            self._finish(job, "failed", entry.written)
+        else:
+            self._finish(job, "stopped", entry.written)
+            self._tried.add((job.source, entry.input))
+
+
+def open_for_writing(path: Path) -> bool:
+    """Whether a process has a file open for writing.
+
+    False where the system does not say: on other systems than Linux, for processes of other users
+    (unless one is root) and of other machines.
+    """
+    wanted = str(path.resolve())
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # The process ended, or is somebody else's.
+            if str(descriptor.readlink()) == wanted and _may_write(descriptor):
+                return True
+    return False
+
+
+def _may_write(descriptor: Path) -> bool:
+    about = descriptor.parent.with_name("fdinfo") / descriptor.name
+    flags = next(line for line in about.read_text().splitlines() if line.startswith("flags:"))
+    return int(flags.split()[1], 8) & os.O_ACCMODE != os.O_RDONLY
+
+
+def _say(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)

@@ -1,0 +1,142 @@
+"""What a watched folder remembers between two runs, in one JSON file."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import OutputError
+from ..core.style import load_style
+from ..core.whole_file import whole_file
+from .run import Treatment
+
+VERSION = 1
+_log = logging.getLogger(__name__)
+
+FileIdentity = tuple[int, int]
+"""Size in bytes and time of change in nanoseconds."""
+
+
+def identity(path: Path) -> FileIdentity | None:
+    """What tells a file from what had its name before; None where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_size, about.st_mtime_ns
+
+
+def settings_key(treatment: Treatment, **others: object) -> str:
+    """A hash of all settings that an output depends on: another key, another output.
+
+    Args:
+        treatment: How clips are done. Its style's weights count, not the name; devices, segments
+            and verification do not count.
+        others: Whatever else decides the output, by name.
+
+    Raises:
+        StyleError: The style is unknown or damaged.
+    """
+    handling = treatment.writing.handling
+    facts = {
+        "style": load_style(treatment.style).digest,
+        "strength": treatment.strength,
+        "keep_colors": treatment.keep_colors,
+        "encode": dataclasses.asdict(treatment.writing.encode),
+        "drop_unsupported": handling.drop_unsupported,
+        "interlaced": handling.interlaced,
+        **others,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What became of one clip.
+
+    Attributes:
+        input: The clip, when it was taken.
+        settings: See `settings_key`.
+        status: "begun"; "done"; "failed" (can't be read); "stopped" (failed for another reason).
+        output: Path in the output folder.
+        written: The output as it was written for this clip; None if it was not.
+        before: What had the output's name when the clip was begun; None if nothing had.
+    """
+
+    input: FileIdentity
+    settings: str
+    status: str
+    output: str
+    written: FileIdentity | None
+    before: FileIdentity | None
+
+
+class State:
+    """Every clip's entry, by its path in the watched folder."""
+
+    def __init__(self, path: Path, entries: dict[str, Entry]):
+        self._path = path
+        self._entries = entries
+
+    @classmethod
+    def load(cls, path: Path) -> State:
+        """Read it; empty where there is none.
+
+        Raises:
+            OutputError: It can't be read, is damaged, or of another version.
+        """
+        try:
+            content = json.loads(path.read_bytes())
+            if content["version"] != VERSION:
+                raise ValueError(f"version {content['version']}")
+            return cls(path, {name: _entry(about) for name, about in content["clips"].items()})
+        except FileNotFoundError:
+            return cls(path, {})
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise OutputError(
+                f"can't be read as the memory of a watched folder: {error}",
+                path=path,
+                hint="removed, everything is done anew that has no output yet",
+            ) from error
+
+    def save(self) -> None:
+        """Write it; where that fails it is said, and the next time tries again."""
+        clips = {name: dataclasses.asdict(entry) for name, entry in self._entries.items()}
+        try:
+            with whole_file(self._path) as file:
+                file.write(json.dumps({"version": VERSION, "clips": clips}, indent=1).encode())
+        except OSError as error:
+            _log.warning("%s: can't be written: %s", self._path, error.strerror)
+
+    def get(self, name: str) -> Entry | None:
+        """The entry of a clip."""
+        return self._entries.get(name)
+
+    def put(self, name: str, entry: Entry) -> None:
+        """Enter or replace."""
+        self._entries[name] = entry
+
+    def drop(self, name: str) -> None:
+        """Forget a clip."""
+        self._entries.pop(name, None)
+
+    def complete(self, outbox: Path) -> None:
+        """Take for done what a run finished that was killed before it could say so.
+
+        An output gets its name only when it is whole and verified.
+        """
+        for name, entry in self._entries.items():
+            there = identity(outbox / entry.output)
+            if entry.status == "begun" and there not in (None, entry.before):
+                self._entries[name] = replace(entry, status="done", written=there)
+
+
+def _entry(about: dict[str, Any]) -> Entry:
+    pairs = ("input", "written", "before")
+    values: dict[str, Any] = {name: about[name] and tuple(about[name]) for name in pairs}
+    return Entry(**{**about, **values})
