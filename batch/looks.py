@@ -255,7 +255,8 @@ class _Drawing:
         return cell.tobytes()
 
     def _fitting(self, label: str) -> str:
-        text = label
+        # Names of files may hold what is no text; the font has a box for what it lacks.
+        label = text = "".join(letter if letter.isprintable() else "?" for letter in label)
         while text and self._font.getlength(text) > self.cell_size[0]:
             label = label[:-1]
             text = f"{label}…"

@@ -132,6 +132,21 @@ def test_labels_are_drawn_and_fit(make_clip, styles, tmp_path):
     assert strip[:, GAP + 128 : 2 * GAP + 128].max() < 50
 
 
+def test_long_labels_are_shortened(make_clip):
+    still = still_at(make_clip(size=(128, 96)), 0)
+    drawing = looks._Drawing([still], 2, ["tiny"])
+    assert drawing._fitting("short") == "short"
+    assert drawing._fitting("a long name that does not fit").startswith("a long")
+    assert drawing._fitting("a long name that does not fit").endswith("…")
+
+
+def test_names_that_are_no_text(make_clip, styles, tmp_path):
+    clips = [make_clip("a.mp4", frames=1), make_clip("b.mp4", frames=1)]
+    strange = clips[0].rename(tmp_path / "\udcff\n日本.mp4")
+    preview([strange, clips[1]], tmp_path / "s.png", styles=styles[:1], device="cpu")
+    assert (tmp_path / "s.png").exists()
+
+
 @pytest.mark.parametrize(
     ("facts", "size"),
     [
