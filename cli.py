@@ -312,10 +312,10 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from .batch.codecs import CODECS as CODEC_TABLE
+    from .batch.encoders import examine_encoders
     from .core.machine import examine
 
-    findings = examine({name: codec.software.name for name, codec in CODEC_TABLE.items()})
+    findings = [*examine({}), *examine_encoders()]
     for finding in findings:
         if options.json:
             print(json.dumps(dataclasses.asdict(finding)))

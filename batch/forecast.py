@@ -16,10 +16,11 @@ from .encode import EncodeSettings, Encoding, choose
 from .mux import MUXERS
 
 # Painted frames at the default quality, in bytes a pixel; paint is finer than most footage.
-_BYTES_A_PIXEL = {"h264": 0.4, "hevc": 0.4, "av1": 0.4, "ffv1": 1.5}
-# By what the encoder is told; the makers state them.
+_BYTES_A_PIXEL = {"h264": 0.25, "hevc": 0.25, "av1": 0.3, "ffv1": 0.6}
+# By what the encoder is told. ProRes goes beyond the rates that Apple states where frames are
+# full of detail, DNxHR's are fixed.
 _BYTES_A_PIXEL_OF_PROFILE = {
-    **{"proxy": 0.09, "lt": 0.21, "standard": 0.3, "hq": 0.44, "4444": 0.66, "4444xq": 1.0},
+    **{"proxy": 0.14, "lt": 0.33, "standard": 0.47, "hq": 0.7, "4444": 1.0, "4444xq": 1.6},
     **{"dnxhr_lb": 0.09, "dnxhr_sq": 0.29, "dnxhr_hq": 0.44, "dnxhr_hqx": 0.44, "dnxhr_444": 0.89},
 }
 _SOUND_BYTES_A_SECOND = 300_000  # a track of PCM, 24 bit stereo
