@@ -398,6 +398,30 @@ def test_a_configuration_file_a_report_and_a_log(clip, style_file, tmp_path, cap
     capsys.readouterr()
 
 
+def test_a_watched_folder_does_what_is_there_once(clip, style_file, tmp_path, capsys):
+    flags = ["-s", str(style_file), "--device", "cpu", "--once", "--settle", "0", "--json"]
+    out = tmp_path / "out"
+    assert main(["watch", str(clip.parent), str(out), *flags]) == 0
+    events = validated(capsys.readouterr().out)
+    assert [event["event"] for event in events if event["event"] != "clip_progress"] == [
+        *("batch_started", "clip_started", "clip_done", "batch_finished")
+    ]
+    assert main(["watch", str(clip.parent), str(out), *flags]) == 0
+    assert capsys.readouterr().out == ""
+    assert [path.name for path in out.glob("[!.]*")] == ["a.mp4"]
+
+
+def test_looks_print_the_name_of_what_they_wrote(clip, style_file, tmp_path, capsys):
+    sheet, wipe, after = (tmp_path / name for name in ("sheet.png", "wipe.mp4", "after.mp4"))
+    shutil.copy(clip, after)
+    flags = ["--styles", str(style_file), "--device", "cpu"]
+    assert main(["preview", str(clip), "-o", str(sheet), *flags]) == 0
+    assert main(["compare", str(clip), str(after), "-o", str(wipe), "--line", "0.5"]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(sheet), str(wipe)]
+    assert sheet.stat().st_size > 0
+    assert wipe.stat().st_size > 0
+
+
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
