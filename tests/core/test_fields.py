@@ -12,7 +12,7 @@ from av.filter import Graph
 
 from housestyle.core.errors import MediaError
 from housestyle.core.fields import Deinterlacer
-from housestyle.core.frame import Frame
+from housestyle.core.frame import Frame, Range
 from housestyle.core.media import ClipReader, Interlaced, probe
 
 WIDTH, HEIGHT = 96, 64
@@ -137,6 +137,16 @@ class TestDeinterlace:
             for plane, source in zip(whole.planes, combed.planes, strict=True):
                 np.testing.assert_array_equal(plane[first::2], source[first::2])
                 assert not np.array_equal(plane[1 - first :: 2], source[1 - first :: 2])
+
+    @pytest.mark.parametrize(("codec", "name"), [("rawvideo", "uyvy422"), ("ffv1", "yuva444p12le")])
+    def test_full_range_stays_full(self, tmp_path, codec, name):
+        options = {"field_order": "tt", "color_range": "pc"}
+        clip = write(tmp_path / "c.mkv", 3 * ["tff"], codec=codec, name=name, options=options)
+        assert probe(clip).video.colour.range == Range.FULL
+        for whole, combed in zip(frames_of(clip), frames_of(clip, "keep"), strict=True):
+            for plane, source in zip(whole.planes, combed.planes, strict=True):
+                np.testing.assert_array_equal(plane[0::2], source[0::2])
+                assert not np.array_equal(plane[1::2], source[1::2])
 
     @pytest.mark.parametrize("count", [1, 2, 7])
     def test_no_frame_and_no_time_changes(self, tmp_path, count):
