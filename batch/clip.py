@@ -368,5 +368,3 @@ def _losses(info: ClipInfo, encoding: Encoding, interlaced: Interlaced) -> Itera
         yield f"written as {form.name} instead of {video.pixel_format.name}"
     if video.interlaced:
         yield f"is interlaced: {_INTERLACED[interlaced]}"
-    if video.hdr:
-        yield f"is {video.hdr}: stylized on its code values"

@@ -31,10 +31,10 @@ _LONGEST_NAME = 200
 
 def work_folder(output: Path) -> Path:
     """The hidden folder beside an output in which its parts are collected."""
-    name = output.name
-    if len(name.encode()) > _LONGEST_NAME:
+    name, code = output.name, os.fsencode(output.name)
+    if len(code) > _LONGEST_NAME:
         # A name that just fits would not fit with what is added to it.
-        name = f"{output.stem[:40]}-{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
+        name = f"{output.stem[:40]}-{hashlib.blake2b(code, digest_size=8).hexdigest()}"
     return output.with_name(f".{name}.housestyle")
 
 
