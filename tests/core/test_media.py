@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import pytest
 
-from housestyle.core.clip_info import _rotation_matrix
+from housestyle.core.clip_info import _mastering_display, _rotation_matrix
 from housestyle.core.errors import ColourError, MediaError
 from housestyle.core.frame import ChromaLocation, Frame, Matrix, Range
 from housestyle.core.media import ClipReader, VideoInfo, find_clips, probe, read
@@ -162,6 +164,13 @@ class TestFacts:
         exact = display and tuple(Fraction(steps, 50_000) for steps in display)
         assert video.mastering_display == exact
         assert video.content_light == light
+
+    @pytest.mark.parametrize("denominator", [0, 50_000])
+    def test_mastering_display_that_makes_no_sense_says_nothing(self, denominator):
+        terms = struct.pack("=22i", *10 * [1, denominator], 1, 1)
+        frame = SimpleNamespace(side_data={"MASTERING_DISPLAY_METADATA": terms})
+        expected = None if denominator == 0 else 10 * (Fraction(1, 50_000),)
+        assert _mastering_display(frame) == expected  # pyright: ignore[reportArgumentType]
 
     def test_untagged_colour_is_filled_by_size(self, tmp_path, write_clip):
         small = probe(write_clip(tmp_path / "c.mp4")).video.colour
