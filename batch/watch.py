@@ -79,8 +79,8 @@ def watch(
             return watcher.do_what_is_there()
         _say(f"watching {inbox}, writing to {outbox}; Ctrl-C ends it")
         while True:
-            if not watcher.do(watcher.ready()):
-                time.sleep(poll)
+            watcher.do(watcher.ready())
+            time.sleep(poll)
 
 
 def _check(inbox: Path, outbox: Path, settle: float, poll: float) -> None:
