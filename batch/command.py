@@ -94,6 +94,8 @@ def _switch(flags: Flags, name: str, text: str, *, default: bool = False) -> Non
 
 def stylize(options: argparse.Namespace) -> int:
     """``housestyle stylize``."""
+    from .report import TerminalReporter
+
     settings = options.flags.settle(options)
     treatment = treatment_of(settings)
     devices = _devices(settings.device, settings.jobs)
@@ -101,7 +103,7 @@ def stylize(options: argparse.Namespace) -> int:
     if settings.dry_run:
         return _dry_run(jobs, treatment, devices, as_json=settings.json)
     with _log(settings.log):
-        reporter = _reporter(settings, report=settings.report)
+        reporter = _reporter(settings, TerminalReporter(), report=settings.report)
         try:
             result = _convert(jobs, treatment, devices, reporter, fail_fast=settings.fail_fast)
         except KeyboardInterrupt:
@@ -223,11 +225,13 @@ def _log(path: Path | None) -> AbstractContextManager[None]:
     return nullcontext() if path is None else log_file(path)
 
 
-def _reporter(settings: argparse.Namespace, *, report: Path | None = None) -> Reporter:
+def _reporter(
+    settings: argparse.Namespace, terminal: Reporter, *, report: Path | None = None
+) -> Reporter:
     from .record import LogReporter, ReportFile
-    from .report import JsonReporter, Reporters, TerminalReporter
+    from .report import JsonReporter, Reporters
 
-    told: list[Reporter] = [JsonReporter() if settings.json else TerminalReporter()]
+    told: list[Reporter] = [JsonReporter() if settings.json else terminal]
     if settings.log:
         told.append(LogReporter())
     if report:
@@ -261,6 +265,7 @@ def add_watch(parser: argparse.ArgumentParser) -> None:
 
 def watch(options: argparse.Namespace) -> int:
     """``housestyle watch``."""
+    from .report import TerminalReporter
     from .watch import Work
     from .watch import watch as watch_folder
     from .watch_state import settings_key
@@ -281,7 +286,7 @@ def watch(options: argparse.Namespace) -> int:
         key=settings_key(treatment, container=settings.container),
     )
     with _log(settings.log):
-        reporter = _reporter(settings)
+        reporter = _reporter(settings, TerminalReporter("what is done is remembered"))
         try:
             return watch_folder(
                 settings.inbox,

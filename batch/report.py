@@ -140,9 +140,14 @@ class Reporters:
 
 
 class TerminalReporter:
-    """A progress bar a clip, with fps and time left; a line for what went wrong; a summary."""
+    """A progress bar a clip, with fps and time left; a line for what went wrong; a summary.
 
-    def __init__(self) -> None:
+    Args:
+        next_time: What becomes of the clips that are done when the same command is given again.
+    """
+
+    def __init__(self, next_time: str = "--skip-existing leaves what is done alone"):
+        self._next_time = next_time
         self._bars: dict[Job, tqdm[Any]] = {}
         self._kept = self._any_done = False
 
@@ -213,7 +218,7 @@ class TerminalReporter:
         for job in list(self._bars):
             self._close_bar(job)
         left = "the same command goes on where it was" if self._kept else "nothing was left over"
-        past = "; --skip-existing leaves what is done alone" if self._any_done else ""
+        past = f"; {self._next_time}" if self._any_done else ""
         _say(f"housestyle: interrupted; {left}{past}")
 
     def _close_bar(self, job: Job) -> None:

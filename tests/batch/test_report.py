@@ -249,6 +249,13 @@ def test_interrupting_says_what_was_kept(info, capsys):
     assert capsys.readouterr().err.endswith("; --skip-existing leaves what is done alone\n")
 
 
+def test_a_folder_that_is_watched_needs_no_flag_to_go_on(capsys):
+    reporter = TerminalReporter("what is done is remembered")
+    reporter.done(JOB, REPORT)
+    reporter.interrupted()
+    assert capsys.readouterr().err.endswith("nothing was left over; what is done is remembered\n")
+
+
 def test_several_reporters_hear_the_same(info, capsys):
     error = MediaError("no such file", path="a.mp4")
     both = Reporters(JsonReporter(), TerminalReporter())
