@@ -11,7 +11,8 @@ from av.stream import Disposition
 
 from housestyle.batch.clip import convert
 from housestyle.batch.encode import EncodeSettings
-from housestyle.batch.mux import TrackDigest, movie_timescale, payload
+from housestyle.batch.handling import Handling
+from housestyle.batch.mux import TrackDigest, holds, movie_timescale, payload
 
 
 def packets(path: Path, kind: str = "audio") -> list[av.Packet]:
@@ -137,3 +138,123 @@ def test_which_track_plays_by_default_is_kept(make_clip, sound, painter, tmp_pat
     before, after = read_clip(marked), read_clip(tmp_path / "out" / "o.mkv")
     assert len({track.disposition for track in before.audio}) == 2
     assert [t.disposition for t in after.audio] == [t.disposition for t in before.audio]
+
+
+FULL = Handling(verify="full")
+
+
+def remade(source: Path, target: Path, add) -> Path:
+    """The clip again, with what `add` puts into the new container; it gives packets to write."""
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        copies = {s.index: new.add_stream_from_template(s) for s in old.streams}
+        extra = add(new)
+        new.start_encoding()
+        for packet in extra:
+            new.mux(packet)
+        for packet in old.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                new.mux(packet)
+    return target
+
+
+def telemetry(container) -> list[av.Packet]:
+    """A track of measured values, as action cameras write it."""
+    stream = container.add_data_stream("bin_data")
+    stream.time_base = Fraction(1, 1000)
+    made = []
+    for number in range(4):
+        packet = av.Packet(b"value %d" % number)
+        packet.pts = packet.dts = 100 * number
+        packet.duration, packet.time_base, packet.stream = 100, Fraction(1, 1000), stream
+        made.append(packet)
+    return made
+
+
+def fonts(container) -> list[av.Packet]:
+    container.add_attachment("Grüße.ttf", "font/ttf", bytes(range(256)) * 20)
+    return []
+
+
+def test_a_data_track_is_kept_where_it_can_be(make_clip, sound, painter, tmp_path, read_clip):
+    source = remade(make_clip(sounds=(sound(),)), tmp_path / "data.mp4", telemetry)
+    report = convert(source, tmp_path / "o.mp4", painter, EncodeSettings(), handling=FULL)
+    assert report.warnings == ()
+    before, after = (
+        next(track for track in read_clip(path).others if track.type == "data")
+        for path in (source, tmp_path / "o.mp4")
+    )
+    assert before.contents == (b"value 0", b"value 1", b"value 2", b"value 3")
+    assert (after.contents, after.starts) == (before.contents, before.starts)
+
+
+def test_a_data_track_is_named_where_it_can_not_be_kept(make_clip, painter, tmp_path):
+    source = remade(make_clip(), tmp_path / "data.mp4", telemetry)
+    report = convert(source, tmp_path / "o.mkv", painter, EncodeSettings(), handling=FULL)
+    (left_out,) = (line for line in report.warnings if "is left out" in line)
+    assert "track 1 (data" in left_out
+
+
+def attached(path: Path) -> list[tuple[str, str, bytes]]:
+    with av.open(str(path)) as container:
+        return [
+            (stream.metadata["filename"], stream.metadata["mimetype"], stream.data)
+            for stream in container.streams
+            if stream.type == "attachment"
+        ]
+
+
+def test_attachments_are_kept_in_mkv_and_named_elsewhere(make_clip, painter, tmp_path):
+    source = remade(make_clip("a.mkv"), tmp_path / "fonts.mkv", fonts)
+    report = convert(source, tmp_path / "o.mkv", painter, EncodeSettings(), handling=FULL)
+    assert report.warnings == ()
+    assert attached(tmp_path / "o.mkv") == attached(source)
+    assert attached(source)[0][2] == bytes(range(256)) * 20
+    report = convert(source, tmp_path / "o.mp4", painter, EncodeSettings(), handling=FULL)
+    assert "track 1 (attachment" in report.warnings[0]
+
+
+def test_a_chapter_track_does_not_become_two(make_clip, painter, tmp_path, read_clip):
+    chapters = [
+        {
+            "id": number,
+            "start": 200 * number,
+            "end": 200 * number + 200,
+            "time_base": Fraction(1, 1000),
+            "metadata": {"title": str(number)},
+        }
+        for number in range(2)
+    ]
+    source = make_clip("a.mov", chapters=chapters)
+    report = convert(source, tmp_path / "o.mov", painter, EncodeSettings(), handling=FULL)
+    assert report.warnings == ()
+    before, after = read_clip(source), read_clip(tmp_path / "o.mov")
+    assert [track.type for track in before.others] == ["data"]
+    assert [track.type for track in after.others] == ["data"]
+    assert after.chapters == before.chapters
+
+
+def test_timecode_goes_into_matroska_as_metadata(make_clip, painter, tmp_path):
+    source = make_clip("a.mov", metadata={"timecode": "10:20:30:05"}, frames=3)
+    report = convert(source, tmp_path / "o.mkv", painter, EncodeSettings(), handling=FULL)
+    assert not any("is left out" in line for line in report.warnings)
+    with av.open(str(tmp_path / "o.mkv")) as container:
+        found = container.metadata | container.streams.video[0].metadata
+    assert {key.lower(): value for key, value in found.items()}["timecode"] == "10:20:30:05"
+
+
+@pytest.mark.parametrize(
+    ("codec", "holders"),
+    [
+        ("aac", {"mp4", "mov", "matroska"}),
+        ("flac", {"mp4", "matroska"}),
+        ("pcm_u8", {"mov", "matroska"}),
+        ("pcm_mulaw", {"mov"}),
+        ("adpcm_ms", set()),
+    ],
+)
+def test_what_a_container_holds_is_found_out_by_trying(make_clip, sound, codec, holders):
+    source = make_clip("a.avi" if "pcm" in codec else "a.mkv", sounds=(sound(codec),))
+    with av.open(str(source)) as container:
+        track = container.streams.audio[0]
+        assert {muxer for muxer in ("mp4", "mov", "matroska") if holds(muxer, track)} == holders

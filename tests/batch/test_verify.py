@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from housestyle.batch.mux import CopiedTrack, TrackDigest
@@ -24,6 +25,9 @@ def expectation(path: Path) -> Expectation:
             about.index: CopiedTrack(about, streams[about.index], TrackDigest())
             for about in reader.info.others
         }
+        for track in tracks.values():
+            if track.about.type == "attachment":
+                track.digest.add_content(track.stream.data)
         expected = Expectation(reader.info.video.time_base, tracks=list(tracks.values()))
         for item in reader:
             if isinstance(item, Frame):
@@ -132,6 +136,28 @@ def test_subtitles(make_clip, level):
         return
     with pytest.raises(OutputError, match="subtitle track 0 differs"):
         verify(other, meant, NAME, level)
+
+
+def with_font(source: Path, content: bytes) -> Path:
+    target = source.with_name(f"font {content[0]}.mkv")
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        copy = new.add_stream_from_template(old.streams.video[0])
+        new.add_attachment("a.ttf", "font/ttf", content)
+        for packet in old.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                new.mux(packet)
+    return target
+
+
+def test_attachments(make_clip):
+    plain = make_clip("a.mkv")
+    meant = expectation(with_font(plain, b"\1" * 500))
+    verify(with_font(plain, b"\1" * 500), meant, NAME, "full")
+    with pytest.raises(OutputError, match="0 attachment tracks instead of 1"):
+        verify(plain, meant, NAME)
+    with pytest.raises(OutputError, match="attachment track 0 differs"):
+        verify(with_font(plain, b"\2" * 500), meant, NAME, "full")
 
 
 def test_files_that_do_not_read_back(clip, meant, tmp_path):
