@@ -315,7 +315,7 @@ def _doctor(options: argparse.Namespace) -> int:
     from .batch.encoders import examine_encoders
     from .core.machine import examine
 
-    findings = [*examine({}), *examine_encoders()]
+    findings = [*examine(), *examine_encoders()]
     for finding in findings:
         if options.json:
             print(json.dumps(dataclasses.asdict(finding)))

@@ -7,18 +7,13 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Literal
 
 import av
-import av.error
 import torch
 
 from .errors import HousestyleError
 from .style import Style, style_paths, user_styles
-
-# Encoders that write to stderr by themselves unless told not to.
-_QUIET = {"libx265": {"x265-params": "log-level=none"}}
 
 Status = Literal["ok", "missing", "broken"]
 
@@ -40,18 +35,13 @@ class Finding:
     fix: str | None = None
 
 
-def examine(encoders: dict[str, str]) -> list[Finding]:
-    """Look at everything that a run depends on.
-
-    Args:
-        encoders: Codec name to the FFmpeg encoder that writes it; each is opened for real.
-    """
+def examine() -> list[Finding]:
+    """Look at everything that a run depends on, but for the encoders."""
     return [
         Finding("python", "ok", f"{platform.python_version()} at {sys.executable}"),
         Finding("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads"),
         Finding("ffmpeg", "ok", f"{av.ffmpeg_version_info} in PyAV {av.__version__}"),
         *_devices(),
-        *(_encoder(codec, encoder) for codec, encoder in encoders.items()),
         *_styles(),
         _user_folder(),
         _extra("train", "cv2", "training new styles"),
@@ -79,21 +69,6 @@ def _devices() -> list[Finding]:
     if torch.backends.mps.is_available():
         found.append(Finding("mps", "ok", "Apple GPU"))
     return found
-
-
-def _encoder(codec: str, encoder: str) -> Finding:
-    try:
-        context = av.CodecContext.create(encoder, "w")
-        assert isinstance(context, av.VideoCodecContext)
-        formats = context.codec.video_formats or []
-        context.width, context.height = 256, 144
-        context.pix_fmt = formats[0].name if formats else "yuv420p"
-        context.time_base = Fraction(1, 25)
-        context.options = _QUIET.get(encoder, {})
-        context.open()
-    except (av.error.FFmpegError, ValueError, OSError) as error:
-        return Finding(codec, "broken", f"{encoder} can't be opened: {error}", "reinstall av")
-    return Finding(codec, "ok", f"encoder {encoder} opens")
 
 
 def _styles() -> list[Finding]:

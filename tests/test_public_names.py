@@ -50,7 +50,7 @@ def test_version_is_the_distribution_s():
     assert housestyle.__version__ == importlib.metadata.version("housestyle")
 
 
-@pytest.mark.parametrize("module", ["torch", "av", "cv2"])
+@pytest.mark.parametrize("module", ["torch", "av", "cv2", "moviepy", "PIL", "ffmpeg"])
 def test_import_is_light(module):
     code = f"import sys, housestyle; sys.exit({module!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

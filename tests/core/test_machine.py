@@ -11,15 +11,15 @@ from housestyle.core.machine import Finding, examine
 from housestyle.core.style import SHIPPED, SUFFIX, user_styles
 
 
-def findings(**encoders: str) -> dict[str, Finding]:
-    found = examine(encoders)
+def findings() -> dict[str, Finding]:
+    found = examine()
     by_subject = {finding.subject: finding for finding in found}
     assert len(by_subject) == len(found)
     return by_subject
 
 
 def test_every_finding_is_one_line_and_what_is_broken_has_a_fix():
-    for finding in examine({"h264": "libx264", "none": "libnone"}):
+    for finding in examine():
         assert finding.status in ("ok", "missing", "broken")
         assert finding.detail
         assert "\n" not in f"{finding.subject}{finding.detail}{finding.fix}"
@@ -42,27 +42,6 @@ def test_devices():
         assert found["cuda:0"].detail.startswith(torch.cuda.get_device_name(0))
     else:
         assert found["cuda"].status == "missing"
-
-
-@pytest.mark.parametrize("encoder", ["libx264", "prores_ks", "ffv1", "mpeg4"])
-def test_encoder_that_opens(encoder):
-    finding = findings(codec=encoder)["codec"]
-    assert finding.status == "ok"
-    assert encoder in finding.detail
-
-
-@pytest.mark.parametrize("encoder", ["libnone", "vp6f"])  # FFmpeg can only decode VP6
-def test_encoder_that_is_not_there(encoder):
-    finding = findings(codec=encoder)["codec"]
-    assert finding.status == "broken"
-    assert f"{encoder} can't be opened" in finding.detail
-    assert finding.fix == "reinstall av"
-
-
-def test_encoder_that_is_there_but_does_not_open():
-    finding = findings(codec="h261")["codec"]  # knows two sizes only, neither of them asked for
-    assert finding.status == "broken"
-    assert "h261 can't be opened" in finding.detail
 
 
 def test_user_folder_that_is_not_there_yet():
