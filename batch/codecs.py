@@ -43,6 +43,7 @@ class Encoder:
         options: What is set always.
         params_option: The option that takes `params`, joined by colons.
         params: The encoder library's own settings.
+        bitrate_params: More of them where a bitrate is asked for.
         hwaccel: FFmpeg's kind of device where frames must be uploaded first.
     """
 
@@ -55,6 +56,7 @@ class Encoder:
     options: Mapping[str, str] = field(default_factory=dict)
     params_option: str = ""
     params: tuple[str, ...] = ()
+    bitrate_params: tuple[str, ...] = ()
     hwaccel: str | None = None
 
 
@@ -106,6 +108,9 @@ _YUV_8 = ("yuv420p", "yuv422p", "yuv444p")
 _YUV_10 = ("yuv420p10le", "yuv422p10le", "yuv444p10le")
 _YUV_12 = ("yuv420p12le", "yuv422p12le", "yuv444p12le")
 
+# Noise, soft gradients and what is dark get their share of the bits (libx264 and libx265).
+_KEEP_SOFT_PARTS = "aq-mode=3"
+
 # Every count of threads is a fixed one: with it the written pictures depend on nothing but the
 # frames and the settings, so that a segment done again is the segment that was lost.
 _X264 = Encoder(
@@ -118,7 +123,10 @@ _X264 = Encoder(
     params_option="x264-params",
     # With AVX-512 libx264's mbtree writes other pictures every time it runs. Named where a CPU has
     # it only: libx264 believes what it is told, whatever the CPU.
-    params=("asm=avx2",) if torch.cpu.get_capabilities().get("avx512_f") else (),
+    params=(
+        *(("asm=avx2",) if torch.cpu.get_capabilities().get("avx512_f") else ()),
+        _KEEP_SOFT_PARTS,
+    ),
 )
 _X265 = Encoder(
     "libx265",
@@ -131,7 +139,10 @@ _X265 = Encoder(
     presets={name: name for name in PRESETS},
     params_option="x265-params",
     # The offsets: libx265 spares the chroma of textures until it shows.
-    params=("log-level=error", "frame-threads=4", "pools=16", "cbqpoffs=-3", "crqpoffs=-3"),
+    params=(
+        *("log-level=error", "frame-threads=4", "pools=16"),
+        *("cbqpoffs=-3", "crqpoffs=-3", _KEEP_SOFT_PARTS),
+    ),
 )
 _SVT_AV1 = Encoder(
     "libsvtav1",
@@ -148,6 +159,8 @@ _SVT_AV1 = Encoder(
         *("enable-tf=0", "enable-variance-boost=1"),
         *("variance-boost-strength=3", "variance-octile=4"),
     ),
+    # With more than one thread its rate control depends on which comes first.
+    bitrate_params=("lp=1",),
 )
 _PRORES = Encoder(
     "prores_ks",
@@ -185,7 +198,7 @@ CODECS = {
     "hevc": Codec(
         _X265,
         _MP4_MOV_MKV,
-        crf=(0, 10, 51),
+        crf=(0, 9, 51),
         profiles={
             "main": Profile(("yuv420p",), "main"),
             "main10": Profile(("yuv420p10le",), "main10"),

@@ -294,7 +294,8 @@ def _options(
     profile = _profile_option(codec, encoder, settings.profile, form)
     if profile is not None:
         options["profile"] = profile
-    params = (*encoder.params, *mastering_params(encoder, video))
+    at_bitrate = () if settings.bitrate is None else encoder.bitrate_params
+    params = (*encoder.params, *at_bitrate, *mastering_params(encoder, video))
     if params:
         options[encoder.params_option] = ":".join(params)
     return options | _rate(codec, encoder, settings)

@@ -34,13 +34,17 @@ def video(make_clip):
         form = pixel_format(name)
         colour = Colour(Matrix.RGB, Range.FULL) if form.family == "rgb" else real.colour
         width, height = size
-        facts = {"frame_rate": Fraction(25), "time_base": Fraction(1, 25), **facts}
+        facts = {
+            "frame_rate": Fraction(25),
+            "time_base": Fraction(1, 25),
+            "constant_rate": True,
+        } | facts
         return replace(real, pixel_format=form, colour=colour, width=width, height=height, **facts)
 
     return of
 
 
-def picture(number: int, size: tuple[int, int]) -> np.ndarray:
+def picture(number: int, size: tuple[int, int], noise_codes: float) -> np.ndarray:
     """Left a texture that moves, right a gradient, camera noise on both: (H, W) in 0.1 .. 0.9."""
     width, height = size
     rng = np.random.default_rng(5)
@@ -50,15 +54,15 @@ def picture(number: int, size: tuple[int, int]) -> np.ndarray:
     texture = np.roll(0.5 + 0.12 * texture / texture.std(), (number, -2 * number), (0, 1))
     down, across = np.mgrid[0:height, 0:width]
     gradient = 0.2 + 0.6 * (across + down + number) / (width + height)
-    noise = np.random.default_rng(number).normal(scale=1 / 255, size=(height, width))
+    noise = np.random.default_rng(number).normal(scale=noise_codes / 255, size=(height, width))
     halves = np.where(across < width // 2, texture[:height, :width], gradient)
     return np.clip(halves + noise, 0.1, 0.9)
 
 
-def frames(video: VideoInfo, count: int) -> list[Frame]:
+def frames(video: VideoInfo, count: int, noise: float = 1) -> list[Frame]:
     form, made = video.pixel_format, []
     for number in range(count):
-        drawn, planes = picture(number, (video.width, video.height)), []
+        drawn, planes = picture(number, (video.width, video.height), noise), []
         for index in range(form.plane_count):
             rows, columns = form.plane_shape(index, video.width, video.height)
             small = drawn[:: -(-video.height // rows), :: -(-video.width // columns)]
@@ -80,7 +84,9 @@ def frames(video: VideoInfo, count: int) -> list[Frame]:
     return made
 
 
-def encode(path, video: VideoInfo, settings: EncodeSettings, count: int) -> tuple[bytes, str]:
+def encode(
+    path, video: VideoInfo, settings: EncodeSettings, count: int, noise: float = 1
+) -> tuple[bytes, str]:
     """Extradata before the first frame, and a hash of every packet."""
     digest = hashlib.sha256()
     with av.open(str(path), "w", format=MUXERS[path.suffix[1:]]) as container:
@@ -89,9 +95,12 @@ def encode(path, video: VideoInfo, settings: EncodeSettings, count: int) -> tupl
         extradata = bytes(stream.codec_context.extradata or b"")
         # What the stylizer does: frames come in the format that the encoder is fed.
         shown = replace(video, pixel_format=chosen.pixel_format, colour=chosen.colour)
-        for frame in [*frames(shown, count), None]:
+        for frame in [*frames(shown, count, noise), None]:
             for packet in stream.encode(None if frame is None else to_av(frame)):
                 digest.update(bytes(packet))
+                if count <= 2:
+                    # One frame or two are never reordered, but libx265 leaves their dts to chance.
+                    packet.dts = packet.pts
                 container.mux(packet)
         assert bytes(stream.codec_context.extradata or b"") == extradata
     return extradata, digest.hexdigest()
@@ -255,29 +264,32 @@ def test_rgb_stays_rgb_in_hevc(video, tmp_path):
     [
         *(EncodeSettings(codec=codec) for codec in CODECS),
         *(EncodeSettings(codec=codec, bitrate=500_000) for codec in ("h264", "hevc", "av1")),
-        EncodeSettings(codec="h264", preset="slower"),
     ],
     ids=str,
 )
 def test_a_fresh_encoder_writes_the_same_again(video, tmp_path, settings):
     suffix = CODECS[settings.codec].containers[0]
-    source = video("yuv420p")
-    # libx264 with AVX-512 differs only now and then, and only in clips of some length.
-    count = 50 if settings.codec == "h264" else 12
-    first, *others = [
-        encode(tmp_path / f"{number}.{suffix}", source, settings, count) for number in range(3)
-    ]
-    assert all(other == first for other in others)
+    first, *others = (
+        encode(tmp_path / f"{number}.{suffix}", video("yuv420p"), settings, 12)
+        for number in range(3)
+    )
+    assert others == [first, first]
+
+
+def test_libx264_writes_the_same_again_whatever_the_cpu(video, tmp_path):
+    # With AVX-512 it differs only now and then, and only in noise of some length.
+    source, settings = video("yuv420p", (320, 240)), EncodeSettings("h264", preset="veryfast")
+    written = {encode(tmp_path / f"{run}.mp4", source, settings, 50, noise=5) for run in range(5)}
+    assert len(written) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux only")
-@pytest.mark.parametrize("codec", ["h264", "hevc"])
-def test_what_is_written_does_not_depend_on_the_machine_s_processors(video, tmp_path, codec):
-    with_all = encode(tmp_path / "all.mp4", video("yuv420p"), EncodeSettings(codec=codec), 12)
+def test_what_is_written_does_not_depend_on_the_machine_s_processors(video, tmp_path):
+    with_all = encode(tmp_path / "all.mp4", video("yuv420p"), EncodeSettings("h264"), 12)
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})
     try:
-        with_one = encode(tmp_path / "one.mp4", video("yuv420p"), EncodeSettings(codec=codec), 12)
+        with_one = encode(tmp_path / "one.mp4", video("yuv420p"), EncodeSettings("h264"), 12)
     finally:
         os.sched_setaffinity(0, allowed)
     assert with_one == with_all
