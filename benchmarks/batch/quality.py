@@ -1,0 +1,137 @@
+"""What each codec's defaults keep of real footage: encode, decode, compare.
+
+    python benchmarks/batch/quality.py CLIPS... [--frames 48] [--codec h264 ...] [--encoder auto]
+
+Every clip goes through every codec at default settings, in its own pixel format or the nearest that
+the codec has: what `--strength 0` writes. Columns: the pixel format written; the mean and the worst
+frame's SSIM over all planes (FFmpeg's ssim filter, against the source in the written format); bytes
+written over the bytes that the source takes for the same frames; frames encoded in a second of one
+processor, over what the first codec does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import itertools
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.filter import Graph
+
+from housestyle.batch.codecs import CODECS
+from housestyle.batch.encode import ENCODERS, EncodeSettings, Picture, add_video_stream
+from housestyle.core.av_frame import to_av
+from housestyle.core.errors import HousestyleError
+from housestyle.core.frame import Frame
+from housestyle.core.media import ClipReader, VideoInfo
+
+MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
+
+
+def source_of(path: Path, count: int) -> tuple[VideoInfo, list[Frame], int]:
+    """The picture track, its first frames, and the bytes of as many packets of it."""
+    with ClipReader(path) as reader:
+        frames = list(itertools.islice((f for f in reader if isinstance(f, Frame)), count))
+        video = reader.info.video
+    with av.open(f"file:{path}", metadata_errors="replace") as container:
+        packets = container.demux(container.streams[video.index])
+        size = sum(packet.size for packet in itertools.islice(packets, len(frames)))
+    return video, frames, size
+
+
+def encode(
+    video: VideoInfo, frames: list[Frame], settings: EncodeSettings
+) -> tuple[bytes, Picture, float]:
+    """A whole file in memory, what its encoder was fed, and its seconds of processor time."""
+    file = io.BytesIO()
+    muxer = MUXERS[CODECS[settings.codec].containers[0]]
+    with av.open(file, "w", format=muxer) as container:
+        stream, picture = add_video_stream(container, video, settings)
+        started = time.process_time()
+        for frame in frames:
+            container.mux(stream.encode(repacked(frame, picture)))
+        container.mux(stream.encode(None))
+        seconds = time.process_time() - started
+    return file.getvalue(), picture, seconds
+
+
+def repacked(frame: Frame, picture: Picture) -> av.VideoFrame:
+    """A frame in the written format, by swscale: nothing of the package's own is measured."""
+    before, after = int(frame.colour.range), int(picture.colour.range)
+    matrix = int(frame.colour.matrix)
+    result = to_av(frame).reformat(
+        format=picture.pixel_format.name,
+        src_colorspace=matrix or None,
+        dst_colorspace=int(picture.colour.matrix) or None,
+        src_color_range=before,
+        dst_color_range=after,
+    )
+    result.pts, result.time_base = frame.pts, frame.time_base
+    return result
+
+
+def ssim(frames: list[av.VideoFrame], file: bytes) -> list[float]:
+    """FFmpeg's SSIM of every frame, over all planes."""
+    with av.open(io.BytesIO(file)) as container:
+        decoded = list(container.decode(video=0))
+    graph, first, tick = Graph(), decoded[0], Fraction(1, 25)
+    size = {"width": first.width, "height": first.height}
+    inputs = [graph.add_buffer(**size, format=first.format.name, time_base=tick) for _ in range(2)]
+    measure, sink = graph.add("ssim"), graph.add("buffersink")
+    for place, source in enumerate(inputs):
+        source.link_to(measure, 0, place)
+    measure.link_to(sink)
+    graph.configure()
+    values = []
+    for number, (wanted, result) in enumerate(zip(frames, decoded, strict=True)):
+        same = int(result.color_range)
+        shown = wanted.reformat(
+            format=first.format.name, src_color_range=same, dst_color_range=same
+        )
+        for feed, frame in zip(inputs, (shown, result), strict=True):
+            frame.pts, frame.time_base = number, tick
+            frame.colorspace, frame.color_range = result.colorspace, result.color_range
+            frame.color_primaries, frame.color_trc = result.color_primaries, result.color_trc
+            feed.push(frame)
+        values.append(float(sink.pull().metadata["lavfi.ssim.All"]))
+    return values
+
+
+def rows_of(path: Path, count: int, codecs: list[str], encoder: str) -> None:
+    """Print one clip's lines of the table."""
+    video, frames, size = source_of(path, count)
+    pace = None
+    for codec in codecs:
+        try:
+            settings = EncodeSettings(codec, encoder=encoder)
+            file, picture, seconds = encode(video, frames, settings)
+        except HousestyleError as error:
+            print(f"| {path.name} | {codec} | {error.what} |")
+            continue
+        values = ssim([repacked(frame, picture) for frame in frames], file)
+        pace = pace or seconds
+        cells = [path.name, codec, picture.pixel_format.name]
+        cells += [f"{sum(values) / len(values):.4f}", f"{min(values):.4f}"]
+        cells += [f"{len(file) / size:.1f}", f"{pace / seconds:.2f}"]
+        print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clips", nargs="+", type=Path)
+    parser.add_argument("--frames", type=int, default=48, help="of each clip, from its start")
+    parser.add_argument("--codec", nargs="+", choices=tuple(CODECS), default=list(CODECS))
+    parser.add_argument("--encoder", choices=ENCODERS, default="software")
+    options = parser.parse_args()
+    print("| clip | codec | written as | SSIM | worst frame | size ratio | fps ratio |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for path in options.clips:
+        rows_of(path, options.frames, options.codec, options.encoder)
+
+
+if __name__ == "__main__":
+    main()
