@@ -85,7 +85,6 @@ class NetworkSpec:
         Raises:
             ValueError, TypeError, KeyError: Fields are missing, unknown or out of range.
         """
-        fields = {"downsampling": "strided", "skips": False, **fields}
         spec = cls(**{**fields, "channels": tuple(fields["channels"])})
         if missing := asdict(spec).keys() - fields.keys():
             raise ValueError(f"lacks {min(missing)}")
