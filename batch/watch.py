@@ -197,10 +197,7 @@ class _Watcher:
     def _is_own(self, job: Job) -> bool:
         """Whether the output is there and just as it was written for this clip."""
         entry, there = self._state.get(self._name(job)), identity(job.output)
-        return entry is not None and there is not None and self._wrote(entry, job) == there
-
-    def _wrote(self, entry: Entry, job: Job) -> FileIdentity | None:
-        return entry.written if self._outbox / entry.output == job.output else None
+        return entry is not None and there is not None and entry.written == there
 
     def _begin(self, job: Job) -> None:
         entry = self._state.get(self._name(job))
@@ -211,7 +208,7 @@ class _Watcher:
                 settings=self._work.key,
                 status="begun",
                 output=job.output.relative_to(self._outbox).as_posix(),
-                written=None if entry is None else self._wrote(entry, job),
+                written=None if entry is None else entry.written,
                 before=identity(job.output),
             ),
         )
