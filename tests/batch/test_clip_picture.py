@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from housestyle.batch.clip import stylize_clip
-from housestyle.batch.encode import CODECS
 from housestyle.core.colour import from_rgb, to_rgb
 from housestyle.core.media import read
 from housestyle.core.stylizer import Stylizer
@@ -174,7 +173,7 @@ def test_odd_sizes_are_kept(make_clip, read_clip, painter, converted, size, code
         ({"pixel_format": "yuv420p10le", "codec": "libx265"}, "hevc", "yuv420p10le"),
         ({"pixel_format": "yuv422p"}, "h264", "yuv422p"),
         ({"pixel_format": "yuv444p"}, "h264", "yuv444p"),
-        ({"pixel_format": "rgb24", "codec": "libx264rgb"}, "h264", "yuv444p"),
+        ({"pixel_format": "rgb24", "codec": "libx264rgb"}, "hevc", "gbrp"),
         ({"pixel_format": "yuv422p10le", "codec": "prores_ks", "name": "a.mov"}, "hevc", None),
     ],
     ids=["10 bit", "4:2:2", "4:4:4", "RGB", "ProRes"],
@@ -204,7 +203,7 @@ def test_grey_stays_grey(make_clip, painter, converted):
 
 def test_rgb_keeps_its_colours(make_clip, untouched, converted, tmp_path):
     source = make_clip(pixel_format="rgb24", codec="libx264rgb", frames=3)
-    after = converted(source, untouched, "o.mp4", crf=0)
+    after = converted(source, untouched, "o.mp4", codec="h264", crf=0)
     assert after.colour == (1, 1, *after.colour[2:])
     with av.open(str(source)) as one, av.open(str(tmp_path / "out" / "o.mp4")) as two:
         pairs = zip(one.decode(video=0), two.decode(video=0), strict=True)
@@ -212,13 +211,6 @@ def test_rgb_keeps_its_colours(make_clip, untouched, converted, tmp_path):
             rgb = new.reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()
             error = np.abs(old.to_ndarray(format="rgb24").astype(int) - rgb)
             assert error.mean() < 1.5
-
-
-@pytest.mark.parametrize("codec", CODECS)
-def test_every_container_of_a_codec_holds_it(make_clip, painter, converted, codec):
-    source = make_clip(frames=3)
-    for container in CODECS[codec].containers:
-        assert converted(source, painter, f"o.{container}", codec=codec).codec == codec
 
 
 def test_hevc_carries_the_tag_that_players_know(make_clip, painter, converted):
