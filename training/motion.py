@@ -14,7 +14,7 @@ from ..core.errors import TrainingError
 
 # Of made-up motion: pixels, pixels, pixels, share, radians.
 WARP_CELL, WARP_DEVIATION = 100, 8.0
-SHIFT, ZOOM, ROLL = 10.0, 0.03, 0.035
+SHIFT, ZOOM, ROLL = 10, 0.03, 0.035
 
 
 @dataclass(frozen=True, eq=False)
