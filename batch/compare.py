@@ -16,7 +16,7 @@ import ffmpeg
 
 from ..core.clip_info import ClipInfo, VideoInfo
 from ..core.errors import HousestyleError, OutputError, UsageError
-from ..core.frame import UNSPECIFIED_TAG, Colour, Matrix, Range
+from ..core.frame import UNSPECIFIED_TAG, Colour, Matrix
 from ..core.media import open_clip, probe
 from .clip import check_output
 from .ffmpeg_process import run_graph
@@ -136,14 +136,13 @@ def _input(info: ClipInfo) -> Node:
 
 def _fitted(clip: Node, info: ClipInfo, like: ClipInfo, size: Size) -> Node:
     """The picture of a clip, upright, in 4:2:0 of a size, in the colour of another clip."""
-    colour, target = info.video.colour, _target_matrix(like.video.colour)
+    matrix, target = info.video.colour.matrix, _target_matrix(like.video.colour)
     scaled = ffmpeg.filter(
         clip[str(info.video.index)],
         "scale",
         *size,
         flags="lanczos+accurate_rnd+full_chroma_int",
-        in_color_matrix=_MATRICES.get(colour.matrix, "auto"),
-        in_range="full" if colour.range == Range.FULL else "limited",
+        in_color_matrix=_MATRICES.get(matrix, "auto"),
         out_color_matrix=_MATRICES[target],
         out_range="limited",
     )

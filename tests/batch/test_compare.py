@@ -229,11 +229,23 @@ def test_hdr_is_said(make_clip, tmp_path):
     )
 
 
-def test_names_that_ffmpeg_could_misread(make_clip, tmp_path, read_clip):
-    before = make_clip("-i 100%d: it's é.mp4", frames=3)
-    output = tmp_path / "new" / "%03d 'out' [1].mp4"
-    compare(before, twin(before), output)
-    assert len(read_clip(output).frames) == 3
+def test_what_is_not_tagged_is_taken_as_players_do(make_clip, read_clip, tmp_path):
+    clip = make_clip(frames=2, size=(1280, 32))
+    compare(clip, twin(clip), tmp_path / "wipe.mp4", line=0)
+    source, shown = read_clip(clip), read_clip(tmp_path / "wipe.mp4")
+    assert shown.colour == (1, 1, 1, 1)
+    for ours, theirs in zip(shown.frames[0], source.frames[0], strict=True):
+        assert np.abs(ours.astype(int) - theirs).mean() < 2
+
+
+@pytest.mark.parametrize("name", ["-i 100%d: it's é.mp4", "a:b.mp4"])
+def test_names_that_ffmpeg_could_misread(make_clip, tmp_path, read_clip, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    make_clip(name, frames=3)
+    output = Path("c:%03d 'out' [1].mp4")
+    compare(Path(name), twin(Path(name)), output)
+    compare(Path(name), twin(Path(name)), tmp_path / "new" / output)
+    assert len(read_clip(output).frames) == len(read_clip(tmp_path / "new" / output).frames) == 3
 
 
 def test_an_old_output_is_replaced_only_when_asked(pair, tmp_path, read_clip):
