@@ -336,7 +336,7 @@ def test_a_crf_that_makes_no_sense(stylize, make_clip, arguments, why, tmp_path)
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "toaster", "cuda:-1", ""])
+@pytest.mark.parametrize("device", ["cuda:99", "toaster", "cuda:-1"])
 def test_a_device_that_is_not_there(command, make_clip, style_file, device):
     outcome = command("stylize", make_clip(), "-s", style_file, "--device", device)
     assert outcome.status == 1
@@ -364,7 +364,7 @@ def test_a_wrong_command_line_shows_the_usage(stylize, make_clip, arguments, wor
 
 
 def test_a_command_line_without_a_style_or_command(command, make_clip):
-    assert "--style" in command("stylize", make_clip()).err.splitlines()[-1]
+    assert "-s NAME" in command("stylize", make_clip()).err.splitlines()[-1]
     outcome = command()
     assert outcome.status == 2
     assert "COMMAND" in outcome.err.splitlines()[-1]
