@@ -199,7 +199,9 @@ class _Crew:
                 _await_ready(self._workers[-1], self._reporter)
             except HousestyleError as error:
                 self._trouble = error
-                self._workers.pop()
+                gone = self._workers.pop()
+                gone.process.kill()
+                gone.end()
         return HousestyleError(
             f"the process that worked on it was ended {ended}",
             path=job.source,

@@ -120,6 +120,7 @@ def test_a_batch_without_any_worker_names_every_clip(jobs, treatment, monkeypatc
     result = run_in_workers(jobs, treatment, ["cpu"], Heard(kill_and_hire_none))
     assert [error.what for _, error in result.failed][1:] == ["no memory"] * 3
     assert [job for job, _ in result.failed] == jobs
+    assert multiprocessing.active_children() == []
 
 
 def test_stopping_leaves_nothing_unfinished(jobs, treatment, listing, tmp_path):
