@@ -22,7 +22,7 @@ from .finish import FinishedFile, open_output
 from .handling import DEFAULT_HANDLING, ClipReport, Handling, Observer
 from .mux import MUXERS
 from .pipeline import overlap
-from .resume import Work, owned_work, run_key
+from .resume import Whole, Work, left_by_a_run, owned_work, run_key
 from .segment import FreshEncoder, write_segment
 from .verify import Expectation, Level, verify
 
@@ -97,10 +97,11 @@ def convert(
         run = _Run(reader, output, stylizer, settings, observer or Observer(), handling)
         kept = owned_work(output, run.key(), resume=handling.resume)
         with kept as work, run.failures_told(work):
-            # Another process may have written it in the meantime.
-            check_output(source, output, overwrite=overwrite)
-            run.stylize(work)
-            run.finish(work)
+            if not run.was_finished(work):
+                # Another process may have written it in the meantime, or a run with other settings.
+                _check_free(output, overwrite=overwrite)
+                run.stylize(work)
+                run.finish(work)
     return run.report(monotonic() - since)
 
 
@@ -142,6 +143,10 @@ def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
         raise UsageError("input and output are the same file", path=output, hint="choose another")
     if output.is_dir():
         raise OutputError("is a folder", path=output)
+    _check_free(output, overwrite=overwrite or left_by_a_run(output))
+
+
+def _check_free(output: Path, *, overwrite: bool) -> None:
     if output.exists() and not overwrite:
         raise OutputError("exists already", path=output, hint="use --overwrite to replace it")
 
@@ -188,6 +193,7 @@ class _Run:
         self._size = handling.frames_per_segment(video.frame_rate)
         self._expected = Expectation(video.time_base)
         self._stages: dict[str, float] = {}
+        self._whole: Whole | None = None
         self._done = self._reused = 0
 
     def key(self) -> dict[str, object]:
@@ -202,6 +208,16 @@ class _Run:
                 "frames": self._size,
             },
         )
+
+    def was_finished(self, work: Work) -> bool:
+        """Whether an earlier run had come to the end but for tidying up."""
+        if work.whole is None or not work.whole.is_at(self._output):
+            return False
+        self._whole = work.whole
+        self._observer.on_start(self._reader.info, self._warnings)
+        self._observer.on_resume(work.whole.frames)
+        self._reused = self._segments
+        return True
 
     def stylize(self, work: Work) -> None:
         """Make the segments that are missing; the source is read from its start for all of them."""
@@ -255,6 +271,7 @@ class _Run:
             whole.write(work.folder, work.in_order(), self._expected)
         self._stages["mux"] = monotonic() - since
         self._verify(work)
+        self._whole = work.verified(len(self._expected.pts), len(whole.tracks.sound))
         _give_name(work.partial, self._output)
 
     def _check(self, work: Work) -> None:
@@ -283,18 +300,22 @@ class _Run:
 
     def report(self, seconds: float) -> ClipReport:
         """What became of it."""
-        segments = -(-len(self._expected.pts) // self._size)
+        assert self._whole is not None
         return ClipReport(
             input=self._reader.path,
             output=self._output,
-            frames=len(self._expected.pts),
-            audio_tracks=sum(track.about.type == "audio" for track in self._expected.tracks),
+            frames=self._whole.frames,
+            audio_tracks=self._whole.audio_tracks,
             seconds=seconds,
             warnings=(*self._warnings, *_met_on_the_way(self._reader, self._handling.interlaced)),
             stages=self._stages,
-            segments=segments,
+            segments=self._segments,
             segments_reused=self._reused,
         )
+
+    @property
+    def _segments(self) -> int:
+        return 0 if self._whole is None else -(-self._whole.frames // self._size)
 
     @contextmanager
     def failures_told(self, work: Work) -> Iterator[None]:

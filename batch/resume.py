@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,30 @@ def _identity(path: Path) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Whole:
+    """The finished file, noted when it is verified and about to get its name.
+
+    Attributes:
+        size, mtime_ns: By which it is known again under its name.
+        frames: How many it holds.
+        audio_tracks: How many it holds.
+    """
+
+    size: int
+    mtime_ns: int
+    frames: int
+    audio_tracks: int
+
+    def is_at(self, path: Path) -> bool:
+        """Whether this is the file of that name."""
+        try:
+            about = path.stat()
+        except OSError:
+            return False
+        return (about.st_size, about.st_mtime_ns) == (self.size, self.mtime_ns)
+
+
 class Work:
     """A work folder that belongs to this process.
 
@@ -87,13 +111,14 @@ class Work:
         folder: Where it is.
         partial: The finished file before it has its name.
         segments: What is done, by number.
+        whole: The finished file, once it is verified.
     """
 
     def __init__(self, output: Path, key: Mapping[str, Any], *, resume: bool):
         self.folder = work_folder(output)
         self.partial = self.folder / f"whole{output.suffix}"
         self._key = key
-        found = _read_manifest(self.folder, key) if resume else []
+        found, self.whole = _read_manifest(self.folder, key) if resume else ([], None)
         kept = [segment for segment in found if intact(self.folder, segment)]
         self.segments = {segment.number: segment for segment in kept}
         self._clear(keep={segment.name for segment in kept})
@@ -117,24 +142,35 @@ class Work:
         self._note()
 
     def forget(self) -> None:
-        """Distrust every segment."""
+        """Distrust everything."""
         self.segments.clear()
+        self.whole = None
         self._note()
+
+    def verified(self, frames: int, audio_tracks: int) -> Whole:
+        """Note that `partial` is whole; whoever finds it under its name can tell.
+
+        Raises:
+            OSError: The manifest can't be written.
+        """
+        about = self.partial.stat()
+        self.whole = Whole(about.st_size, about.st_mtime_ns, frames, audio_tracks)
+        self._note()
+        return self.whole
 
     def _note(self) -> None:
         about = {
             "housestyle_segments": _FORMAT,
             "key": self._key,
-            "segments": [dataclasses.asdict(segment) for segment in self.segments.values()],
+            "segments": [asdict(segment) for segment in self.segments.values()],
+            "whole": None if self.whole is None else asdict(self.whole),
         }
         with whole_file(self.folder / _MANIFEST) as file:
             file.write(json.dumps(about, indent=1).encode())
 
     def remove(self) -> None:
-        """Remove what belongs to it from the folder."""
+        """Remove what was collected; the manifest goes with the folder, last."""
         self._clear(keep=set())
-        with suppress(OSError):
-            (self.folder / _MANIFEST).unlink(missing_ok=True)
 
     def _clear(self, *, keep: set[str]) -> None:
         for path in self.folder.iterdir():
@@ -144,15 +180,25 @@ class Work:
                     path.unlink()
 
 
-def _read_manifest(folder: Path, key: Mapping[str, Any]) -> list[Segment]:
-    """The segments that were noted for this very key; none where there is doubt."""
+def _read_manifest(
+    folder: Path, key: Mapping[str, Any] | None = None
+) -> tuple[list[Segment], Whole | None]:
+    """What was noted for this very key, or for any; nothing where there is doubt."""
     try:
         about = json.loads((folder / _MANIFEST).read_text())
-        if (about["housestyle_segments"], about["key"]) != (_FORMAT, key):
-            return []
-        return [Segment(**segment) for segment in about["segments"]]
+        if about["housestyle_segments"] != _FORMAT or key not in (None, about["key"]):
+            return [], None
+        whole = about["whole"]
+        segments = [Segment(**segment) for segment in about["segments"]]
+        return segments, None if whole is None else Whole(**whole)
     except (OSError, ValueError, KeyError, TypeError):
-        return []
+        return [], None
+
+
+def left_by_a_run(output: Path) -> bool:
+    """Whether a run had given this file its name, and was cut off before it had tidied up."""
+    _, whole = _read_manifest(work_folder(output))
+    return whole is not None and whole.is_at(output)
 
 
 @contextmanager
@@ -211,17 +257,18 @@ def _locked(folder: Path, output: Path) -> Iterator[None]:
 
 
 def _let_go(lock: FileLock, folder: Path) -> None:
-    """Release, and leave no folder that holds nothing but the lock."""
-    if any(path.name != _LOCK for path in folder.iterdir()):
+    """Release, and leave no folder in which nothing is kept."""
+    if any(folder.glob(f"*{SUFFIX}")):
         lock.release()
         return
     if os.name == "nt":
         # Windows removes no file that is open.
         lock.release()
-    with suppress(OSError):
-        (folder / _LOCK).unlink()
-    lock.release()
+    for name in (_LOCK, _MANIFEST):
+        with suppress(OSError):
+            (folder / name).unlink()
     _remove_empty(folder)
+    lock.release()
 
 
 def _remove_empty(folder: Path) -> None:

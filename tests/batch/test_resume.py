@@ -249,6 +249,47 @@ def test_a_full_disk_at_any_file(run, output, monkeypatch, whole, read_clip, ful
     assert listing(output.parent) == ["o.mp4"]
 
 
+@pytest.fixture
+def untidy(run, monkeypatch, output) -> None:
+    """A run that was cut off between giving the file its name and removing the folder."""
+
+    def cut_off(_work) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("housestyle.batch.resume.Work.remove", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    monkeypatch.undo()
+    assert output.exists()
+    assert segments(output)
+
+
+def test_a_finished_file_is_only_tidied_up_after(run, untidy, output, listing, fingerprint):
+    before = fingerprint(output)
+    segments(output)[0].unlink()
+    report, heard = run()
+    assert (heard.resumed, heard.frames) == ([FRAMES], [])
+    assert (report.frames, report.audio_tracks) == (FRAMES, 2)
+    assert (report.segments, report.segments_reused) == (5, 5)
+    assert fingerprint(output) == before
+    assert listing(output.parent) == ["o.mp4"]
+
+
+def test_with_other_settings_a_finished_file_exists_already(run, untidy, output, fingerprint):
+    before = fingerprint(output)
+    for other in ({"crf": 30}, {"handling": replace(SHORT, resume=False)}):
+        with pytest.raises(OutputError, match="exists already"):
+            run(**other)
+    assert fingerprint(output) == before
+
+
+def test_a_file_that_was_changed_since_exists_already(run, untidy, output):
+    output.write_bytes(b"precious")
+    with pytest.raises(OutputError, match="exists already"):
+        run()
+    assert output.read_bytes() == b"precious"
+
+
 # What is not trusted
 
 
@@ -391,7 +432,7 @@ def test_files_of_others_in_the_work_folder_stay(run, interrupted, output, listi
     mine.write_text("precious")
     run()
     assert mine.read_text() == "precious"
-    assert [name for name in listing(work_folder(output)) if name != "lock"] == ["notes.txt"]
+    assert listing(work_folder(output)) == ["notes.txt"]
 
 
 # Two processes

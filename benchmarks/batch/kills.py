@@ -1,0 +1,250 @@
+"""Kill conversions at random moments, go on, and compare with a run that nobody disturbed.
+
+    python benchmarks/batch/kills.py [--kills 50] [--seed 0] [--codec h264] [--json FILE]
+
+A clip with two sound tracks is made, and painted by a small random network in segments of ten
+frames. Each trial starts the conversion in a process of its own and kills it (SIGKILL) one to four
+times, each time at a random moment between its start and the time that an undisturbed run takes;
+then it lets the conversion end. The file must be the undisturbed one's in decoded frames, times and
+sound packets, with nothing left beside it. Exit status 1 if a single one is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+
+from housestyle.batch.clip import convert
+from housestyle.batch.encode import EncodeSettings
+from housestyle.batch.handling import Handling, Observer
+from housestyle.core.network import NetworkSpec, StylizingNetwork
+from housestyle.core.style import Painting, Style
+from housestyle.core.stylizer import Stylizer
+
+FRAMES, PER_SEGMENT, RATE = 64, 10, 25
+SIZE = (96, 64)
+# Slow starts and a machine busy with other things are no failure of what is measured.
+PATIENCE = 300
+SUFFIXES = {"prores": ".mov", "dnxhr": ".mov", "ffv1": ".mkv"}
+# Its server imports PyTorch once; a process of it begins at once.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["__main__"])
+
+
+@dataclass
+class Result:
+    """What came of all trials.
+
+    Attributes:
+        kills: Processes that were killed before they had ended.
+        files: Conversions that were killed at least once and then ended.
+        identical: Of these, how many gave the undisturbed file in frames, times and sound.
+        same_bytes: Of these, how many gave it byte for byte.
+        most_redone: Frames that were painted twice because of one kill, at most.
+        died_in: What killed processes left, and how often.
+        differences: What differed, a line each.
+    """
+
+    kills: int = 0
+    files: int = 0
+    identical: int = 0
+    same_bytes: int = 0
+    most_redone: int = 0
+    died_in: Counter[str] = field(default_factory=Counter)
+    differences: list[str] = field(default_factory=list)
+
+
+def make_clip(path: Path) -> None:
+    """Noise that drifts, with two tones."""
+    rng = np.random.default_rng(1)
+    noise = rng.integers(0, 255, (SIZE[1], SIZE[0] * 2, 3), np.uint8)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=RATE, options={"preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
+        tracks = [container.add_stream("aac", rate=48_000, layout="mono") for _ in range(2)]
+        for number in range(FRAMES):
+            picture = np.ascontiguousarray(np.roll(noise, number, 1)[:, : SIZE[0]])
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        for track, hertz in zip(tracks, (440, 550), strict=True):
+            for number in range(FRAMES * 48_000 // RATE // 1024):
+                time_ = (number * 1024 + np.arange(1024)) / 48_000
+                wave = 0.3 * np.sin(2 * np.pi * hertz * time_).astype(np.float32)
+                frame = av.AudioFrame.from_ndarray(wave[None], "fltp", "mono")
+                frame.sample_rate, frame.pts = 48_000, number * 1024
+                container.mux(track.encode(frame))
+            container.mux(track.encode(None))
+
+
+def random_style() -> Style:
+    """A small network that takes milliseconds, the same every time."""
+    torch.manual_seed(7)
+    spec = NetworkSpec(channels=(4, 6, 8), residual_blocks=1)
+    painting = Painting("None", "Nobody", "2000", "public domain")
+    return Style("random", "Random", painting, spec, StylizingNetwork(spec).state_dict())
+
+
+def convert_clip(source: Path, output: Path, codec: str, log: Path) -> None:
+    """In a process of its own: convert, and log every painted and every reused frame."""
+    torch.set_num_threads(1)
+    stylizer = Stylizer(random_style(), device="cpu", precision="fp32")
+    # Unbuffered: what was logged is there after a kill.
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    observer = Observer(
+        on_resume=lambda frames: os.write(file, b"r%d\n" % frames),
+        on_frame=lambda count: os.write(file, b"f%d\n" % count),
+    )
+    handling = Handling(segment=PER_SEGMENT / RATE)
+    settings = EncodeSettings(codec=codec)
+    convert(source, output, stylizer, settings, observer=observer, handling=handling)
+
+
+def attempt(arguments: tuple[Path, Path, str, Path], moment: float | None) -> float | None:
+    """Convert; kill it so many seconds after it began. How long it took if it came to its end."""
+    log = arguments[-1]
+    process = _FORKS.Process(target=convert_clip, args=arguments)
+    process.start()
+    while not log.exists() and process.exitcode is None:
+        time.sleep(0.001)
+    started = time.monotonic()
+    process.join(PATIENCE if moment is None else moment)
+    if process.exitcode is None:
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        return None
+    if process.exitcode != 0:
+        raise SystemExit(f"a conversion ended with status {process.exitcode}")
+    return time.monotonic() - started
+
+
+def frames_in(log: Path) -> tuple[int, int]:
+    """From a process's log: frames it took over, and frames that were done in the end."""
+    lines = log.read_text().split() if log.exists() else []
+    reused = next((int(line[1:]) for line in lines if line[0] == "r"), 0)
+    return reused, int(lines[-1][1:]) if lines else 0
+
+
+def content(path: Path) -> dict[str, list[str]]:
+    """Every frame with its time, and every sound packet with its time."""
+    found: dict[str, list[str]] = {"frames": [], "sound": []}
+    with av.open(str(path)) as container:
+        for packet in container.demux(*container.streams.audio):
+            digest = hashlib.sha256(bytes(packet)).hexdigest()
+            found["sound"].append(f"{packet.stream.index} {packet.pts} {digest}")
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            digest = hashlib.sha256(frame.to_ndarray().tobytes()).hexdigest()
+            found["frames"].append(f"{frame.time} {digest}")
+    return found
+
+
+def trial(folder: Path, source: Path, codec: str, moments: list[float], result: Result) -> Path:
+    """Kill a conversion at these moments after its start, one after the other, then let it end."""
+    output = folder / f"out{SUFFIXES.get(codec, '.mp4')}"
+    painted = 0
+    for number, moment in enumerate([*moments, None]):
+        log = folder / f"log{number}"
+        ended = attempt((source, output, codec, log), moment)
+        reused, done = frames_in(log)
+        if done:
+            # One that died before its first frame has redone nothing.
+            result.most_redone = max(result.most_redone, painted - reused)
+            painted = done
+        if ended is not None or (output.exists() and not list(folder.glob(".out*/manifest.json"))):
+            # Also a process that was killed when the clip was done already.
+            break
+        result.kills += 1
+        result.died_in[stage_of(folder)] += 1
+    return output
+
+
+def stage_of(folder: Path) -> str:
+    """What a killed process has left."""
+    kept = len(list(folder.glob(".out*/*.segment")))
+    if list(folder.glob(".out*/whole.*")):
+        return "the whole file without its name"
+    if list(folder.glob("out*")):
+        return "the whole file under its name, not tidied up"
+    return f"{kept} of {-(-FRAMES // PER_SEGMENT)} segments"
+
+
+def compare(output: Path, whole: Path, result: Result) -> None:
+    """Note whether a file is the undisturbed one's."""
+    mine, theirs = content(output), content(whole)
+    left = sorted(path.name for path in output.parent.iterdir() if not path.match("log*"))
+    result.files += 1
+    if mine == theirs and left == [output.name]:
+        result.identical += 1
+    else:
+        wrong = [name for name in mine if mine[name] != theirs[name]]
+        result.differences.append(f"{output.parent.name}: {wrong} differ, left there: {left}")
+    result.same_bytes += output.read_bytes() == whole.read_bytes()
+
+
+def run(folder: Path, kills: int, seed: int, codec: str) -> Result:
+    """Trials until there were enough kills."""
+    rng, result = random.Random(seed), Result()  # noqa: S311  no secrets here
+    source = folder / "source.mp4"
+    make_clip(source)
+    (folder / "whole").mkdir()
+    whole = folder / "whole" / f"out{SUFFIXES.get(codec, '.mp4')}"
+    seconds = attempt((source, whole, codec, folder / "whole" / "log"), None)
+    assert seconds is not None
+    for number in itertools.count():
+        if result.kills >= kills:
+            return result
+        place = folder / f"trial{number}"
+        place.mkdir()
+        moments = [rng.uniform(0, seconds) for _ in range(rng.randint(1, 4))]
+        before = result.kills
+        output = trial(place, source, codec, moments, result)
+        if result.kills > before:
+            compare(output, whole, result)
+    raise AssertionError
+
+
+def main() -> int:
+    """Run it and say what came of it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--codec", default="h264")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        result = run(Path(folder), options.kills, options.seed, options.codec)
+    print(f"{options.codec}: {result.kills} kills on {result.files} files; they left")
+    for what, count in sorted(result.died_in.items()):
+        print(f"  {what}: {count}")
+    print(f"identical in frames, times and sound: {result.identical} of {result.files}")
+    print(f"identical byte for byte: {result.same_bytes} of {result.files}")
+    print(f"frames painted twice because of one kill: at most {result.most_redone}")
+    for line in result.differences:
+        print(line)
+    if options.json:
+        options.json.write_text(json.dumps(asdict(result), indent=1))
+    return int(result.identical != result.files)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
