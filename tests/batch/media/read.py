@@ -1,0 +1,117 @@
+"""A reader of clips that shares nothing with the package."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Track:
+    """A stream as it was read back: what it says, and every packet."""
+
+    type: str
+    codec: str
+    metadata: dict[str, str]
+    disposition: int
+    starts: tuple[Fraction, ...]
+    durations: tuple[Fraction, ...]
+    contents: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A whole clip as it was read back."""
+
+    size: tuple[int, int]
+    codec: str
+    tag: str
+    pixel_format: str
+    colour: tuple[int, int, int, int]
+    sample_aspect_ratio: Fraction | None
+    display_matrix: tuple[int, ...] | None
+    duration: Fraction | None
+    frame_rate: Fraction | None
+    times: tuple[Fraction, ...]
+    frames: tuple[tuple[np.ndarray, ...], ...]
+    others: tuple[Track, ...]
+    chapters: tuple[tuple[Fraction, Fraction, str], ...]
+    metadata: dict[str, str]
+
+    @property
+    def audio(self) -> tuple[Track, ...]:
+        return tuple(track for track in self.others if track.type == "audio")
+
+
+def _planes(frame: av.VideoFrame) -> tuple[np.ndarray, ...]:
+    planes = []
+    for number, plane in enumerate(frame.planes):
+        deep = frame.format.components[min(number, len(frame.format.components) - 1)].bits > 8
+        samples = np.frombuffer(plane, np.uint16 if deep else np.uint8)
+        rows = samples.reshape(plane.height, -1)
+        row_samples = plane.width * (3 if frame.format.name in ("rgb24", "bgr24") else 1)
+        planes.append(rows[:, :row_samples].copy())
+    return tuple(planes)
+
+
+def _matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+    data = frame.side_data.get("DISPLAYMATRIX")
+    return None if data is None else struct.unpack("=9i", bytes(data))
+
+
+def _track(stream: Any, packets: list[av.Packet]) -> Track:
+    return Track(
+        type=stream.type,
+        codec=stream.codec_context.name if stream.codec_context else "",
+        metadata=dict(stream.metadata),
+        disposition=int(stream.disposition),
+        starts=tuple(p.pts * p.time_base for p in packets if p.pts is not None),
+        durations=tuple(packet.duration * packet.time_base for packet in packets),
+        contents=tuple(bytes(packet) for packet in packets),
+    )
+
+
+def read_clip(path: Path) -> Clip:
+    pictures: list[av.VideoFrame] = []
+    with av.open(f"file:{path}") as container:
+        video = container.streams.video[0]
+        packets: dict[int, list[av.Packet]] = {stream.index: [] for stream in container.streams}
+        for packet in container.demux():
+            if packet.stream is video:
+                pictures += packet.decode()
+            elif packet.size:
+                packets[packet.stream.index].append(packet)
+        first = pictures[0]
+        return Clip(
+            size=(first.width, first.height),
+            codec=video.codec_context.name,
+            tag=video.codec_context.codec_tag,
+            pixel_format=first.format.name,
+            colour=(first.colorspace, first.color_range, first.color_primaries, first.color_trc),
+            sample_aspect_ratio=video.sample_aspect_ratio or None,
+            display_matrix=_matrix(first),
+            duration=None if video.duration is None else video.duration * video.time_base,
+            frame_rate=video.average_rate,
+            times=tuple(picture.pts * picture.time_base for picture in pictures),
+            frames=tuple(_planes(picture) for picture in pictures),
+            others=tuple(
+                _track(stream, packets[stream.index])
+                for stream in container.streams
+                if stream is not video
+            ),
+            chapters=tuple(
+                (
+                    chapter["start"] * chapter["time_base"],
+                    chapter["end"] * chapter["time_base"],
+                    chapter["metadata"].get("title", ""),
+                )
+                for chapter in container.chapters()
+            ),
+            metadata=dict(container.metadata),
+        )
