@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -135,6 +136,7 @@ class ClipReader:
         self._stream = picture_stream(self.container, self.path)
         self._decoder = picture_decoder(self._stream)
         self._deinterlacer = Deinterlacer()
+        self._places: deque[int] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -218,10 +220,24 @@ class ClipReader:
     def _decoded(self) -> Iterator[av.VideoFrame | av.Packet]:
         for packet in self.container.demux():
             if packet.stream.index == self._stream.index:
-                yield from self._decoder.decode(packet)
+                yield from self._placed(packet)
             elif packet.size:
                 # The last packet of each track is empty: it flushes decoders.
                 yield packet
+
+    def _placed(self, packet: av.Packet) -> Iterator[av.VideoFrame]:
+        """AVI has no presentation times: the k-th shown frame stands in the k-th place.
+
+        What FFmpeg makes up instead starts late by the decoder's delay, and runs back and forth
+        with B-frames.
+        """
+        counted = self.container.format.name == "avi"
+        if counted and packet.size and packet.dts is not None:
+            self._places.append(packet.dts)
+        for picture in self._decoder.decode(packet):
+            if counted and self._places:
+                picture.pts = self._places.popleft()
+            yield picture
 
     def _last_duration(self, last: Frame) -> int:
         """MP4 and MOV say when the track ends; elsewhere the packet's own duration must do."""

@@ -84,6 +84,15 @@ class TestTimes:
         assert times(clip)[0] == 0
         assert times(clip) == [Fraction(n, 25) for n in range(len(times(clip)))]
 
+    @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+    @pytest.mark.parametrize("b_frames", [0, 2])
+    def test_avi_starts_at_zero_and_goes_forward(self, tmp_path, codec, b_frames, write_clip):
+        def prepare(stream):
+            stream.codec_context.max_b_frames = b_frames
+
+        clip = write_clip(tmp_path / "c.avi", codec, count=12, prepare=prepare)
+        assert times(clip) == [Fraction(n, 25) for n in range(12)]
+
     def test_order_of_presentation(self, tmp_path, write_clip):
         clip = write_clip(tmp_path / "c.mp4", count=12, prepare=reorder)
         with av.open(str(clip)) as container:
