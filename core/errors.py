@@ -7,7 +7,8 @@
     │   └── ColourError          a pixel format or matrix that has no conversion here
     ├── OutputError              a file that can't be written, or did not verify
     ├── DeviceError              a device or precision that this machine lacks
-    └── TrainingError            a painting, footage, loss network or run that can't be trained
+    ├── TrainingError            a painting, footage, loss network or run that can't be trained
+    └── EditorError              an editing program that refused, or did not do what it said
 
 Each carries what happened, where (the file), and a hint: what to do about it. ``str(error)`` is
 one line, ready for a terminal.
@@ -69,3 +70,7 @@ class DeviceError(HousestyleError):
 
 class TrainingError(HousestyleError):
     """Training material, loss network or a training run that can't be used."""
+
+
+class EditorError(HousestyleError):
+    """An editing program that can't be spoken with, refused, or did not do what it said."""

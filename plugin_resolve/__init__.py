@@ -1,0 +1,1 @@
+"""Styles inside editing programs: DaVinci Resolve, timeline files, OpenFX."""
