@@ -16,12 +16,13 @@ def working_format(native: av.VideoFormat) -> PixelFormat:
     """The format of `PIXEL_FORMATS` that holds what a native format holds.
 
     Packed, semi-planar and palette formats are repacked without loss; grey with alpha becomes RGB
-    with alpha; chroma that is subsampled otherwise than 4:2:0 and 4:2:2 becomes 4:4:4; what lies
-    below 12 bit is dropped, and so is the transparency of a palette.
+    with alpha; chroma that is subsampled otherwise than 4:2:0 and 4:2:2 becomes 4:4:4; what YUV
+    has below 12 bit is dropped, and so is the transparency of a palette.
     """
     bits = max(component.bits for component in native.components)
-    depth = next((depth for depth in (8, 10, 12) if bits <= depth), 12)
     layout = _layout(native)
+    most = 12 if layout.startswith("yuv") else 16
+    depth = next((depth for depth in (8, 10, 12) if bits <= depth), most)
     if (layout, depth) == ("yuva420p", 12):  # FFmpeg has none
         layout = "yuva422p"
     return pixel_format_named(layout + ("" if depth == 8 else f"{depth}le"))
@@ -45,9 +46,6 @@ def repacked(picture: av.VideoFrame, form: PixelFormat, colour: Colour) -> av.Vi
     native, same_range = picture.format.name, int(colour.range)
     if native in (form.name, plain):
         return picture
-    if form.name == "gbrap12le":
-        # Straight from more than 12 bit, libswscale 9 makes clear pixels 8/4095 opaque.
-        picture = picture.reformat(format="rgba64le")
     return picture.reformat(
         format=form.name, src_color_range=same_range, dst_color_range=same_range
     )

@@ -29,7 +29,7 @@ class VideoInfo:
         width, height: Coded size in pixels, before rotation.
         native_format: FFmpeg's name of the decoder's pixel format.
         pixel_format: The format in which frames are handed out; holds what the native one holds,
-            except more than 12 bit.
+            except YUV of more than 12 bit.
         colour: Facts of the colour, unspecified ones filled as players do.
         frame_rate: Average frames per second, exact; None where the container does not say.
         constant_rate: Whether all frames are known for certain to last equally many ticks.

@@ -37,16 +37,18 @@ class _Levels(NamedTuple):
 
 
 def to_rgb(frame: Frame, *, device: torch.device | str = "cpu") -> Tensor:
-    """RGB of a frame: (1, 3, H, W), float32 in [0, 1] (HLG: to 1.09), on ``device``.
+    """RGB of a frame: (1, 3, H, W), float32 in [0, 1] (HLG: to 1.09; floats: any), on ``device``.
 
     The planes are uploaded as they are and converted there. Chroma is interpolated bilinearly
     with the siting of ``frame.colour``. R'G'B' stays in the frame's own transfer and primaries;
     what is coded below black and above white is clamped, except that HLG of limited range goes on
     to 109 % (BT.2100, table 9). Alpha is left out; R'G'B' under it is
-    taken as it is coded.
+    taken as it is coded. Floating point samples are finite afterwards, and divided by alpha.
     """
+    if frame.pixel_format.floating:
+        return _rgb_of_floats(frame, device)
     colours = frame.planes[: frame.pixel_format.colour_plane_count]
-    planes = [_upload(plane, device) for plane in colours]
+    planes = [_upload(plane, device, frame.pixel_format.depth) for plane in colours]
     levels = _luma_levels(frame.pixel_format, frame.colour)
     if frame.pixel_format.family == "yuv":
         rgb = _rgb_of_chroma(planes[1], planes[2], frame)
@@ -68,9 +70,11 @@ def from_rgb(
     """The frame of an RGB picture, with the timing of another frame.
 
     Args:
-        rgb: (1, 3, H, W), any float dtype, on any device, in [0, 1] (HLG: to 1.09).
+        rgb: (1, 3, H, W), any float dtype, on any device, in [0, 1] (HLG: to 1.09; floats: any).
         like: Gives pts, duration, time base, and alpha where the target has it: the same codes at
             the same depth, stretched at another, opaque where ``like`` has none.
+            A floating point target is multiplied by its alpha; where that is 0, the colours are
+            those of ``like`` if it is of the same format.
         pixel_format: Target format; that of ``like`` by default.
         colour: Target colour; that of ``like`` by default.
 
@@ -88,11 +92,15 @@ def from_rgb(
     target = pixel_format or like.pixel_format
     meaning = colour or like.colour
     meaning.check_fits(target)
+    alpha = _alpha_planes(like, target, (rgb.shape[2], rgb.shape[3]))
+    colours = rgb.detach()[0].to(torch.float32)
+    planes = (
+        _floats(colours, like, target, alpha)
+        if target.floating
+        else _planes(colours, target, meaning)
+    )
     return Frame(
-        planes=(
-            *_planes(rgb.detach()[0].to(torch.float32), target, meaning),
-            *_alpha_planes(like, target, (rgb.shape[2], rgb.shape[3])),
-        ),
+        planes=(*planes, *alpha),
         pixel_format=target,
         width=rgb.shape[3],
         height=rgb.shape[2],
@@ -123,14 +131,30 @@ def _chroma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:
 # Planes to RGB
 
 
-def _upload(plane: np.ndarray, device: torch.device | str) -> Tensor:
+def _upload(plane: np.ndarray, device: torch.device | str, depth: int = 8) -> Tensor:
     """The plane on the device, float32 codes."""
     if not plane.flags.writeable or min(plane.strides) < 0:
         plane = plane.copy()  # torch can't share these
-    if plane.dtype == np.uint16:
-        # Not every device converts uint16; with 12 bits or less the sign bit is never set.
-        plane = plane.view(np.int16)
-    return torch.from_numpy(plane).to(device).to(torch.float32)
+    if plane.dtype != np.uint16:
+        return torch.from_numpy(plane).to(device).to(torch.float32)
+    # Not every device converts uint16. With 16 bits the sign bit may be set.
+    codes = torch.from_numpy(plane.view(np.int16)).to(device)
+    if depth == 16:
+        return codes.to(torch.int32).bitwise_and_(0xFFFF).to(torch.float32)
+    return codes.to(torch.float32)
+
+
+def _rgb_of_floats(frame: Frame, device: torch.device | str) -> Tensor:
+    """RGB without its alpha; what is no number is black."""
+    form, alpha = frame.pixel_format, frame.alpha
+    planes = [_upload(plane, device) for plane in frame.planes[: form.colour_plane_count]]
+    order = (0, 0, 0) if form.family == "gray" else (2, 0, 1)
+    rgb = torch.stack([planes[index] for index in order])
+    if alpha is not None:
+        opacity = _upload(alpha, device)
+        rgb = torch.where(opacity > 0, rgb / opacity, rgb)
+    most = float(np.finfo(np.float16).max)
+    return rgb.nan_to_num_(0, most, -most).clamp_(-most, most).unsqueeze(0)
 
 
 def _normalise(codes: Tensor, levels: _Levels) -> Tensor:
@@ -207,19 +231,43 @@ def _planes(rgb: Tensor, pixel_format: PixelFormat, colour: Colour) -> tuple[np.
     )
 
 
+def _floats(
+    rgb: Tensor, like: Frame, pixel_format: PixelFormat, alpha: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, ...]:
+    """Floating point planes of (3, H, W) float32, as far as the format goes."""
+    values = rgb if pixel_format.family == "rgb" else _luma(rgb, Matrix.BT709).unsqueeze(0)
+    planes = values.cpu().numpy()[[1, 2, 0] if len(values) == 3 else [0]]
+    most = np.finfo(pixel_format.dtype).max
+    if not alpha:
+        return tuple(np.clip(planes, -most, most).astype(pixel_format.dtype))
+    opacity = alpha[0].astype(np.float32)
+    seen = opacity > 0
+    scaled = np.where(seen, planes * opacity, 0).clip(-most, most).astype(pixel_format.dtype)
+    if like.pixel_format == pixel_format:
+        # What adds light without covering anything (fire, glow) has no colour to be painted.
+        scaled = np.where(seen, scaled, np.stack(like.planes[:-1]))
+    return tuple(np.ascontiguousarray(plane) for plane in scaled)
+
+
 def _alpha_planes(
     like: Frame, pixel_format: PixelFormat, shape: tuple[int, int]
 ) -> tuple[np.ndarray, ...]:
     """The alpha plane for a format that has one, else none."""
     if not pixel_format.alpha:
         return ()
-    top, alpha = 2**pixel_format.depth - 1, like.alpha
+    top, alpha = _opaque(pixel_format), like.alpha
     if alpha is None:
         return (np.full(shape, top, pixel_format.dtype),)
-    if pixel_format.depth == like.pixel_format.depth:
+    if pixel_format.dtype == alpha.dtype and pixel_format.depth == like.pixel_format.depth:
         return (alpha,)
-    stretched = np.rint(alpha * (top / (2**like.pixel_format.depth - 1)))
+    stretched = alpha.astype(np.float64) * (top / _opaque(like.pixel_format))
+    if not pixel_format.floating:
+        stretched = np.rint(np.nan_to_num(stretched).clip(0, top))
     return (stretched.astype(pixel_format.dtype),)
+
+
+def _opaque(pixel_format: PixelFormat) -> int:
+    return 1 if pixel_format.floating else 2**pixel_format.depth - 1
 
 
 def _luma(rgb: Tensor, matrix: Matrix) -> Tensor:
@@ -264,4 +312,6 @@ def _quantise(values: Tensor, levels: _Levels, pixel_format: PixelFormat) -> np.
     codes = (values * levels.span).add_(levels.zero).round_().clamp_(levels.low, levels.high)
     if pixel_format.depth == 8:
         return codes.to(torch.uint8).cpu().contiguous().numpy()
+    if pixel_format.depth == 16:
+        return codes.to(torch.int32).cpu().numpy().astype(np.uint16)
     return codes.to(torch.int16).cpu().contiguous().numpy().view(np.uint16)

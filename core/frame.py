@@ -53,7 +53,14 @@ class ChromaLocation(IntEnum):
     TOP_LEFT = 3
 
 
-_HDR_TRANSFERS: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}
+LINEAR = 8
+"""H.273's transfer of light as it is."""
+
+_HDR_TRANSFERS: dict[int, Literal["linear", "PQ", "HLG"]] = {
+    LINEAR: "linear",
+    16: "PQ",
+    18: "HLG",
+}
 
 _UNSUPPORTED_MATRICES = {
     8: "YCgCo",
@@ -90,6 +97,7 @@ class PixelFormat:
         depth: Bits per sample.
         chroma_shift: log2 of the horizontal and vertical chroma subsampling.
         alpha: Whether a last plane holds opacity: full size, 0 to the highest code.
+        floating: Whether samples are floating point: no codes, colours multiplied by alpha.
     """
 
     name: str
@@ -97,10 +105,13 @@ class PixelFormat:
     depth: int
     chroma_shift: tuple[int, int] = (0, 0)
     alpha: bool = False
+    floating: bool = False
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Sample type: uint8 for 8 bit, uint16 (value in the low bits) above."""
+        """Sample type: uint8 for 8 bit, uint16 (value in the low bits) above; or a float."""
+        if self.floating:
+            return np.dtype(np.float16 if self.depth == 16 else np.float32)
         return np.dtype(np.uint8 if self.depth == 8 else np.uint16)
 
     @property
@@ -138,14 +149,25 @@ _UNKNOWN_TO_FFMPEG = "yuva420p12le"
 
 def _all_formats() -> Iterator[PixelFormat]:
     for layout, (family, chroma_shift, alpha) in _LAYOUTS.items():
-        for depth in (8, 10, 12):
+        # More than 12 bits come from pictures only, and they are RGB or grey.
+        for depth in (8, 10, 12) if family == "yuv" else (8, 10, 12, 16):
             name = layout if depth == 8 else f"{layout}{depth}le"
             if name != _UNKNOWN_TO_FFMPEG:
                 yield PixelFormat(name, family, depth, chroma_shift, alpha)
 
 
 PIXEL_FORMATS: dict[str, PixelFormat] = {format_.name: format_ for format_ in _all_formats()}
-"""Every pixel format with a conversion here, by FFmpeg's name."""
+"""Every pixel format of codes with a conversion here, by FFmpeg's name."""
+
+FLOAT_FORMATS: dict[str, PixelFormat] = {
+    f"{layout}f{depth}le": PixelFormat(
+        f"{layout}f{depth}le", family, depth, alpha=alpha, floating=True
+    )
+    for layout, (family, chroma_shift, alpha) in _LAYOUTS.items()
+    if family != "yuv"
+    for depth in (16, 32)
+}
+"""Those of floating point samples, by FFmpeg's name; no clip has them, OpenEXR does."""
 
 
 def pixel_format(name: str) -> PixelFormat:
@@ -174,6 +196,7 @@ class Colour:
             depends on it.
         transfer: H.273 code point, as primaries.
         chroma_location: Siting of subsampled chroma; unspecified is treated as left.
+        chromaticities: x and y of red, green, blue and white where no code point says them.
 
     Raises:
         ColourError: Matrix or range is unspecified (see ``resolve``).
@@ -184,6 +207,7 @@ class Colour:
     primaries: int = UNSPECIFIED_TAG
     transfer: int = UNSPECIFIED_TAG
     chroma_location: ChromaLocation = ChromaLocation.LEFT
+    chromaticities: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.matrix == Matrix.UNSPECIFIED:
@@ -192,8 +216,8 @@ class Colour:
             raise ColourError("the colour range is unspecified")
 
     @property
-    def hdr(self) -> Literal["PQ", "HLG"] | None:
-        """Which of BT.2100's transfers it is, if one of them."""
+    def hdr(self) -> Literal["linear", "PQ", "HLG"] | None:
+        """Which transfer it is, if it is one of BT.2100's or light as it is."""
         return _HDR_TRANSFERS.get(self.transfer)
 
     def check_fits(self, pixel_format: PixelFormat) -> None:
@@ -331,7 +355,7 @@ class Frame:
 
     @property
     def alpha(self) -> np.ndarray | None:
-        """The opacity plane: 0 (clear) to ``2**depth - 1`` (opaque); None without one."""
+        """The opacity plane: 0 (clear) to ``2**depth - 1``, or 1.0 (opaque); None without one."""
         return self.planes[-1] if self.pixel_format.alpha else None
 
     @property

@@ -21,6 +21,9 @@ paintings that styles are trained on. Mixing with the source and keeping its col
 clip's own signal, as it is in SDR.
 
 HLG of limited range may go on to 109 % (BT.2100, table 9), and comes back so.
+
+Light as it is (H.273's linear transfer, what OpenEXR holds) goes the same way with 1.0 for the
+reference white, and has no end. What is negative is shown as black.
 """
 
 from __future__ import annotations
@@ -52,27 +55,32 @@ _HLG_HEADROOM = 1.0911
 _BT2020_LUMA = (0.2627, 0.6780, 0.0593)
 
 _D65 = (0.3127, 0.3290)
-_CHROMATICITIES = {
-    1: ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),
-    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
-    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+_BRADFORD = np.array(
+    [(0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296)]
+)
+CHROMATICITIES = {
+    1: (0.640, 0.330, 0.300, 0.600, 0.150, 0.060, *_D65),
+    9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, *_D65),
+    12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *_D65),
 }
-"""x and y of red, green and blue by H.273 code point: BT.709, BT.2020, P3 with D65."""
+"""x and y of red, green, blue and white by H.273 code point: BT.709, BT.2020, P3 with D65."""
 
 
 def to_sdr(signal: Tensor, colour: Colour) -> tuple[Tensor, Tensor]:
     """An HDR picture as an SDR display would show it, and what it takes to get back.
 
     Args:
-        signal: (N, 3, H, W) R'G'B' in [0, 1] (HLG: to 1.09), float32, PQ or HLG.
-        colour: Its transfer and primaries; primaries without a conversion count as BT.2020.
+        signal: (N, 3, H, W) R'G'B' in [0, 1] (HLG: to 1.09; linear: any), float32, PQ or HLG or
+            linear.
+        colour: Its transfer and primaries; primaries without a conversion count as BT.2020, or
+            BT.709 where it is linear.
 
     Returns:
         (N, 3, H, W) R'G'B' of BT.709 and BT.1886 in [0, 1], and (N, 1, H, W), at least 1: how many
         times brighter than shown the source is.
     """
-    light = _eotf(signal) if colour.hdr == "PQ" else _hlg_light(signal)
-    light = _mixed(light, _to_bt709(colour.primaries)).clamp_(min=0)
+    light = _light(signal, colour)
+    light = _mixed(light, _to_bt709(_chromaticities(colour))).clamp_(min=0)
     largest = light.amax(1, keepdim=True)
     gain = _gain(largest)
     shown = light.div_(gain * REFERENCE_WHITE).clamp_(max=1)
@@ -88,13 +96,37 @@ def to_hdr(painted: Tensor, gain: Tensor, colour: Colour) -> Tensor:
         colour: As `to_sdr` got it.
 
     Returns:
-        (N, 3, H, W) R'G'B' in [0, 1] (HLG: to 1.09), PQ or HLG.
+        (N, 3, H, W) R'G'B' in [0, 1] (HLG: to 1.09; linear: from 0), PQ or HLG or linear.
     """
     light = painted.pow(_BT1886_GAMMA).mul_(gain * REFERENCE_WHITE)
-    light = _mixed(light, np.linalg.inv(_to_bt709(colour.primaries))).clamp_(min=0)
+    light = _mixed(light, np.linalg.inv(_to_bt709(_chromaticities(colour)))).clamp_(min=0)
+    if colour.hdr == "linear":
+        return light.div_(REFERENCE_WHITE)
     if colour.hdr == "PQ":
         return _inverse_eotf(light).clamp_(0, 1)
     return _hlg_signal(light).clamp_(0, _HLG_HEADROOM)
+
+
+def to_linear(signal: Tensor, colour: Colour) -> Tensor:
+    """Light in the picture's own primaries, 1.0 for a white sheet.
+
+    Args:
+        signal: (N, 3, H, W) R'G'B' in [0, 1] (HLG: to 1.09), float32.
+        colour: Its transfer; what is not HDR is light of a BT.1886 display.
+
+    Returns:
+        (N, 3, H, W), from 0.
+    """
+    if colour.hdr is None:
+        return signal.clamp(min=0).pow_(_BT1886_GAMMA)
+    return _light(signal, colour).div_(REFERENCE_WHITE)
+
+
+def _light(signal: Tensor, colour: Colour) -> Tensor:
+    """Signal to cd/m² on the display."""
+    if colour.hdr == "linear":
+        return signal * REFERENCE_WHITE
+    return _eotf(signal) if colour.hdr == "PQ" else _hlg_light(signal)
 
 
 def _gain(light: Tensor) -> Tensor:
@@ -152,13 +184,24 @@ def _mixed(rgb: Tensor, matrix: np.ndarray) -> Tensor:
     return torch.einsum("rc,nchw->nrhw", weights, rgb)
 
 
+def _chromaticities(colour: Colour) -> tuple[float, ...]:
+    usual = CHROMATICITIES[1 if colour.hdr == "linear" else 9]
+    return colour.chromaticities or CHROMATICITIES.get(colour.primaries, usual)
+
+
 @cache
-def _to_bt709(primaries: int) -> np.ndarray:
-    source = _CHROMATICITIES.get(primaries, _CHROMATICITIES[9])
-    return np.linalg.inv(_to_xyz(_CHROMATICITIES[1])) @ _to_xyz(source)
+def _to_bt709(chromaticities: tuple[float, ...]) -> np.ndarray:
+    source, target = _to_xyz(chromaticities), _to_xyz(CHROMATICITIES[1])
+    if chromaticities[6:] == _D65:
+        return np.linalg.inv(target) @ source
+    # Another white: its cone responses are scaled to D65's (Bradford, as in ICC.1:2022, annex E).
+    scale = (_BRADFORD @ target.sum(1)) / (_BRADFORD @ source.sum(1))
+    adapted = np.linalg.inv(_BRADFORD) @ np.diag(scale) @ _BRADFORD
+    return np.linalg.inv(target) @ adapted @ source
 
 
-def _to_xyz(chromaticities: tuple[tuple[float, float], ...]) -> np.ndarray:
-    """RGB to CIE XYZ of primaries with a D65 white (SMPTE RP 177)."""
-    columns = np.array([(x / y, 1, (1 - x - y) / y) for x, y in (*chromaticities, _D65)]).T
+def _to_xyz(chromaticities: tuple[float, ...]) -> np.ndarray:
+    """RGB to CIE XYZ of primaries and a white (SMPTE RP 177)."""
+    points = zip(chromaticities[::2], chromaticities[1::2], strict=True)
+    columns = np.array([(x / y, 1, (1 - x - y) / y) for x, y in points]).T
     return columns[:, :3] * np.linalg.solve(columns[:, :3], columns[:, 3])

@@ -56,12 +56,13 @@ class TestPixelFormat:
         shapes = [(plane.height, plane.width) for plane in theirs.planes]
         assert [ours.plane_shape(i, *size) for i in range(ours.plane_count)] == shapes
 
-    def test_there_are_nine_layouts_at_three_depths(self):
-        assert len(PIXEL_FORMATS) == 26  # FFmpeg has no yuva420p12le
+    def test_there_are_nine_layouts_at_three_depths_and_three_at_sixteen_bits(self):
+        assert len(PIXEL_FORMATS) == 29  # FFmpeg has no yuva420p12le
         assert {(f.depth, str(f.dtype)) for f in PIXEL_FORMATS.values()} == {
             (8, "uint8"),
             (10, "uint16"),
             (12, "uint16"),
+            (16, "uint16"),
         }
 
     @pytest.mark.parametrize("name", PIXEL_FORMATS)
