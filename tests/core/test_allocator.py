@@ -37,6 +37,40 @@ def test_freed_memory_is_used_again():
     assert faults(kept=True) < 0.1 * faults(kept=False)
 
 
+# How many arenas glibc has made after four threads have asked for memory at once.
+ARENAS = """
+import ctypes, threading
+from housestyle.core.allocator import keep_freed_memory
+if {kept}:
+    keep_freed_memory()
+together = threading.Barrier(4)
+def work():
+    together.wait()
+    for _ in range(100):
+        bytearray(10_000)
+    together.wait()
+threads = [threading.Thread(target=work) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+out = ctypes.c_void_p(libc.fdopen(1, b"w"))
+libc.malloc_info(0, out)
+libc.fflush(out)
+"""
+
+
+def arenas(*, kept: bool) -> int:
+    command = [sys.executable, "-c", ARENAS.format(kept=kept)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.count("<heap nr=")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc alone")
+def test_threads_share_what_is_freed():
+    assert arenas(kept=True) == 1 < arenas(kept=False)
+
+
 @pytest.mark.parametrize("system", ["darwin", "win32"])
 def test_elsewhere_nothing_happens(monkeypatch, system):
     monkeypatch.setattr(sys, "platform", system)
