@@ -244,6 +244,9 @@ class ClipReader:
         start, duration = self._stream.start_time, self._stream.duration
         if "mp4" not in self.info.container or start is None or duration is None:
             return last.duration
+        if self.info.video.constant_rate:
+            # An edit list may claim more time than the frames that it shows take.
+            return last.duration
         return max(1, start + duration - last.pts)
 
     def _look(self) -> ClipInfo:
