@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av import AudioLayout
 
 DEFAULT_OPTIONS = {
     "libx264": {"preset": "ultrafast", "crf": "12"},
@@ -19,7 +20,8 @@ DEFAULT_OPTIONS = {
     "libvpx": {"deadline": "realtime", "cpu-used": "8"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
 }
-_SAMPLE_FORMATS = {"aac": "fltp", "libmp3lame": "fltp", "libopus": "flt", "pcm_u8": "u8"}
+_STRICT = {"strict": "experimental"}
+_SOUND_OPTIONS = {"vorbis": _STRICT, "truehd": _STRICT}
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,11 @@ class Sound:
     start: Fraction = Fraction(0)
     rate: int = 48_000
     hertz: float = 440
+    layout: str = "stereo"
     metadata: dict[str, str] = field(default_factory=dict)
+
+
+Draw = Callable[[int, tuple[int, int], int], np.ndarray]
 
 
 @functools.cache
@@ -55,12 +61,14 @@ def texture(index: int, size: tuple[int, int], planes: int = 3) -> np.ndarray:
     return np.clip(0.5 + np.tile(moved, tiles)[:, :height, :width], 0, 1)
 
 
-def _picture(index: int, size: tuple[int, int], pixel_format: str, full: bool) -> av.VideoFrame:
+def _picture(
+    index: int, size: tuple[int, int], pixel_format: str, full: bool, draw: Draw
+) -> av.VideoFrame:
     if pixel_format == "rgb24":
-        rgb = (texture(index, size) * 255).astype(np.uint8).transpose(1, 2, 0)
+        rgb = (draw(index, size, 3) * 255).astype(np.uint8).transpose(1, 2, 0)
         return av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
     frame = av.VideoFrame(*size, pixel_format)
-    for number, values in enumerate(texture(index, size, len(frame.planes))):
+    for number, values in enumerate(draw(index, size, len(frame.planes))):
         plane = frame.planes[number]
         bits = frame.format.components[number].bits
         dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
@@ -80,18 +88,21 @@ def _sound_frames(sound: Sound, form: str, size: int) -> list[av.AudioFrame]:
     count = int(sound.seconds * sound.rate)
     time = np.arange(count) / sound.rate
     wave = 0.4 * np.sin(2 * np.pi * sound.hertz * time * (1 + 0.1 * time))
-    stereo = np.stack([wave, 0.5 * wave])
+    channels = np.stack(
+        [wave * 0.8**number for number in range(AudioLayout(sound.layout).nb_channels)]
+    )
     frames = []
     for start in range(0, count, size):
-        block = stereo[:, start : start + size]
+        block = channels[:, start : start + size]
         samples = {
             "flt": block.astype(np.float32),
             "s16": (block * 32_000).astype(np.int16),
+            "s32": (block * 2**30).astype(np.int32),
             "u8": (block * 127 + 128).astype(np.uint8),
         }[form.rstrip("p")]
         if not form.endswith("p"):
             samples = samples.T.reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), form, "stereo")
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), form, sound.layout)
         frame.sample_rate = sound.rate
         frame.pts = start + int(sound.start * sound.rate)
         frame.time_base = Fraction(1, sound.rate)
@@ -100,8 +111,15 @@ def _sound_frames(sound: Sound, form: str, size: int) -> list[av.AudioFrame]:
 
 
 def _add_sound(container: Any, sound: Sound) -> Callable[[], list[av.Packet]]:
-    form = _SAMPLE_FORMATS.get(sound.codec, "s16")
-    stream = container.add_stream(sound.codec, rate=sound.rate, format=form, layout="stereo")
+    forms = [form.name for form in av.Codec(sound.codec, "w").audio_formats or ()]
+    form = "s16" if "s16" in forms else forms[0]
+    stream = container.add_stream(
+        sound.codec,
+        rate=sound.rate,
+        format=form,
+        layout=sound.layout,
+        options=_SOUND_OPTIONS.get(sound.codec),
+    )
     stream.metadata.update(sound.metadata)
 
     def packets() -> list[av.Packet]:
@@ -154,6 +172,8 @@ def make_clip(
     subtitles: list[str] | None = None,
     options: dict[str, str] | None = None,
     muxer_options: dict[str, str] | None = None,
+    draw: Draw = texture,
+    picture_metadata: dict[str, str] | None = None,
 ) -> Path:
     """Write a clip.
 
@@ -161,6 +181,7 @@ def make_clip(
         times: Of each frame, in units of `time_base`; every frame lasts to the next one.
         first: Number of the texture's first picture.
         colour: Matrix, range, primaries, transfer.
+        draw: From a frame's number, the size and the number of planes: (planes, H, W) in [0, 1].
     """
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -174,6 +195,7 @@ def make_clip(
         video.width, video.height, video.pix_fmt = *size, pixel_format
         video.codec_context.time_base = tick
         video.codec_context.thread_count = 1
+        video.metadata.update(picture_metadata or {})
         if colour:
             context = video.codec_context
             context.colorspace, context.color_range = colour[:2]
@@ -193,7 +215,7 @@ def make_clip(
         lasts = {pts: end - pts for pts, end in zip(ticks, ends, strict=True)}
         for number, pts in enumerate(ticks):
             full = colour is not None and colour[1] == 2
-            picture = _picture(first + number, size, pixel_format, full)
+            picture = _picture(first + number, size, pixel_format, full, draw)
             picture.pts, picture.time_base = pts, tick
             if colour:
                 picture.colorspace, picture.color_range = colour[:2]

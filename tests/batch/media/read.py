@@ -10,6 +10,8 @@ from typing import Any
 
 import av
 import numpy as np
+from av.codec.context import Flags
+from av.stream import Disposition
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,19 @@ def _track(stream: Any, packets: list[av.Packet]) -> Track:
     )
 
 
+def moving_picture(container: Any) -> Any:
+    """The first picture track that is not a cover."""
+    pictures = container.streams.video
+    return next(s for s in pictures if not s.disposition & Disposition.attached_pic)
+
+
 def read_clip(path: Path) -> Clip:
+    """The whole clip, with every frame in memory."""
     pictures: list[av.VideoFrame] = []
     with av.open(f"file:{path}") as container:
-        video = container.streams.video[0]
+        video = moving_picture(container)
+        # Else decoders leave pixels that are to be cropped.
+        video.codec_context.flags |= Flags.unaligned
         packets: dict[int, list[av.Packet]] = {stream.index: [] for stream in container.streams}
         for packet in container.demux():
             if packet.stream is video:

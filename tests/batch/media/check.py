@@ -1,0 +1,268 @@
+"""Converts a clip by the command, and compares every track with the source's.
+
+Read by PyAV alone and by FFmpeg's command line: nothing of the package looks at its own work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.codec.context import Flags
+
+from housestyle.cli import main
+
+from .read import Clip, Track, moving_picture, read_clip
+from .remake import ffmpeg
+from .torture import Odd
+
+CLOCKED = (".ts", ".mpg")
+# Their tracks have no dispositions to be kept.
+PLAIN = (*CLOCKED, ".avi", ".flv", ".mxf", ".wmv")
+MILLISECOND = Fraction(1, 1000)
+# Of the muxer, or of the source's file alone.
+OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "software", "duration"}
+ADTS_HEADER = 7
+# Mean difference of RGB codes in 0 to 1: a frame in another's place has five times as much.
+SAME_PICTURE = 0.02
+
+
+@dataclass
+class Verdict:
+    """What became of a clip.
+
+    Attributes:
+        frames_in, frames_out: As PyAV decodes them.
+        largest: Seconds between the time of a source's frame and its output's, at most.
+        tracks: What was kept beside the picture, in words.
+        message: What was said where the clip was refused.
+        differences: What is not as it should be, a line each.
+    """
+
+    frames_in: int = 0
+    frames_out: int = 0
+    largest: Fraction = Fraction(0)
+    tracks: str = "-"
+    message: str = ""
+    differences: list[str] = field(default_factory=list)
+
+
+def stylize(source: Path, output: Path, flags: Sequence[str]) -> list[dict[str, Any]]:
+    """``housestyle stylize --json``: its events."""
+    said, words = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(words):
+        status = main(["stylize", str(source), "-o", str(output), "--json", *flags])
+    if not said.getvalue():
+        raise RuntimeError(f"exit status {status}: {words.getvalue()}")
+    return [json.loads(line) for line in said.getvalue().splitlines()]
+
+
+def check(odd: Odd, folder: Path, flags: Sequence[str], *, untouched: bool) -> Verdict:
+    """Make a clip, convert it and compare.
+
+    Args:
+        odd: Which one.
+        folder: An empty one.
+        flags: Of ``housestyle stylize``, beside the clip's own.
+        untouched: The flags ask for strength 0: pictures must look the same.
+    """
+    source = odd.make(folder)
+    output = folder / "out"
+    output.mkdir()
+    events = stylize(source, output, [*flags, *odd.flags])
+    (ended,) = (e for e in events if e["event"] in ("clip_done", "clip_failed"))
+    verdict, left = Verdict(), list(output.iterdir())
+    if ended["event"] == "clip_failed":
+        verdict.message = ended["what"]
+        if odd.refused is None:
+            verdict.differences.append(f"refused: {ended['what']}")
+        elif odd.refused not in str(ended):
+            verdict.differences.append(f"another reason: {ended['what']}")
+        verdict.differences += [f"left: {path.name}" for path in left]
+    elif odd.refused is not None:
+        verdict.differences.append("was not refused")
+    elif [str(path) for path in left] != [ended["output"]]:
+        verdict.differences.append(f"left: {sorted(path.name for path in left)}")
+    else:
+        before, after = as_shown(read_clip(source), source), read_clip(left[0])
+        verdict.frames_in, verdict.frames_out = len(before.times), len(after.times)
+        warnings = "\n".join(ended["warnings"])
+        verdict.tracks = (
+            ", ".join(
+                f"{count} {kind}" for kind, count in Counter(t.type for t in after.others).items()
+            )
+            or "-"
+        )
+        verdict.largest, lines = times_differ(before, after, source, left[0])
+        if odd.claims_more:
+            lines = [line for line in lines if "lasts" not in line]
+        verdict.differences += lines
+        verdict.differences += tracks_differ(before, after, odd, warnings)
+        verdict.differences += facts_differ(before, after, odd)
+        verdict.differences += ffmpeg_differs(source, left[0], after)
+        if untouched and not odd.pictures_differ:
+            verdict.differences += pictures_differ(source, left[0])
+    return verdict
+
+
+def tolerance_of(source: Path, output: Path) -> Fraction:
+    """Matroska counts in milliseconds."""
+    with av.open(f"file:{source}") as container:
+        exact = not (moving_picture(container).time_base / MILLISECOND) % 1
+    return Fraction(0) if exact or output.suffix != ".mkv" else MILLISECOND / 2
+
+
+def as_shown(clip: Clip, path: Path) -> Clip:
+    """AVI has no times: each frame is shown in the place in which a packet lies."""
+    if path.suffix != ".avi":
+        return clip
+    with av.open(f"file:{path}") as container:
+        packets = container.demux(moving_picture(container))
+        times = tuple(packet.dts * packet.time_base for packet in packets if packet.size)
+    return replace(clip, times=times)
+
+
+def times_differ(
+    before: Clip, after: Clip, source: Path, output: Path
+) -> tuple[Fraction, list[str]]:
+    """The largest difference, and what is wrong with it."""
+    if len(before.times) != len(after.times):
+        return Fraction(0), [f"{len(before.times)} frames in, {len(after.times)} out"]
+    shift = before.times[0] - after.times[0] if source.suffix in CLOCKED else Fraction(0)
+    pairs = zip(before.times, after.times, strict=True)
+    largest = max(abs(one - shift - other) for one, other in pairs)
+    wrong = []
+    if largest > tolerance_of(source, output):
+        wrong.append(f"times differ by up to {float(largest):.6f} s")
+    for number, (one, other) in enumerate(zip(before.audio, after.audio, strict=False)):
+        if one.starts and other.starts:
+            apart = abs(one.starts[0] - shift - other.starts[0])
+            if apart > MILLISECOND:
+                wrong.append(f"sound {number} starts {float(apart):.6f} s off")
+    if before.duration and after.duration and output.suffix != ".mkv" and not shift:
+        apart = abs(before.duration - after.duration)
+        if apart > MILLISECOND:
+            wrong.append(f"picture lasts {float(apart):.6f} s longer or shorter")
+    return largest, wrong
+
+
+def content(track: Track) -> bytes:
+    """What a track says, without what a container adds or takes away."""
+    parts = list(track.contents)
+    if track.codec == "aac":
+        parts = [p[ADTS_HEADER:] if p[0] == 0xFF and p[1] >> 4 == 0xF else p for p in parts]
+    if track.codec == "mov_text":
+        parts = [part for part in parts if part != b"\0\0"]
+    return b"".join(parts)
+
+
+def tracks_differ(before: Clip, after: Clip, odd: Odd, warnings: str) -> Iterator[str]:
+    """Every other track of the source is in the output, packet for packet, in its order."""
+    plain = odd.name.endswith(PLAIN)
+    for kind in odd.left_out:
+        if f"({kind}" not in warnings:
+            yield f"nothing was said of the {kind} track that is left out"
+    wanted = [t for t in before.others if t.type not in odd.left_out and not own_track(t)]
+    found = [t for t in after.others if not own_track(t)]
+    if [t.type for t in wanted] != [t.type for t in found]:
+        yield f"tracks {[t.type for t in wanted]} became {[t.type for t in found]}"
+        return
+    for number, (one, other) in enumerate(zip(wanted, found, strict=True)):
+        name = f"{one.type} track {number}"
+        if one.codec[:2] != other.codec[:2] or content(one) != content(other):
+            yield f"{name} differs"
+        for key in ("language", "title", "filename", "mimetype"):
+            if one.metadata.get(key, "und") != other.metadata.get(key, "und"):
+                yield f"{name}: {key} {one.metadata.get(key)} became {other.metadata.get(key)}"
+        if one.disposition != other.disposition and not plain:
+            yield f"{name}: disposition {one.disposition} became {other.disposition}"
+
+
+def own_track(track: Track) -> bool:
+    """Timecode and chapters, which QuickTime's muxer writes itself."""
+    return track.type == "data" and track.codec in ("", "bin_data", "tmcd")
+
+
+def facts_differ(before: Clip, after: Clip, odd: Odd) -> Iterator[str]:
+    """Size, shape, turn, colour, chapters and metadata."""
+    for name in ("size", "sample_aspect_ratio", "display_matrix", "chapters"):
+        one, other = getattr(before, name), getattr(after, name)
+        if one != other and not (name == "sample_aspect_ratio" and one in (None, 1)):
+            yield f"{name} {one} became {other}"
+    # Grey has no matrix.
+    said = slice(int(before.pixel_format.startswith("gray")), None)
+    for one, other in zip(before.colour[said], after.colour[said], strict=True):
+        if one not in (0, 2, other):
+            yield f"colour {before.colour} became {after.colour}"
+            break
+    bits = [av.VideoFormat(c.pixel_format).components[0].bits for c in (before, after)]
+    if bits[1] < bits[0]:
+        yield f"{bits[0]} bit became {bits[1]}"
+    if before.pixel_format.startswith("yuva") and "a" not in after.pixel_format:
+        yield "alpha is lost"
+    if odd.name.endswith(PLAIN):
+        return
+    found = {key.lower(): value for key, value in after.metadata.items()}
+    for key, value in before.metadata.items():
+        if key.lower() not in OWN_TAGS and found.get(key.lower()) != value:
+            yield f"metadata {key}={value} became {found.get(key.lower())}"
+
+
+def ffmpeg_differs(source: Path, output: Path, after: Clip) -> Iterator[str]:
+    """What FFmpeg's command line sees of the output's frames, against the source's."""
+    one, other = ffmpeg_times(source), ffmpeg_times(output)
+    if len(other) != len(after.times):
+        yield f"FFmpeg decodes {len(other)} frames"
+    if len(one) == len(other) and source.suffix not in (*CLOCKED, ".avi"):
+        largest = max(abs(a - b) for a, b in zip(one, other, strict=True))
+        if largest > tolerance_of(source, output):
+            yield f"FFmpeg sees times that differ by {float(largest):.6f} s"
+
+
+def ffmpeg_times(path: Path) -> list[Fraction]:
+    """When FFmpeg shows each frame, in seconds."""
+    lines = ffmpeg(
+        *("-copyts", "-i", f"file:{path}", "-map", "0:V:0", "-fps_mode", "passthrough"),
+        *("-enc_time_base", "demux", "-f", "framehash", "-hash", "adler32", "-"),
+    ).splitlines()
+    tick = next(Fraction(line.split(":")[1].strip()) for line in lines if line.startswith("#tb"))
+    return [int(line.split(",")[2]) * tick for line in lines if not line.startswith("#")]
+
+
+def pictures_differ(source: Path, output: Path) -> Iterator[str]:
+    """Frame by frame in RGB, and the metadata of HDR."""
+    for number, (one, other) in enumerate(zip(pictures(source), pictures(output), strict=False)):
+        difference = float(np.abs(one[0] - other[0]).mean())
+        if difference > SAME_PICTURE:
+            yield f"frame {number} is {difference:.3f} away from the source's"
+            return
+        if one[1] != other[1]:
+            yield f"HDR metadata {sorted(one[1])} became {sorted(other[1])}"
+            return
+
+
+def pictures(path: Path) -> Iterator[tuple[np.ndarray, dict[str, bytes]]]:
+    """Each frame as RGB or RGBA in 0 to 1, with its HDR metadata."""
+    with av.open(f"file:{path}") as container:
+        stream = moving_picture(container)
+        decoder = stream.codec_context
+        if decoder.name == "vp9" and "alpha_mode" in {key.lower() for key in stream.metadata}:
+            decoder = av.CodecContext.create("libvpx-vp9", "r")
+        decoder.flags |= Flags.unaligned
+        for packet in container.demux(stream):
+            for frame in decoder.decode(packet):
+                # Of 16 bit formats that are not planar FFmpeg writes odd widths wrong.
+                alpha = frame.format.name.startswith(("yuva", "gbrap"))
+                values = frame.to_ndarray(format="gbrap16le" if alpha else "gbrp16le") / 65535
+                kinds = ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL")
+                said = {k: bytes(d) for k in kinds if (d := frame.side_data.get(k)) is not None}
+                yield values.astype(np.float32), said
