@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -45,7 +45,7 @@ PATIENCE = 300
 SUFFIXES = {"prores": ".mov", "dnxhr": ".mov", "ffv1": ".mkv"}
 # Its server imports PyTorch once; a process of it begins at once.
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["__main__"])
+_FORKS.set_forkserver_preload(["housestyle.batch.clip"])
 
 
 @dataclass
@@ -242,7 +242,7 @@ def main() -> int:
     for line in result.differences:
         print(line)
     if options.json:
-        options.json.write_text(json.dumps(asdict(result), indent=1))
+        options.json.write_text(json.dumps(vars(result), indent=1))
     return int(result.identical != result.files)
 
 
