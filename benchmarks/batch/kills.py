@@ -43,9 +43,9 @@ SIZE = (96, 64)
 # Slow starts and a machine busy with other things are no failure of what is measured.
 PATIENCE = 300
 SUFFIXES = {"prores": ".mov", "dnxhr": ".mov", "ffv1": ".mkv"}
-# Its server imports PyTorch once; a process of it begins at once.
+# Its server imports PyTorch once, with what checking a style needs; a process of it begins at once.
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["housestyle.batch.clip"])
+_FORKS.set_forkserver_preload(["housestyle.batch.clip", "torch._dynamo"])
 
 
 @dataclass
