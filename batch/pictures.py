@@ -1,0 +1,320 @@
+"""A clip or a sequence to a sequence of pictures: each written, checked, and only then named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Any, NamedTuple
+
+from ..core.errors import HousestyleError, OutputError, UsageError
+from ..core.frame import Colour, Frame, Matrix, PixelFormat, Range
+from ..core.media import ClipInfo, ClipReader
+from ..core.picture import (
+    Picture,
+    as_linear,
+    check_written,
+    encode_picture,
+    kind_of,
+    written_format,
+)
+from ..core.sequence import Pattern
+from ..core.sequence_reader import SequenceReader, file_identity
+from ..core.stylizer import Stylizer
+from .encode import EncodeSettings
+from .handling import ClipReport, Handling, Observer
+from .picture_work import PictureWork, owned_pictures
+from .pipeline import overlap
+from .resume import run_key
+
+# Of pictures that are made of a clip.
+_FIRST_NUMBER = 1
+# Frames whose durations differ by more than a rounding of times.
+_UNEVEN = 1.5
+
+
+class _Item(NamedTuple):
+    """A frame on its way, with the picture that it was read from, if any."""
+
+    number: int
+    frame: Frame
+    picture: Picture | None
+
+
+def convert_to_pictures(
+    reader: ClipReader,
+    output: Pattern,
+    stylizer: Stylizer,
+    settings: EncodeSettings,
+    *,
+    overwrite: bool,
+    observer: Observer,
+    handling: Handling,
+) -> ClipReport:
+    """Stylize what a reader reads to numbered pictures.
+
+    Raises:
+        HousestyleError: Every picture that has its name is whole; none that was there before was
+            replaced unless `overwrite` says so.
+    """
+    since = monotonic()
+    check_pictures(reader, output, settings)
+    run = _Run(reader, output, stylizer, observer)
+    with owned_pictures(output, run.key(), resume=handling.resume) as work, run.failures(work):
+        work.look(run.sources)
+        _check_free(work, output, overwrite=overwrite)
+        run.stylize(work)
+        run.verify(work)
+    return run.report(monotonic() - since)
+
+
+def inspect_pictures(
+    reader: ClipReader, output: Pattern, settings: EncodeSettings, *, overwrite: bool
+) -> tuple[ClipInfo, tuple[str, ...]]:
+    """What `convert_to_pictures` finds out before the first frame; nothing is written.
+
+    Raises:
+        HousestyleError: As `convert_to_pictures`; what an earlier run has left does not count.
+    """
+    check_pictures(reader, output, settings)
+    if not overwrite and output.numbers():
+        raise _exists(output, output.numbers())
+    return reader.info, tuple(_warnings(reader, kind_of(output.path)))
+
+
+def check_pictures(reader: ClipReader, output: Pattern, settings: EncodeSettings) -> None:
+    """Refuse what can't be written as pictures.
+
+    Raises:
+        UsageError: A codec is asked for, a number is missing in the name, or input and output
+            are the same.
+        OutputError: It is a folder.
+    """
+    if settings.codec != "auto":
+        raise UsageError(
+            "pictures have no codec", path=output.path, hint="leave --codec out, or name a clip"
+        )
+    pictures = isinstance(reader, SequenceReader)
+    single = pictures and len(reader.sequence.numbers) == 1
+    if not output.numbered and not single:
+        raise UsageError(
+            "many pictures need a number in their names",
+            path=output.path,
+            hint=f"such as {output.path.stem}.%06d{output.path.suffix}",
+        )
+    if pictures:
+        sources = {path.absolute() for path in reader.sequence.files()}
+        if any(output.name(number).absolute() in sources for number in reader.sequence.numbers):
+            raise UsageError(
+                "input and output are the same file", path=output.path, hint="choose another"
+            )
+
+
+def _check_free(work: PictureWork, output: Pattern, *, overwrite: bool) -> None:
+    if not overwrite and (foreign := work.foreign()):
+        raise _exists(output, foreign)
+
+
+def _exists(output: Pattern, numbers: list[int]) -> OutputError:
+    name = output.name(numbers[0]).name
+    what = f"{len(numbers)} of its pictures exist already, {name} first"
+    return OutputError(
+        what if output.numbered else "exists already",
+        path=output.path,
+        hint="use --overwrite to replace them" if output.numbered else "use --overwrite",
+    )
+
+
+class _Run:
+    """One sequence's way through the stages."""
+
+    def __init__(self, reader: ClipReader, output: Pattern, stylizer: Stylizer, observer: Observer):
+        self._reader = reader
+        self._output = output
+        self._kind = kind_of(output.path)
+        self._stylizer = stylizer
+        self._observer = observer
+        self._sequence = reader.sequence if isinstance(reader, SequenceReader) else None
+        self.sources = self._sources()
+        self._warnings = tuple(_warnings(reader, self._kind))
+        self._stages: dict[str, float] = {}
+        self._count = self._reused = 0
+        self._shortest = self._longest = 0
+        self.numbers = range(0) if self._sequence is None else self._sequence.numbers
+
+    def _sources(self) -> Mapping[int, Any]:
+        """What each picture is made of; of a clip, `key` says it for all."""
+        if self._sequence is None:
+            return {}
+        pairs = zip(self._sequence.numbers, self._sequence.files(), strict=True)
+        return {number: file_identity(path) for number, path in pairs}
+
+    def key(self) -> dict[str, Any]:
+        """What all pictures must agree in to be used."""
+        video = self._reader.info.video
+        key = run_key(
+            self._reader.info,
+            self._stylizer,
+            {
+                "source": str(self._reader.path.absolute()),
+                "kind": self._kind,
+                "rate": str(video.frame_rate),
+                "aspect": str(video.sample_aspect_ratio),
+            },
+        )
+        if self._sequence is not None:
+            # Each picture is noted with what it was made of.
+            del key["input"]
+        return key
+
+    def stylize(self, work: PictureWork) -> None:
+        """Make the pictures that are missing."""
+        self._count = self._reused = len(work.done)
+        self._observer.on_start(self._reader.info, self._warnings)
+        if self._reused:
+            self._observer.on_resume(self._reused)
+        work.start()
+        done = frozenset(work.done)
+        busy = overlap(self._missing(done), self._paint, lambda items: self._write(items, work))
+        self._stages |= {"decode": busy.read, "stylize": busy.transform, "encode": busy.write}
+
+    def _missing(self, done: frozenset[int]) -> Iterator[_Item]:
+        if isinstance(self._reader, SequenceReader):
+            for number, picture in self._reader.pictures(skip=done):
+                yield _Item(number, self._reader.frame_of(picture), picture)
+            return
+        number = _FIRST_NUMBER
+        for item in self._reader:
+            if isinstance(item, Frame):
+                self._note_length(item)
+                if number not in done:
+                    yield _Item(number, item, None)
+                number += 1
+        self.numbers = range(_FIRST_NUMBER, number)
+
+    def _note_length(self, frame: Frame) -> None:
+        self._shortest = min(self._shortest or frame.duration, frame.duration)
+        self._longest = max(self._longest, frame.duration)
+
+    def _paint(self, item: _Item) -> _Item:
+        form, colour = _target(item, self._kind)
+        painted = self._stylizer.stylize(item.frame, pixel_format=form, colour=colour)
+        self._count += 1
+        self._observer.on_frame(self._count)
+        return item._replace(frame=painted)
+
+    def _write(self, items: Iterator[_Item], work: PictureWork) -> None:
+        for number, painted, picture in items:
+            frame = as_linear(painted) if self._kind == "exr" else painted
+            aspect = self._reader.info.video.sample_aspect_ratio
+            try:
+                content = encode_picture(frame, self._kind, picture, aspect)
+                check = partial(check_written, kind=self._kind, frame=frame, like=picture)
+                work.add(number, self.sources.get(number), content, check)
+            except OutputError as error:
+                error.path = self._output.name(number)
+                raise
+
+    def verify(self, work: PictureWork) -> None:
+        """Read every picture once more: each must be there, as it was checked and noted.
+
+        Raises:
+            OutputError: One is not.
+        """
+        since = monotonic()
+        for number in self.numbers:
+            if not work.is_whole(number):
+                raise OutputError(
+                    "is not as it was written",
+                    path=self._output.name(number),
+                    hint="the same command writes it again",
+                )
+        self._stages["verify"] = monotonic() - since
+
+    def report(self, seconds: float) -> ClipReport:
+        """What became of it."""
+        return ClipReport(
+            input=self._reader.path,
+            output=self._output.path,
+            frames=len(self.numbers),
+            audio_tracks=0,
+            seconds=seconds,
+            warnings=(*self._warnings, *self._met_on_the_way()),
+            stages=self._stages,
+            segments=len(self.numbers),
+            segments_reused=self._reused,
+        )
+
+    def _met_on_the_way(self) -> Iterator[str]:
+        if self._longest > _UNEVEN * self._shortest:
+            yield "its frames last differently long, which pictures can't say"
+        if self._reader.damaged_frames:
+            yield f"{self._reader.damaged_frames} frames are damaged in the source"
+        others = set(self._output.numbers()) - set(self.numbers)
+        if self._output.numbered and others:
+            yield (
+                f"{len(others)} more pictures of such names were there before, from "
+                f"{self._output.name(min(others)).name} on"
+            )
+
+    @contextmanager
+    def failures(self, work: PictureWork) -> Iterator[None]:
+        """Failures become the package's own, and whoever listens hears what is kept."""
+        try:
+            with _own_errors(self._output.path):
+                yield
+        except BaseException:
+            if work.done:
+                self._observer.on_kept(self._output.path.parent, len(work.done))
+            raise
+
+
+@contextmanager
+def _own_errors(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except HousestyleError as error:
+        error.path = error.path or output
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"can't be written: {error.strerror or error}",
+            path=output,
+            hint="pictures that have their names are whole",
+        ) from error
+
+
+def _target(item: _Item, kind: str) -> tuple[PixelFormat, Colour]:
+    """In which form a frame is painted; display signals become linear light after that."""
+    frame = item.frame
+    if frame.pixel_format.floating:
+        return frame.pixel_format, frame.colour
+    form = written_format(frame.pixel_format, "png")
+    if kind == "exr" and form.depth == 8:
+        form = written_format(replace(form, depth=16), "png")
+    if item.picture is not None and form == frame.pixel_format:
+        return form, frame.colour
+    matrix = frame.colour.matrix if form.family == "gray" else Matrix.RGB
+    return form, Colour(matrix, Range.FULL, frame.colour.primaries, frame.colour.transfer)
+
+
+def _warnings(reader: ClipReader, kind: str) -> Iterator[str]:
+    """What has to be said before the first frame."""
+    info, video = reader.info, reader.info.video
+    if isinstance(reader, SequenceReader):
+        yield from reader.warnings
+        yield from reader.first.warnings if kind == reader.first.codec else ()
+        return
+    for track in info.others:
+        yield f"track {track.index} ({track.type}, {track.codec}) is left out: pictures hold none"
+    if video.display_matrix is not None:
+        yield "is to be shown turned or mirrored, which pictures can't say"
+    if video.interlaced:
+        yield "is interlaced"
+    if kind == "exr":
+        yield "becomes linear light, 1.0 for white"
+    elif kind == "tiff" and video.hdr:
+        yield f"is {video.hdr}, which TIFF can't say"
