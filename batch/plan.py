@@ -1,4 +1,4 @@
-"""Files and folders to jobs: which clip becomes which file."""
+"""Files and folders to jobs: which clip or sequence becomes which file or pictures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..core.errors import UsageError
 from ..core.media import CLIP_SUFFIXES, find_clips
+from ..core.sequence import Pattern, find_patterns
 from .clip import MUXERS
 from .encode import CODECS
 
@@ -18,10 +19,13 @@ CONTAINERS = tuple(suffix.lstrip(".") for suffix in MUXERS)
 # What these hold, the written container holds too; everything else becomes MP4.
 _KEPT_SUFFIXES = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".mkv": ".mkv", ".webm": ".mkv"}
 
+# Between a sequence's name and its numbers.
+_JOINTS = "._- "
+
 
 @dataclass(frozen=True)
 class Job:
-    """One clip to be done."""
+    """One clip or sequence to be done."""
 
     source: Path
     output: Path
@@ -35,23 +39,37 @@ def plan(
     recursive: bool = False,
     container: str | None = None,
     codec: str = "auto",
+    pictures: bool = True,
 ) -> list[Job]:
     """Decide every output's name before anything is done.
 
     Without `output` each clip gets ``<name>.<style>.<suffix>`` beside it. With one, a single
-    file goes to it if it has a clip's suffix, and everything else goes into it as a folder:
+    file goes to it if it has a clip's or picture's suffix, and everything else goes into it as a
+    folder:
     the tree of one input folder directly, the trees of several each under its folder's name.
     Inputs of one name keep the folders that tell them apart (``card1/a.mp4``, ``card2/a.mp4``);
     clips that differ only in their suffix keep it (``a.avi.mp4``, ``a.mpg.mp4``); names that a
     file system may take for one (``A.mp4``, ``a.mp4``) are numbered (``a.2.mp4``). What an
     earlier run with this style wrote is not taken for an input.
 
+    Numbered pictures are one input, ``shot.%04d.png``, and become pictures of that kind
+    (``shot.wave.%04d.png``), or a clip where a container or codec is asked for.
+
+    Args:
+        inputs: Clips, pictures, sequences and folders.
+        output: A file, numbered pictures, or a folder.
+        style_name: In the names of what is written beside its source.
+        recursive: Look into subfolders.
+        container: Of clips that are written.
+        codec: Of clips that are written.
+        pictures: Look for sequences in folders.
+
     Raises:
         UsageError: No clips.
     """
     if output is not None and _is_file_name(output, inputs):
         return [Job(inputs[0], output)]
-    clips = _clips_of(inputs, output, recursive=recursive)
+    clips = _clips_of(inputs, output, recursive=recursive, pictures=pictures)
     if output is None:
         clips = _without_earlier(clips, style_name)
     if not clips:
@@ -67,11 +85,16 @@ def plan(
     return [Job(clip, name) for clip, name in names.items()]
 
 
-def _clips_of(inputs: Sequence[Path], output: Path | None, *, recursive: bool) -> dict[Path, Path]:
+def _clips_of(
+    inputs: Sequence[Path], output: Path | None, *, recursive: bool, pictures: bool
+) -> dict[Path, Path]:
     """Every clip once, with its place in the mirrored tree; nothing from an output folder."""
     found: dict[Path, tuple[Path, Path]] = {}
     for path, top in _places(inputs).items():
-        clips = find_clips(path, recursive=recursive) if path.is_dir() else [path]
+        clips = [path]
+        if path.is_dir():
+            clips = find_clips(path, recursive=recursive)
+            clips += find_patterns(path, recursive=recursive) if pictures else []
         if output is not None and path.resolve() in output.resolve().parents:
             clips = [clip for clip in clips if output.resolve() not in clip.resolve().parents]
         for clip in clips:
@@ -103,7 +126,10 @@ def _below(path: Path, namesakes: set[Path]) -> Path:
 def _without_earlier(clips: dict[Path, Path], style_name: str) -> dict[Path, Path]:
     """Without ``a.wave.mp4`` where the ``a.mp4`` that it was made of is there too."""
     made = {
-        clip.with_name(f"{name}.{style_name}") for clip in clips for name in (clip.stem, clip.name)
+        clip.with_name(name)
+        for clip in clips
+        for stem in (clip.stem, clip.name)
+        for name in (f"{stem}.{style_name}", _titled(clip, f".{style_name}").stem)
     }
     return {clip: place for clip, place in clips.items() if clip.with_suffix("") not in made}
 
@@ -111,12 +137,15 @@ def _without_earlier(clips: dict[Path, Path], style_name: str) -> dict[Path, Pat
 def _is_file_name(output: Path, inputs: Sequence[Path]) -> bool:
     single = len(inputs) == 1 and not inputs[0].is_dir()
     # Also a kind that can't be written: better refused by name than made a folder "clip.avi".
-    return single and not output.is_dir() and output.suffix.lower() in CLIP_SUFFIXES
+    names_file = output.suffix.lower() in CLIP_SUFFIXES or Pattern.of(output) is not None
+    return single and not output.is_dir() and names_file
 
 
 def _suffix(clip: Path, container: str | None, codec: str) -> str:
     if container is not None:
         return f".{container}"
+    if codec == "auto" and Pattern.of(clip) is not None:
+        return clip.suffix
     kept = _KEPT_SUFFIXES.get(clip.suffix.lower(), ".mp4")
     holders = CODECS[codec].containers if codec in CODECS else CONTAINERS
     return kept if kept.lstrip(".") in holders else f".{holders[0]}"
@@ -126,12 +155,13 @@ def _told_apart(
     folders: dict[Path, Path], *, middle: str, endings: dict[Path, str]
 ) -> dict[Path, Path]:
     """Output names, no two alike."""
-    short = {
-        clip: folder / f"{clip.stem}{middle}{endings[clip]}" for clip, folder in folders.items()
-    }
-    long = {
-        clip: folder / f"{clip.name}{middle}{endings[clip]}" for clip, folder in folders.items()
-    }
+    short, long = (
+        {
+            clip: folder / _name(clip, middle, endings[clip], whole=whole)
+            for clip, folder in folders.items()
+        }
+        for whole in (False, True)
+    )
     shared, still_shared = _shared(short.values()), _shared(long.values())
     names: dict[Path, Path] = {}
     taken: set[str] = set()
@@ -141,6 +171,30 @@ def _told_apart(
         names[clip] = _free(name, taken)
         taken.add(_key(names[clip]))
     return names
+
+
+def _name(clip: Path, middle: str, ending: str, *, whole: bool) -> str:
+    """Of an output, with the source's suffix in it if it is to be whole."""
+    pattern = Pattern.of(clip)
+    if pattern is None or not pattern.numbered:
+        return f"{clip.name if whole else clip.stem}{middle}{ending}"
+    own = clip.suffix if whole else ""
+    if ending == clip.suffix:
+        return _titled(clip, f"{own}{middle}").name
+    # A clip has no number.
+    front = pattern.parts[0].rstrip(_JOINTS)
+    return f"{front or clip.parent.name}{own}{middle}{ending}"
+
+
+def _titled(clip: Path, middle: str) -> Path:
+    """The name with something before the number of its pictures: ``shot.wave.%04d.png``."""
+    pattern = Pattern.of(clip)
+    if not middle or pattern is None or not pattern.numbered:
+        return clip.with_name(f"{clip.stem}{middle}{clip.suffix}")
+    front, place, end = pattern.parts
+    stem = front.rstrip(_JOINTS)
+    joint = front[len(stem) :] or "."
+    return clip.with_name(f"{stem}{middle}".lstrip(".") + f"{joint}{place}{end}")
 
 
 def _shared(names: Iterable[Path]) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import groupby, pairwise
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from .errors import MediaError, UsageError
 PICTURE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".exr"})
 """Of the pictures that are read and written."""
 
-_PLACE = re.compile(r"%(?:0(\d+))?d")
+_PLACE = re.compile(r"%(?:0\d+)?d")
 _NUMBER = re.compile(r"(\d+)$")
+_HIGHEST_RATE = 10_000
+_ROUNDED = Fraction(6, 1000)
 # So many gaps are named one by one.
 _NAMED_GAPS = 12
 
@@ -48,32 +51,32 @@ class Pattern:
         """Whether it has a place for a number, and is not a file's own name."""
         return _PLACE.search(self.path.name) is not None and not self.path.is_file()
 
+    @property
+    def parts(self) -> tuple[str, str, str]:
+        """Of a numbered name: what comes before the number's place, the place, and the rest."""
+        place = _PLACE.search(self.path.name)
+        assert place is not None
+        text = self.path.name
+        return text[: place.start()], place[0], text[place.end() :]
+
     def name(self, number: int) -> Path:
         """The picture of a number."""
         if not self.numbered:
             return self.path
-        digits = int(self._place[1] or 1)
-        start, end = self._place.span()
-        text = self.path.name
-        return self.path.with_name(f"{text[:start]}{number:0{digits}}{text[end:]}")
+        front, place, end = self.parts
+        digits = int(place[1:-1] or 1)
+        return self.path.with_name(f"{front}{number:0{digits}}{end}")
 
     def numbers(self) -> list[int]:
         """Of the pictures that are there, in their order; a single one has the number 0."""
         if not self.numbered:
             return [0] if self.path.exists() else []
-        start, end = self._place.span()
-        text = self.path.name
-        name = re.compile(f"{re.escape(text[:start])}([0-9]+){re.escape(text[end:])}")
+        front, _, end = self.parts
+        name = re.compile(f"{re.escape(front)}([0-9]+){re.escape(end)}")
         matches = (name.fullmatch(path.name) for path in _listed(self.path.parent))
         found = {(int(match[1]), match[0]) for match in matches if match}
         # "1" is no picture of "%04d".
         return sorted(number for number, text in found if self.name(number).name == text)
-
-    @property
-    def _place(self) -> re.Match[str]:
-        place = _PLACE.search(self.path.name)
-        assert place is not None
-        return place
 
 
 def _listed(folder: Path) -> Iterator[Path]:
@@ -128,15 +131,23 @@ def _gaps(numbers: Sequence[int]) -> str:
     return f"{named} and {more} more gaps" if more > 0 else named
 
 
-def find_patterns(files: Iterable[Path]) -> list[Path]:
-    """The sequences among files: names that differ in the number before the suffix alone.
+def find_patterns(folder: Path, *, recursive: bool) -> list[Path]:
+    """The sequences of a folder: names that differ in the number before the suffix alone.
 
-    A picture without such a number, or the only one of its kind, is no moving picture.
+    A picture without such a number, or the only one of its kind, is no moving picture. Hidden
+    ones are left out.
+
+    Raises:
+        MediaError: There is no such folder.
     """
+    if not folder.is_dir():
+        raise MediaError("no such folder", path=folder)
     pictures = [
         path
-        for path in files
-        if path.suffix.lower() in PICTURE_SUFFIXES and _NUMBER.search(path.stem)
+        for path in (folder.rglob("*") if recursive else folder.iterdir())
+        if path.suffix.lower() in PICTURE_SUFFIXES
+        and _NUMBER.search(path.stem)
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
     return sorted(_patterns(pictures))
 
@@ -159,3 +170,21 @@ def _digits(text: str, texts: Sequence[str]) -> int:
         return len(text)
     filled = {len(other) for other in texts if other.startswith("0") and other != "0"}
     return max((length for length in filled if length <= len(text)), default=1)
+
+
+def parse_rate(text: str) -> Fraction:
+    """Pictures a second from what people write: "24", "24000/1001", "23.976".
+
+    Decimals near a rate of NTSC are that rate (SMPTE ST 12-1: 24, 30, 60 divided by 1.001).
+
+    Raises:
+        UsageError: It is no rate.
+    """
+    try:
+        rate = Fraction(text.strip())
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= _HIGHEST_RATE:
+        raise UsageError(f"{text} is no frame rate", hint="such as 24, 23.976 or 24000/1001")
+    ntsc = Fraction(round(rate * Fraction(1001, 1000)) * 1000, 1001)
+    return ntsc if "." in text and rate.denominator > 1 and abs(ntsc - rate) < _ROUNDED else rate

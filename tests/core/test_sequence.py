@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from housestyle.core.errors import MediaError, UsageError
-from housestyle.core.sequence import Pattern, PictureSequence, find_patterns
+from housestyle.core.sequence import Pattern, PictureSequence, find_patterns, parse_rate
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -80,7 +81,7 @@ class TestFind:
 
 class TestFindPatterns:
     def names(self, folder: Path) -> list[str]:
-        return [str(path.relative_to(folder)) for path in find_patterns(folder.iterdir())]
+        return [str(path.relative_to(folder)) for path in find_patterns(folder, recursive=True)]
 
     def test_each_kind_is_one(self, tmp_path):
         touch(tmp_path, "a.0001.exr", "a.0002.exr", "a.0001.png", "a.0002.png", "b7.tif", "b8.tif")
@@ -102,3 +103,36 @@ class TestFindPatterns:
     def test_gaps_do_not_hide_it(self, tmp_path):
         touch(tmp_path, "a.0001.png", "a.0005.png")
         assert self.names(tmp_path) == ["a.%04d.png"]
+
+    def test_folders_and_hidden_files(self, tmp_path):
+        for folder in (tmp_path / "b", tmp_path / ".c"):
+            folder.mkdir()
+            touch(folder, "a.1.png", "a.2.png")
+        touch(tmp_path, ".x.1.png", ".x.2.png")
+        assert self.names(tmp_path) == ["b/a.%d.png"]
+        assert not find_patterns(tmp_path, recursive=False)
+        with pytest.raises(MediaError, match="no such folder"):
+            find_patterns(tmp_path / "none", recursive=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("24", Fraction(24)),
+        ("24000/1001", Fraction(24000, 1001)),
+        ("23.976", Fraction(24000, 1001)),
+        ("23.98", Fraction(24000, 1001)),
+        ("29.97", Fraction(30000, 1001)),
+        ("59.94", Fraction(60000, 1001)),
+        ("12.5", Fraction(25, 2)),
+        ("25.0", Fraction(25)),
+    ],
+)
+def test_rates(text, rate):
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["0", "-24", "fast", "24/0", "1e9", ""])
+def test_no_rates(text):
+    with pytest.raises(UsageError, match="is no frame rate"):
+        parse_rate(text)
