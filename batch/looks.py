@@ -21,6 +21,7 @@ from ..core.errors import OutputError, UsageError
 from ..core.frame import Frame
 from ..core.hdr import to_sdr
 from ..core.media import ClipReader
+from ..core.orientation import turned
 from ..core.style import list_styles
 from ..core.stylizer import Stylizer
 from ..core.whole_file import whole_file
@@ -261,21 +262,6 @@ class _Drawing:
             label = label[:-1]
             text = f"{label}…"
         return text
-
-
-def turned(picture: Pixels, matrix: tuple[int, ...] | None) -> Pixels:
-    """A picture (H, W, 3) as FFmpeg's display matrix shows it: quarter turns and mirroring.
-
-    x' = a x + c y, y' = b x + d y, with a, b the first two numbers and c, d the fourth and fifth.
-    """
-    if matrix is None:
-        return picture
-    (a, b), (c, d) = matrix[0:2], matrix[3:5]
-    if abs(b) > abs(a):
-        picture, a, d = picture.swapaxes(0, 1), c, b
-    if a < 0:
-        picture = picture[:, ::-1]
-    return picture[::-1] if d < 0 else picture
 
 
 def tile(content: bytes, size: tuple[int, int], columns: int, rows: int) -> bytes:

@@ -20,6 +20,7 @@ from ..core.clip_info import display_matrix
 from ..core.consistency import warp
 from ..core.errors import MediaError
 from ..core.media import open_clip, picture_stream
+from ..core.orientation import turned
 from .bars import Bars, find_bars
 from .motion import FlowEstimator, Motion, nchw
 
@@ -207,19 +208,7 @@ def _upright(frame: av.VideoFrame, bars: Bars) -> Pixels:
     pixels = np.asarray(scaled.to_ndarray(), np.uint8)
     top, left = ceil(bars.top * scale), ceil(bars.left * scale)
     rows = slice(top, top + max(1, round(height * scale)))
-    return _turned(pixels[rows, left : left + round(width * scale)], display_matrix(frame))
-
-
-def _turned(picture: Pixels, matrix: tuple[int, ...] | None) -> Pixels:
-    """Quarter turns and mirroring by FFmpeg's matrix: x' = a x + c y, y' = b x + d y."""
-    if matrix is None:
-        return picture
-    (a, b), (c, d) = matrix[0:2], matrix[3:5]
-    if abs(b) > abs(a):
-        picture, a, d = picture.swapaxes(0, 1), c, b
-    if a < 0:
-        picture = picture[:, ::-1]
-    return picture[::-1] if d < 0 else picture
+    return turned(pixels[rows, left : left + round(width * scale)], display_matrix(frame))
 
 
 def pair_record(frames: Pixels, motion: Motion, gap: int = 1) -> NDArray[np.void]:

@@ -8,7 +8,7 @@ import pytest
 
 from housestyle.training import extraction
 from housestyle.training.bars import Bars, find_bars
-from housestyle.training.extraction import _spread, _turned, extract
+from housestyle.training.extraction import _spread, extract
 
 
 @pytest.fixture(autouse=True)
@@ -104,26 +104,6 @@ class TestBars:
 
 
 class TestUpright:
-    # FFmpeg's matrices for a turn of the displayed picture, counter-clockwise.
-    @pytest.mark.parametrize(
-        ("quarters", "matrix"),
-        [(0, (1, 0, 0, 1)), (1, (0, -1, 1, 0)), (2, (-1, 0, 0, -1)), (3, (0, 1, -1, 0))],
-    )
-    def test_quarter_turns(self, texture, quarters, matrix):
-        a, b, c, d = matrix
-        picture = texture(12, 20)
-        turned = _turned(picture, (a, b, 0, c, d, 0, 0, 0, 1))
-        np.testing.assert_array_equal(turned, np.rot90(picture, quarters))
-
-    def test_mirrored(self, texture):
-        picture = texture(12, 20)
-        np.testing.assert_array_equal(
-            _turned(picture, (-1, 0, 0, 0, 1, 0, 0, 0, 1)), picture[:, ::-1]
-        )
-        np.testing.assert_array_equal(
-            _turned(picture, (0, 1, 0, 1, 0, 0, 0, 0, 1)), picture.swapaxes(0, 1)
-        )
-
     def test_clip_that_is_shown_turned(self, tmp_path, pan, write_footage, turn):
         pictures = pan(4, 90, 160)
         path = turn(write_footage(tmp_path / "flat.mov", pictures, "png", "rgb24"))
