@@ -18,6 +18,7 @@ from .forecast import (
     human_seconds,
     network_speed,
 )
+from .picture_work import is_written
 from .plan import Job
 from .report import emit, reason
 from .run import Treatment, Writing
@@ -68,7 +69,7 @@ def forecast(jobs: Sequence[Job], treatment: Treatment, device: str) -> list[For
     """
     speed = network_speed(treatment.stylizer(device))
     skips = treatment.writing.skip_existing
-    waiting = [job for job in jobs if not (skips and job.output.exists())]
+    waiting = [job for job in jobs if not (skips and is_written(job.output))]
     return [_forecast(job, treatment.writing, speed) for job in waiting]
 
 

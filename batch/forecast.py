@@ -11,6 +11,8 @@ import torch
 
 from ..core.clip_info import ClipInfo
 from ..core.errors import OutputError
+from ..core.picture import kind_of
+from ..core.sequence import Pattern
 from ..core.stylizer import Stylizer
 from .encode import EncodeSettings, Encoding, choose
 from .mux import MUXERS
@@ -23,6 +25,7 @@ _BYTES_A_PIXEL_OF_PROFILE = {
     **{"proxy": 0.14, "lt": 0.33, "standard": 0.47, "hq": 0.7, "4444": 1.0, "4444xq": 1.6},
     **{"dnxhr_lb": 0.09, "dnxhr_sq": 0.29, "dnxhr_hq": 0.44, "dnxhr_hqx": 0.44, "dnxhr_444": 0.89},
 }
+_BYTES_A_PIXEL_OF_PICTURES = {"png": 2.2, "tiff": 3.3, "exr": 2.7}  # of 8 bit; twice of 16
 _SOUND_BYTES_A_SECOND = 300_000  # a track of PCM, 24 bit stereo
 _FRAME_RATE_ELSE = 25
 _NOISE_SIZE = (360, 640)
@@ -66,6 +69,10 @@ def disk_expected(info: ClipInfo, output: Path, settings: EncodeSettings) -> Dis
     frames, video = frames_expected(info), info.video
     if frames is None:
         return None
+    if Pattern.of(output) is not None:
+        bits = 16 if kind_of(output) == "exr" else video.pixel_format.depth
+        a_pixel = _BYTES_A_PIXEL_OF_PICTURES[kind_of(output)] * (1 if bits == 8 else 2)
+        return Disk(finished=round(frames * video.width * video.height * a_pixel), meanwhile=0)
     seconds = float(frames / (video.frame_rate or _FRAME_RATE_ELSE))
     encoding = choose(video, settings, MUXERS[output.suffix.lower()])
     if settings.bitrate is not None:

@@ -138,6 +138,14 @@ class PictureWork:
         os.fsync(self._file.fileno())
 
 
+def is_written(output: Path) -> bool:
+    """Whether an output is there: a file, or numbered pictures that no run was cut off at."""
+    pattern = Pattern.of(output)
+    if pattern is None or not pattern.numbered:
+        return output.exists()
+    return bool(pattern.numbers()) and not (work_folder(output) / _JOURNAL).exists()
+
+
 def digest_of(path: Path) -> str | None:
     """Of a file's content; None where there is none."""
     try:

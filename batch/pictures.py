@@ -48,20 +48,18 @@ def convert_to_pictures(
     reader: ClipReader,
     output: Pattern,
     stylizer: Stylizer,
-    settings: EncodeSettings,
-    *,
-    overwrite: bool,
     observer: Observer,
     handling: Handling,
+    *,
+    overwrite: bool,
 ) -> ClipReport:
-    """Stylize what a reader reads to numbered pictures.
+    """Stylize what a reader reads to numbered pictures, see `check_pictures`.
 
     Raises:
         HousestyleError: Every picture that has its name is whole; none that was there before was
             replaced unless `overwrite` says so.
     """
     since = monotonic()
-    check_pictures(reader, output, settings)
     run = _Run(reader, output, stylizer, observer)
     with owned_pictures(output, run.key(), resume=handling.resume) as work, run.failures(work):
         work.look(run.sources)
@@ -72,14 +70,13 @@ def convert_to_pictures(
 
 
 def inspect_pictures(
-    reader: ClipReader, output: Pattern, settings: EncodeSettings, *, overwrite: bool
+    reader: ClipReader, output: Pattern, *, overwrite: bool
 ) -> tuple[ClipInfo, tuple[str, ...]]:
     """What `convert_to_pictures` finds out before the first frame; nothing is written.
 
     Raises:
         HousestyleError: As `convert_to_pictures`; what an earlier run has left does not count.
     """
-    check_pictures(reader, output, settings)
     if not overwrite and output.numbers():
         raise _exists(output, output.numbers())
     return reader.info, tuple(_warnings(reader, kind_of(output.path)))
@@ -308,7 +305,7 @@ def _warnings(reader: ClipReader, kind: str) -> Iterator[str]:
         yield from reader.warnings
         yield from reader.first.warnings if kind == reader.first.codec else ()
         return
-    for track in info.others:
+    for track in (track for track in info.others if track.type != "data"):
         yield f"track {track.index} ({track.type}, {track.codec}) is left out: pictures hold none"
     if video.display_matrix is not None:
         yield "is to be shown turned or mirrored, which pictures can't say"

@@ -168,6 +168,8 @@ def _digits(text: str, texts: Sequence[str]) -> int:
     """To how many digits the number was filled up."""
     if text.startswith("0") and text != "0":
         return len(text)
+    if len({len(other) for other in texts}) == 1:
+        return len(text)
     filled = {len(other) for other in texts if other.startswith("0") and other != "0"}
     return max((length for length in filled if length <= len(text)), default=1)
 

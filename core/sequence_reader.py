@@ -106,7 +106,8 @@ class SequenceReader(ClipReader):
         self.container.close()
 
     def _said(self, *, stated: bool) -> Iterator[str]:
-        if not stated and self.first.frame_rate is None:
+        unsaid = not stated and self.first.frame_rate is None
+        if unsaid and self.sequence.pattern.numbered:
             yield f"{self.rate} pictures a second; --fps takes another rate"
         if not self._linear and self.first.frame.pixel_format.floating:
             yield "linear light becomes a display's signal: highlights are rolled off"
