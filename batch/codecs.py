@@ -138,9 +138,10 @@ _X265 = Encoder(
     quality=constant_rate_factor,
     presets={name: name for name in PRESETS},
     params_option="x265-params",
-    # The offsets: libx265 spares the chroma of textures until it shows.
+    # Weights for fades are found in a race of threads; the offsets: libx265 spares the chroma of
+    # textures until it shows.
     params=(
-        *("log-level=error", "frame-threads=4", "pools=16"),
+        *("log-level=error", "frame-threads=4", "pools=16", "weightp=0"),
         *("cbqpoffs=-3", "crqpoffs=-3", _KEEP_SOFT_PARTS),
     ),
 )
