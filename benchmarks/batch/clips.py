@@ -29,7 +29,7 @@ def times(path: Path) -> list[Fraction]:
     """Presentation time of every frame of the first moving picture track, in seconds."""
     with av.open(str(path), metadata_errors="replace") as container:
         stream = container.streams.video[0]
-        return [Fraction(frame.pts) * frame.time_base for frame in container.decode(stream)]
+        return [Fraction(f.pts or 0) * (f.time_base or 0) for f in container.decode(stream)]
 
 
 def largest_difference(source: Path, output: Path) -> Fraction:
@@ -87,7 +87,7 @@ def row(event: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Print the table; write JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("inputs", nargs="+", type=Path)
     parser.add_argument("-s", "--style", default="wave")
     parser.add_argument("-o", "--output", type=Path)

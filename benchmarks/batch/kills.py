@@ -25,6 +25,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -109,10 +110,11 @@ def convert_clip(source: Path, output: Path, codec: str, log: Path) -> None:
     stylizer = Stylizer(random_style(), device="cpu", precision="fp32")
     # Unbuffered: what was logged is there after a kill.
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    observer = Observer(
-        on_resume=lambda frames: os.write(file, b"r%d\n" % frames),
-        on_frame=lambda count: os.write(file, b"f%d\n" % count),
-    )
+
+    def note(kind: bytes, count: int) -> None:
+        os.write(file, b"%s%d\n" % (kind, count))
+
+    observer = Observer(on_resume=partial(note, b"r"), on_frame=partial(note, b"f"))
     handling = Handling(segment=PER_SEGMENT / RATE)
     settings = EncodeSettings(codec=codec)
     convert(source, output, stylizer, settings, observer=observer, handling=handling)

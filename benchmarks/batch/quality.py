@@ -20,6 +20,7 @@ from pathlib import Path
 
 import av
 from av.filter import Graph
+from av.filter.context import FilterContext
 
 from housestyle.batch.codecs import CODECS
 from housestyle.batch.encode import ENCODERS, EncodeSettings, Picture, add_video_stream
@@ -28,6 +29,7 @@ from housestyle.core.errors import HousestyleError
 from housestyle.core.frame import Frame
 from housestyle.core.media import ClipReader, VideoInfo
 
+_TICK = Fraction(1, 25)
 MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
 
 
@@ -75,11 +77,10 @@ def repacked(frame: Frame, picture: Picture) -> av.VideoFrame:
 
 def ssim(frames: list[av.VideoFrame], file: bytes) -> list[float]:
     """FFmpeg's SSIM of every frame, over all planes."""
-    with av.open(io.BytesIO(file)) as container:
-        decoded = list(container.decode(video=0))
-    graph, first, tick = Graph(), decoded[0], Fraction(1, 25)
-    size = {"width": first.width, "height": first.height}
-    inputs = [graph.add_buffer(**size, format=first.format.name, time_base=tick) for _ in range(2)]
+    with av.open(io.BytesIO(file), "r") as container:
+        decoded = list(container.decode(container.streams.video[0]))
+    graph, first = Graph(), decoded[0]
+    inputs = [_input(graph, first) for _ in range(2)]
     measure, sink = graph.add("ssim"), graph.add("buffersink")
     for place, source in enumerate(inputs):
         source.link_to(measure, 0, place)
@@ -92,12 +93,20 @@ def ssim(frames: list[av.VideoFrame], file: bytes) -> list[float]:
             format=first.format.name, src_color_range=same, dst_color_range=same
         )
         for feed, frame in zip(inputs, (shown, result), strict=True):
-            frame.pts, frame.time_base = number, tick
+            frame.pts, frame.time_base = number, _TICK
             frame.colorspace, frame.color_range = result.colorspace, result.color_range
             frame.color_primaries, frame.color_trc = result.color_primaries, result.color_trc
             feed.push(frame)
-        values.append(float(sink.pull().metadata["lavfi.ssim.All"]))
+        compared = sink.pull()
+        assert isinstance(compared, av.VideoFrame)
+        values.append(float(compared.metadata["lavfi.ssim.All"]))
     return values
+
+
+def _input(graph: Graph, like: av.VideoFrame) -> FilterContext:
+    return graph.add_buffer(
+        width=like.width, height=like.height, format=like.format, time_base=_TICK
+    )
 
 
 def rows_of(path: Path, count: int, codecs: list[str], encoder: str) -> None:
@@ -121,7 +130,7 @@ def rows_of(path: Path, count: int, codecs: list[str], encoder: str) -> None:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--frames", type=int, default=48, help="of each clip, from its start")
     parser.add_argument("--codec", nargs="+", choices=tuple(CODECS), default=list(CODECS))

@@ -85,9 +85,9 @@ def moving_picture(container: Any) -> Any:
     return next(s for s in pictures if not s.disposition & Disposition.attached_pic)
 
 
-def read_clip(path: Path) -> Clip:
-    """The whole clip, with every frame in memory."""
-    pictures: list[av.VideoFrame] = []
+def read_clip(path: Path, *, planes: bool = True) -> Clip:
+    """The whole clip; every frame is in memory unless its planes are not wanted."""
+    first, times, frames = None, [], []
     with av.open(f"file:{path}") as container:
         video = moving_picture(container)
         # Else decoders leave pixels that are to be cropped.
@@ -95,10 +95,13 @@ def read_clip(path: Path) -> Clip:
         packets: dict[int, list[av.Packet]] = {stream.index: [] for stream in container.streams}
         for packet in container.demux():
             if packet.stream is video:
-                pictures += packet.decode()
+                for picture in packet.decode():
+                    first = first or picture
+                    times.append(picture.pts * picture.time_base)
+                    frames += [_planes(picture)] if planes else []
             elif packet.size:
                 packets[packet.stream.index].append(packet)
-        first = pictures[0]
+        assert first is not None
         return Clip(
             size=(first.width, first.height),
             codec=video.codec_context.name,
@@ -109,8 +112,8 @@ def read_clip(path: Path) -> Clip:
             display_matrix=_matrix(first),
             duration=None if video.duration is None else video.duration * video.time_base,
             frame_rate=video.average_rate,
-            times=tuple(picture.pts * picture.time_base for picture in pictures),
-            frames=tuple(_planes(picture) for picture in pictures),
+            times=tuple(times),
+            frames=tuple(frames),
             others=tuple(
                 _track(stream, packets[stream.index])
                 for stream in container.streams

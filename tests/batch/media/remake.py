@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import imageio_ffmpeg
 import numpy as np
 
@@ -25,6 +27,27 @@ def copied(source: Path, name: str, *arguments: str) -> Path:
     rest = arguments[len(more) :]
     how = ("-map", "0", "-c", "copy", *rest)
     ffmpeg("-i", source.name, *more, *how, name, cwd=source.parent)
+    source.unlink()
+    return target
+
+
+def with_telemetry(source: Path, name: str) -> Path:
+    """Another track, of values that were measured on the way, as action cameras write it."""
+    target = source.with_name(name)
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        copies = {stream.index: new.add_stream_from_template(stream) for stream in old.streams}
+        track = new.add_data_stream("bin_data")
+        track.time_base = Fraction(1, 1000)
+        new.start_encoding()
+        for number in range(4):
+            packet = av.Packet(b"value %d" % number)
+            packet.pts = packet.dts = 100 * number
+            packet.duration, packet.time_base, packet.stream = 100, Fraction(1, 1000), track
+            new.mux(packet)
+        for packet in old.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                new.mux(packet)
     source.unlink()
     return target
 

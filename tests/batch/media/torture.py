@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 
 from .make import Sound, make_clip, texture
-from .remake import copied, cut, ffmpeg, joined, scratched, shortened_by_edit_list
+from .remake import (
+    copied,
+    cut,
+    ffmpeg,
+    joined,
+    scratched,
+    shortened_by_edit_list,
+    with_telemetry,
+)
 
 NTSC_FILM, NTSC, NTSC_TWICE = (Fraction(rate * 1000, 1001) for rate in (24, 30, 60))
 MILLISECOND = Fraction(1, 1000)
@@ -196,6 +204,8 @@ TRACKS = [
     by_ffmpeg("a font attached, for MP4", "font-for-mp4.mkv", "-attach", "base.mkv", "-metadata:s:t", "mimetype=font/ttf", flags=("--container", "mp4"), left_out=("attachment",)),
     Odd("cover.mp4", "cover picture", with_cover),
     by_ffmpeg("a second picture track", "two-pictures.mkv", "-map", "0:v", facts={"sounds": tones("aac")}),
+    again("measured values beside the picture", "telemetry.mp4", with_telemetry, facts={"sounds": tones("aac")}),
+    again("measured values, for Matroska", "telemetry-for-mkv.mp4", with_telemetry, flags=("--container", "mkv"), left_out=("data",)),
     by_ffmpeg("timecode track", "timecode.mov", "-timecode", "10:20:30:05", facts={"sounds": tones("pcm_s16le")}),
     by_ffmpeg("drop-frame timecode", "timecode.mp4", "-timecode", "10:20:30;06", facts={"rate": NTSC}),
     by_ffmpeg("dispositions", "marks.mkv", "-disposition:a:0", "comment", "-disposition:a:1", "default+original", facts={"sounds": tones("aac", "flac")}),
