@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from time import monotonic
@@ -13,17 +14,23 @@ from time import monotonic
 import av.error
 
 from ..core.errors import HousestyleError, OutputError, UsageError
+from ..core.excerpt import ExcerptReader
 from ..core.frame import Frame
 from ..core.media import ClipInfo, ClipReader, Interlaced
+from ..core.sequence import Pattern
+from ..core.sequence_reader import SequenceReader
 from ..core.style import Style
 from ..core.stylizer import Precision, Stylizer
 from .encode import EncodeSettings, Encoding, choose
 from .finish import FinishedFile, open_output
 from .handling import DEFAULT_HANDLING, ClipReport, Handling, Observer
+from .losses import losses, met_on_the_way
 from .mux import MUXERS
+from .pictures import check_pictures, convert_to_pictures, inspect_pictures
 from .pipeline import overlap
 from .resume import Whole, Work, left_by_a_run, owned_work, run_key
 from .segment import FreshEncoder, write_segment
+from .source import open_reader, span
 from .verify import Expectation, Level, verify
 
 
@@ -44,14 +51,17 @@ def stylize_clip(
     verify: Level = "standard",
     drop_unsupported: bool = False,
     interlaced: Interlaced = "deinterlace",
+    start: float | str | None = None,
+    end: float | str | None = None,
 ) -> ClipReport:
     """Stylize a clip: the same frames at the same times, every sound track untouched.
 
     Stopped at any moment, even by a loss of power, the same call goes on where it was.
 
     Args:
-        source: The clip.
-        output: Where to write; .mp4, .mov or .mkv. Appears only when it is whole and verified.
+        source: The clip, or the names of numbered pictures (``shot.%06d.exr``).
+        output: Where to write; .mp4, .mov or .mkv. Appears only when it is whole and verified. Or
+            numbered pictures, each of which does.
         style: A `Style`, a library name or a style file.
         strength: 0 (the source) to 1.
         keep_colors: Keep the source's chroma.
@@ -65,12 +75,17 @@ def stylize_clip(
         verify: See `Handling`.
         drop_unsupported: See `Handling`.
         interlaced: See `Handling`.
+        start: Of the part that is done, counted from the clip's start: seconds, or what
+            `parse_position` takes.
+        end: Of that part, counted from there too.
 
     Raises:
         HousestyleError: The subclass says what; nothing is left under the output's name that
             was not there before.
     """
-    handling = Handling(segment, resume, verify, drop_unsupported, interlaced)
+    handling = Handling(
+        segment, resume, verify, drop_unsupported, interlaced, excerpt=span(start, end)
+    )
     stylizer = Stylizer(
         style, device=device, precision=precision, strength=strength, keep_colors=keep_colors
     )
@@ -92,9 +107,15 @@ def convert(
 ) -> ClipReport:
     """`stylize_clip` with a stylizer that is ready, for many clips in a row."""
     since = monotonic()
-    with ClipReader(source, interlaced=handling.interlaced) as reader:
+    observer = observer or Observer()
+    with open_reader(source, handling, output) as reader:
+        if (pictures := Pattern.of(output)) is not None:
+            check_pictures(reader, pictures, settings)
+            return convert_to_pictures(
+                reader, pictures, stylizer, observer, handling, overwrite=overwrite
+            )
         check_output(source, output, overwrite=overwrite)
-        run = _Run(reader, output, stylizer, settings, observer or Observer(), handling)
+        run = _Run(reader, output, stylizer, settings, observer, handling)
         kept = owned_work(output, run.key(), resume=handling.resume)
         with kept as work, run.failures_told(work):
             if not run.was_finished(work):
@@ -120,7 +141,10 @@ def inspect_clip(
     Raises:
         HousestyleError: As `convert`.
     """
-    with ClipReader(source, interlaced=handling.interlaced) as reader:
+    with open_reader(source, handling, output) as reader:
+        if (pictures := Pattern.of(output)) is not None:
+            check_pictures(reader, pictures, settings)
+            return inspect_pictures(reader, pictures, overwrite=overwrite)
         check_output(source, output, overwrite=overwrite)
         _, warnings = _inspect(reader, output, settings, handling)
         return reader.info, warnings
@@ -137,7 +161,7 @@ def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
         raise UsageError(
             f"can't write a {output.suffix or 'file without a suffix'}",
             path=output,
-            hint=f"use {', '.join(MUXERS)}",
+            hint=f"use {', '.join(MUXERS)}, .png, .tif or .exr",
         )
     if output.exists() and source.exists() and output.samefile(source):
         raise UsageError("input and output are the same file", path=output, hint="choose another")
@@ -165,8 +189,9 @@ def _inspect(
     except HousestyleError as error:
         error.path = error.path or output
         raise
-    losses = _losses(reader.info, encoding, handling.interlaced)
-    return encoding, (*trial.warnings, *encoding.warnings, *losses)
+    lost = losses(reader.info, encoding, handling.interlaced)
+    said = reader.warnings if isinstance(reader, SequenceReader) else ()
+    return encoding, (*said, *trial.warnings, *encoding.warnings, *lost)
 
 
 class _Run:
@@ -198,13 +223,17 @@ class _Run:
 
     def key(self) -> dict[str, object]:
         """What segments must agree in to be used."""
+        reader = self._reader
         return run_key(
-            self._reader.info,
+            reader.info,
             self._stylizer,
             {
                 "muxer": self._muxer,
                 "encoding": self._encoding.identity,
                 "interlaced": self._handling.interlaced,
+                "excerpt": asdict(reader.excerpt) if isinstance(reader, ExcerptReader) else None,
+                "picture_only": self._handling.picture_only,
+                "pictures": reader.identity if isinstance(reader, SequenceReader) else None,
                 "frames": self._size,
             },
         )
@@ -307,7 +336,7 @@ class _Run:
             frames=self._whole.frames,
             audio_tracks=self._whole.audio_tracks,
             seconds=seconds,
-            warnings=(*self._warnings, *_met_on_the_way(self._reader, self._handling.interlaced)),
+            warnings=(*self._warnings, *met_on_the_way(self._reader, self._handling.interlaced)),
             stages=self._stages,
             segments=self._segments,
             segments_reused=self._reused,
@@ -363,29 +392,3 @@ def _give_name(partial: Path, output: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-def _met_on_the_way(reader: ClipReader, interlaced: Interlaced) -> Iterator[str]:
-    """What only the whole clip tells."""
-    if reader.damaged_frames:
-        yield f"{reader.damaged_frames} frames are damaged in the source"
-    if reader.interlaced_frames and not reader.info.video.interlaced:
-        yield f"{reader.interlaced_frames} frames are interlaced: {_INTERLACED[interlaced]}"
-
-
-_INTERLACED = {
-    "deinterlace": "deinterlaced with bwdif, one frame for each",
-    "keep": "stylized as if progressive",
-}
-
-
-def _losses(info: ClipInfo, encoding: Encoding, interlaced: Interlaced) -> Iterator[str]:
-    video, form = info.video, encoding.picture.pixel_format
-    if video.has_alpha and not form.alpha:
-        yield "transparency is not kept"
-    if form.depth < video.pixel_format.depth:
-        yield f"written with {form.depth} bits instead of {video.pixel_format.depth}"
-    if form.chroma_shift != video.pixel_format.chroma_shift and form.family == "yuv":
-        yield f"written as {form.name} instead of {video.pixel_format.name}"
-    if video.interlaced:
-        yield f"is interlaced: {_INTERLACED[interlaced]}"

@@ -32,7 +32,7 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 def add_stylize(parser: argparse.ArgumentParser) -> None:
     """The flags of ``housestyle stylize``."""
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="clips and folders")
+    parser.add_argument("inputs", nargs="+", type=Path, help="clips, sequences and folders")
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done and what it takes"
     )
@@ -40,6 +40,8 @@ def add_stylize(parser: argparse.ArgumentParser) -> None:
     flags.add(
         "-o", "--output", type=Path, help="a file for one clip, else a folder (default: beside)"
     )
+    flags.add("--start", metavar="TIME", help="from here: 12.5, 00:00:12.5 or 00:00:12:12")
+    flags.add("--end", metavar="TIME", help="up to here, also counted from the clip's start")
     _add_style(flags)
     _add_written(flags)
     flags.group("the batch")
@@ -66,6 +68,7 @@ def _add_written(flags: Flags) -> None:
     flags.add("--bitrate", metavar="RATE", help="instead of --crf, such as 8M or 800k a second")
     flags.add("--preset", metavar="NAME", help="the encoder's effort: ultrafast to veryslow")
     flags.add("--encoder", choices=ENCODERS, default="software", help="auto: hardware that works")
+    flags.add("--fps", metavar="RATE", help="of numbered pictures: 24, 23.976 (default: 24)")
     flags.add(
         "--interlaced", choices=INTERLACED, default="deinterlace", help="default: deinterlace"
     )
@@ -113,7 +116,12 @@ def stylize(options: argparse.Namespace) -> int:
 
 
 def _plan(
-    inputs: Sequence[Path], output: Path | None, settings: argparse.Namespace, style_name: str
+    inputs: Sequence[Path],
+    output: Path | None,
+    settings: argparse.Namespace,
+    style_name: str,
+    *,
+    pictures: bool = True,
 ) -> list[Job]:
     from .plan import plan
 
@@ -124,6 +132,7 @@ def _plan(
         recursive=settings.recursive,
         container=settings.container,
         codec=settings.codec,
+        pictures=pictures,
     )
 
 
@@ -147,9 +156,11 @@ def treatment_of(settings: argparse.Namespace) -> Treatment:
 
 
 def _writing(settings: argparse.Namespace) -> Writing:
+    from ..core.sequence import parse_rate
     from .encode import EncodeSettings, parse_bitrate
     from .handling import Handling
     from .run import Writing
+    from .source import span
 
     return Writing(
         EncodeSettings(
@@ -166,6 +177,8 @@ def _writing(settings: argparse.Namespace) -> Writing:
             verify=settings.verify,
             drop_unsupported=settings.drop_unsupported,
             interlaced=settings.interlaced,
+            frame_rate=None if settings.fps is None else parse_rate(settings.fps),
+            excerpt=span(vars(settings).get("start"), vars(settings).get("end")),
         ),
         overwrite=settings.overwrite,
         skip_existing=settings.skip_existing,
@@ -281,7 +294,7 @@ def watch(options: argparse.Namespace) -> int:
         return _convert(jobs, replace(treatment, writing=writing), devices, reporter)
 
     work = Work(
-        plan=lambda: _plan([settings.inbox], settings.outbox, settings, style_name),
+        plan=lambda: _plan([settings.inbox], settings.outbox, settings, style_name, pictures=False),
         run=run,
         key=settings_key(treatment, container=settings.container),
     )

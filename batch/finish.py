@@ -13,6 +13,7 @@ import av.error
 from av.container import OutputContainer
 
 from ..core.errors import OutputError
+from ..core.excerpt import ExcerptReader
 from ..core.media import ClipReader
 from .encode import EncodeSettings, add_video_stream
 from .mux import CopiedTracks, copied_packets, copy_metadata, movie_timescale
@@ -79,11 +80,12 @@ class FinishedFile:
         video = reader.info.video
         self._container = container
         self._reader = reader
+        self._cut = reader.cut if isinstance(reader, ExcerptReader) else None
         self._stream, self.picture = add_video_stream(container, video, settings)
         self.tracks = CopiedTracks(
             reader.container, reader.info, container, drop_unsupported=drop_unsupported
         )
-        copy_metadata(reader.container, reader.info, container)
+        copy_metadata(reader.container, reader.info, container, self._cut)
         self.warnings = list(self.tracks.left_out)
         self.tolerance = Fraction(0)
         if container.format.name == "matroska" and (video.time_base / _MATROSKA_TICK) % 1:
@@ -110,7 +112,7 @@ class FinishedFile:
         expected.tolerance, expected.tracks = self.tolerance, self.tracks.tracks
         info = self._reader.info
         picture = picture_packets(folder, segments, expected)
-        for packet in interleaved(picture, copied_packets(info.path, info)):
+        for packet in interleaved(picture, copied_packets(info.path, info, self._cut)):
             if packet.stream is None:
                 packet.stream = self._stream
                 self._container.mux(packet)

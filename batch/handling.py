@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from ..core.errors import UsageError
+from ..core.excerpt import Excerpt, Span
 from ..core.media import ClipInfo, Interlaced
 from .verify import Level
 
@@ -77,6 +78,9 @@ class Handling:
         drop_unsupported: Leave out sound and subtitles that the container can't hold, instead
             of refusing the clip.
         interlaced: What becomes of interlaced frames, see `ClipReader`.
+        excerpt: The part of the clip that is done; None is all of it.
+        picture_only: Leave every other track out.
+        frame_rate: Of sequences, pictures a second; None is what they say themselves, else 24.
 
     Raises:
         UsageError: Something is out of range.
@@ -87,6 +91,9 @@ class Handling:
     verify: Level = "standard"
     drop_unsupported: bool = False
     interlaced: Interlaced = "deinterlace"
+    excerpt: Excerpt | Span | None = None
+    picture_only: bool = False
+    frame_rate: Fraction | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.segment < float("inf"):

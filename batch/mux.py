@@ -16,13 +16,16 @@ from av.container import InputContainer, OutputContainer
 from av.stream import AttachmentStream, Discard, Stream
 
 from ..core.errors import MediaError, OutputError
+from ..core.excerpt import Cut
 from ..core.media import ClipInfo, StreamInfo, open_clip
+from .cut import cut_chapters, cut_packets, cut_timecode, seek_before
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # A post house can do without a data track, not without what is heard or read.
 _REFUSED_TYPES = ("audio", "subtitle")
 # Written by the muxer itself, or true only of the file they came from.
 _OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+_OF_TIMECODE_TRACKS = frozenset({"timecode", "reel_name"})
 _ADTS_SYNC = 0xFFF
 # Length of a text of no characters (3GPP TS 26.245).
 _NO_TEXT = b"\0\0"
@@ -191,12 +194,13 @@ def _refusal(template: Stream, about: StreamInfo, muxer: str) -> OutputError:
     )
 
 
-def copied_packets(path: Path, info: ClipInfo) -> Iterator[av.Packet]:
+def copied_packets(path: Path, info: ClipInfo, cut: Cut | None = None) -> Iterator[av.Packet]:
     """The packets of every track but the picture, read from the source once more.
 
     Args:
         path: The source.
         info: What its first reading has found.
+        cut: The part of the source that is wanted; None is all of it.
 
     Raises:
         MediaError: It can't be read.
@@ -205,12 +209,20 @@ def copied_packets(path: Path, info: ClipInfo) -> Iterator[av.Packet]:
         return
     with open_clip(path) as container:
         try:
-            for packet in container.demux():
-                # The last packet of each track is empty: it flushes decoders.
-                if packet.stream.index != info.video.index and packet.size:
-                    yield _from_origin(packet, info.origin)
+            if cut is None:
+                yield from _other_packets(container, info)
+            else:
+                seek_before(container, cut, info.origin)
+                yield from cut_packets(_other_packets(container, info), cut)
         except (av.error.FFmpegError, OSError) as error:
             raise MediaError(f"can't be read on: {error}", path=path) from error
+
+
+def _other_packets(container: InputContainer, info: ClipInfo) -> Iterator[av.Packet]:
+    for packet in container.demux():
+        # The last packet of each track is empty: it flushes decoders.
+        if packet.stream.index != info.video.index and packet.size:
+            yield _from_origin(packet, info.origin)
 
 
 def _from_origin(packet: av.Packet, origin: Fraction) -> av.Packet:
@@ -222,17 +234,22 @@ def _from_origin(packet: av.Packet, origin: Fraction) -> av.Packet:
     return packet
 
 
-def copy_metadata(source: InputContainer, info: ClipInfo, target: OutputContainer) -> None:
-    """Title, dates, chapters and the start timecode."""
+def copy_metadata(
+    source: InputContainer, info: ClipInfo, target: OutputContainer, cut: Cut | None = None
+) -> None:
+    """Title, dates, chapters, the start timecode and the reel's name; those of a part of it."""
     kept = {key: value for key, value in source.metadata.items() if key not in _OWN_TAGS}
     target.metadata.update(kept)
     if not info.origin:
-        target.set_chapters(source.chapters())
+        chapters = source.chapters()
+        target.set_chapters(chapters if cut is None else cut_chapters(chapters, cut))
     picture = target.streams.video[0]
     picture.metadata.update(source.streams[info.video.index].metadata)
     for stream in source.streams:
-        if "timecode" in stream.metadata:
-            picture.metadata.setdefault("timecode", stream.metadata["timecode"])
+        for key in _OF_TIMECODE_TRACKS & set(stream.metadata):
+            picture.metadata.setdefault(key, stream.metadata[key])
+    if cut is not None:
+        cut_timecode(picture.metadata, info.video, cut)
 
 
 def movie_timescale(source: InputContainer) -> int:
@@ -247,8 +264,10 @@ def movie_timescale(source: InputContainer) -> int:
 
 
 def _track_scale(stream: Stream) -> Fraction:
-    if isinstance(stream, av.AudioStream) and stream.codec_context.sample_rate:
-        return Fraction(1, stream.codec_context.sample_rate)
+    context = stream.codec_context
+    # A codec that FFmpeg does not know has none.
+    if isinstance(stream, av.AudioStream) and context is not None and context.sample_rate:
+        return Fraction(1, context.sample_rate)
     return Fraction(stream.time_base or 1)
 
 

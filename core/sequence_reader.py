@@ -17,11 +17,11 @@ from av.container import InputContainer
 
 from .clip_info import ClipInfo, VideoInfo
 from .errors import MediaError
-from .excerpt import Excerpt, Span
-from .excerpt import _frames_of as frames_of
+from .excerpt import Excerpt, Span, frames_of
 from .frame import Frame
 from .media import ClipReader
-from .picture import Picture, as_display, read_picture
+from .picture import Picture, as_display, kind_of, read_picture
+from .picture_header import stated
 from .sequence import Pattern, PictureSequence
 
 USUAL_RATE = Fraction(24)
@@ -59,6 +59,7 @@ class SequenceReader(ClipReader):
         self.damaged_frames = self.interlaced_frames = 0
         self.sequence = PictureSequence.find(pattern)
         self._linear = linear
+        _check_headers(self.sequence)
         self.first = read_picture(self.sequence.files()[0])
         self.rate = rate or self.first.frame_rate or USUAL_RATE
         self.warnings = tuple(self._said(stated=rate is not None))
@@ -143,6 +144,24 @@ class SequenceReader(ClipReader):
             first = self.sequence.files()[0].name
             raise MediaError(
                 f"is {found}, and {first} is {wanted}",
+                path=path,
+                hint="pictures of one size and kind make a sequence",
+            )
+
+
+def _check_headers(sequence: PictureSequence) -> None:
+    """Find out before the first frame that pictures don't go together.
+
+    Raises:
+        MediaError: One is of another size or kind than the first, or can't be read.
+    """
+    first, *others = sequence.files()
+    kind = kind_of(first)
+    wanted = stated(first, kind)
+    for path in others:
+        if (found := stated(path, kind)) != wanted:
+            raise MediaError(
+                f"is {found}, and {first.name} is {wanted}",
                 path=path,
                 hint="pictures of one size and kind make a sequence",
             )
