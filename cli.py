@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     add("demo", clips.demo, clips.add_demo, "stylize a generated clip with sound")
     add("train", _train, _add_train, "train a style from a painting and footage")
     add("evaluate", _evaluate, _add_evaluate, "measure how styles paint and flicker")
+    add("serve", _serve, _add_serve, "paint frames for the OpenFX effect, until idle")
     add("doctor", _doctor, _add_doctor, "show what this machine has, and what is wrong")
     return parser
 
@@ -304,6 +305,24 @@ def _evaluate(options: argparse.Namespace) -> int:
         for path in write_report(options.output, evaluation, report):
             print(path, file=sys.stderr)
     print(json.dumps(report) if options.json else table(evaluation, twin=twin))
+    return 0
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--idle", type=float, default=600.0, metavar="SECONDS", help="ends after (default: 600)"
+    )
+    parser.add_argument("--detach", action="store_true", help="leave it behind, as the effect does")
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from .plugin_resolve.ofx.serve import serve, serve_detached
+
+    if not options.idle > 0:
+        raise UsageError("--idle takes more than 0 seconds")
+    if options.detach:
+        return serve_detached(idle=options.idle)
+    serve(idle=options.idle, on_ready=lambda folder: print(f"serving at {folder}", file=sys.stderr))
     return 0
 
 

@@ -1,0 +1,199 @@
+"""Puts the effect where OpenFX hosts look, takes it away again, and tries it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from ...core.errors import OutputError
+from ...core.style import SHIPPED
+
+BUNDLE = "Housestyle.ofx.bundle"
+_OURS = Path(__file__).parent / BUNDLE
+_LIBRARIES = {"linux": "Linux-x86-64", "darwin": "MacOS", "win32": "Win64"}
+_SYSTEM_FOLDERS = {
+    "linux": Path("/usr/OFX/Plugins"),
+    "darwin": Path("/Library/OFX/Plugins"),
+    "win32": Path(os.environ.get("COMMONPROGRAMFILES", "C:/Program Files/Common Files"))
+    / "OFX/Plugins",
+}
+
+
+def plugin_folders() -> list[Path]:
+    """Where hosts look: what OFX_PLUGIN_PATH says, then the system's folder."""
+    paths = os.environ.get("OFX_PLUGIN_PATH", "").split(os.pathsep)
+    return [*(Path(path) for path in paths if path), _SYSTEM_FOLDERS[sys.platform]]
+
+
+def own_folder() -> Path:
+    """The user's own folder for effects, which hosts have to be told of by OFX_PLUGIN_PATH."""
+    return user_data_path("housestyle", appauthor=False) / "ofx"
+
+
+def _folder(root: Path | None, *, system: bool) -> Path:
+    if root:
+        return root
+    if system:
+        return _SYSTEM_FOLDERS[sys.platform]
+    first = plugin_folders()[0]
+    return first if os.access(_first_that_is_there(first), os.W_OK) else own_folder()
+
+
+def _first_that_is_there(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _library(bundle: Path) -> Path:
+    return bundle / "Contents" / _LIBRARIES[sys.platform] / "Housestyle.ofx"
+
+
+def install(root: Path | None = None, *, system: bool = False, dry_run: bool = False) -> list[str]:
+    """Install the effect, over an older one.
+
+    Args:
+        root: The plug-in folder. By default the first of OFX_PLUGIN_PATH, else the system's if it
+            can be written to, else `own_folder`.
+        system: The system's folder; may take an administrator.
+        dry_run: Change nothing.
+
+    Returns:
+        What was done (or would be), and what is left to do; a line each.
+
+    Raises:
+        OutputError: There is no effect for this machine, or the folder can't be written to.
+    """
+    if not _library(_OURS).exists():
+        raise OutputError(
+            "this installation of Housestyle holds no OpenFX effect for this machine",
+            hint="install a C compiler, then Housestyle again",
+        )
+    folder = _folder(root, system=system)
+    bundle = folder / BUNDLE
+    if dry_run:
+        return [f"would install {bundle}", *_what_is_left(folder)]
+    try:
+        _put(bundle)
+    except OSError as error:
+        raise OutputError(
+            f"can't be written: {error.strerror}", path=bundle, hint=_way_in(folder)
+        ) from error
+    return [f"installed {bundle}", *_what_is_left(folder)]
+
+
+def _put(bundle: Path) -> None:
+    partial = bundle.with_name(f".{BUNDLE}.partial")
+    old = bundle.with_name(f".{BUNDLE}.old")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        shutil.copytree(_OURS, partial)
+        _write_command(partial)
+        if bundle.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            bundle.rename(old)
+        partial.rename(bundle)
+    finally:
+        # A host that has the old one open may keep Windows from removing it.
+        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_command(bundle: Path) -> None:
+    """Tell the effect where the styles are and how the server is started; see native/link.h.
+
+    -P: the folder that a host happens to run in must not be imported from.
+    """
+    lines = [str(SHIPPED), sys.executable, "-P", "-m", "housestyle", "serve", "--detach"]
+    resources = bundle / "Contents" / "Resources"
+    resources.mkdir(parents=True, exist_ok=True)
+    with (resources / "server").open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+def _what_is_left(folder: Path) -> list[str]:
+    lines = []
+    if folder not in plugin_folders():
+        lines.append(f"hosts find it with OFX_PLUGIN_PATH={folder} in their environment")
+    return [*lines, "start the host again to see it"]
+
+
+def _way_in(folder: Path) -> str:
+    if folder != _SYSTEM_FOLDERS[sys.platform]:
+        return "choose a folder of your own"
+    return "as an administrator" if sys.platform == "win32" else "with sudo"
+
+
+def uninstall(
+    root: Path | None = None, *, system: bool = False, dry_run: bool = False
+) -> list[str]:
+    """Remove the effect from where `install` puts it.
+
+    Args:
+        root: As for `install`; by default every folder where hosts look, and `own_folder`.
+        system: The system's folder alone.
+        dry_run: Change nothing.
+
+    Returns:
+        What was done (or would be); a line each.
+
+    Raises:
+        OutputError: It can't be removed.
+    """
+    everywhere = [*plugin_folders(), own_folder()]
+    folders = [_folder(root, system=system)] if root or system else everywhere
+    found = [folder / BUNDLE for folder in folders if (folder / BUNDLE).is_dir()]
+    if dry_run:
+        return [f"would remove {bundle}" for bundle in found]
+    for bundle in found:
+        try:
+            shutil.rmtree(bundle)
+        except OSError as error:
+            raise OutputError(
+                f"can't be removed: {error.strerror}", path=bundle, hint=_way_in(bundle.parent)
+            ) from error
+    return [f"removed {bundle}" for bundle in found] or ["the effect was not installed"]
+
+
+def installed() -> list[Path]:
+    """The bundles that hosts find, and that of `own_folder`."""
+    folders = dict.fromkeys([*plugin_folders(), own_folder()])
+    return [folder / BUNDLE for folder in folders if (folder / BUNDLE).is_dir()]
+
+
+def check() -> list[str]:
+    """Load the effect as a host does.
+
+    Returns:
+        What is wrong with it, a line each; nothing when hosts find it and can load it.
+    """
+    if not _library(_OURS).exists():
+        return ["no OpenFX effect for this machine: it is compiled when a C compiler is there"]
+    bundles = installed()
+    if not bundles:
+        return ["the effect is not installed: housestyle resolve install --ofx"]
+    wrong = [line for bundle in bundles for line in _what_is_wrong(bundle)]
+    if not any(bundle.parent in plugin_folders() for bundle in bundles):
+        wrong.append(f"hosts don't look in {own_folder()}: put it into OFX_PLUGIN_PATH")
+    return wrong
+
+
+def _what_is_wrong(bundle: Path) -> list[str]:
+    try:
+        library = ctypes.CDLL(str(_library(bundle)))
+        count = library.OfxGetNumberOfPlugins()
+    except (OSError, AttributeError) as error:
+        return [f"{bundle} can't be loaded: {error}"]
+    if count < 1:
+        return [f"{bundle} holds no effect"]
+    if _library(bundle).read_bytes() != _library(_OURS).read_bytes():
+        return [f"{bundle} is of another version: install it again"]
+    with suppress(OSError, IndexError):
+        text = (bundle / "Contents" / "Resources" / "server").read_text(encoding="utf-8")
+        if Path(text.splitlines()[1]).exists():
+            return []
+    return [f"{bundle} does not know how to start Housestyle: install it again"]
