@@ -22,6 +22,7 @@ from . import __version__
 from .batch import command as clips
 from .core.allocator import keep_freed_memory
 from .core.errors import HousestyleError, OutputError, UsageError
+from .plugin_resolve import command as editors
 
 if TYPE_CHECKING:
     import torch
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     add("train", _train, _add_train, "train a style from a painting and footage")
     add("evaluate", _evaluate, _add_evaluate, "measure how styles paint and flicker")
     add("serve", _serve, _add_serve, "paint frames for the OpenFX effect, until idle")
+    add("resolve", editors.resolve, editors.add_resolve, "put Housestyle into DaVinci Resolve")
     add("doctor", _doctor, _add_doctor, "show what this machine has, and what is wrong")
     return parser
 

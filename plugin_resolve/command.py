@@ -1,0 +1,87 @@
+"""``housestyle resolve``: into Resolve's menus, out of them, and what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import asdict
+
+
+def add_resolve(parser: argparse.ArgumentParser) -> None:
+    """The commands of ``housestyle resolve``."""
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="resolve_command")
+    for name, summary in {
+        "install": "put Housestyle into Resolve's menu",
+        "uninstall": "take it out again",
+        "doctor": "show what of Resolve is here, and what is wrong",
+    }.items():
+        command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+        command.add_argument("--ofx", action="store_true", help="the OpenFX effect too")
+        if name == "doctor":
+            command.add_argument("--json", action="store_true", help="one JSON object a line")
+        else:
+            command.add_argument("--system", action="store_true", help="for all users")
+            command.add_argument("--dry-run", action="store_true", help="say what would be done")
+    # What the script in Resolve starts; it speaks JSON on standard input and output.
+    commands.add_parser("run")
+
+
+def resolve(options: argparse.Namespace) -> int:
+    """``housestyle resolve``."""
+    return {"install": _install, "uninstall": _install, "doctor": _doctor, "run": _run}[
+        options.resolve_command
+    ](options)
+
+
+def _install(options: argparse.Namespace) -> int:
+    from . import install as scripts
+    from .folders import Folders
+
+    act = scripts.install if options.resolve_command == "install" else scripts.uninstall
+    lines = act(Folders.here(), system=options.system, dry_run=options.dry_run)
+    if options.ofx:
+        lines += _ofx(options)
+    print("\n".join(lines))
+    if options.resolve_command == "install" and not options.dry_run:
+        print("In Resolve: Workspace > Scripts > Housestyle", file=sys.stderr)
+    return 0
+
+
+def _ofx(options: argparse.Namespace) -> list[str]:
+    from .ofx import bundle
+
+    act = bundle.install if options.resolve_command == "install" else bundle.uninstall
+    return act(None, system=options.system, dry_run=options.dry_run)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from ..core.machine import Finding
+    from .doctor import examine
+    from .folders import Folders
+
+    findings = examine(Folders.here())
+    if options.ofx:
+        from .ofx import bundle
+
+        wrong = bundle.check()
+        findings += [Finding("openfx", "broken", line) for line in wrong]
+        findings += [] if wrong else [Finding("openfx", "ok", "the effect loads")]
+    for finding in findings:
+        if options.json:
+            print(json.dumps(asdict(finding)))
+            continue
+        fix = f"  -> {finding.fix}" if finding.fix else ""
+        print(f"{finding.status:<8} {finding.subject:<12} {finding.detail}{fix}")
+    return int(any(finding.status == "broken" for finding in findings))
+
+
+def _run(_options: argparse.Namespace) -> int:
+    # Whatever prints must not get between the messages: it goes where errors go.
+    outgoing = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    from .bridge import Bridge
+    from .session import serve
+
+    return serve(Bridge(sys.stdin.buffer, outgoing))

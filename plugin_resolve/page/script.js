@@ -1,0 +1,139 @@
+"use strict";
+const $ = (id) => document.getElementById(id);
+const chosen = (name) => document.querySelector(`input[name=${name}]:checked`)?.value;
+let offer = null;
+let over = false;
+
+function element(kind, className, ...children) {
+  const made = document.createElement(kind);
+  if (className) made.className = className;
+  made.append(...children);
+  return made;
+}
+
+function radio(name, value, checked) {
+  const made = element("input");
+  Object.assign(made, { type: "radio", name, value, checked });
+  return made;
+}
+
+function fill() {
+  const last = offer.last;
+  const names = offer.styles.map((style) => style.name);
+  const style = names.includes(last.style) ? last.style : names[0];
+  for (const one of offer.styles) {
+    const card = element("label", "style", radio("style", one.name, one.name === style),
+      element("div", "blank"), element("b", "", one.name), element("small", "", one.title));
+    card.title = one.title;
+    $("styles").append(card);
+  }
+  for (const id of ["extent", "codec"]) {
+    for (const one of offer[id]) $(id).append(new Option(one.label, one.value));
+    if (offer[id].some((one) => one.value === last[id])) $(id).value = last[id];
+  }
+  for (const one of offer.mode) {
+    $("modes").append(element("label", "mode", radio("mode", one.value, one.value === last.mode), one.label));
+  }
+  $("strength").value = Math.round(100 * last.strength);
+  $("handles").value = last.handles;
+  $("keep_colors").checked = last.keep_colors;
+  $("form").addEventListener("input", show);
+  show();
+}
+
+function draw() {
+  for (const one of offer.styles) {
+    const card = document.querySelector(`.style input[value="${one.name}"]`).parentElement;
+    const blank = card.querySelector(".blank");
+    if (!one.picture || !blank) continue;
+    const picture = element("img");
+    picture.src = one.picture;
+    picture.alt = "";
+    blank.replaceWith(picture);
+  }
+  preview();
+}
+
+function preview() {
+  const one = offer.styles.find((style) => style.name === chosen("style"));
+  const strength = $("strength").value / 100;
+  if (offer.source && !$("before").getAttribute("src")) $("before").src = offer.source;
+  $("before").hidden = !offer.source;
+  $("after").hidden = !one?.picture;
+  if (one?.picture && $("after").getAttribute("src") !== one.picture) $("after").src = one.picture;
+  $("after").style.opacity = strength;
+  $("after").classList.toggle("luma", $("keep_colors").checked);
+  if (one?.picture) $("caption").textContent = one.title;
+  else if (offer.source) $("caption").textContent = `Painting a frame in ${one?.name} …`;
+}
+
+function show() {
+  const part = offer.extent.find((one) => one.value === $("extent").value);
+  $("percent").textContent = `${$("strength").value} %`;
+  const shots = part.shots === 1 ? "1 shot" : `${part.shots} shots`;
+  $("amount").textContent = part.shots ? `${shots}, ${part.frames} frames` : "Nothing here can be painted";
+  $("start").disabled = !part.shots;
+  const details = $("left-out");
+  details.hidden = !part.left_out.length;
+  details.querySelector("summary").textContent = `${part.left_out.length} left out: why`;
+  details.querySelector("ul").replaceChildren(...part.left_out.map((line) => element("li", "", line)));
+  preview();
+}
+
+async function send(name, body) {
+  return fetch(name, { method: "POST", body: body && JSON.stringify(body) });
+}
+
+async function start(event) {
+  event.preventDefault();
+  $("error").textContent = "";
+  const answer = await send("start", {
+    style: chosen("style"), strength: $("strength").value / 100, keep_colors: $("keep_colors").checked,
+    extent: $("extent").value, mode: chosen("mode"), codec: $("codec").value, handles: Number($("handles").value),
+  });
+  if (!answer.ok) $("error").textContent = (await answer.json()).error;
+  else ask();
+}
+
+function follow(state) {
+  $("form").hidden = true;
+  $("work").hidden = false;
+  $("text").textContent = state.text;
+  $("bar").value = state.share;
+  $("lines").replaceChildren(...state.lines.map((line) => element("li", "", line)));
+  $("stop").hidden = state.phase === "done";
+  document.title = state.phase === "done" ? "Housestyle: done" : `${Math.round(100 * state.share)} % Housestyle`;
+}
+
+async function ask() {
+  if (over) return;
+  let state;
+  try {
+    state = await (await fetch("state")).json();
+  } catch {
+    over = true;
+    follow({ phase: "done", text: "Housestyle has ended", share: 1, lines: [] });
+    return;
+  }
+  $("title").textContent = state.title;
+  if (state.phase === "choose") {
+    const fresh = offer === null;
+    offer = state.offer;
+    if (fresh) fill();
+    draw();
+  } else {
+    follow(state);
+  }
+  over = state.phase === "done";
+}
+
+$("form").addEventListener("submit", start);
+$("cancel").addEventListener("click", async () => {
+  over = true;
+  await send("cancel");
+  follow({ phase: "done", text: "Cancelled; you can close this page", share: 0, lines: [] });
+});
+$("stop").addEventListener("click", () => { $("stop").disabled = true; send("cancel"); });
+window.addEventListener("pagehide", () => navigator.sendBeacon("leave"));
+ask();
+setInterval(ask, 700);

@@ -1,0 +1,237 @@
+"""Styled shots onto a track of their own, above what they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..core.errors import EditorError
+from ..core.timecode import Timecode
+from .note import Note
+from .recipe import Recipe
+from .resolve.append import Appending, Spot
+from .resolve.application import Project, Resolve
+from .resolve.media_pool import PoolClip
+from .resolve.rate import same_rate
+from .resolve.timeline import Item, Timeline
+from .survey import TRACK_PREFIX, Cut, own_tracks
+
+BIN = "Housestyle"
+
+
+@dataclass(frozen=True)
+class Styled:
+    """A cut and the file of its painted frames.
+
+    Attributes:
+        cut: What it was made from.
+        path: The file.
+        head: Frames of the file before the cut's first one: the handle.
+        frames: Frames of the file.
+    """
+
+    cut: Cut
+    path: Path
+    head: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A styled shot that lies where it should; Resolve was asked again.
+
+    Attributes:
+        styled: What it is.
+        how: "kept" was there from an earlier run, "replaced" took the place of another recipe's.
+        warnings: What is not as it should be, a line each.
+    """
+
+    styled: Styled
+    how: Literal["placed", "replaced", "kept"]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NotPlaced:
+    """A styled shot that does not lie on the timeline, and why."""
+
+    styled: Styled
+    error: EditorError
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """A styled shot of an earlier run."""
+
+    item: Item
+    spot: Spot
+    clip: PoolClip
+    note: Note
+
+
+class Placing:
+    """Puts styled shots onto tracks named "Housestyle: <style>".
+
+    The clips below are never touched. A shot with the same recipe at its place is left there; one
+    with another recipe, as long as it does not reach beyond the cut, is taken off first.
+
+    Args:
+        resolve: The running program.
+        project: The open project.
+        timeline: Where the cuts lie; the current one.
+        recipe: What the shots were painted with.
+    """
+
+    def __init__(self, resolve: Resolve, project: Project, timeline: Timeline, recipe: Recipe):
+        self._resolve, self._timeline, self._recipe = resolve, timeline, recipe
+        self._pool = project.media_pool()
+        self._append = Appending(resolve, project)
+        self._name = f"{TRACK_PREFIX}{recipe.style}"
+
+    def __call__(self, shots: Sequence[Styled]) -> Iterator[Placed | NotPlaced]:
+        """Place them all; what goes wrong with one does not stop the others."""
+        earlier = self._earlier()
+        kept = [shot for shot in shots if any(self._is(shot, one) for one in earlier)]
+        new = [shot for shot in shots if shot not in kept]
+        gone = [one for one in earlier if any(_replaces(shot, one) for shot in new)]
+        yield from (Placed(shot, "kept") for shot in kept)
+        with self._resolve.edit_page():
+            self._timeline.delete([one.item for one in gone])
+        placed: dict[str, Spot] = {}
+        for shot in new:
+            replaced = [one for one in gone if _replaces(shot, one)]
+            yield self._placed_or_not(shot, replaced, placed)
+        self._check_all(placed)
+
+    def _placed_or_not(
+        self, shot: Styled, replaced: list[_Earlier], placed: dict[str, Spot]
+    ) -> Placed | NotPlaced:
+        try:
+            item, spot, warnings = self._place(shot)
+        except EditorError as error:
+            for one in replaced:
+                self._put_back(one)
+            return NotPlaced(shot, error)
+        placed[item.id] = spot
+        return Placed(shot, "replaced" if replaced else "placed", warnings)
+
+    def _place(self, shot: Styled) -> tuple[Item, Spot, tuple[str, ...]]:
+        cut = shot.cut
+        _check_unmoved(cut)
+        clip = self._pool.bring_in(shot.path, self._pool.bin(BIN))
+        _check_clip(clip, shot, self._timeline)
+        spot = Spot(self._track(cut), cut.record, shot.head, cut.frames)
+        item = self._append(clip, spot, self._timeline)
+        self._mark(item, shot)
+        return item, spot, self._warnings(item, clip, shot)
+
+    def _mark(self, item: Item, shot: Styled) -> None:
+        # Whether a marker's frame counts from the clip's or the item's start, it is seen.
+        frame = shot.head if shot.head < shot.cut.frames else 0
+        item.mark(frame, self._name, self.note(shot).spoken(), self.note(shot).to_json())
+
+    def note(self, shot: Styled) -> Note:
+        """What the marker of a shot says."""
+        recipe, cut = self._recipe, shot.cut
+        return Note(recipe.to_json(), recipe.digest, str(cut.media), cut.first, cut.frames)
+
+    def _warnings(self, item: Item, clip: PoolClip, shot: Styled) -> tuple[str, ...]:
+        warnings = []
+        if not item.frame_as(shot.cut.item.framing()):
+            warnings.append("Resolve did not take over all of the clip's position, size and crop")
+        wanted = _timecode(shot, self._timeline)
+        if wanted is not None and Timecode.parse(clip.start_timecode) != wanted:
+            warnings.append(f"its timecode starts at {clip.start_timecode} instead of {wanted}")
+        return tuple(warnings)
+
+    def _earlier(self) -> list[_Earlier]:
+        """The styled shots on the tracks that are ours."""
+        found = []
+        for track in own_tracks(self._timeline):
+            for item in self._timeline.items(track):
+                note, clip = Note.on(item), item.clip
+                if note is not None and clip is not None:
+                    spot = Spot(track, item.start, item.left_offset, item.duration)
+                    found.append(_Earlier(item, spot, clip, note))
+        return found
+
+    def _is(self, shot: Styled, one: _Earlier) -> bool:
+        """Whether a shot of an earlier run is this very one."""
+        same_place = (one.spot.record, one.spot.first) == (shot.cut.record, shot.head)
+        return one.note == self.note(shot) and same_place and one.clip.path == shot.path
+
+    def _put_back(self, one: _Earlier) -> None:
+        """A shot that was taken off for one that could not be placed; as well as it goes."""
+        try:
+            item = self._append(one.clip, one.spot, self._timeline)
+            item.mark(0, self._timeline.track_name(one.spot.track), "", one.note.to_json())
+        except EditorError:
+            return
+
+    def _track(self, cut: Cut) -> int:
+        """The track of this style, free where the cut lies and above it; else another one."""
+        timeline = self._timeline
+        above = [track for track in own_tracks(timeline) if track > cut.track]
+        usable = [track for track in above if not timeline.track_is_locked(track)]
+        for track in usable:
+            if timeline.track_name(track) == self._name and _free(timeline, track, cut):
+                return track
+        for track in usable:
+            if not timeline.items(track):
+                timeline.name_track(track, self._name)
+                return track
+        return timeline.add_track(self._name)
+
+    def _check_all(self, placed: dict[str, Spot]) -> None:
+        """Look at everything once more: what came later must not have pushed anything away."""
+        there = self._timeline.all_items()
+        for key, spot in placed.items():
+            if key not in there or not spot.holds(there[key]):
+                raise EditorError(
+                    f"what was put on track {spot.track} at frame {spot.record} is not there any "
+                    "more",
+                    hint="undo, and run it again",
+                )
+
+
+def _replaces(shot: Styled, one: _Earlier) -> bool:
+    cut, spot = shot.cut, one.spot
+    inside = cut.record <= spot.record and spot.record + spot.frames <= cut.record + cut.frames
+    return inside and one.note.source == str(cut.media)
+
+
+def _free(timeline: Timeline, track: int, cut: Cut) -> bool:
+    end = cut.record + cut.frames
+    return all(item.end <= cut.record or item.start >= end for item in timeline.items(track))
+
+
+def _check_unmoved(cut: Cut) -> None:
+    """The editor may have gone on cutting while the shot was painted."""
+    item = cut.item
+    try:
+        here = item.start <= cut.record and cut.record + cut.frames <= item.end
+        unmoved = here and item.left_offset + cut.record - item.start == cut.first
+    except (EditorError, TypeError):  # An item that was deleted answers nothing.
+        unmoved = False
+    if not unmoved:
+        raise EditorError(
+            f"{cut.name!r} was moved or trimmed meanwhile",
+            hint="run it again: what is painted is kept",
+        )
+
+
+def _check_clip(clip: PoolClip, shot: Styled, timeline: Timeline) -> None:
+    """Whether Resolve has understood the file as it is meant."""
+    if clip.frames not in (None, shot.frames):
+        raise EditorError(
+            f"Resolve counts {clip.frames} frames instead of {shot.frames}", path=shot.path
+        )
+    if not same_rate(clip.rate, timeline.rate):
+        raise EditorError("Resolve reads another frame rate than the timeline's", path=shot.path)
+
+
+def _timecode(shot: Styled, timeline: Timeline) -> Timecode | None:
+    start = Timecode.parse(shot.cut.start_timecode)
+    return None if start is None else start.later(shot.cut.first - shot.head, timeline.rate)

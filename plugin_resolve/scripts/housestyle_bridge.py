@@ -1,0 +1,217 @@
+"""The side of the pipe that lies in Resolve: answers what Housestyle's own process asks.
+
+Runs in Resolve's Python: 3.6 or newer, standard library only. Housestyle is a child process
+whose standard input and output are the pipe, so that nobody else can speak on it. A message is
+one line of JSON; objects of Resolve go over as numbers.
+"""
+
+import json
+import os
+import platform
+import queue
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import Any, Callable, Dict, List, Optional
+
+Message = Dict[str, Any]
+Tell = Callable[[Message], None]
+
+# Resolve sets these for itself; another Python would break on them.
+FOREIGN = ("LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONPATH", "DYLD_LIBRARY_PATH")
+PLAIN = (type(None), bool, int, float, str)
+WINDOWS_NO_CONSOLE = 0x08000000
+
+
+def run(settings: Dict[str, Any], given: Dict[str, Any]) -> None:
+    """Start Housestyle and serve it until it is done.
+
+    Args:
+        settings: "python" and "arguments" start it; "log", in the home
+            folder, is the file for what it says.
+        given: The names that Resolve gives to its scripts.
+    """
+    resolve = find_resolve(given)
+    if resolve is None:
+        print("Housestyle: Resolve does not answer scripts")
+        return
+    child = Child(settings)
+    try:
+        Server(child, resolve, window_maker(resolve, given)).serve()
+    finally:
+        child.close()
+
+
+def find_resolve(given: Dict[str, Any]) -> Any:
+    """The API's first object, by whichever name this version gives it."""
+    if given.get("resolve") is not None:
+        return given["resolve"]
+    if given.get("bmd") is not None:
+        return given["bmd"].scriptapp("Resolve")
+    if given.get("app") is not None:
+        return given["app"].GetResolve()
+    return None
+
+
+def window_maker(resolve: Any, given: Dict[str, Any]) -> Optional[Callable[[Message, Tell], Any]]:
+    """Makes Resolve's own kind of window; None where there is none.
+
+    In the free edition asking for it opens a dialogue, after which calls fail.
+    """
+    if "Studio" not in str(resolve.GetProductName()):
+        return None
+    fusion, bmd = given.get("fusion"), given.get("bmd")
+    manager = getattr(fusion, "UIManager", None) if fusion is not None else None
+    if manager is None or bmd is None or "UIDispatcher" not in dir(bmd):
+        return None
+    import housestyle_window
+
+    return lambda offer, tell: housestyle_window.Window(manager, bmd, offer, tell)
+
+
+def clean_environment(environment: Dict[str, str]) -> Dict[str, str]:
+    """Without what is meant for Resolve alone."""
+    return {name: value for name, value in environment.items() if name not in FOREIGN}
+
+
+class Child:
+    """Housestyle's process. What it says arrives in `inbox`; None is the end."""
+
+    def __init__(self, settings: Dict[str, Any]):
+        self.log = os.path.join(os.path.expanduser("~"), settings["log"])
+        os.makedirs(os.path.dirname(self.log), exist_ok=True)
+        with open(self.log, "wb") as log:
+            self._process = subprocess.Popen(
+                [settings["python"], *settings["arguments"]],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=clean_environment(dict(os.environ)),
+                creationflags=WINDOWS_NO_CONSOLE if sys.platform == "win32" else 0,
+            )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._to, self._from = self._process.stdin, self._process.stdout
+        self.inbox: "queue.Queue[Optional[Message]]" = queue.Queue()
+        thread = threading.Thread(target=self._listen)
+        thread.daemon = True
+        thread.start()
+
+    def _listen(self) -> None:
+        for line in self._from:
+            self.inbox.put(json.loads(line.decode("utf-8")))
+        self.inbox.put(None)
+
+    def tell(self, message: Message) -> None:
+        """Send a message; if nobody listens any more, its end says so soon enough."""
+        with suppress(OSError, ValueError):
+            self._to.write(json.dumps(message).encode("utf-8") + b"\n")
+            self._to.flush()
+
+    def close(self) -> None:
+        """The closed pipe tells it to stop; who does not listen is ended."""
+        with suppress(OSError):
+            self._to.close()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._from.close()
+
+
+class Server:
+    """Answers a child's messages, all in one thread: Resolve's calls stay in the script's own."""
+
+    def __init__(
+        self,
+        child: Child,
+        resolve: Any,
+        make_window: Optional[Callable[[Message, Tell], Any]] = None,
+    ):
+        self._child, self._make_window = child, make_window
+        self._objects: List[Any] = [resolve]
+        self._window: Any = None
+        self._ended = False
+
+    def serve(self) -> None:
+        """Until the child is done; a window of Resolve's keeps its own loop meanwhile."""
+        self._child.tell(
+            {
+                "do": "hello",
+                "python": platform.python_version(),
+                "window": self._make_window is not None,
+            }
+        )
+        while not self._ended:
+            self.answer(self._child.inbox.get())
+            if self._window is not None:
+                self._window.run(self._drain)
+                self._window = None
+
+    def _drain(self) -> bool:
+        """What has arrived; called by the window's clock. Whether the child is done."""
+        while not self._ended and not self._child.inbox.empty():
+            self.answer(self._child.inbox.get())
+        return self._ended
+
+    def answer(self, message: Optional[Message]) -> None:
+        """Do what one message asks."""
+        if message is None:
+            if not self._ended:
+                self._say("Housestyle ended before its time; see " + self._child.log)
+            self._ended = True
+        elif "id" in message:
+            self._child.tell(dict(self._result(message), id=message["id"]))
+        elif message["do"] == "say":
+            self._say(message["text"])
+        elif message["do"] == "offer":
+            self._open(message["offer"])
+        elif message["do"] == "progress" and self._window is not None:
+            self._window.progress(message["progress"])
+        elif message["do"] == "end":
+            self._ended = True
+
+    def _say(self, text: str) -> None:
+        print("Housestyle: " + text)
+        if self._window is not None:
+            self._window.say(text)
+
+    def _open(self, offer: Message) -> None:
+        try:
+            assert self._make_window is not None
+            self._window = self._make_window(offer, self._child.tell)
+        except Exception as error:  # whatever a version lacks, the page is there
+            print("Housestyle: no window in Resolve ({}), using the browser".format(error))
+            self._child.tell({"do": "no window"})
+
+    def _result(self, message: Message) -> Message:
+        try:
+            thing = self._objects[message["object"]]
+            if message["do"] == "names":
+                return {"value": [name for name in dir(thing) if not name.startswith("_")]}
+            if message["method"].startswith("_"):
+                return {"error": "no method of Resolve's: " + message["method"]}
+            arguments = [self._decoded(value) for value in message["arguments"]]
+            return {"value": self._encoded(getattr(thing, message["method"])(*arguments))}
+        except Exception as error:  # it is told, and Resolve's script goes on
+            return {"error": "{}: {}".format(type(error).__name__, error)}
+
+    def _encoded(self, value: Any) -> Any:
+        if isinstance(value, PLAIN):
+            return value
+        if isinstance(value, (list, tuple)):
+            return [self._encoded(one) for one in value]
+        if isinstance(value, dict):
+            return {"pairs": [[key, self._encoded(one)] for key, one in value.items()]}
+        self._objects.append(value)
+        return {"object": len(self._objects) - 1}
+
+    def _decoded(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._decoded(one) for one in value]
+        if isinstance(value, dict):
+            if "object" in value:
+                return self._objects[value["object"]]
+            return {key: self._decoded(one) for key, one in value["pairs"]}
+        return value

@@ -1,0 +1,159 @@
+"""Housestyle's window made of Resolve's own parts (UIManager, Studio only).
+
+Runs in Resolve's Python: 3.6 or newer, standard library only. It shows what Housestyle's process
+offers and tells it what was chosen.
+"""
+
+from typing import Any, Callable, Dict, List
+
+PICTURE = (192, 108)
+COLUMNS = 4
+MILLISECONDS = 100
+CHOICES = ("extent", "mode", "codec")
+
+
+class Window:
+    """One window for choosing, then for watching.
+
+    Args:
+        manager: fusion.UIManager.
+        bmd: The module of that name that Resolve gives to scripts.
+        offer: What can be chosen: "styles" (name, title, picture), "extent", "mode" and "codec"
+            (value, label), and "last", what was chosen the last time.
+        tell: Sends a message to Housestyle's process.
+    """
+
+    def __init__(
+        self,
+        manager: Any,
+        bmd: Any,
+        offer: Dict[str, Any],
+        tell: Callable[[Dict[str, Any]], None],
+    ):
+        self._ui, self._offer, self._tell = manager, offer, tell
+        self._style = offer["last"]["style"]
+        self._busy = self._over = False
+        self._dispatcher = bmd.UIDispatcher(manager)
+        self._clock = manager.Timer({"ID": "Clock", "Interval": MILLISECONDS})
+        about = {"ID": "Housestyle", "WindowTitle": "Housestyle", "Geometry": [200, 120, 860, 720]}
+        self._window = self._dispatcher.AddWindow(about, self._layout())
+        self._parts = self._window.GetItems()
+        self._fill()
+        self._connect()
+
+    def run(self, drain: Callable[[], bool]) -> None:
+        """Show it until Housestyle is done and the window is closed.
+
+        Args:
+            drain: Called by the clock; answers Housestyle's questions, True when it is done.
+        """
+
+        def tick(_event: Any) -> None:
+            if not self._over and drain():
+                self._over = True
+                self._parts["Start"].Enabled = False
+                self._parts["Cancel"].Text = "Close"
+
+        self._dispatcher.On.Timeout = tick
+        self._clock.Start()
+        self._window.Show()
+        self._dispatcher.RunLoop()
+        self._clock.Stop()
+        self._window.Hide()
+
+    def progress(self, progress: Dict[str, Any]) -> None:
+        """Show how far it is."""
+        self._parts["Status"].Text = progress["text"]
+
+    def say(self, text: str) -> None:
+        """Show a line; below it, those before."""
+        self._parts["Log"].PlainText = text + "\n" + self._parts["Log"].PlainText
+
+    def _layout(self) -> List[Any]:
+        ui, styles = self._ui, self._offer["styles"]
+        rows = [styles[at : at + COLUMNS] for at in range(0, len(styles), COLUMNS)]
+        pictures = [ui.HGroup([self._picture(style) for style in row]) for row in rows]
+        combos = [
+            ui.HGroup([ui.Label({"Text": label, "Weight": 0.3}), ui.ComboBox({"ID": name})])
+            for name, label in zip(CHOICES, ("What", "Where to", "Codec"))
+        ]
+        numbers = [
+            ui.Label({"Text": "Strength, %", "Weight": 0.3}),
+            ui.SpinBox({"ID": "strength", "Minimum": 0, "Maximum": 100}),
+            ui.Label({"Text": "Handles, frames", "Weight": 0.3}),
+            ui.SpinBox({"ID": "handles", "Minimum": 0, "Maximum": 240}),
+            ui.CheckBox({"ID": "keep_colors", "Text": "Keep the clip's colours"}),
+        ]
+        buttons = [
+            ui.Label({"ID": "Status", "Text": "", "Weight": 1}),
+            ui.Button({"ID": "Cancel", "Text": "Cancel", "Weight": 0}),
+            ui.Button({"ID": "Start", "Text": "Start", "Weight": 0}),
+        ]
+        log = ui.TextEdit({"ID": "Log", "ReadOnly": True, "Weight": 0.5})
+        parts = pictures + combos + [ui.HGroup(numbers), log, ui.HGroup(buttons)]
+        return [ui.VGroup({"Spacing": 8}, parts)]
+
+    def _picture(self, style: Dict[str, str]) -> Any:
+        about = {
+            "ID": "style " + style["name"],
+            "Text": style["name"],
+            "ToolTip": style["title"],
+            "Checkable": True,
+            "Checked": style["name"] == self._style,
+            "IconSize": list(PICTURE),
+            "MinimumSize": [PICTURE[0] + 8, PICTURE[1] + 24],
+        }
+        if style.get("picture"):
+            about["Icon"] = self._ui.Icon({"File": style["picture"]})
+        return self._ui.Button(about)
+
+    def _fill(self) -> None:
+        last = self._offer["last"]
+        for name in CHOICES:
+            values = [one["value"] for one in self._offer[name]]
+            self._parts[name].AddItems([one["label"] for one in self._offer[name]])
+            wanted = last[name]
+            self._parts[name].CurrentIndex = values.index(wanted) if wanted in values else 0
+        self._parts["strength"].Value = round(100 * last["strength"])
+        self._parts["handles"].Value = last["handles"]
+        self._parts["keep_colors"].Checked = last["keep_colors"]
+
+    def _connect(self) -> None:
+        for style in self._offer["styles"]:
+            self._window.On["style " + style["name"]].Clicked = self._chosen(style["name"])
+        self._window.On.Start.Clicked = self._start
+        self._window.On.Cancel.Clicked = self._cancel
+        self._window.On.Housestyle.Close = self._close
+
+    def _chosen(self, name: str) -> Callable[[Any], None]:
+        def clicked(_event: Any) -> None:
+            self._style = name
+            for style in self._offer["styles"]:
+                self._parts["style " + style["name"]].Checked = style["name"] == name
+
+        return clicked
+
+    def _start(self, _event: Any) -> None:
+        if self._busy:
+            return
+        self._busy = True
+        self._parts["Start"].Enabled = False
+        choice = {
+            "style": self._style,
+            "strength": self._parts["strength"].Value / 100.0,
+            "handles": int(self._parts["handles"].Value),
+            "keep_colors": bool(self._parts["keep_colors"].Checked),
+        }
+        for name in CHOICES:
+            choice[name] = self._offer[name][int(self._parts[name].CurrentIndex)]["value"]
+        self._tell({"do": "choice", "choice": choice})
+
+    def _cancel(self, _event: Any) -> None:
+        if self._over:
+            self._dispatcher.ExitLoop()
+        else:
+            self._tell({"do": "cancel"})
+
+    def _close(self, _event: Any) -> None:
+        self._tell({"do": "cancel"})
+        self._dispatcher.ExitLoop()
