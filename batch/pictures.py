@@ -10,9 +10,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..core.errors import HousestyleError, OutputError, UsageError
 from ..core.frame import Colour, Frame, Matrix, PixelFormat, Range
 from ..core.media import ClipInfo, ClipReader
+from ..core.orientation import turned
 from ..core.picture import (
     Picture,
     as_linear,
@@ -204,9 +207,13 @@ class _Run:
         return item._replace(frame=painted)
 
     def _write(self, items: Iterator[_Item], work: PictureWork) -> None:
+        video = self._reader.info.video
+        aspect = video.sample_aspect_ratio
+        if aspect is not None and video.rotation % 180:
+            aspect = 1 / aspect
         for number, painted, picture in items:
-            frame = as_linear(painted) if self._kind == "exr" else painted
-            aspect = self._reader.info.video.sample_aspect_ratio
+            frame = _upright(painted, video.display_matrix)
+            frame = as_linear(frame) if self._kind == "exr" else frame
             try:
                 content = encode_picture(frame, self._kind, picture, aspect)
                 check = partial(check_written, kind=self._kind, frame=frame, like=picture)
@@ -298,6 +305,15 @@ def _target(item: _Item, kind: str) -> tuple[PixelFormat, Colour]:
     return form, Colour(matrix, Range.FULL, frame.colour.primaries, frame.colour.transfer)
 
 
+def _upright(frame: Frame, matrix: tuple[int, ...] | None) -> Frame:
+    """As it is to be shown: pictures can't say that they lie on their side."""
+    if matrix is None:
+        return frame
+    planes = tuple(np.ascontiguousarray(turned(plane, matrix)) for plane in frame.planes)
+    height, width = planes[0].shape
+    return replace(frame, planes=planes, width=width, height=height)
+
+
 def _warnings(reader: ClipReader, kind: str) -> Iterator[str]:
     """What has to be said before the first frame."""
     info, video = reader.info, reader.info.video
@@ -307,8 +323,6 @@ def _warnings(reader: ClipReader, kind: str) -> Iterator[str]:
         return
     for track in (track for track in info.others if track.type != "data"):
         yield f"track {track.index} ({track.type}, {track.codec}) is left out: pictures hold none"
-    if video.display_matrix is not None:
-        yield "is to be shown turned or mirrored, which pictures can't say"
     if video.interlaced:
         yield "is interlaced"
     if kind == "exr":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 import zlib
 from collections.abc import Iterator
@@ -94,9 +95,7 @@ class TiffTags:
         Raises:
             MediaError: It is no TIFF file, or cut short.
         """
-        order = {b"II*\0": "<", b"MM\0*": ">"}.get(content[:4])
-        if order is None:
-            raise MediaError("is no TIFF file, or one of more than 4 GB")
+        order = _tiff_order(content)
         try:
             tags = {tag[0]: tag for tag in _tiff_tags(content, order)}
         except struct.error as error:
@@ -137,7 +136,26 @@ class TiffTags:
         return number, kind, count, value
 
 
-def _tiff_tags(content: bytes, order: str) -> Iterator[tuple[int, int, int, bytes]]:
+def tiff_number(content: bytes | mmap.mmap, tag: int) -> int:
+    """The first number of a tag of a TIFF file's first picture; 1 where it is not there.
+
+    Raises:
+        MediaError: It is no TIFF file, or cut short.
+        struct.error: It is cut short.
+    """
+    order = _tiff_order(content)
+    found = next((found for found in _tiff_tags(content, order) if found[0] == tag), None)
+    return 1 if found is None else _numbers(found, order)[0]
+
+
+def _tiff_order(content: bytes | mmap.mmap) -> str:
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(content[:4])
+    if order is None:
+        raise MediaError("is no TIFF file, or one of more than 4 GB")
+    return order
+
+
+def _tiff_tags(content: bytes | mmap.mmap, order: str) -> Iterator[tuple[int, int, int, bytes]]:
     """Number, type, count and value of each tag of the first directory."""
     (directory,) = struct.unpack_from(f"{order}I", content, 4)
     (count,) = struct.unpack_from(f"{order}H", content, directory)

@@ -297,3 +297,61 @@ def test_a_clip_given_by_name_may_lie_in_the_output_folder(tree):
     root = tree("a.avi")
     jobs = plan([root / "a.avi"], root, style_name="wave")
     assert jobs == [Job(root / "a.avi", root / "a.mp4")]
+
+
+class TestSequences:
+    @pytest.mark.parametrize(
+        ("name", "output"),
+        [
+            ("shot.%06d.exr", "shot.wave.%06d.exr"),
+            ("shot_%04d.png", "shot.wave_%04d.png"),
+            ("%04d.tif", "wave.%04d.tif"),
+            ("still.png", "still.wave.png"),
+        ],
+    )
+    def test_beside(self, tree, name, output):
+        root = tree()
+        assert planned([root / name]) == {f"in/{name}": f"in/{output}"}
+
+    @pytest.mark.parametrize("output", ["o.%04d.exr", "o.mov", "o.%04d.tif"])
+    def test_named_output(self, tree, tmp_path, output):
+        name = tree() / "shot.%06d.exr"
+        assert plan([name], tmp_path / output, style_name="wave") == [Job(name, tmp_path / output)]
+
+    def test_clip_to_pictures(self, tree, tmp_path):
+        clip, output = tree("a.mp4") / "a.mp4", tmp_path / "o.%04d.png"
+        assert plan([clip], output, style_name="wave") == [Job(clip, output)]
+
+    def test_into_a_folder_under_the_same_name(self, tree, tmp_path):
+        root = tree()
+        found = planned([root / "shot.%06d.exr"], tmp_path / "out")
+        assert found == {"in/shot.%06d.exr": "out/shot.%06d.exr"}
+
+    @pytest.mark.parametrize(
+        ("options", "output"),
+        [({"container": "mov"}, "shot.mov"), ({"codec": "prores"}, "shot.mov")],
+    )
+    def test_a_clip_where_a_codec_or_container_is_asked_for(self, tree, tmp_path, options, output):
+        found = planned([tree() / "shot.%06d.exr"], tmp_path / "out", **options)
+        assert found == {"in/shot.%06d.exr": f"out/{output}"}
+
+    def test_found_in_folders(self, tree, tmp_path):
+        root = tree("day/a.0007.png", "day/a.0008.png", "b.mp4", "alone.0001.png", "cover.png")
+        assert planned([root], tmp_path / "out", recursive=True) == {
+            "in/b.mp4": "out/b.mp4",
+            "in/day/a.%04d.png": "out/day/a.%04d.png",
+        }
+        assert planned([root], tmp_path / "out", recursive=True, pictures=False) == {
+            "in/b.mp4": "out/b.mp4"
+        }
+
+    def test_kinds_of_one_name_that_become_clips(self, tree, tmp_path):
+        root = tree("a.0.png", "a.1.png", "a.0.exr", "a.1.exr")
+        assert planned([root], tmp_path / "out", container="mov") == {
+            "in/a.%d.exr": "out/a.exr.mov",
+            "in/a.%d.png": "out/a.png.mov",
+        }
+
+    def test_what_an_earlier_run_wrote_is_no_input(self, tree):
+        root = tree("a.01.png", "a.02.png", "a.wave.01.png", "a.wave.02.png")
+        assert planned([root]) == {"in/a.%02d.png": "in/a.wave.%02d.png"}
