@@ -15,6 +15,7 @@ from .clip import convert
 from .encode import EncodeSettings
 from .forecast import check_space
 from .handling import ClipReport, Handling, Observer
+from .picture_work import is_written
 from .plan import Job
 from .report import BatchResult, Reporter
 
@@ -126,7 +127,7 @@ def attempt(job: Job, stylizer: Stylizer, writing: Writing, observer: Observer) 
         check_space(job.output, info, writing.encode)
         observer.on_start(info, warnings)
 
-    if writing.skip_existing and job.output.exists():
+    if writing.skip_existing and is_written(job.output):
         return Skipped()
     try:
         return convert(
