@@ -172,7 +172,11 @@ def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
 
 def _check_free(output: Path, *, overwrite: bool) -> None:
     if output.exists() and not overwrite:
-        raise OutputError("exists already", path=output, hint="use --overwrite to replace it")
+        raise OutputError(
+            "exists already",
+            path=output,
+            hint="--overwrite replaces it, --skip-existing leaves it alone",
+        )
 
 
 def _inspect(
@@ -232,7 +236,7 @@ class _Run:
                 "encoding": self._encoding.identity,
                 "interlaced": self._handling.interlaced,
                 "excerpt": asdict(reader.excerpt) if isinstance(reader, ExcerptReader) else None,
-                "picture_only": self._handling.picture_only,
+                "for_timeline": self._handling.for_timeline,
                 "pictures": reader.identity if isinstance(reader, SequenceReader) else None,
                 "frames": self._size,
             },
@@ -255,7 +259,14 @@ class _Run:
         if self._done:
             self._observer.on_resume(self._done)
         missing = self._missing(frozenset(work.segments))
-        busy = overlap(missing, self._paint, lambda painted: self._write(painted, work))
+        video = self._reader.info.video
+        busy = overlap(
+            missing,
+            self._paint,
+            lambda painted: self._write(painted, work),
+            parallel=self._stylizer.parallel(video.height, video.width),
+            on_result=self._count,
+        )
         self._stages |= {"decode": busy.read, "stylize": busy.transform, "encode": busy.write}
 
     def _missing(self, done: Collection[int]) -> Iterator[tuple[int, Frame]]:
@@ -273,9 +284,11 @@ class _Run:
         painted = self._stylizer.stylize(
             frame, pixel_format=picture.pixel_format, colour=picture.colour
         )
+        return number, painted
+
+    def _count(self) -> None:
         self._done += 1
         self._observer.on_frame(self._done)
-        return number, painted
 
     def _write(self, painted: Iterator[tuple[int, Frame]], work: Work) -> None:
         for number, group in groupby(painted, key=lambda item: item[0]):
@@ -298,6 +311,7 @@ class _Run:
                 drop_unsupported=self._handling.drop_unsupported,
             )
             whole.write(work.folder, work.in_order(), self._expected)
+        self._warnings = (*self._warnings, *whole.tracks.damage)
         self._stages["mux"] = monotonic() - since
         self._verify(work)
         self._whole = work.verified(len(self._expected.pts), len(whole.tracks.sound))

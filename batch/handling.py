@@ -79,7 +79,8 @@ class Handling:
             of refusing the clip.
         interlaced: What becomes of interlaced frames, see `ClipReader`.
         excerpt: The part of the clip that is done; None is all of it.
-        picture_only: Leave every other track out.
+        for_timeline: For editing programs, which count frames: evenly spaced to the tick, and
+            the picture alone; clips whose frames come at odd times are refused.
         frame_rate: Of sequences, pictures a second; None is what they say themselves, else 24.
 
     Raises:
@@ -92,7 +93,7 @@ class Handling:
     drop_unsupported: bool = False
     interlaced: Interlaced = "deinterlace"
     excerpt: Excerpt | Span | None = None
-    picture_only: bool = False
+    for_timeline: bool = False
     frame_rate: Fraction | None = None
 
     def __post_init__(self) -> None:

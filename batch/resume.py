@@ -53,9 +53,13 @@ def run_key(info: ClipInfo, stylizer: Stylizer, others: Mapping[str, Any]) -> di
         if isinstance(value, str | int | float | None) and not name.startswith("_")
     }
     key = {
-        "input": _identity(info.path),
+        "input": clip_identity(info.path),
         "style": stylizer.style.digest,
-        "stylizer": plain | {"device": stylizer.device.type},
+        "stylizer": plain
+        | {
+            "device": stylizer.device.type,
+            "runtime": stylizer.identity(info.video.height, info.video.width),
+        },
         "versions": {
             "housestyle": __version__,
             "av": [av.__version__, dict(av.library_versions)],
@@ -66,7 +70,8 @@ def run_key(info: ClipInfo, stylizer: Stylizer, others: Mapping[str, Any]) -> di
     return json.loads(json.dumps(key | dict(others), default=str))
 
 
-def _identity(path: Path) -> dict[str, Any]:
+def clip_identity(path: Path) -> dict[str, Any]:
+    """By which a clip is known to be the same; its middle is trusted to have the stated time."""
     about = path.stat()
     with path.open("rb") as file:
         head = file.read(_SAMPLED_BYTES)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import MediaError
+from ..core.even import EvenReader
 from ..core.excerpt import ExcerptReader, Span, parse_position
 from ..core.media import ClipReader
 from ..core.picture import kind_of
@@ -52,10 +53,11 @@ def open_reader(source: Path, handling: Handling, output: Path | None = None) ->
 
 
 def _clip_reader(source: Path, handling: Handling) -> ClipReader:
-    if handling.excerpt is None:
-        reader = ClipReader(source, interlaced=handling.interlaced)
-    else:
-        reader = ExcerptReader(source, handling.excerpt, interlaced=handling.interlaced)
-    if handling.picture_only:
+    how = handling.interlaced
+    if handling.for_timeline:
+        reader = EvenReader(source, handling.excerpt or Span(), interlaced=how)
         reader.info = replace(reader.info, others=())
-    return reader
+        return reader
+    if handling.excerpt is not None:
+        return ExcerptReader(source, handling.excerpt, interlaced=how)
+    return ClipReader(source, interlaced=how)

@@ -10,6 +10,9 @@ from typing import Self
 _WRITTEN = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})")
 _RATES = (24, 25, 30, 48, 50, 60)
 _DROPPING = (30, 60)
+_EXACT = tuple(Fraction(rate * 1000, slower) for rate in _RATES for slower in (1000, 1001))
+# Far less than the 0.1 % between the two kinds of rates.
+_AVERAGING = 2e-5
 
 
 def nominal_rate(rate: Fraction) -> int:
@@ -19,12 +22,12 @@ def nominal_rate(rate: Fraction) -> int:
 
 def has_timecode(rate: Fraction | None) -> bool:
     """Whether programs count clips of this rate in timecode: 24 to 60, or these by 1.001."""
-    if rate is None or nominal_rate(rate) not in _RATES:
-        return False
-    return any(abs(rate * slower / nominal_rate(rate) - 1) < 1e-5 for slower in (1, _NTSC))
+    return rate is not None and editing_rate(rate) in _EXACT
 
 
-_NTSC = Fraction(1001, 1000)
+def editing_rate(rate: Fraction) -> Fraction:
+    """The exact rate where one is meant: 30000/1001 for 29.97, or for what a clip averages."""
+    return next((exact for exact in _EXACT if abs(rate / exact - 1) < _AVERAGING), rate)
 
 
 @dataclass(frozen=True)

@@ -184,9 +184,9 @@ def test_painted_frames_are_those_of_the_whole_clip(make_clip, tmp_path, painter
         assert all(map(np.array_equal, one, other))
 
 
-def test_the_picture_can_go_alone(make_clip, cut, sound):
+def test_for_a_timeline_the_picture_goes_alone(make_clip, cut, sound):
     source = make_clip("a.mov", frames=FRAMES, sounds=(sound(),))
-    assert cut(source, 0.4, picture_only=True).audio == ()
+    assert cut(source, 0.4, for_timeline=True).audio == ()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,199 @@
+"""Shots of a cut to files that an editing program lays above them: styled, with handles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..batch.encode import EncodeSettings
+from ..batch.handling import Handling, Observer
+from ..batch.plan import Job
+from ..batch.resume import clip_identity
+from ..batch.run import Skipped, Writing, attempt
+from ..batch.source import open_reader
+from ..core.errors import HousestyleError, MediaError, OutputError
+from ..core.excerpt import Excerpt, Span
+from ..core.style import load_style
+from ..core.stylizer import Stylizer
+from .recipe import Recipe
+
+_ENCODED = {
+    "prores": EncodeSettings(codec="prores"),
+    "dnxhr": EncodeSettings(codec="dnxhr", profile="hqx"),
+}
+_NOT_IN_NAMES = re.compile(r'[\x00-\x1f<>:"/\\|?*%]+')
+_LONGEST_STEM = 80
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A used range of a clip.
+
+    Attributes:
+        name: What the editor calls it.
+        media: The clip.
+        first: Number of its first frame in the clip, from 0.
+        end: Of the frame after its last.
+    """
+
+    name: str
+    media: Path
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
+class BakedShot:
+    """A styled shot.
+
+    Attributes:
+        shot: Which.
+        path: Its file.
+        first: Number in the clip of the file's first frame.
+        frames: How many the file holds.
+        reused: Whether it was there already.
+    """
+
+    shot: Shot
+    path: Path
+    first: int
+    frames: int
+    reused: bool
+
+
+@dataclass(frozen=True)
+class FailedShot:
+    """A shot that could not be done, and why."""
+
+    shot: Shot
+    error: HousestyleError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A shot's file, before it is there.
+
+    Attributes:
+        shot: Which.
+        excerpt: What of the clip it holds: the shot with its handles.
+        path: Where it lies; the name tells recipe, clip and frames apart.
+    """
+
+    shot: Shot
+    excerpt: Excerpt
+    path: Path
+
+    @property
+    def job(self) -> Job:
+        """As reporters know it."""
+        return Job(self.shot.media, self.path)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether a file of that name is whole; one only gets its name when it is verified."""
+        try:
+            with open_reader(self.path, Handling()) as reader:
+                return reader.info.video.frames == self.excerpt.end - self.excerpt.first
+        except HousestyleError:
+            return False
+
+
+def plan_shot(shot: Shot, recipe: Recipe, folder: Path, *, handles: int = 12) -> Plan:
+    """Decide what a shot's file holds and is called.
+
+    Raises:
+        MediaError: The clip can't be read, its frames are not evenly spaced, or it has not all
+            frames of the shot.
+        StyleError: There is no such style.
+    """
+    with open_reader(shot.media, Handling(excerpt=Span(), for_timeline=True)) as reader:
+        count = reader.info.video.frames or 0
+    if not 0 <= shot.first < shot.end <= count:
+        raise MediaError(
+            f"has {count} frames, and not {shot.first} to {shot.end} of {shot.name}",
+            path=shot.media,
+        )
+    excerpt = Excerpt(max(0, shot.first - handles), min(count, shot.end + handles))
+    return Plan(shot, excerpt, folder / _file_name(shot, recipe, excerpt))
+
+
+def _file_name(shot: Shot, recipe: Recipe, excerpt: Excerpt) -> str:
+    about = [recipe.digest, clip_identity(shot.media), excerpt.first, excerpt.end]
+    code = hashlib.blake2b(json.dumps(about).encode(), digest_size=5).hexdigest()
+    stem = _NOT_IN_NAMES.sub("_", shot.media.stem)[:_LONGEST_STEM]
+    return f"{stem}.{load_style(recipe.style).name}.{code}.mov"
+
+
+def bake(
+    shots: Iterable[Shot],
+    recipe: Recipe,
+    folder: Path,
+    *,
+    handles: int = 12,
+    observer: Callable[[Shot], Observer] | None = None,
+    device: str = "auto",
+) -> Iterator[BakedShot | FailedShot]:
+    """Style shots, one file each; what is there already is used again.
+
+    The files are .mov at the clip's exact frame rate, with its timecode at their first frame and
+    its reel's name, and hold no sound: that stays in the cut.
+
+    Args:
+        shots: Ranges of clips.
+        recipe: How they are styled.
+        folder: Where the files lie.
+        handles: Frames before and after each shot, as far as the clip has them.
+        observer: Hears of a shot that is being painted.
+        device: See `Stylizer`.
+
+    Raises:
+        StyleError: There is no such style.
+        DeviceError: There is no such device.
+        OutputError: The folder can't be made.
+    """
+    recipe.digest  # noqa: B018  an unknown style is nobody's shot's fault
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"can't be made: {error.strerror}", path=folder) from error
+    stylizer: Stylizer | None = None
+    for shot in shots:
+        try:
+            plan = plan_shot(shot, recipe, folder, handles=handles)
+        except HousestyleError as error:
+            yield FailedShot(shot, error)
+            continue
+        if plan.is_there:
+            yield _baked(plan, reused=True)
+            continue
+        stylizer = stylizer or _stylizer(recipe, device)
+        yield _painted(plan, recipe, stylizer, Observer() if observer is None else observer(shot))
+
+
+def _stylizer(recipe: Recipe, device: str) -> Stylizer:
+    return Stylizer(
+        recipe.style, device=device, strength=recipe.strength, keep_colors=recipe.keep_colors
+    )
+
+
+def _painted(
+    plan: Plan, recipe: Recipe, stylizer: Stylizer, observer: Observer
+) -> BakedShot | FailedShot:
+    # Whatever has the name by now did not hold what it should.
+    writing = Writing(
+        _ENCODED[recipe.codec], Handling(excerpt=plan.excerpt, for_timeline=True), overwrite=True
+    )
+    outcome = attempt(plan.job, stylizer, writing, observer)
+    if isinstance(outcome, HousestyleError):
+        return FailedShot(plan.shot, outcome)
+    assert not isinstance(outcome, Skipped)
+    return _baked(plan, reused=False)
+
+
+def _baked(plan: Plan, *, reused: bool) -> BakedShot:
+    excerpt = plan.excerpt
+    return BakedShot(plan.shot, plan.path, excerpt.first, excerpt.end - excerpt.first, reused)

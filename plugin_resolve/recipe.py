@@ -1,0 +1,124 @@
+"""A recipe: how a shot is styled, as it is kept on markers and written into names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal, Self, get_args
+
+from ..core.errors import UsageError
+from ..core.style import load_style
+
+Codec = Literal["prores", "dnxhr"]
+
+_WRITTEN = re.compile(r"\bstyle=")
+_YES = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a shot is styled.
+
+    Attributes:
+        style: A name, a file or a blend, see `load_style`.
+        strength: 0 (the source) to 1.
+        keep_colors: Keep the source's colours.
+        codec: "prores" is ProRes 422 HQ, 4444 where there is alpha; "dnxhr" is DNxHR HQX.
+
+    Raises:
+        UsageError: Something is out of range.
+    """
+
+    style: str
+    strength: float = 1.0
+    keep_colors: bool = False
+    codec: Codec = "prores"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1:
+            raise UsageError(f"strength must be 0 to 1, not {self.strength}")
+        if self.codec not in get_args(Codec):
+            raise UsageError(f"codec must be {' or '.join(get_args(Codec))}, not {self.codec!r}")
+
+    @cached_property
+    def digest(self) -> str:
+        """Fingerprint of the style's weights and of every setting.
+
+        Raises:
+            StyleError: There is no such style.
+        """
+        about = {**asdict(self), "style": load_style(self.style).digest}
+        return hashlib.blake2b(
+            json.dumps(about, sort_keys=True).encode(), digest_size=8
+        ).hexdigest()
+
+    def to_json(self) -> str:
+        """One line, for a marker's custom data."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` wrote.
+
+        Raises:
+            UsageError: It is no recipe.
+        """
+        try:
+            return cls._of(json.loads(text))
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{text!r} is no recipe: {error}") from error
+
+    @classmethod
+    def parse(cls, text: str, *, codec: Codec = "prores") -> Self | None:
+        """The recipe in a marker's or clip's name: ``style=wave strength=0.7 keep_colors=yes``.
+
+        None where the text names no style.
+
+        Raises:
+            UsageError: A value makes no sense.
+        """
+        match = _WRITTEN.search(text)
+        if match is None:
+            return None
+        values: dict[str, Any] = {"codec": codec}
+        for word in _words(text[match.start() :]):
+            name, sign, value = word.partition("=")
+            if not sign:
+                break
+            values[name.strip().replace("-", "_").replace("colours", "colors")] = _value(
+                name, value
+            )
+        return cls._of(values)
+
+    @classmethod
+    def _of(cls, values: dict[str, Any]) -> Self:
+        try:
+            return cls(**values)
+        except TypeError as error:
+            known = ", ".join(cls.__dataclass_fields__)
+            raise UsageError(f"a recipe knows {known}, not {', '.join(values)}") from error
+
+
+def _words(text: str) -> list[str]:
+    """Words as in a shell, so that a file's name may hold spaces; an odd quote is a letter."""
+    try:
+        return shlex.split(text.replace("\\", "\\\\").replace(",", " "))
+    except ValueError:
+        return text.replace(",", " ").split()
+
+
+def _value(name: str, text: str) -> str | float | bool:
+    if name == "strength":
+        try:
+            return float(text)
+        except ValueError:
+            raise UsageError(f"strength must be a number, not {text!r}") from None
+    if name.startswith("keep"):
+        if text.lower() not in _YES:
+            raise UsageError(f"{name} must be yes or no, not {text!r}")
+        return _YES[text.lower()]
+    return text
