@@ -116,6 +116,12 @@ class ExcerptReader(ClipReader):
             self.close()
             raise
 
+    @property
+    def times(self) -> Sequence[int]:
+        """Of every frame of the whole clip, in units of its time base."""
+        assert self._table is not None
+        return self._table.pts
+
     def _describe(self, pts: Sequence[int]) -> None:
         first, end = self.excerpt.first, self.excerpt.end
         video = self.info.video
