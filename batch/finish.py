@@ -16,7 +16,7 @@ from ..core.errors import OutputError
 from ..core.excerpt import ExcerptReader
 from ..core.media import ClipReader
 from .encode import EncodeSettings, add_video_stream
-from .mux import CopiedTracks, copied_packets, copy_metadata, movie_timescale
+from .mux import CopiedTracks, copied_packets, copy_metadata, has_own_names, movie_timescale
 from .segment import Segment, header_of, read_segment
 from .verify import Expectation
 
@@ -39,6 +39,8 @@ def open_output(file: Path | BinaryIO, muxer: str, reader: ClipReader) -> Iterat
         options["avoid_negative_ts"] = "disabled"
     else:
         options["movie_timescale"] = str(movie_timescale(reader.container))
+        if has_own_names(reader.container.metadata):
+            options["movflags"] = "use_metadata_tags"
     container = av.open(
         f"file:{file}" if isinstance(file, Path) else file,
         "w",
@@ -118,6 +120,7 @@ class FinishedFile:
                 self._container.mux(packet)
             else:
                 self.tracks.mux(packet)
+        self.tracks.check()
 
 
 def interleaved(picture: Iterator[av.Packet], others: Iterator[av.Packet]) -> Iterator[av.Packet]:

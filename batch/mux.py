@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeGuard
 
 import av
 import av.error
@@ -25,6 +27,17 @@ MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _REFUSED_TYPES = ("audio", "subtitle")
 # Written by the muxer itself, or true only of the file they came from.
 _OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+# The words that MP4 and MOV have places of their own for; other names they hold only in a list of
+# names (QuickTime's `mdta`), as cameras and phones write it.
+_COMMON_TAGS = frozenset(
+    {
+        *("title", "artist", "album", "composer", "date", "comment", "genre", "copyright"),
+        *("creation_time", "location", "location-eng", "timecode", "duration", "software"),
+    }
+)
+# Of the source's picture: whether alpha lies beside it, and what Matroska's tools have counted.
+_PICTURE_TAGS = ("alpha_mode", "bps", "duration", "number_of_", "_statistics_", "encoder")
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo"}
 _OF_TIMECODE_TRACKS = frozenset({"timecode", "reel_name"})
 _ADTS_SYNC = 0xFFF
 # Length of a text of no characters (3GPP TS 26.245).
@@ -43,14 +56,19 @@ class TrackDigest:
     def __init__(self) -> None:
         self.packets = 0
         self.start: Fraction | None = None
+        self._samples = False
         self._hash = hashlib.blake2b(digest_size=16)
 
     def add(self, packet: av.Packet) -> None:
         """Count one packet in."""
-        time = packet.dts if packet.pts is None else packet.pts
-        if self.start is None and time is not None:
-            self.start = time * Fraction(packet.time_base)
-        self.add_content(payload(packet))
+        self.add_facts(PacketFacts.of(packet))
+
+    def add_facts(self, facts: PacketFacts) -> None:
+        """Count one packet in that is gone already."""
+        if self.start is None:
+            self.start = facts.time
+        self._samples = self._samples or facts.samples
+        self.add_content(facts.content)
 
     def add_content(self, content: bytes | memoryview) -> None:
         """Count what a packet says in; nothing where it says nothing."""
@@ -60,7 +78,33 @@ class TrackDigest:
 
     def same_content(self, other: TrackDigest) -> bool:
         """Whether both hold the same packets, byte for byte."""
-        return (self.packets, self._hash.digest()) == (other.packets, other._hash.digest())
+        # Containers cut plain samples into packets as they like.
+        alike = self._samples or self.packets == other.packets
+        return alike and self._hash.digest() == other._hash.digest()
+
+
+@dataclass(frozen=True)
+class PacketFacts:
+    """What is compared of a packet.
+
+    Attributes:
+        time: Seconds at which it plays; None where it does not say.
+        content: See `payload`.
+        samples: Whether it is plain samples (PCM), which can be cut anywhere.
+    """
+
+    time: Fraction | None
+    content: bytes
+    samples: bool
+
+    @classmethod
+    def of(cls, packet: av.Packet) -> PacketFacts:
+        """Those of a packet that is about to be written, or was read."""
+        ticks = packet.dts if packet.pts is None else packet.pts
+        time = None if ticks is None else ticks * Fraction(packet.time_base)
+        codec = packet.stream.codec_context
+        samples = codec is not None and codec.name.startswith("pcm_")
+        return cls(time, bytes(payload(packet)), samples)
 
 
 def payload(packet: av.Packet) -> memoryview:
@@ -103,6 +147,8 @@ class CopiedTracks:
 
     Attributes:
         left_out: One line for each track that the container can't hold.
+        damaged: How many packets of a track, by its index, were so damaged that no container takes
+            them: of transport streams with holes, say.
         tracks: What is copied, in the order of the source.
 
     Raises:
@@ -118,6 +164,7 @@ class CopiedTracks:
         drop_unsupported: bool = False,
     ):
         self.left_out: list[str] = []
+        self.damaged: Counter[int] = Counter()
         self.tracks: list[CopiedTrack] = []
         self._target = target
         self._by_index: dict[int, CopiedTrack] = {}
@@ -144,6 +191,7 @@ class CopiedTracks:
         copy = self._target.add_stream_from_template(template)
         copy.metadata.update(template.metadata)
         copy.disposition = template.disposition
+        _name_channels(copy)
         track = CopiedTrack(about, copy, TrackDigest())
         if isinstance(template, AttachmentStream):
             # It lies in the header: there are no packets.
@@ -156,12 +204,39 @@ class CopiedTracks:
         track = self._by_index.get(packet.stream.index)
         if track is None:
             return
-        track.digest.add(packet)
+        facts = PacketFacts.of(packet)
         if packet.dts is None:
             # A cover picture has no time at all; muxers want one.
             packet.pts = packet.dts = packet.pts or 0
         packet.stream = track.stream
-        self._target.mux(packet)
+        try:
+            self._target.mux(packet)
+        except (av.error.ArgumentError, av.error.InvalidDataError):
+            # Its time goes back, or its bytes say nothing.
+            self.damaged[track.about.index] += 1
+        else:
+            track.digest.add_facts(facts)
+
+    @property
+    def damage(self) -> list[str]:
+        """One line for each track with packets that were left out."""
+        return [
+            f"track {index}: {count} damaged packets are left out"
+            for index, count in self.damaged.items()
+        ]
+
+    def check(self) -> None:
+        """After the last packet: a track of which nothing was taken is not merely damaged.
+
+        Raises:
+            OutputError: There is one.
+        """
+        for track in self.tracks:
+            if self.damaged[track.about.index] and not track.digest.packets:
+                raise OutputError(
+                    f"no packet of track {track.about.index} ({track.about.codec}) can be written",
+                    hint="convert its sound first",
+                )
 
 
 def _written_anew(template: Stream) -> bool:
@@ -172,8 +247,29 @@ def _written_anew(template: Stream) -> bool:
     return template.type == "data" and (timecode or chapters)
 
 
+def _name_channels(copy: Stream) -> None:
+    """One or two are what they always are; MP4 takes no PCM whose channels have no names."""
+    if _has_nameless_channels(copy):
+        channels = copy.codec_context.layout.nb_channels
+        copy.codec_context.layout = _USUAL_LAYOUTS.get(channels, copy.codec_context.layout)
+
+
+def _has_nameless_channels(stream: Stream) -> TypeGuard[av.AudioStream]:
+    return (
+        isinstance(stream, av.AudioStream)
+        and stream.codec_context is not None
+        and stream.codec_context.layout.name.endswith(" channels")
+    )
+
+
 def holds(muxer: str, template: Stream) -> bool:
     """Whether a container takes a track as it is, found out by writing one's beginning."""
+    if muxer == "mp4" and _has_nameless_channels(template):
+        # It would say so when the whole file is written.
+        context = template.codec_context
+        many = context.layout.nb_channels not in _USUAL_LAYOUTS
+        if many and context.name.startswith("pcm_"):
+            return False
     with av.open(io.BytesIO(), "w", format=muxer) as trial:
         try:
             trial.add_stream_from_template(template)
@@ -244,12 +340,19 @@ def copy_metadata(
         chapters = source.chapters()
         target.set_chapters(chapters if cut is None else cut_chapters(chapters, cut))
     picture = target.streams.video[0]
-    picture.metadata.update(source.streams[info.video.index].metadata)
+    for key, value in source.streams[info.video.index].metadata.items():
+        if not key.lower().startswith(_PICTURE_TAGS):
+            picture.metadata[key] = value
     for stream in source.streams:
         for key in _OF_TIMECODE_TRACKS & set(stream.metadata):
             picture.metadata.setdefault(key, stream.metadata[key])
     if cut is not None:
         cut_timecode(picture.metadata, info.video, cut)
+
+
+def has_own_names(metadata: Mapping[str, str]) -> bool:
+    """Whether there is metadata of a name for which MP4 and MOV have no word."""
+    return any(key.lower() not in _OWN_TAGS | _COMMON_TAGS for key in metadata)
 
 
 def movie_timescale(source: InputContainer) -> int:
@@ -266,7 +369,7 @@ def movie_timescale(source: InputContainer) -> int:
 def _track_scale(stream: Stream) -> Fraction:
     context = stream.codec_context
     # A codec that FFmpeg does not know has none.
-    if isinstance(stream, av.AudioStream) and context is not None and context.sample_rate:
+    if isinstance(context, av.AudioCodecContext) and context.sample_rate:
         return Fraction(1, context.sample_rate)
     return Fraction(stream.time_base or 1)
 
