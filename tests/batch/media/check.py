@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -121,7 +122,7 @@ def check(odd: Odd, folder: Path, flags: Sequence[str], *, untouched: bool) -> V
 
 def tolerance_of(source: Path, output: Path) -> Fraction:
     """Matroska counts in milliseconds."""
-    with av.open(f"file:{source}") as container:
+    with av.open(f"file:{source}", metadata_errors="replace") as container:
         exact = not (moving_picture(container).time_base / MILLISECOND) % 1
     return Fraction(0) if exact or output.suffix != ".mkv" else MILLISECOND / 2
 
@@ -130,7 +131,7 @@ def as_shown(clip: Clip, path: Path) -> Clip:
     """AVI has no times: each frame is shown in the place in which a packet lies."""
     if path.suffix != ".avi":
         return clip
-    with av.open(f"file:{path}") as container:
+    with av.open(f"file:{path}", metadata_errors="replace") as container:
         packets = container.demux(moving_picture(container))
         times = tuple(packet.dts * packet.time_base for packet in packets if packet.size)
     return replace(clip, times=times)
@@ -220,8 +221,15 @@ def facts_differ(before: Clip, after: Clip, odd: Odd) -> Iterator[str]:
         return
     found = {key.lower(): value for key, value in after.metadata.items()}
     for key, value in before.metadata.items():
-        if key.lower() not in OWN_TAGS and found.get(key.lower()) != value:
+        if key.lower() in OWN_TAGS:
+            continue
+        if not same_text(value, found.get(key.lower(), "")):
             yield f"metadata {key}={value} became {found.get(key.lower())}"
+
+
+def same_text(one: str, other: str) -> bool:
+    """Places on earth are written with more zeros or fewer (ISO 6709)."""
+    return re.sub(r"([+-])0+", r"\1", one) == re.sub(r"([+-])0+", r"\1", other)
 
 
 def ffmpeg_differs(source: Path, output: Path, after: Clip) -> Iterator[str]:
@@ -260,7 +268,7 @@ def pictures_differ(source: Path, output: Path) -> Iterator[str]:
 
 def pictures(path: Path) -> Iterator[tuple[np.ndarray, dict[str, bytes]]]:
     """Each frame as RGB or RGBA in 0 to 1, with its HDR metadata."""
-    with av.open(f"file:{path}") as container:
+    with av.open(f"file:{path}", metadata_errors="replace") as container:
         stream = moving_picture(container)
         decoder = stream.codec_context
         if decoder.name == "vp9" and "alpha_mode" in {key.lower() for key in stream.metadata}:

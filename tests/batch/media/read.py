@@ -75,7 +75,7 @@ def _track(stream: Any, packets: list[av.Packet]) -> Track:
         disposition=int(stream.disposition),
         starts=tuple(p.pts * p.time_base for p in packets if p.pts is not None),
         durations=tuple(packet.duration * packet.time_base for packet in packets),
-        contents=tuple(bytes(packet) for packet in packets),
+        contents=(stream.data,) if stream.type == "attachment" else tuple(map(bytes, packets)),
     )
 
 
@@ -88,7 +88,7 @@ def moving_picture(container: Any) -> Any:
 def read_clip(path: Path, *, planes: bool = True) -> Clip:
     """The whole clip; every frame is in memory unless its planes are not wanted."""
     first, times, frames = None, [], []
-    with av.open(f"file:{path}") as container:
+    with av.open(f"file:{path}", metadata_errors="replace") as container:
         video = moving_picture(container)
         # Else decoders leave pixels that are to be cropped.
         video.codec_context.flags |= Flags.unaligned

@@ -191,7 +191,8 @@ TRACKS = [
     clip("nine sound tracks", "sounds.mkv", facts={"sounds": tones("aac", "libmp3lame", "ac3", "libopus", "flac", "eac3", "vorbis", "wavpack", "tta")}),
     clip("uncompressed sound of four kinds", "pcm.mov", facts={"sounds": tones("pcm_s16le", "pcm_s24le", "pcm_s16be", "pcm_f32le")}),
     clip("5.1 and mono", "surround.mp4", facts={"sounds": (Sound("aac", layout="5.1"), Sound("ac3", layout="mono"))}),
-    clip("sound that MOV alone holds, for MP4", "pcm.avi", flags=("--drop-unsupported",), left_out=("audio",), facts={"codec": "mjpeg", "pixel_format": "yuvj420p", "sounds": tones("adpcm_ms")}),
+    clip("sound that MOV alone holds, for MP4", "adpcm.avi", flags=("--drop-unsupported",), left_out=("audio",), facts={"codec": "mjpeg", "pixel_format": "yuvj420p", "sounds": tones("adpcm_ms")}),
+    clip("uncompressed sound in AVI", "pcm-avi.avi", facts={"codec": "mjpeg", "pixel_format": "yuvj420p", "sounds": tones("pcm_s16le")}),
     by_ffmpeg("sound that no container here holds", "wma.wmv", "-c:v", "wmv2", "-c:a", "wmav2", base="base.mp4", refused="can't be held", facts={"sounds": tones("aac")}),
     clip("subtitles", "titles.mkv", facts={"subtitles": ["Hello", "Grüße", "さようなら"], "sounds": tones("aac")}),
     by_ffmpeg("timed text", "titles.mp4", "-c:s", "mov_text", base="base.mkv", facts={"subtitles": ["Hello", "Grüße"], "sounds": tones("aac")}),
@@ -210,6 +211,8 @@ TRACKS = [
     by_ffmpeg("drop-frame timecode", "timecode.mp4", "-timecode", "10:20:30;06", facts={"rate": NTSC}),
     by_ffmpeg("dispositions", "marks.mkv", "-disposition:a:0", "comment", "-disposition:a:1", "default+original", facts={"sounds": tones("aac", "flac")}),
     clip("metadata in many scripts", "tags.mp4", facts={"metadata": {"title": "Große Welle 神奈川沖浪裏", "artist": "N. N.", "comment": "a=b;c", "date": "1831"}, "sounds": tones("aac")}),
+    by_ffmpeg("what a phone says of itself", "phone.mov", "-movflags", "use_metadata_tags", "-metadata", "com.apple.quicktime.make=Apple", "-metadata", "com.apple.quicktime.creationdate=2023-05-09T12:41:46+0100", facts={"sounds": tones("aac")}),
+    clip("metadata without a place in MP4", "words.mkv", flags=("--container", "mp4"), facts={"metadata": {"DIRECTOR": "N. N.", "TITLE": "Waves"}}),
     clip("metadata in many scripts", "tags.mkv", facts={"metadata": {"TITLE": "神奈川沖浪裏", "DIRECTOR": "N. N."}}),
 ]  # fmt: skip
 
