@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic
 from typing import Generic, TypeVar
@@ -81,12 +83,16 @@ def overlap(
     source: Iterable[In],
     transform: Callable[[In], Out],
     sink: Callable[[Iterator[Out]], None],
+    *,
+    parallel: int = 1,
+    on_result: Callable[[], None] = lambda: None,
 ) -> Busy:
     """Run ``sink(transform(item) for item in source)`` with the three stages side by side.
 
-    `source` is iterated in a thread of its own, `sink` runs in another, `transform` in the
-    caller's, which is therefore the one that Ctrl-C interrupts. Order is kept. At most
-    2 x `DEPTH` + 3 items are alive.
+    `source` is iterated in a thread of its own, `sink` runs in another, `transform` in as many as
+    `parallel` says; the caller's thread waits for them and is the one that Ctrl-C interrupts. It
+    calls `on_result` after each. Order is kept. At most 2 x `DEPTH` + 2 + `parallel` items are
+    alive.
 
     Returns:
         How long each stage worked.
@@ -118,8 +124,9 @@ def overlap(
 
     def work() -> None:
         since = monotonic()
-        for item in incoming:
-            outgoing.put(transform(item))
+        for result in _in_order(incoming, transform, parallel):
+            outgoing.put(result)
+            on_result()
         busy.transform = monotonic() - since - incoming.empty - outgoing.full
         outgoing.close()
         writer.join()
@@ -142,3 +149,19 @@ def overlap(
     if failures:
         raise failures[0]
     return busy
+
+
+def _in_order(items: Iterable[In], transform: Callable[[In], Out], parallel: int) -> Iterator[Out]:
+    """Results in the order of their items, `parallel` of them in work."""
+    under_way: deque[Future[Out]] = deque()
+    with ThreadPoolExecutor(parallel, thread_name_prefix="transform") as threads:
+        try:
+            for item in items:
+                under_way.append(threads.submit(transform, item))
+                if len(under_way) == parallel:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()

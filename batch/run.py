@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import torch
+
 from ..core.clip_info import ClipInfo
 from ..core.errors import HousestyleError, UsageError
+from ..core.runtimes.runtime import RuntimeName
 from ..core.style import load_style
 from ..core.stylizer import Precision, Stylizer
 from .clip import convert
@@ -63,6 +66,7 @@ class Treatment:
     strength: float = 1.0
     keep_colors: bool = False
     precision: Precision = "auto"
+    runtime: RuntimeName = "auto"
     writing: Writing = field(default_factory=Writing)
 
     def style_name(self) -> str:
@@ -75,8 +79,11 @@ class Treatment:
             self.style,
             device=device,
             precision=self.precision,
+            runtime=self.runtime,
             strength=self.strength,
             keep_colors=self.keep_colors,
+            # PyTorch's number is the machine's cores, or this process's share of them.
+            parallel=torch.get_num_threads(),
         )
 
 

@@ -136,8 +136,9 @@ class UpsampleBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C', 2H, 2W)."""
         if self.resize:
-            x = F.interpolate(x, scale_factor=2.0, mode=self.resize)
-            x = F.pad(x, (1, 1, 1, 1), mode="reflect")
+            # Before it is doubled: doubling and convolution are one linear step, border and all.
+            x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+            x = F.interpolate(x, scale_factor=2.0, mode=self.resize)[..., 1:-1, 1:-1]
         return self.norm(self.conv(x))
 
 
@@ -199,7 +200,7 @@ class StylizingNetwork(nn.Module):
         """
         height, width = frames.shape[-2:]
         # Around 0, as the convolutions expect it where nothing normalises what they see.
-        x = self._pad(frames) * 2 - 1
+        x = padded(frames, self.spec.size_multiple) * 2 - 1
         seen = []
         for block in self.encoder:
             x = F.relu(block(x))
@@ -211,16 +212,20 @@ class StylizingNetwork(nn.Module):
         pixels = (torch.tanh(self.output(x)) + 1) / 2
         return pixels[..., :height, :width]
 
-    def _pad(self, frames: Tensor) -> Tensor:
-        """Repeat the last row and column up to a size that two halvings leave whole.
 
-        The least size is 8: at quarter resolution a reflected border needs two rows.
-        """
-        multiple = self.spec.size_multiple
-        height, width = frames.shape[-2:]
-        below = max(8, -(-height // multiple) * multiple) - height
-        right = max(8, -(-width // multiple) * multiple) - width
-        return F.pad(frames, (0, right, 0, below), mode="replicate") if below or right else frames
+def padded(frames: Tensor, multiple: int) -> Tensor:
+    """Repeat the last row and column up to a size that the network's halvings leave whole.
+
+    The least size is 8: at quarter resolution a reflected border needs two rows.
+
+    Args:
+        frames: (N, C, H, W).
+        multiple: `NetworkSpec.size_multiple`.
+    """
+    height, width = frames.shape[-2:]
+    below = max(8, (height + multiple - 1) // multiple * multiple) - height
+    right = max(8, (width + multiple - 1) // multiple * multiple) - width
+    return F.pad(frames, (0, right, 0, below), mode="replicate") if below or right else frames
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -12,10 +13,11 @@ from .colour import from_rgb, to_rgb
 from .errors import DeviceError, UsageError
 from .frame import Colour, Frame, PixelFormat
 from .hdr import to_hdr, to_sdr
+from .runtimes.choice import fastest
+from .runtimes.runtime import Runtime, RuntimeName, Wanted, check_runtime, open_runtime
 from .style import Style, load_style
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 # BT.709 luma; which matrix splits lightness from colour makes no visible difference here.
 _LUMA = (0.2126, 0.7152, 0.0722)
 
@@ -30,13 +32,19 @@ class Stylizer:
         style: A loaded `Style`, a library name, a style file, or a blend ("wave:0.6+udnie:0.4").
         device: "auto" (CUDA, then MPS, then CPU), "cpu", "cuda", "cuda:1", "mps".
         precision: What the network computes in. "auto" is fp16 on CUDA, bf16 on a CPU that
-            multiplies bf16 natively, else fp32. Input and output stay what the caller gave.
+            multiplies bf16 natively, else fp32; "int8" is faster on CPUs and less exact. Input and
+            output stay what the caller gave.
+        runtime: "torch", "openvino" or "onnxruntime"; "auto" takes the fastest, measured once for
+            this machine and about this size of frame.
         strength: 0 (the source, untouched) to 1 (the full style), mixed pixel by pixel.
         keep_colors: Take only lightness from the painting; every pixel keeps the source's chroma.
+        parallel: How many threads may call it at a time. On a CPU each then gets cores of its own,
+            which is faster for many frames and slower for one.
 
     Raises:
-        UsageError: Strength or precision is out of range, or a blend makes no sense.
-        DeviceError: This machine does not have the device.
+        UsageError: Strength or precision is out of range, no runtime can do what is wanted, or a
+            blend makes no sense.
+        DeviceError: This machine does not have the device or the runtime.
         StyleError: The style is unknown or damaged.
     """
 
@@ -46,8 +54,10 @@ class Stylizer:
         *,
         device: str = "auto",
         precision: Precision = "auto",
+        runtime: RuntimeName = "auto",
         strength: float = 1.0,
         keep_colors: bool = False,
+        parallel: int = 1,
     ):
         if not 0 <= strength <= 1:
             raise UsageError(f"strength must lie between 0 and 1, not {strength}")
@@ -56,10 +66,38 @@ class Stylizer:
         self.style = style if isinstance(style, Style) else load_style(style)
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
+        self.runtime = runtime
         self.strength = strength
         self.keep_colors = keep_colors
-        network = self.style.network().to(self.device, _DTYPES[self.precision])
-        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._wanted = Wanted(self.device, self.precision, parallel)
+        check_runtime(runtime, self._wanted)
+        self._opened: dict[str, Runtime] = {}
+        self._for_size: dict[tuple[int, int], Runtime] = {}
+        self._lock = threading.Lock()
+
+    def identity(self, height: int, width: int) -> str | None:
+        """Program, version and precision that paint frames of this size; None at strength 0."""
+        return self.runtime_for(height, width).identity if self.strength else None
+
+    def parallel(self, height: int, width: int) -> int:
+        """How many threads should call it at a time for frames of this size."""
+        return self.runtime_for(height, width).parallel if self.strength else 1
+
+    def runtime_for(self, height: int, width: int) -> Runtime:
+        """What paints frames of this size; to find that out may take seconds, once on a machine.
+
+        Raises:
+            StyleError: The style is damaged.
+        """
+        with self._lock:
+            if (height, width) not in self._for_size:
+                name = self.runtime
+                if name == "auto":
+                    name = fastest(self.style, self._wanted, height, width)
+                if name not in self._opened:
+                    self._opened[name] = open_runtime(name, self.style, self._wanted)
+                self._for_size[height, width] = self._opened[name]
+            return self._for_size[height, width]
 
     @torch.no_grad()
     def __call__(self, frames: Tensor) -> Tensor:
@@ -82,14 +120,13 @@ class Stylizer:
             )
         if self.strength == 0:
             return frames.clone()
-        source = frames.to(self.device)
-        painted = self._mixed(source.to(torch.float32), self._painted(source))
+        source = frames.to(self.device, torch.float32)
+        painted = self._mixed(source, self._painted(source))
         return painted.to(frames.device, frames.dtype)
 
     def _painted(self, source: Tensor) -> Tensor:
         """What the network makes of it, float32."""
-        source = source.to(_DTYPES[self.precision])
-        return self._network(source.contiguous(memory_format=torch.channels_last)).to(torch.float32)
+        return self.runtime_for(*source.shape[-2:])(source)
 
     def _mixed(self, source: Tensor, painted: Tensor) -> Tensor:
         """The painting with as much of the source as was asked for."""

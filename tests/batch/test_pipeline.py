@@ -83,10 +83,33 @@ def test_the_three_stages_run_at_the_same_time():
     overlap(source(), transform, sink)
 
 
-def test_transform_runs_in_the_thread_that_ctrl_c_interrupts():
-    threads: set[threading.Thread] = set()
-    overlap([1, 2], lambda _: threads.add(threading.current_thread()), list)
-    assert threads == {threading.current_thread()}
+def test_results_are_told_in_the_thread_that_ctrl_c_interrupts():
+    threads: list[threading.Thread] = []
+    overlap([1, 2], str, list, on_result=lambda: threads.append(threading.current_thread()))
+    assert threads == [threading.current_thread()] * 2
+
+
+def test_transforms_meet_and_keep_their_order():
+    """Each waits for another that runs at the same time."""
+    meeting, seen = threading.Barrier(3, timeout=PATIENCE), []
+
+    def transform(item: int) -> int:
+        meeting.wait()
+        return item
+
+    overlap(range(9), transform, seen.extend, parallel=3)
+    assert seen == list(range(9))
+
+
+def test_a_transform_that_fails_beside_others_ends_all():
+    def transform(item: int) -> int:
+        if item == 4:
+            raise ValueError("bad frame")
+        time.sleep(0.01)
+        return item
+
+    with pytest.raises(ValueError, match="bad frame"):
+        overlap(range(100), transform, list, parallel=3)
 
 
 def test_a_slow_sink_holds_the_source_back():

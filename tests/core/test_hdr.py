@@ -66,12 +66,12 @@ class Unchanging(torch.nn.Module):
 
 
 @pytest.fixture
-def painting_with(tiny_style):
+def painting_with(tiny_style, monkeypatch):
     """A stylizer with another network in the place of a style's."""
 
     def make(network: torch.nn.Module, **options) -> Stylizer:
         stylizer = Stylizer(tiny_style, device="cpu", precision="fp32", **options)
-        stylizer._network = network
+        monkeypatch.setattr(stylizer, "runtime_for", lambda *_size: network)
         return stylizer
 
     return make

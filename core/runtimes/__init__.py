@@ -1,0 +1,1 @@
+"""Where a network runs: PyTorch, OpenVINO or ONNX Runtime, behind one protocol."""

@@ -1,0 +1,33 @@
+"""The network in PyTorch: every device, and the reference for the other runtimes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..style import Style
+from .folded import folded
+from .runtime import Runtime, Wanted
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def open_runtime(style: Style, wanted: Wanted) -> Runtime:
+    """See `runtime.open_runtime`."""
+    return _Torch(style, wanted)
+
+
+class _Torch:
+    # PyTorch spreads a frame over the cores by itself, and a GPU takes one after the other.
+    parallel = 1
+
+    def __init__(self, style: Style, wanted: Wanted):
+        self.identity = f"torch {torch.__version__} {wanted.precision}"
+        self._dtype = _DTYPES[wanted.precision]
+        network = folded(style.network()).to(wanted.device, self._dtype)
+        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.no_grad()
+    def __call__(self, frames: Tensor) -> Tensor:
+        frames = frames.to(self._dtype, memory_format=torch.channels_last)
+        return self._network(frames).to(torch.float32)

@@ -1,0 +1,122 @@
+"""8-bit integers where the network bears them: twice bf16's rate on CPUs with VNNI."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import UsageError
+from ..network import StylizingNetwork
+
+LEAST_PSNR = 40.0
+"""Decibels against fp32; below, the error would begin to show."""
+
+_UNTOUCHED = 7
+_SIZE = (256, 448)
+
+
+@torch.no_grad()
+def quantized(network: StylizingNetwork) -> StylizingNetwork:
+    """A copy whose tolerant convolutions round their input and weights to 8 bits.
+
+    These are the decoder's, the output's and the last residual ones: half of the work. The others
+    are left: instance normalisation magnifies what rounding does there to frames of low contrast
+    (snow, fog, skies), by up to 15 dB.
+
+    Inputs are rounded to 256 steps over the range seen on made-up pictures of every scale and
+    contrast, weights to 255 steps for each output channel (Jacob et al. 2018).
+
+    Raises:
+        UsageError: The result is further from the network than `LEAST_PSNR`.
+    """
+    rounded = copy.deepcopy(network).eval()
+    pictures = list(_pictures())
+    holders = _tolerant(rounded)
+    spans = _spans(rounded, [holder.conv for holder in holders], pictures)
+    for holder, span in zip(holders, spans, strict=True):
+        holder.conv = _Rounded(holder.conv, span)
+    worst = min(_psnr(rounded(picture), network(picture)) for picture in pictures)
+    if worst < LEAST_PSNR:
+        raise UsageError(
+            f"this style does not bear 8-bit integers: {worst:.1f} dB against fp32",
+            hint="use --precision auto",
+        )
+    return rounded
+
+
+def _tolerant(network: StylizingNetwork) -> list[Any]:
+    """The blocks whose `conv` bears it."""
+    residual = [block for pair in network.residuals for block in pair.children()]
+    return [*residual[_UNTOUCHED:], *network.decoder, network.output]
+
+
+class _Rounded(nn.Module):
+    """A convolution whose operands lie on 8-bit grids, as an integer kernel has them."""
+
+    def __init__(self, conv: nn.Conv2d, span: tuple[float, float]):
+        super().__init__()
+        low, high = span
+        self.step = (high - low) / 255
+        self.zero = round(-low / self.step)
+        self.weight, self.bias, self.stride = conv.weight, conv.bias, conv.stride
+        self.steps = conv.weight.detach().abs().amax((1, 2, 3)).clamp(min=1e-12) / 127
+        self.zeros = torch.zeros(len(self.steps), dtype=torch.int32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the convolution."""
+        x = torch.fake_quantize_per_tensor_affine(x, self.step, self.zero, 0, 255)
+        weight = torch.fake_quantize_per_channel_affine(
+            self.weight, self.steps, self.zeros, 0, -127, 127
+        )
+        return F.conv2d(x, weight, self.bias, self.stride)
+
+
+def _spans(
+    network: nn.Module, convs: list[nn.Conv2d], pictures: list[Tensor]
+) -> list[tuple[float, float]]:
+    """Least and largest value that each convolution is given; 0 is always among them."""
+    ends: list[list[float]] = [[0.0] for _ in convs]
+
+    def look(seen: list[float], _module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        seen.extend((given[0].min().item(), given[0].max().item()))
+
+    hooks = [
+        conv.register_forward_pre_hook(partial(look, seen))
+        for conv, seen in zip(convs, ends, strict=True)
+    ]
+    for picture in pictures:
+        network(picture)
+    for hook in hooks:
+        hook.remove()
+    return [(min(seen), max(*seen, min(seen) + 1e-6)) for seen in ends]
+
+
+def _pictures() -> Iterator[Tensor]:
+    """Colour noise of several scales, a mix of them, a grey one, hard edges, a bare sky."""
+    generator = torch.Generator().manual_seed(1)
+    for scale in (2, 4, 8, 16, 64):
+        yield _noise(scale, generator)
+    grain = torch.rand(1, 3, *_SIZE, generator=generator)
+    coarse, middle, fine = (_noise(scale, generator) for scale in (64, 16, 4))
+    yield 0.5 * coarse + 0.25 * middle + 0.15 * fine + 0.1 * grain
+    yield _noise(32, generator).mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    yield (_noise(32, generator) > 0.5).float()
+    yield torch.linspace(0.4, 0.6, _SIZE[1]).expand(1, 3, *_SIZE)
+
+
+def _noise(scale: int, generator: torch.Generator) -> Tensor:
+    grid = torch.rand(1, 3, _SIZE[0] // scale, _SIZE[1] // scale, generator=generator)
+    return F.interpolate(grid, _SIZE, mode="bicubic").clamp(0, 1)
+
+
+def _psnr(picture: Tensor, reference: Tensor) -> float:
+    """Decibels, for pictures in [0, 1]."""
+    error = F.mse_loss(picture, reference).item()
+    return math.inf if error == 0 else -10 * math.log10(error)

@@ -1,0 +1,127 @@
+"""What every runtime is, and which one is taken."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from ..errors import DeviceError, UsageError
+from ..style import Style
+
+RuntimeName = Literal["auto", "torch", "openvino", "onnxruntime"]
+
+
+class Runtime(Protocol):
+    """A style's network, ready to run; may be called by several threads at a time.
+
+    Attributes:
+        identity: Everything that decides about the last bit: program, version, precision.
+        parallel: How many threads should call it at a time to keep the device busy.
+    """
+
+    identity: str
+    parallel: int
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Paint frames.
+
+        Args:
+            frames: (N, 3, H, W) RGB in [0, 1], float32, on the runtime's device.
+
+        Returns:
+            The same shape, dtype and device. Every frame is painted by itself.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a network is to run on, and how.
+
+    Attributes:
+        device: Where frames lie.
+        precision: "fp32", "bf16", "fp16" or "int8".
+        parallel: How many frames the caller can have in work at a time.
+    """
+
+    device: torch.device
+    precision: str
+    parallel: int = 1
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A runtime that there is.
+
+    Attributes:
+        module: Where its ``open_runtime(style, wanted)`` is.
+        package: What has to be installed for it.
+        devices: Types of device that it runs on.
+        precisions: What it computes in.
+    """
+
+    module: str
+    package: str
+    devices: tuple[str, ...]
+    precisions: tuple[str, ...]
+
+    @property
+    def installed(self) -> bool:
+        """Whether its package is there."""
+        return importlib.util.find_spec(self.package) is not None
+
+
+KINDS: dict[str, Kind] = {
+    "openvino": Kind("on_openvino", "openvino", ("cpu",), ("fp32", "bf16", "int8")),
+    "onnxruntime": Kind("on_onnxruntime", "onnxruntime", ("cpu", "cuda"), ("fp32",)),
+    "torch": Kind("on_torch", "torch", ("cpu", "cuda", "mps"), ("fp32", "bf16", "fp16")),
+}
+"""The likely fastest first: the others are measured against it."""
+
+
+def able(wanted: Wanted) -> list[str]:
+    """The runtimes that are installed and can do it."""
+    return [name for name, kind in KINDS.items() if kind.installed and _fits(kind, wanted)]
+
+
+def check_runtime(name: str, wanted: Wanted) -> None:
+    """Find out without opening it whether a runtime, or any for "auto", can do what is wanted.
+
+    Raises:
+        UsageError: There is no such runtime, or it can't do it.
+        DeviceError: It is not installed.
+    """
+    if name == "auto":
+        if not able(wanted):
+            raise UsageError(f"nothing here runs in {wanted.precision} on {wanted.device.type}")
+        return
+    if name not in KINDS:
+        raise UsageError(f"runtime must be one of auto, {', '.join(KINDS)}, not {name!r}")
+    kind = KINDS[name]
+    if not kind.installed:
+        raise DeviceError(f"{name} is not installed", hint=f"pip install {kind.package}")
+    if not _fits(kind, wanted):
+        raise UsageError(
+            f"{name} does not run in {wanted.precision} on {wanted.device.type}",
+            hint=f"it runs in {', '.join(kind.precisions)} on {', '.join(kind.devices)}",
+        )
+
+
+def open_runtime(name: str, style: Style, wanted: Wanted) -> Runtime:
+    """Make a style's network ready in a runtime that `check_runtime` finds able.
+
+    Raises:
+        StyleError: The style is damaged.
+        UsageError: The style does not bear the precision.
+    """
+    module = importlib.import_module(f".{KINDS[name].module}", __package__)
+    return module.open_runtime(style, wanted)
+
+
+def _fits(kind: Kind, wanted: Wanted) -> bool:
+    return wanted.device.type in kind.devices and wanted.precision in kind.precisions

@@ -1,0 +1,117 @@
+"""One contract for every runtime that is installed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+from housestyle.core.errors import DeviceError, UsageError
+from housestyle.core.runtimes import runtime as module
+from housestyle.core.runtimes.runtime import KINDS, Wanted, able, check_runtime, open_runtime
+from housestyle.core.style import load_style
+
+CPU = torch.device("cpu")
+# Decibels against fp32 in PyTorch.
+LEAST_PSNR = {"fp32": 90, "bf16": 45, "int8": 40}
+KINDS_HERE = [
+    (name, precision)
+    for name, kind in KINDS.items()
+    for precision in kind.precisions
+    if "cpu" in kind.devices and precision in LEAST_PSNR
+]
+
+
+@pytest.fixture(scope="module")
+def wave():
+    return load_style("wave")
+
+
+@pytest.fixture(scope="module")
+def opened(wave):
+    """Each is opened once: converting takes seconds."""
+    kept = {}
+
+    def get(name: str, precision: str):
+        pytest.importorskip(KINDS[name].package)
+        if (name, precision) not in kept:
+            kept[name, precision] = open_runtime(name, wave, Wanted(CPU, precision, parallel=2))
+        return kept[name, precision]
+
+    return get
+
+
+def frames(height: int, width: int, count: int = 1) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(height * width)
+    coarse = torch.rand(count, 3, height // 8 + 2, width // 8 + 2, generator=generator)
+    return torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+
+
+@pytest.mark.parametrize(("name", "precision"), KINDS_HERE)
+class TestEvery:
+    def test_paints_what_the_network_paints(self, opened, wave, name, precision):
+        runtime, network = opened(name, precision), wave.network()
+        for size in ((48, 64), (37, 50), (5, 3), (48, 64)):
+            picture = frames(*size)
+            painted = runtime(picture)
+            assert painted.shape == picture.shape
+            assert painted.dtype == torch.float32
+            error = ((painted - network(picture)) ** 2).mean().clamp(min=1e-12)
+            assert -10 * error.log10() > LEAST_PSNR[precision]
+
+    def test_a_frame_does_not_depend_on_its_neighbours(self, opened, name, precision):
+        runtime, batch = opened(name, precision), frames(32, 40, 3)
+        together = runtime(batch)
+        for index in range(3):
+            alone = runtime(batch[index : index + 1])
+            torch.testing.assert_close(together[index], alone[0], atol=1e-6, rtol=0)
+
+    def test_threads_do_not_meet(self, opened, name, precision):
+        runtime = opened(name, precision)
+        pictures = [frames(32 + 4 * (index % 3), 40) for index in range(12)]
+        wanted = [runtime(picture) for picture in pictures]
+        with ThreadPoolExecutor(2) as threads:
+            for painted, right in zip(threads.map(runtime, pictures), wanted, strict=True):
+                assert torch.equal(painted, right)
+
+    def test_earlier_results_are_not_overwritten(self, opened, name, precision):
+        runtime = opened(name, precision)
+        first = runtime(frames(32, 40))
+        kept = first.clone()
+        runtime(1 - frames(32, 40))
+        assert torch.equal(first, kept)
+
+    def test_takes_any_layout_in_memory(self, opened, name, precision):
+        runtime, picture = opened(name, precision), frames(32, 40)
+        turned = picture.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+        torch.testing.assert_close(runtime(turned), runtime(picture), atol=1e-6, rtol=0)
+
+    def test_says_what_it_is(self, opened, name, precision):
+        assert opened(name, precision).identity.startswith(name)
+        assert opened(name, precision).identity.endswith(precision)
+
+
+class TestChecks:
+    def test_unknown(self):
+        with pytest.raises(UsageError, match="must be one of auto, openvino"):
+            check_runtime("tensorflow", Wanted(CPU, "fp32"))
+
+    def test_not_installed(self, monkeypatch):
+        monkeypatch.setattr(module.importlib.util, "find_spec", lambda _name: None)
+        with pytest.raises(
+            DeviceError, match=r"openvino is not installed \(pip install openvino\)"
+        ):
+            check_runtime("openvino", Wanted(CPU, "fp32"))
+
+    def test_not_in_this_precision(self):
+        with pytest.raises(UsageError, match="torch does not run in int8 on cpu"):
+            check_runtime("torch", Wanted(CPU, "int8"))
+
+    def test_nothing_can_do_it(self):
+        with pytest.raises(UsageError, match="nothing here runs in int8 on cuda"):
+            check_runtime("auto", Wanted(torch.device("cuda"), "int8"))
+
+    def test_only_what_is_able(self):
+        assert able(Wanted(torch.device("mps"), "fp16")) == ["torch"]
+        assert "onnxruntime" not in able(Wanted(CPU, "bf16"))
