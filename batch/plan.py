@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..core.errors import UsageError
 from ..core.media import CLIP_SUFFIXES, find_clips
-from ..core.sequence import Pattern, find_patterns
+from ..core.sequence import Pattern, find_patterns, has_place
 from .clip import MUXERS
 from .encode import CODECS
 
@@ -138,6 +138,7 @@ def _is_file_name(output: Path, inputs: Sequence[Path]) -> bool:
     single = len(inputs) == 1 and not inputs[0].is_dir()
     # Also a kind that can't be written: better refused by name than made a folder "clip.avi".
     names_file = output.suffix.lower() in CLIP_SUFFIXES or Pattern.of(output) is not None
+    names_file |= output.suffix != "" and has_place(output)
     return single and not output.is_dir() and names_file
 
 

@@ -49,7 +49,7 @@ class Pattern:
     @property
     def numbered(self) -> bool:
         """Whether it has a place for a number, and is not a file's own name."""
-        return _PLACE.search(self.path.name) is not None and not self.path.is_file()
+        return has_place(self.path) and not self.path.is_file()
 
     @property
     def parts(self) -> tuple[str, str, str]:
@@ -77,6 +77,11 @@ class Pattern:
         found = {(int(match[1]), match[0]) for match in matches if match}
         # "1" is no picture of "%04d".
         return sorted(number for number, text in found if self.name(number).name == text)
+
+
+def has_place(path: Path) -> bool:
+    """Whether a name has a place for a number, of a picture or of something else."""
+    return _PLACE.search(path.name) is not None
 
 
 def _listed(folder: Path) -> Iterator[Path]:

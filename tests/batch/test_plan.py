@@ -313,7 +313,7 @@ class TestSequences:
         root = tree()
         assert planned([root / name]) == {f"in/{name}": f"in/{output}"}
 
-    @pytest.mark.parametrize("output", ["o.%04d.exr", "o.mov", "o.%04d.tif"])
+    @pytest.mark.parametrize("output", ["o.%04d.exr", "o.mov", "o.%04d.tif", "o.%04d.jpg"])
     def test_named_output(self, tree, tmp_path, output):
         name = tree() / "shot.%06d.exr"
         assert plan([name], tmp_path / output, style_name="wave") == [Job(name, tmp_path / output)]
