@@ -12,7 +12,9 @@ from av.stream import Disposition
 from housestyle.batch.clip import convert
 from housestyle.batch.encode import EncodeSettings
 from housestyle.batch.handling import Handling
-from housestyle.batch.mux import TrackDigest, holds, movie_timescale, payload
+from housestyle.batch.mux import CopiedTracks, TrackDigest, holds, movie_timescale, payload
+from housestyle.core.errors import OutputError
+from housestyle.core.media import probe
 
 
 def packets(path: Path, kind: str = "audio") -> list[av.Packet]:
@@ -258,3 +260,39 @@ def test_what_a_container_holds_is_found_out_by_trying(make_clip, sound, codec, 
     with av.open(str(source)) as container:
         track = container.streams.audio[0]
         assert {muxer for muxer in ("mp4", "mov", "matroska") if holds(muxer, track)} == holders
+
+
+def test_sound_that_goes_back_in_time_costs_its_own_packets(make_clip, sound, painter, tmp_path):
+    whole = make_clip("whole.ts", frames=5, sounds=(sound("mp2", seconds=3),))
+    content, end = whole.read_bytes(), whole.stat().st_size // 188 * 188
+    # Long after the picture has ended, some packets of the stream come twice.
+    again = content[end - 100 * 188 : end - 50 * 188]
+    source = tmp_path / "again.ts"
+    source.write_bytes(content[: end - 50 * 188] + again + content[end - 50 * 188 :])
+    report = convert(source, tmp_path / "o.mp4", painter, EncodeSettings(), handling=FULL)
+    (warning,) = report.warnings
+    assert warning.startswith("track 1: ")
+    assert warning.endswith(" damaged packets are left out")
+    assert report.frames == 5
+
+
+def test_sound_of_which_nothing_can_be_written_is_an_error(make_clip, sound, tmp_path):
+    source = make_clip(sounds=(sound(),))
+    with av.open(str(source)) as container, av.open(str(tmp_path / "o.mp4"), "w") as target:
+        target.add_stream_from_template(container.streams.video[0])
+        tracks = CopiedTracks(container, probe(source), target)
+        for packet in container.demux(audio=0):
+            if packet.size:
+                packet.pts, packet.dts = 0, 1
+                tracks.mux(packet)
+        assert tracks.damage
+        with pytest.raises(OutputError, match="no packet of track 1"):
+            tracks.check()
+
+
+@pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
+def test_plain_samples_of_avi_go_into_mp4(make_clip, sound, painter, tmp_path, layout):
+    tone = sound("pcm_s16le", layout=layout)
+    source = make_clip("a.avi", codec="mpeg4", sounds=(tone,), frames=3)
+    report = convert(source, tmp_path / "o.mp4", painter, EncodeSettings(), handling=FULL)
+    assert (report.audio_tracks, report.warnings) == (1, ())
