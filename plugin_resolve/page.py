@@ -58,7 +58,7 @@ class Page:
         self._offer, self._pictures = offer, pictures
         self._state: dict[str, Any] = {"phase": "choose", "title": title, "text": "", "share": 0.0}
         self._state["lines"] = []
-        self._told_end = threading.Event()
+        self._told_end, self._shown = threading.Event(), False
         self._deadline = time.monotonic() + _PATIENCE
         secret = secrets.token_urlsafe(32)
         handler = partial(_Handler, self, f"/{secret}/")
@@ -70,7 +70,8 @@ class Page:
 
     def open(self) -> bool:
         """Show it in the user's browser; False when there is none."""
-        return webbrowser.open(self.address)
+        self._shown = webbrowser.open(self.address)
+        return self._shown
 
     def choose(self) -> Choice | None:
         """Wait for the user; None when the page was closed or cancelled."""
@@ -93,7 +94,8 @@ class Page:
     def finish(self, text: str) -> None:
         """Show the end, and close the server once the page has heard of it."""
         self._state |= {"phase": "done", "text": text, "share": 1.0}
-        self._told_end.wait(_SLOW_BROWSER)
+        if self._shown:
+            self._told_end.wait(_SLOW_BROWSER)
         self.close()
 
     def close(self) -> None:

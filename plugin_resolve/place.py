@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -74,7 +74,8 @@ class _Earlier:
 class Placing:
     """Puts styled shots onto tracks named "Housestyle: <style>".
 
-    The clips below are never touched. A shot with the same recipe at its place is left there; one
+    Each goes onto a track right above its clip's, so that what lay above the clip still does. The
+    clips are never touched. A shot with the same recipe at its place is left there; one
     with another recipe, as long as it does not reach beyond the cut, is taken off first.
 
     Args:
@@ -89,6 +90,7 @@ class Placing:
         self._pool = project.media_pool()
         self._append = Appending(resolve, project)
         self._name = f"{TRACK_PREFIX}{recipe.style}"
+        self._inserted: list[int] = []
 
     def __call__(self, shots: Sequence[Styled]) -> Iterator[Placed | NotPlaced]:
         """Place them all; what goes wrong with one does not stop the others."""
@@ -124,7 +126,12 @@ class Placing:
         _check_clip(clip, shot, self._timeline)
         spot = Spot(self._track(cut), cut.record, shot.head, cut.frames)
         item = self._append(clip, spot, self._timeline)
-        self._mark(item, shot)
+        try:
+            self._mark(item, shot)
+        except EditorError:
+            with self._resolve.edit_page():
+                self._timeline.delete([item])
+            raise
         return item, spot, self._warnings(item, clip, shot)
 
     def _mark(self, item: Item, shot: Styled) -> None:
@@ -138,13 +145,23 @@ class Placing:
         return Note(recipe.to_json(), recipe.digest, str(cut.media), cut.first, cut.frames)
 
     def _warnings(self, item: Item, clip: PoolClip, shot: Styled) -> tuple[str, ...]:
-        warnings = []
+        warnings = [
+            f"it covers {other.name} on track {other.track[1]}"
+            for other in self._covered(item, shot)
+        ]
         if not item.frame_as(shot.cut.item.framing()):
             warnings.append("Resolve did not take over all of the clip's position, size and crop")
         wanted = _timecode(shot, self._timeline)
         if wanted is not None and Timecode.parse(clip.start_timecode) != wanted:
             warnings.append(f"its timecode starts at {clip.start_timecode} instead of {wanted}")
         return tuple(warnings)
+
+    def _covered(self, item: Item, shot: Styled) -> list[Item]:
+        """What lay above the clip and lies below the shot: where no track could be inserted."""
+        own, above = own_tracks(self._timeline), self._now(shot.cut.track) + 1
+        between = [track for track in range(above, item.track[1]) if track not in own]
+        items = [other for track in between for other in self._timeline.items(track)]
+        return [other for other in items if other.start < item.end and other.end > item.start]
 
     def _earlier(self) -> list[_Earlier]:
         """The styled shots on the tracks that are ours."""
@@ -164,16 +181,26 @@ class Placing:
 
     def _put_back(self, one: _Earlier) -> None:
         """A shot that was taken off for one that could not be placed; as well as it goes."""
+        spot = replace(one.spot, track=self._now(one.spot.track))
         try:
-            item = self._append(one.clip, one.spot, self._timeline)
-            item.mark(0, self._timeline.track_name(one.spot.track), "", one.note.to_json())
+            item = self._append(one.clip, spot, self._timeline)
+            item.mark(0, self._timeline.track_name(spot.track), "", one.note.to_json())
         except EditorError:
             return
 
+    def _now(self, track: int) -> int:
+        """The number that a track has by now; those above an inserted one have moved up."""
+        for inserted in self._inserted:
+            track += inserted <= track
+        return track
+
     def _track(self, cut: Cut) -> int:
-        """The track of this style, free where the cut lies and above it; else another one."""
-        timeline = self._timeline
-        above = [track for track in own_tracks(timeline) if track > cut.track]
+        """The track of this style right above the cut's, free where it lies; else a new one."""
+        timeline, own = self._timeline, own_tracks(self._timeline)
+        top = below = self._now(cut.track)
+        while top + 1 in own:
+            top += 1
+        above = range(below + 1, top + 1)
         usable = [track for track in above if not timeline.track_is_locked(track)]
         for track in usable:
             if timeline.track_name(track) == self._name and _free(timeline, track, cut):
@@ -182,16 +209,17 @@ class Placing:
             if not timeline.items(track):
                 timeline.name_track(track, self._name)
                 return track
-        return timeline.add_track(self._name)
+        added = timeline.add_track(self._name, top + 1)
+        self._inserted.append(added)
+        return added
 
     def _check_all(self, placed: dict[str, Spot]) -> None:
         """Look at everything once more: what came later must not have pushed anything away."""
         there = self._timeline.all_items()
         for key, spot in placed.items():
-            if key not in there or not spot.holds(there[key]):
+            if key not in there or not replace(spot, track=there[key].track[1]).holds(there[key]):
                 raise EditorError(
-                    f"what was put on track {spot.track} at frame {spot.record} is not there any "
-                    "more",
+                    f"what was put at frame {spot.record} is not there any more",
                     hint="undo, and run it again",
                 )
 

@@ -60,7 +60,8 @@ class Appending:
         Raises:
             EditorError: It does not lie where it should, whatever is tried; nothing is left.
         """
-        for exclusive in (self.exclusive, not self.exclusive):
+        # The first call has been seen to do nothing: the first meaning gets a second try.
+        for exclusive in (self.exclusive, not self.exclusive, self.exclusive):
             arrived = self._arrived(clip, spot, timeline, exclusive=exclusive)
             right = [item for item in arrived if spot.holds(item)]
             if len(arrived) == 1 and right:

@@ -208,18 +208,38 @@ class Timeline:
         origin = 0 if first >= self.start else self.start
         return origin + first, origin + last + 1
 
-    def add_track(self, name: str) -> int:
-        """Put a video track on top; returns its number.
+    def add_track(self, name: str, number: int) -> int:
+        """Add a video track; those from its number on move up.
+
+        Args:
+            name: Of the track.
+            number: The one that it gets; versions that can't insert put it on top.
+
+        Returns:
+            The number that it has.
 
         Raises:
             EditorError: It is not there, or not so named, afterwards.
         """
-        before = self.tracks
-        call(self.raw, "AddTrack", "video")
-        if self.tracks != before + 1:
-            raise EditorError("Resolve does not add a video track")
-        self.name_track(before + 1, name)
-        return before + 1
+        before = [self._ids(track) for track in range(1, self.tracks + 1)]
+        where = [{"index": number}] if number <= len(before) else []
+        call(self.raw, "AddTrack", "video", *where)
+        after = [self._ids(track) for track in range(1, self.tracks + 1)]
+        for place in (number, len(after)):
+            if after == [*before[: place - 1], [], *before[place - 1 :]]:
+                return self._named(place, name)
+        raise EditorError("Resolve does not add a video track")
+
+    def _named(self, track: int, name: str) -> int:
+        try:
+            self.name_track(track, name)
+        except EditorError:
+            call(self.raw, "DeleteTrack", "video", track)
+            raise
+        return track
+
+    def _ids(self, track: int) -> list[str]:
+        return [item.id for item in self.items(track)]
 
     def name_track(self, track: int, name: str) -> None:
         """Name a video track.
