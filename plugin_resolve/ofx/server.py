@@ -37,7 +37,7 @@ class Channel(Protocol):
     def receive(self) -> tuple[int, bytes] | None: ...  # noqa: D102
     def send(self, kind: int, text: str) -> None: ...  # noqa: D102
     def is_gone(self) -> bool: ...  # noqa: D102
-    def map(self, size: int, _name: str) -> mmap.mmap: ...  # noqa: D102
+    def map(self, size: int, name: str, /) -> mmap.mmap: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
 
 

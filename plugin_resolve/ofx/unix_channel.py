@@ -91,7 +91,7 @@ class UnixChannel:
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(0))
 
-    def map(self, size: int, _name: str) -> mmap.mmap:
+    def map(self, size: int, _name: str, /) -> mmap.mmap:
         """Map the memory that came with the last message.
 
         Raises:

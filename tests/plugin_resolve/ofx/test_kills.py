@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from threading import Timer
+
+import numpy as np
+import pytest
+
+from .minihost import FAILED, OK, Image
+
+
+def kill_during_the_next_frame(place, delay: float) -> Timer:
+    def kill() -> None:
+        if process := place.server():
+            os.kill(process, signal.SIGKILL)
+
+    timer = Timer(delay, kill)
+    timer.start()
+    return timer
+
+
+def leftovers(place) -> dict[str, int]:
+    """What this process, as a host, and the user's other processes hold."""
+    return {
+        "files": len(list(Path("/proc/self/fd").iterdir())),
+        "memory": Path("/proc/self/maps").read_text().count("memfd:housestyle"),
+        "named memory": len(list(Path("/dev/shm").glob("*housestyle*"))),  # noqa: S108
+        "children": len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()),
+        "servers": servers(place),
+    }
+
+
+def servers(place) -> int:
+    """Processes that serve this user, also such that nobody can connect to any more."""
+    mark = f"XDG_RUNTIME_DIR={place.root / 'run'}".encode()
+    count = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            about = (process / "environ").read_bytes().split(b"\0")
+            count += b"serve" in (process / "cmdline").read_bytes() and mark in about
+    return count
+
+
+def render_among_kills(host, place, noise, *, frames: int, kills: int) -> dict[str, int]:
+    """Frames of all sizes through one effect; returns how many of them came out right."""
+    random = np.random.default_rng(5)
+    doomed = set(random.choice(np.arange(2, frames), kills, replace=False).tolist())
+    effect = host.create()
+    effect.change(style="tiny")
+    expected = effect.render(Image(noise()))[1].pixels
+    before = leftovers(place)
+    counts = {"frames": 0, "kills": 0, "painted": 0, "left over": 0}
+    for index in range(frames):
+        source = Image(noise(size=(64 + 16 * (index % 8), 96), seed=index))
+        timer = None
+        if index in doomed:
+            timer = kill_during_the_next_frame(place, random.uniform(0, 0.01))
+        status, output = effect.render(source)
+        if timer:
+            timer.join()
+        counts["frames"] += 1
+        counts["kills"] += index in doomed
+        changed = np.abs(output.pixels[..., :3] - source.pixels[..., :3]).mean() > 0.05
+        counts["painted"] += status == OK and bool(changed)
+    assert (effect.render(Image(noise()))[1].pixels == expected).all()
+    after = leftovers(place)
+    # One connection with its memory, for the next frame; and the timers are gone.
+    counts["left over"] = sum(after[what] - before[what] for what in before)
+    effect.destroy()
+    return counts
+
+
+def test_frames_are_painted_while_servers_are_killed(host, place, noise):
+    counts = render_among_kills(host, place, noise, frames=60, kills=2)
+    assert counts == {"frames": 60, "kills": 2, "painted": 60, "left over": 0}
+
+
+@pytest.mark.slow
+def test_a_thousand_frames_while_servers_are_killed(host, place, noise, record_property):
+    counts = render_among_kills(host, place, noise, frames=1000, kills=60)
+    record_property("counts", str(counts))
+    assert counts == {"frames": 1000, "kills": 60, "painted": 1000, "left over": 0}
+
+
+def test_nothing_is_held_without_an_effect(host, place, noise):
+    effect = host.create()
+    effect.change(style="tiny")
+    assert effect.render(Image(noise()))[0] == OK
+    effect.destroy()
+    before = leftovers(place)
+    effect = host.create()
+    effect.change(style="tiny")
+    assert effect.render(Image(noise()))[0] == OK
+    assert leftovers(place)["memory"] == 1
+    effect.destroy()
+    assert leftovers(place) == before
+
+
+def test_a_server_that_can_not_start_fails_the_render_with_its_words(host, place, noise):
+    place.kill()
+    effect = host.create()
+    effect.change(style="tiny")
+    run = place.root / "run"
+    (run / "housestyle").rename(run / "aside")
+    (run / "housestyle").write_text("in the way")
+    try:
+        status, output = effect.render(Image(noise()))
+    finally:
+        (run / "housestyle").unlink()
+        (run / "aside").rename(run / "housestyle")
+    assert status == FAILED
+    assert "can't be started" in effect.shown
+    assert not output.pixels.any()
+    assert effect.render(Image(noise()))[0] == OK
+    effect.destroy()
+
+
+def test_an_effect_that_was_only_copied_says_how_to_install_it(host, place, noise):
+    place.kill()
+    command = place.bundle / "Contents" / "Resources" / "server"
+    effect = host.create()
+    effect.change(style="tiny")
+    command.rename(command.with_suffix(".aside"))
+    try:
+        status, _ = effect.render(Image(noise()))
+    finally:
+        command.with_suffix(".aside").rename(command)
+    assert status == FAILED
+    assert "housestyle resolve install --ofx" in effect.shown
+    effect.destroy()
