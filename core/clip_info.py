@@ -15,6 +15,8 @@ from av.stream import Stream
 from .av_frame import working_format
 from .frame import ChromaLocation, Colour, PixelFormat
 
+# Seconds; of MP4 and MOV unless they say otherwise. Edit lists say in it how long a track is.
+_MOVIE_TICK = Fraction(1, 1000)
 # Codecs of the MPEG-1 school, which site chroma between the luma samples (H.262, annex; JFIF).
 _CENTRED_CHROMA = frozenset({"mjpeg", "mpeg1video", "h263"})
 
@@ -167,11 +169,19 @@ def video_info(
 
 
 def _constant_rate(container: InputContainer, stream: av.VideoStream) -> bool:
-    """Known for certain from a table of all samples only; stated rates are often wrong."""
+    """Known for certain from a table of all samples only; stated rates are often wrong.
+
+    An edit list can cut the last frame off in its middle, or claim more time than there is; only
+    what is rounded to its usual tick is nobody's wish.
+    """
     if "mp4" not in container.format.name or len(stream.index_entries) < 2:
         return False
-    times = [entry.timestamp for entry in stream.index_entries]
-    return len({after - before for before, after in pairwise(times)}) == 1
+    entries = list(stream.index_entries)
+    steps = {after.timestamp - before.timestamp for before, after in pairwise(entries)}
+    if len(steps) > 1 or stream.duration is None or stream.time_base is None:
+        return False
+    shown = steps.pop() * sum(not entry.is_discard for entry in entries)
+    return abs(stream.duration - shown) * stream.time_base < _MOVIE_TICK
 
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:

@@ -245,7 +245,7 @@ class ClipReader:
         if "mp4" not in self.info.container or start is None or duration is None:
             return last.duration
         if self.info.video.constant_rate:
-            # An edit list may claim more time than the frames that it shows take.
+            # What the track says may be rounded.
             return last.duration
         return max(1, start + duration - last.pts)
 
