@@ -109,8 +109,6 @@ def check(odd: Odd, folder: Path, flags: Sequence[str], *, untouched: bool) -> V
             or "-"
         )
         verdict.largest, lines = times_differ(before, after, source, left[0])
-        if odd.claims_more:
-            lines = [line for line in lines if "lasts" not in line]
         verdict.differences += lines
         verdict.differences += tracks_differ(before, after, odd, warnings)
         verdict.differences += facts_differ(before, after, odd)

@@ -85,6 +85,13 @@ def moving_picture(container: Any) -> Any:
     return next(s for s in pictures if not s.disposition & Disposition.attached_pic)
 
 
+def _time(picture: av.VideoFrame, before: list[Fraction]) -> Fraction:
+    """A frame that says no time follows the one before it."""
+    if picture.pts is not None:
+        return picture.pts * picture.time_base
+    return before[-1] + picture.duration * picture.time_base if before else Fraction(0)
+
+
 def read_clip(path: Path, *, planes: bool = True) -> Clip:
     """The whole clip; every frame is in memory unless its planes are not wanted."""
     first, times, frames = None, [], []
@@ -97,7 +104,7 @@ def read_clip(path: Path, *, planes: bool = True) -> Clip:
             if packet.stream is video:
                 for picture in packet.decode():
                     first = first or picture
-                    times.append(picture.pts * picture.time_base)
+                    times.append(_time(picture, times))
                     frames += [_planes(picture)] if planes else []
             elif packet.size:
                 packets[packet.stream.index].append(packet)

@@ -47,7 +47,6 @@ class Odd:
         flags: What it is converted with.
         refused: Words of the message, where it can't be converted.
         left_out: Types of the tracks that the output can't hold, which must be said.
-        claims_more: The file says that it lasts longer than its frames do.
         pictures_differ: It is not the source's picture that is written: fields, damage.
     """
 
@@ -57,7 +56,6 @@ class Odd:
     flags: tuple[str, ...] = ()
     refused: str | None = None
     left_out: tuple[str, ...] = ()
-    claims_more: bool = False
     pictures_differ: bool = False
 
 
@@ -177,7 +175,8 @@ TIMES = [
     clip("sound starts a third of a second late", "late-sound.mov", facts={"sounds": tones("aac", start=Fraction(1, 3))}),
     clip("sound much longer than picture", "long-sound.mp4", facts={"frames": 3, "sounds": tones("aac", seconds=2)}),
     in_place("edit list that begins between keyframes", "edit-list.mp4", lambda path: shortened_by_edit_list(path, ticks=3 * 512, milliseconds=120), facts={"frames": 20, "options": B_FRAMES, "time_base": Fraction(1, 12800), "rate": Fraction(25)}),
-    in_place("edit list that claims more than there is", "edit-claims.mp4", lambda path: shortened_by_edit_list(path, ticks=3 * 512, milliseconds=0), claims_more=True, facts={"frames": 20, "options": B_FRAMES, "time_base": Fraction(1, 12800), "rate": Fraction(25)}),
+    in_place("edit list that claims more than there is", "edit-claims.mp4", lambda path: shortened_by_edit_list(path, ticks=3 * 512, milliseconds=0), facts={"frames": 20, "options": B_FRAMES, "time_base": Fraction(1, 12800), "rate": Fraction(25)}),
+    in_place("edit list that ends within a frame", "edit-end.mp4", lambda path: shortened_by_edit_list(path, ticks=0, milliseconds=25), facts={"frames": 20, "options": B_FRAMES, "time_base": Fraction(1, 12800), "rate": Fraction(25)}),
     by_ffmpeg("negative timestamps", "negative.mp4", "-movflags", "negative_cts_offsets", "-output_ts_offset", "-0.1", "-avoid_negative_ts", "disabled", "-use_editlist", "0", facts={"sounds": tones("aac"), "frames": 20, "options": B_FRAMES}),
     by_ffmpeg("negative timestamps that FFmpeg can't read", "negative.mkv", "-output_ts_offset", "-0.2", "-avoid_negative_ts", "disabled", refused="does not come after", facts={"sounds": tones("flac")}),
     by_ffmpeg("transport stream, clock of hours", "clock.ts", "-output_ts_offset", "40000.5", base="base.mp4", facts={"frames": 20, "options": B_FRAMES, "sounds": tones("aac", "libmp3lame")}),
