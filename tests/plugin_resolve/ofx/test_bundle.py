@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+import sys
+
+import pytest
+
+from housestyle.core.errors import OutputError
+from housestyle.plugin_resolve.ofx import build
+from housestyle.plugin_resolve.ofx import bundle as bundles
+
+
+@pytest.fixture(autouse=True)
+def ours(compiled, monkeypatch, tmp_path):
+    """Nothing outside the test's folder is looked at."""
+    monkeypatch.setattr(bundles, "_OURS", compiled)
+    monkeypatch.setitem(bundles._SYSTEM_FOLDERS, sys.platform, tmp_path / "system" / "Plugins")
+    monkeypatch.delenv("OFX_PLUGIN_PATH", raising=False)
+
+
+def test_is_installed_checked_and_removed(tmp_path, monkeypatch):
+    monkeypatch.setenv("OFX_PLUGIN_PATH", f"{tmp_path / 'first'}:{tmp_path / 'second'}")
+    assert bundles.check() == ["the effect is not installed: housestyle resolve install --ofx"]
+    said = bundles.install()
+    bundle = tmp_path / "first" / bundles.BUNDLE
+    assert said[0] == f"installed {bundle}"
+    assert (bundle / "Contents" / "Linux-x86-64" / "Housestyle.ofx").exists()
+    assert (bundle / "Contents" / "Info.plist").exists()
+    assert bundles.check() == []
+    bundles.install()  # over the older one
+    assert bundles.check() == []
+    assert [path.name for path in (tmp_path / "first").iterdir()] == [bundles.BUNDLE]
+    assert bundles.uninstall() == [f"removed {bundle}"]
+    assert bundles.uninstall() == ["the effect was not installed"]
+
+
+def test_a_dry_run_changes_nothing(tmp_path):
+    said = bundles.install(tmp_path / "here", dry_run=True)
+    assert said[0] == f"would install {tmp_path / 'here' / bundles.BUNDLE}"
+    assert not (tmp_path / "here").exists()
+    bundles.install(tmp_path / "here")
+    assert "would remove" in bundles.uninstall(tmp_path / "here", dry_run=True)[0]
+    assert (tmp_path / "here" / bundles.BUNDLE).exists()
+
+
+def test_the_systems_folder(tmp_path):
+    assert bundles.install(system=True)[0].startswith(f"installed {tmp_path / 'system'}")
+    assert bundles.check() == []
+
+
+def test_a_folder_that_hosts_do_not_look_in_is_said(tmp_path):
+    assert f"OFX_PLUGIN_PATH={tmp_path}" in bundles.install(tmp_path)[1]
+
+
+def test_a_folder_that_can_not_be_written_to(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="can't be written"):
+        bundles.install(tmp_path / "file")
+
+
+def test_without_an_effect_for_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundles, "_OURS", tmp_path / "nothing")
+    with pytest.raises(OutputError, match="holds no OpenFX effect"):
+        bundles.install(tmp_path)
+    assert "C compiler" in bundles.check()[0]
+
+
+def test_what_is_broken_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("OFX_PLUGIN_PATH", str(tmp_path))
+    bundles.install()
+    contents = tmp_path / bundles.BUNDLE / "Contents"
+    (contents / "Resources" / "server").write_text("/styles\n/no/such/python\n")
+    assert "does not know how to start" in bundles.check()[0]
+
+
+def test_a_library_that_does_not_load_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("OFX_PLUGIN_PATH", str(tmp_path))
+    bundles.install()
+    library = tmp_path / bundles.BUNDLE / "Contents" / "Linux-x86-64" / "Housestyle.ofx"
+    library.unlink()
+    library.write_bytes(b"no library")
+    assert "can't be loaded" in bundles.check()[0]
+
+
+def test_depends_on_the_system_alone(compiled):
+    library = compiled / "Contents" / "Linux-x86-64" / "Housestyle.ofx"
+    said = subprocess.run(
+        [shutil.which("ldd"), library], capture_output=True, text=True, check=True
+    ).stdout
+    assert {line.split()[0].split("/")[-1] for line in said.splitlines()} <= {
+        "linux-vdso.so.1",
+        "libc.so.6",
+        "libpthread.so.0",
+        "libdl.so.2",
+        "ld-linux-x86-64.so.2",
+    }
+
+
+def test_both_processors_of_a_mac_share_a_file(tmp_path):
+    thin = []
+    for processor in (0x01000007, 0x0100000C):
+        path = tmp_path / str(processor)
+        path.write_bytes(
+            struct.pack("<III", 0xFEEDFACF, processor, 3) + bytes([processor & 255]) * 99
+        )
+        thin.append(path)
+    both = build.universal(thin)
+    assert struct.unpack_from(">II", both) == (0xCAFEBABE, 2)
+    for index, path in enumerate(thin):
+        entry = struct.unpack_from(">5I", both, 8 + 20 * index)
+        assert entry[2] % 2**14 == 0
+        assert both[entry[2] : entry[2] + entry[3]] == path.read_bytes()

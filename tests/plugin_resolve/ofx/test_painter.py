@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from housestyle.core.errors import EditorError
+from housestyle.plugin_resolve.ofx import painter as painters
+from housestyle.plugin_resolve.ofx.frame_cache import FrameCache
+from housestyle.plugin_resolve.ofx.painter import Painter
+from housestyle.plugin_resolve.ofx.protocol import Render
+from housestyle.plugin_resolve.ofx.transfer import transfer
+
+
+@pytest.fixture
+def library(tiny_style, home):
+    tiny_style.save(home / "data" / "housestyle" / "styles" / "tiny.safetensors")
+
+
+def paint(painter, pixels: np.ndarray, **changed) -> np.ndarray:
+    height, width, _ = pixels.shape
+    depth = {1: 1, 2: 3 if pixels.dtype == np.float16 else 2, 4: 4}[pixels.itemsize]
+    asked = {"strength": 1.0, "style": "tiny", "colourspace": "", "transform": 0}
+    flags = {"premultiplied": False, "keep_colors": False, "draft": False}
+    memory = bytearray(pixels.tobytes())
+    painter(
+        Render(width, height, depth, **(flags | asked | changed)), memoryview(memory), lambda: False
+    )
+    return np.frombuffer(memory, pixels.dtype).reshape(pixels.shape)
+
+
+class Spy:
+    """Counts what the network is asked for, and paints everything grey."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, _style):
+        def stylizer(frames):
+            self.seen.append(frames)
+            return torch.full_like(frames, 0.25)
+
+        return stylizer
+
+
+@pytest.fixture
+def spy(library, monkeypatch):
+    found = Spy()
+    monkeypatch.setattr(painters, "Stylizer", found)
+    return found
+
+
+def grey(value: float, alpha: float = 1.0) -> np.ndarray:
+    pixels = np.full((4, 6, 4), value, np.float32)
+    pixels[..., 3] = alpha
+    return pixels
+
+
+def test_a_parked_frame_is_not_painted_again(spy):
+    painter = Painter()
+    first = paint(painter, grey(0.5))
+    assert (paint(painter, grey(0.5)) == first).all()
+    assert len(spy.seen) == 1
+    paint(painter, grey(0.6))
+    assert len(spy.seen) == 2
+
+
+def test_strength_and_colours_change_without_the_network(spy):
+    painter = Painter()
+    paint(painter, grey(0.5))
+    assert paint(painter, grey(0.5), strength=0.5)[0, 0, 0] == pytest.approx(0.375)
+    paint(painter, grey(0.5), keep_colors=True)
+    assert len(spy.seen) == 1
+
+
+def test_pictures_of_the_same_bytes_and_another_shape_are_others(spy):
+    painter = Painter()
+    paint(painter, grey(0.5))
+    paint(painter, grey(0.5).reshape(6, 4, 4))
+    assert [tuple(frames.shape) for frames in spy.seen] == [(1, 3, 4, 6), (1, 3, 6, 4)]
+
+
+def test_a_style_that_was_trained_anew_is_painted_anew(spy, home):
+    painter = Painter()
+    paint(painter, grey(0.5))
+    path = home / "data" / "housestyle" / "styles" / "tiny.safetensors"
+    import os
+
+    os.utime(path, ns=(1, 1))
+    paint(painter, grey(0.5))
+    assert len(spy.seen) == 2
+
+
+def test_what_lies_above_white_fades_out_with_strength(spy):
+    painter = Painter()
+    assert paint(painter, grey(3.0), strength=0.5)[0, 0, 0] == pytest.approx(1.625)
+    assert paint(painter, grey(3.0))[0, 0, 0] == pytest.approx(0.25)
+    assert spy.seen[0].max() == 1
+
+
+def test_linear_light_is_shown_to_the_network_as_a_display_has_it(spy):
+    painter = Painter()
+    painted = paint(painter, grey(0.18), transform=1)
+    assert spy.seen[0][0, 0, 0, 0] == pytest.approx(0.4614, abs=1e-3)
+    assert painted[0, 0, 0] == pytest.approx(0.0509, abs=1e-3)
+    # An eye sees light 16 times as bright as white fade evenly, not vanish.
+    assert 2 < paint(painter, grey(16.0), transform=1, strength=0.5)[0, 0, 0] < 16
+
+
+def test_numbers_that_are_none_do_not_spread(library):
+    pixels = np.random.default_rng(0).random((16, 16, 4), np.float32)
+    clean = paint(Painter(), np.where(np.arange(16)[:, None, None] == 3, 0, pixels))
+    broken = pixels.copy()
+    broken[3] = np.nan
+    broken[3, :, 3] = 0
+    painted = paint(Painter(), broken)
+    assert np.isfinite(painted).all()
+    assert np.abs(painted - clean)[..., :3].max() < 1e-6
+
+
+def test_a_network_that_gives_no_picture_is_an_error(library, monkeypatch):
+    monkeypatch.setattr(
+        painters, "Stylizer", lambda _: lambda frames: torch.full_like(frames, torch.nan)
+    )
+    with pytest.raises(EditorError, match="not a picture"):
+        paint(Painter(), grey(0.5))
+
+
+def test_a_frame_that_nobody_waits_for_is_not_painted(spy):
+    memory = bytearray(grey(0.5).tobytes())
+    frame = Render(6, 4, 4, False, False, False, 0, 1.0, "tiny", "")
+    with pytest.raises(EditorError, match="nobody waits"):
+        Painter()(frame, memoryview(memory), lambda: True)
+    assert not spy.seen
+    assert memory == grey(0.5).tobytes()
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 4, 5, 6])
+def test_every_input_transform_has_a_way_back(number):
+    signal = torch.linspace(-0.05, 1.2, 200)
+    curve = transfer(number, "")
+    assert torch.allclose(curve.from_display(curve.to_display(signal)), signal, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("number", "middle_grey"),
+    # Code values of 18 % grey, from the makers' papers.
+    [(1, 0.18), (3, 0.336043), (4, 0.413588), (5, 0.391007), (6, 420 / 1023)],
+)
+def test_middle_grey_is_where_the_makers_say(number, middle_grey):
+    shown = transfer(number, "").to_display(torch.tensor([middle_grey]))
+    assert shown.item() == pytest.approx(0.46135, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("davinci_intermediate_widegamut", 3),
+        ("ACEScct", 4),
+        ("arri_logc3_ei800", 5),
+        ("slog3_sgamut3cine", 6),
+    ],
+)
+def test_the_host_names_the_log_curve(name, number):
+    assert transfer(2, name) is transfer(number, "")
+
+
+@pytest.mark.parametrize("name", ["", "log3g10_redwidegamutrgb"])
+def test_a_log_curve_that_is_not_known_is_an_error(name):
+    with pytest.raises(EditorError, match="choose the curve as Input"):
+        transfer(2, name)
+
+
+def test_the_cache_keeps_what_was_used_last():
+    cache: FrameCache[str] = FrameCache(10)
+    cache.put("a", "A", 4)
+    cache.put("b", "B", 4)
+    assert cache.get("a") == "A"
+    cache.put("c", "C", 4)
+    cache.put("huge", "H", 11)
+    assert [cache.get(key) for key in ("a", "b", "c", "huge")] == ["A", None, "C", None]
