@@ -23,6 +23,7 @@ from .batch import command as clips
 from .core.allocator import keep_freed_memory
 from .core.errors import HousestyleError, OutputError, UsageError
 from .plugin_resolve import command as editors
+from .plugin_resolve import timeline_command as cuts
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 # Imports of torch and of everything that needs it wait inside the subcommands: `--help` and a
 # wrong flag answer at once.
 RECIPES = ("house", "paper")
+PIXELS = ("float", "rgb8", "nv12")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,8 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     add("demo", clips.demo, clips.add_demo, "stylize a generated clip with sound")
     add("train", _train, _add_train, "train a style from a painting and footage")
     add("evaluate", _evaluate, _add_evaluate, "measure how styles paint and flicker")
+    add("timeline", cuts.timeline, cuts.add_timeline, "style the clips of a cut, on a new track")
     add("serve", _serve, _add_serve, "paint frames for the OpenFX effect, until idle")
     add("resolve", editors.resolve, editors.add_resolve, "put Housestyle into DaVinci Resolve")
+    add("export", _export, _add_export, "write a style as an ONNX model")
     add("doctor", _doctor, _add_doctor, "show what this machine has, and what is wrong")
     return parser
 
@@ -328,8 +332,34 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("style", metavar="STYLE", help="a name, a file, or a blend: wave:0.6+udnie:0.4")
+    add("-o", "--output", type=Path, metavar="FILE", help="default: STYLE.onnx")
+    add("--pixels", choices=PIXELS, default="float", help="float: RGB in [0, 1] (default)")
+    add("--overwrite", action="store_true", help="replace a file that exists")
+
+
+def _export(options: argparse.Namespace) -> int:
+    from .core.export import export_onnx
+    from .core.style import load_style
+
+    style = load_style(options.style)
+    output = options.output or Path(f"{style.name}.onnx")
+    if output.suffix != ".onnx":
+        raise UsageError(f"can't write a {output.suffix or 'file'}", path=output, hint="use .onnx")
+    if output.exists() and not options.overwrite:
+        raise OutputError("exists already", path=output, hint="--overwrite replaces it")
+    export_onnx(style, output, pixels=options.pixels)
+    print(output)
+    return 0
+
+
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--bench", action="store_true", help="time the runtimes, which takes a minute"
+    )
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -337,6 +367,10 @@ def _doctor(options: argparse.Namespace) -> int:
     from .core.machine import examine
 
     findings = [*examine(), *examine_encoders()]
+    if options.bench:
+        from .core.machine import time_runtimes
+
+        findings += time_runtimes()
     for finding in findings:
         if options.json:
             print(json.dumps(dataclasses.asdict(finding)))

@@ -193,7 +193,8 @@ CODECS = {
             "high422": Profile(("yuv422p", "yuv422p10le"), "high422"),
             "high444": Profile(("yuv444p", "yuv444p10le"), "high444"),
         },
-        preset="medium",
+        # Beside a fast network the encoder counts: a third of medium's time for a tenth more bytes.
+        preset="veryfast",
         crops_in_chroma=True,
     ),
     "hevc": Codec(

@@ -27,7 +27,8 @@ CONTAINERS = ("mp4", "mov", "mkv")
 INTERLACED = ("deinterlace", "keep", "refuse")
 VERIFY = ("standard", "full")
 LAYOUTS = ("wipe", "side", "stack")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
+RUNTIMES = ("auto", "torch", "openvino", "onnxruntime")
 
 
 def add_stylize(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +58,7 @@ def _add_style(flags: Flags) -> None:
     _switch(flags, "--keep-colors", "keep the source's colours, paint its lightness")
     flags.add("--device", default="auto", help="auto, cpu, cuda, mps; several: cuda:0,cuda:1")
     flags.add("--precision", choices=PRECISIONS, default="auto", help="default: auto")
+    flags.add("--runtime", choices=RUNTIMES, default="auto", help="default: the fastest here")
     _switch(flags, "--recursive", "look into subfolders")
 
 
@@ -151,6 +153,7 @@ def treatment_of(settings: argparse.Namespace) -> Treatment:
         strength=settings.strength,
         keep_colors=settings.keep_colors,
         precision=settings.precision,
+        runtime=settings.runtime,
         writing=_writing(settings),
     )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Any
 import numpy as np
 import OpenEXR
 
-from .errors import MediaError, OutputError
+from .errors import MediaError
+from .exr_file import Part, encode_parts, read_parts
 from .frame import FLOAT_FORMATS, LINEAR, Colour, Frame, Matrix, Range
 from .hdr import CHROMATICITIES
 from .picture import TICK, Picture
 
 _LOSSY = frozenset({"B44", "B44A", "DWAA", "DWAB", "LJ2K"})
-_DTYPES = (np.uint32, np.float16, np.float32)  # by OpenEXR's numbers for them
 # Stored with the precision of a float.
 _SAME_CHROMATICITIES = 1e-4
 
@@ -28,44 +27,34 @@ class Rest:
     """What a painted picture takes over.
 
     Attributes:
-        header: Every attribute.
-        channels: Every channel that is not painted, by its name.
-        painted: Name and sample type of those that are, in the order of the frame's planes.
+        parts: Of the file, all of them.
+        place: Which of them is painted.
+        painted: Names of its channels that are, in the order of the frame's planes.
         window: First row and column, height and width of the data window in the frame.
     """
 
-    header: Mapping[str, Any]
-    channels: Mapping[str, np.ndarray]
-    painted: Mapping[str, np.dtype[Any]]
+    parts: Sequence[Part]
+    place: int
+    painted: Sequence[str]
     window: tuple[int, int, int, int]
 
 
 def read_exr(path: Path) -> Picture:
-    """Read an OpenEXR file with one part: its R, G, B and A, or its Y, and everything else.
+    """Read an OpenEXR file: R, G, B and A of its first part that has them, and everything else.
 
-    Where only one layer has R, G and B, it is that layer's. The frame covers the display window
-    and the data window; where there are no data it is 0.
+    Where only one layer has R, G and B, it is that layer's; where none has, it is Y. The frame
+    covers the display window and the data window; where there are no data it is 0.
 
     Raises:
-        MediaError: It is damaged, has several parts, deep or subsampled data, or no colours.
+        MediaError: It is damaged, has deep or subsampled data, or no colours.
     """
-    try:
-        file = OpenEXR.File(str(path), header_only=True)
-        _check_parts(len(file.parts))
-        header = dict(file.header())
-        arrays = _read_channels(path, header)
-    except (RuntimeError, OSError, ValueError) as error:
-        raise MediaError(f"can't be decoded: {error}") from error
-    names = _painted_names(arrays)
-    painted = {name: arrays.pop(name) for name in names}
+    parts = read_parts(path)
+    place, names = _chosen(parts)
+    header = parts[place].header
+    painted = {name: parts[place].channels[name] for name in names}
     data, display = _window(header["dataWindow"]), _window(header["displayWindow"])
     canvas = _around(data, display)
-    rest = Rest(
-        header={name: value for name, value in header.items() if name != "channels"},
-        channels=arrays,
-        painted={name: array.dtype for name, array in painted.items()},
-        window=_inside(data, canvas),
-    )
+    rest = Rest(parts, place, names, _inside(data, canvas))
     aspect = Fraction(header.get("pixelAspectRatio", 1.0)).limit_denominator(10_000)
     return Picture(
         frame=_frame(painted, rest, canvas, _colour(header, len(names))),
@@ -75,58 +64,38 @@ def read_exr(path: Path) -> Picture:
         frame_rate=_rate(header),
         timecode=_timecode(header),
         kept=rest,
-        warnings=tuple(_warnings(header, painted)),
+        warnings=tuple(_warnings(rest)),
     )
 
 
-def _check_parts(count: int) -> None:
-    if count > 1:
+def _chosen(parts: Sequence[Part]) -> tuple[int, tuple[str, ...]]:
+    """Which part is painted, and the names of its channels that are."""
+    found = {place: names for place, part in enumerate(parts) if (names := _names(part.channels))}
+    own = [place for place, names in found.items() if "R" in names]
+    if not own and len(found) != 1:
+        layers = {name.rpartition(".")[0] or name for part in parts for name in part.channels}
         raise MediaError(
-            f"has {count} parts, and only files with one can be painted",
-            hint="write each part to a file of its own, or all as layers of one part",
+            f"has no R, G and B of its own, but {', '.join(sorted(layers))}",
+            hint="name one layer's channels R, G, B",
         )
+    place = (own or list(found))[0]
+    if any(parts[place].channels[name].dtype == np.uint32 for name in found[place]):
+        raise MediaError("has whole numbers for colours")
+    return place, found[place]
 
 
-def _read_channels(path: Path, header: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    if header["type"] not in (OpenEXR.scanlineimage, OpenEXR.tiledimage):
-        raise MediaError("holds deep data, which can't be painted")
-    _, _, height, width = _window(header["dataWindow"])
-    # The newer class only prints that pixels can't be decoded; this one raises.
-    file = OpenEXR.InputFile(str(path))
-    try:
-        about: dict[str, Any] = file.header()["channels"]
-        if any((channel.xSampling, channel.ySampling) != (1, 1) for channel in about.values()):
-            raise MediaError(
-                "has subsampled channels (luminance and chroma)", hint="write it as RGB"
-            )
-        contents = file.channels(list(about))
-    finally:
-        file.close()
-    return {
-        name: np.frombuffer(content, _DTYPES[channel.type.v]).reshape(height, width)
-        for (name, channel), content in zip(about.items(), contents, strict=True)
-    }
-
-
-def _painted_names(channels: Mapping[str, np.ndarray]) -> tuple[str, ...]:
-    """In the order of a frame's planes: G, B, R and alpha, or Y."""
+def _names(channels: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    """Of what can be painted in the order of a frame's planes: G, B, R, alpha; or Y; or none."""
     layers = [name[:-1] for name in channels if name == "R" or name.endswith(".R")]
     whole = [layer for layer in layers if all(layer + part in channels for part in "GB")]
-    layer = "" if "" in whole else whole[0] if len(whole) == 1 else None
-    if layer is not None:
+    if "" in whole or len(whole) == 1:
+        layer = "" if "" in whole else whole[0]
         names = [layer + part for part in "GBR"]
     elif not whole and "Y" in channels:
         layer, names = "", ["Y"]
     else:
-        has = ", ".join(sorted({name.rpartition(".")[0] or name for name in channels}))
-        raise MediaError(
-            f"has no R, G and B of its own, but {has}", hint="name one layer's channels R, G, B"
-        )
-    alpha = layer + "A"
-    names += [alpha] if alpha in channels else []
-    if any(channels[name].dtype == np.uint32 for name in names):
-        raise MediaError("has whole numbers for colours")
-    return tuple(names)
+        return ()
+    return (*names, *([layer + "A"] if layer + "A" in channels else []))
 
 
 def _window(box: tuple[np.ndarray, np.ndarray]) -> tuple[int, int, int, int]:
@@ -200,59 +169,66 @@ def _timecode(header: Mapping[str, Any]) -> str | None:
     return f"{code.hours:02}:{code.minutes:02}:{code.seconds:02}{separator}{code.frame:02}"
 
 
-def _warnings(header: Mapping[str, Any], painted: Mapping[str, np.ndarray]) -> list[str]:
-    name = header["compression"].name.removesuffix("_COMPRESSION")
-    return [f"{name} loses with every writing: written with ZIP"] if _loses(name, painted) else []
+def _warnings(rest: Rest) -> Iterator[str]:
+    lossy = {_compression(part) for part in rest.parts if _loses(part)}
+    for name in sorted(lossy):
+        yield f"{name} loses with every writing: written with ZIP"
+    for place, part in enumerate(rest.parts):
+        if place != rest.place and "R" in _names(part.channels):
+            yield f"its part {part.name} has R, G and B as well, and is not painted"
 
 
-def _loses(compression: str, channels: Mapping[str, np.ndarray]) -> bool:
-    floats = any(array.dtype == np.float32 for array in channels.values())
-    return compression in _LOSSY or (compression == "PXR24" and floats)
+def _compression(part: Part) -> str:
+    return part.header["compression"].name.removesuffix("_COMPRESSION")
+
+
+def _loses(part: Part) -> bool:
+    floats = any(array.dtype == np.float32 for array in part.channels.values())
+    return _compression(part) in _LOSSY or (_compression(part) == "PXR24" and floats)
 
 
 def encode_exr(frame: Frame, like: Picture | None, aspect: Fraction | None) -> bytes:
     """An OpenEXR file's content.
 
-    Of a picture that was OpenEXR itself everything but the colours goes over: attributes, windows,
-    other channels, and the compression if it is lossless.
+    Of a picture that was OpenEXR itself everything but the colours goes over: parts, attributes,
+    windows, other channels, and the compression if it is lossless.
 
     Raises:
         OutputError: The library refuses it.
     """
-    rest = like.kept if like is not None and isinstance(like.kept, Rest) else None
-    header, channels = _anew(frame, aspect) if rest is None else _again(frame, rest)
-    content = io.BytesIO()
-    try:
-        # Written to memory: the library says nothing of a disk that is full.
-        OpenEXR.File(header, channels).write(content)
-    except (RuntimeError, ValueError) as error:
-        raise OutputError(f"can't be encoded: {error}") from error
-    return content.getvalue()
+    if like is None or not isinstance(like.kept, Rest):
+        return encode_parts([_anew(frame, aspect)])
+    rest = like.kept
+    parts = list(rest.parts)
+    parts[rest.place] = _painted(frame, rest)
+    return encode_parts([_lossless(part) for part in parts])
 
 
-def _again(frame: Frame, rest: Rest) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _painted(frame: Frame, rest: Rest) -> Part:
     top, left, height, width = rest.window
-    names = list(rest.painted)
-    planes = frame.planes
-    if len(names) == 2:
-        planes = (planes[0], planes[3])
-    channels = {name: array.copy() for name, array in rest.channels.items()}
-    for (name, dtype), plane in zip(rest.painted.items(), planes, strict=True):
-        part = plane[top : top + height, left : left + width]
-        channels[name] = np.ascontiguousarray(part, dtype)
-    header = dict(rest.header)
-    compression = header["compression"].name.removesuffix("_COMPRESSION")
-    if _loses(compression, channels):
+    part = rest.parts[rest.place]
+    # Grey with alpha went as RGB.
+    planes = frame.planes if len(rest.painted) != 2 else (frame.planes[0], frame.planes[3])
+    channels = dict(part.channels)
+    for name, plane in zip(rest.painted, planes, strict=True):
+        inside = plane[top : top + height, left : left + width]
+        channels[name] = inside.astype(part.channels[name].dtype)
+    return Part(part.header, channels)
+
+
+def _lossless(part: Part) -> Part:
+    header = dict(part.header)
+    if _loses(part):
         header["compression"] = OpenEXR.ZIP_COMPRESSION
     tiles = header.get("tiles")
     if tiles is not None and tiles.mode != OpenEXR.ONE_LEVEL:
         # Smaller copies for textures: those of the source are no longer of this picture.
         del header["tiles"]
         header["type"] = OpenEXR.scanlineimage
-    return header, channels
+    return Part(header, part.channels)
 
 
-def _anew(frame: Frame, aspect: Fraction | None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _anew(frame: Frame, aspect: Fraction | None) -> Part:
     header: dict[str, Any] = {
         "compression": OpenEXR.ZIP_COMPRESSION,
         "type": OpenEXR.scanlineimage,
@@ -262,6 +238,4 @@ def _anew(frame: Frame, aspect: Fraction | None) -> tuple[dict[str, Any], dict[s
     if aspect is not None:
         header["pixelAspectRatio"] = float(aspect)
     names = "Y" if frame.pixel_format.family == "gray" else "GBRA"
-    return header, {
-        name: np.ascontiguousarray(plane) for name, plane in zip(names, frame.planes, strict=False)
-    }
+    return Part(header, dict(zip(names, frame.planes, strict=False)))

@@ -13,8 +13,13 @@ import av
 import torch
 
 from .errors import HousestyleError
-from .style import Style, style_paths, user_styles
+from .runtimes.choice import measured, shape_of
+from .runtimes.runtime import Wanted, able
+from .style import Style, load_style, style_paths, user_styles
+from .stylizer import choose_device, choose_precision
 
+# Powers of two of pixels: from 640x360 to 1080p.
+_SIZES_TIMED = (18, 19, 20, 21)
 Status = Literal["ok", "missing", "broken"]
 
 
@@ -45,7 +50,8 @@ def examine() -> list[Finding]:
         *_styles(),
         _user_folder(),
         _extra("train", "cv2", "training new styles"),
-        _extra("onnx", "onnxruntime", "comparing with ONNX models"),
+        _extra("onnx", "onnxruntime", "exporting styles and comparing with ONNX models"),
+        _runtimes(),
     ]
 
 
@@ -69,6 +75,30 @@ def _devices() -> list[Finding]:
     if torch.backends.mps.is_available():
         found.append(Finding("mps", "ok", "Apple GPU"))
     return found
+
+
+def _runtimes() -> Finding:
+    return Finding("runtimes", "ok", f"{', '.join(able(_automatic()))}; --bench times them")
+
+
+def time_runtimes() -> list[Finding]:
+    """Milliseconds a frame of every runtime, measured anew; `--runtime auto` goes by them."""
+    style, wanted = load_style("wave"), _automatic()
+    found = []
+    for size in _SIZES_TIMED:
+        figures = measured(style, wanted, size, anew=True)
+        height, width = shape_of(size)
+        ranked = sorted(figures.items(), key=lambda item: item[1])
+        times = [f"{name} {milliseconds:.1f} ms" for name, milliseconds in ranked]
+        found.append(Finding(f"{width}x{height}", "ok", f"{wanted.precision}: {', '.join(times)}"))
+    return found
+
+
+def _automatic() -> Wanted:
+    """What a batch wants where nothing is asked for."""
+    device = choose_device("auto")
+    parallel = torch.get_num_threads() if device.type == "cpu" else 1
+    return Wanted(device, choose_precision("auto", device), parallel)
 
 
 def _styles() -> list[Finding]:

@@ -71,15 +71,9 @@ def _tiff(path: Path) -> Stated:
 
 
 def _exr(path: Path) -> Stated:
-    import OpenEXR  # noqa: PLC0415  the library loads slowly
+    from .exr_file import named_channels  # noqa: PLC0415  the library loads slowly
 
-    file = OpenEXR.InputFile(str(path))
-    try:
-        header = file.header()
-    finally:
-        file.close()
-    window = header["displayWindow"]
-    names = ", ".join(f"{name} {kind.type}" for name, kind in header["channels"].items())
-    return Stated(
-        window.max.x - window.min.x + 1, window.max.y - window.min.y + 1, f"channels {names}"
-    )
+    parts = named_channels(path)
+    (left, top), (right, bottom) = parts[0][1]["displayWindow"]
+    named = (f"{name} {', '.join(own)}".strip() for name, _, own in parts)
+    return Stated(int(right - left + 1), int(bottom - top + 1), f"channels {'; '.join(named)}")

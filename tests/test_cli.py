@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -27,7 +28,10 @@ from housestyle.batch.encode import ENCODERS
 from housestyle.batch.plan import CONTAINERS
 from housestyle.batch.verify import Level
 from housestyle.cli import main
+from housestyle.core import machine
+from housestyle.core.export import Pixels
 from housestyle.core.fields import Interlaced
+from housestyle.core.runtimes.runtime import RuntimeName
 from housestyle.core.stylizer import Precision
 from housestyle.training.recipe import RECIPES
 
@@ -306,6 +310,29 @@ def test_doctor_for_people(capsys):
 
 
 @pytest.mark.slow
+def test_doctor_times_the_runtimes(monkeypatch, capsys):
+    monkeypatch.setattr(machine, "_SIZES_TIMED", (15,))
+    assert main(["doctor", "--bench"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if "240x136" in line)
+    assert re.search(r"torch \d+\.\d ms", line)
+
+
+def test_export_writes_what_others_can_run(style_file, tmp_path, capsys):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    output = tmp_path / "tiny.onnx"
+    words = ["export", str(style_file), "-o", str(output), "--pixels", "rgb8"]
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"{output}\n"
+    assert onnx.load(output).graph.input[0].name == "frames"
+    before = output.read_bytes()
+    assert main(words) == 1
+    assert "exists already (--overwrite replaces it)" in capsys.readouterr().err
+    assert output.read_bytes() == before
+    assert main([*words[:3], str(tmp_path / "tiny.pt")]) == 2
+    assert "can't write a .pt" in capsys.readouterr().err
+
+
 def test_demo_ends_with_a_stylized_clip_with_sound(style_file, tmp_path):
     ended = run_command("demo", "-s", style_file, "-o", tmp_path / "demo")
     assert ended.returncode == 0, ended.stderr
@@ -352,6 +379,8 @@ def test_the_choices_are_those_of_the_tables():
     assert CONTAINERS == command.CONTAINERS
     assert ENCODERS == command.ENCODERS
     assert get_args(Precision) == command.PRECISIONS
+    assert get_args(RuntimeName) == command.RUNTIMES
+    assert get_args(Pixels) == cli.PIXELS
     assert get_args(Interlaced) == command.INTERLACED
     assert get_args(Level) == command.VERIFY
     assert get_args(Layout) == command.LAYOUTS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import time
@@ -41,7 +42,7 @@ def fastest(style: Style, wanted: Wanted, height: int, width: int) -> str:
     return min(figures, key=figures.__getitem__)
 
 
-def measured(style: Style, wanted: Wanted, size: int) -> dict[str, float]:
+def measured(style: Style, wanted: Wanted, size: int, *, anew: bool = False) -> dict[str, float]:
     """Milliseconds a frame of 2^size pixels for every runtime that can do it, kept or found now.
 
     Raises:
@@ -50,8 +51,8 @@ def measured(style: Style, wanted: Wanted, size: int) -> dict[str, float]:
     names = _candidates(wanted)
     key = _key(style, wanted, names, size)
     kept = _read()
-    if key not in kept:
-        frame = torch.rand(1, 3, *_shape(size), device=wanted.device)
+    if anew or key not in kept:
+        frame = torch.rand(1, 3, *shape_of(size), device=wanted.device)
         figures = {name: _milliseconds(open_runtime(name, style, wanted), frame) for name in names}
         kept = _read() | {key: figures}
         with suppress(OSError), whole_file(_path()) as file:
@@ -79,10 +80,10 @@ def _milliseconds(runtime: Runtime, frame: torch.Tensor) -> float:
     return (time.perf_counter() - since) / count * 1000
 
 
-def _shape(size: int) -> tuple[int, int]:
-    """Height and width, near 9:16, with 2^size pixels."""
-    height = 2 ** ((size - 1) // 2)
-    return height, 2**size // height
+def shape_of(size: int) -> tuple[int, int]:
+    """Height and width of a 16:9 frame with about 2^size pixels."""
+    height = round(math.sqrt(2**size * 9 / 16) / 8) * 8
+    return height, 2**size // height // 8 * 8
 
 
 def _key(style: Style, wanted: Wanted, names: list[str], size: int) -> str:
