@@ -211,7 +211,7 @@ class CopiedTracks:
         packet.stream = track.stream
         try:
             self._target.mux(packet)
-        except (av.error.ArgumentError, av.error.InvalidDataError):
+        except (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError):
             # Its time goes back, or its bytes say nothing.
             self.damaged[track.about.index] += 1
         else:
