@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import json
-import os
 import sys
 import threading
 import time
@@ -103,7 +102,7 @@ def user_style(style_file, home) -> str:
     """A quick style in the library that the other process sees too."""
     folder = home / "data" / "housestyle" / "styles"
     folder.mkdir(parents=True)
-    os.replace(style_file, folder / "tiny.safetensors")
+    style_file.replace(folder / "tiny.safetensors")
     return "tiny"
 
 
