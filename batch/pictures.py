@@ -63,7 +63,7 @@ def convert_to_pictures(
             replaced unless `overwrite` says so.
     """
     since = monotonic()
-    run = _Run(reader, output, stylizer, observer)
+    run = _Run(reader, output, stylizer, observer, handling)
     with owned_pictures(output, run.key(), resume=handling.resume) as work, run.failures(work):
         work.look(run.sources)
         _check_free(work, output, overwrite=overwrite)
@@ -131,12 +131,20 @@ def _exists(output: Pattern, numbers: list[int]) -> OutputError:
 class _Run:
     """One sequence's way through the stages."""
 
-    def __init__(self, reader: ClipReader, output: Pattern, stylizer: Stylizer, observer: Observer):
+    def __init__(
+        self,
+        reader: ClipReader,
+        output: Pattern,
+        stylizer: Stylizer,
+        observer: Observer,
+        handling: Handling,
+    ):
         self._reader = reader
         self._output = output
         self._kind = kind_of(output.path)
         self._stylizer = stylizer
         self._observer = observer
+        self._handling = handling
         self._sequence = reader.sequence if isinstance(reader, SequenceReader) else None
         self.sources = self._sources()
         self._warnings = tuple(_warnings(reader, self._kind))
@@ -168,7 +176,9 @@ class _Run:
         if self._sequence is not None:
             # Each picture is noted with what it was made of.
             del key["input"]
-        return key
+            return key
+        part = self._handling.excerpt
+        return key | {"excerpt": str(part), "interlaced": self._handling.interlaced}
 
     def stylize(self, work: PictureWork) -> None:
         """Make the pictures that are missing."""
@@ -178,7 +188,14 @@ class _Run:
             self._observer.on_resume(self._reused)
         work.start()
         done = frozenset(work.done)
-        busy = overlap(self._missing(done), self._paint, lambda items: self._write(items, work))
+        video = self._reader.info.video
+        busy = overlap(
+            self._missing(done),
+            self._paint,
+            lambda items: self._write(items, work),
+            parallel=self._stylizer.parallel(video.height, video.width),
+            on_result=self._count_one,
+        )
         self._stages |= {"decode": busy.read, "stylize": busy.transform, "encode": busy.write}
 
     def _missing(self, done: frozenset[int]) -> Iterator[_Item]:
@@ -202,9 +219,11 @@ class _Run:
     def _paint(self, item: _Item) -> _Item:
         form, colour = _target(item, self._kind)
         painted = self._stylizer.stylize(item.frame, pixel_format=form, colour=colour)
+        return item._replace(frame=painted)
+
+    def _count_one(self) -> None:
         self._count += 1
         self._observer.on_frame(self._count)
-        return item._replace(frame=painted)
 
     def _write(self, items: Iterator[_Item], work: PictureWork) -> None:
         video = self._reader.info.video

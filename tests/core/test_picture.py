@@ -220,10 +220,35 @@ class TestExr:
             read_picture(exr(tmp_path / "a.exr", light(*names)))
 
     def test_several_parts(self, tmp_path):
+        parts = {
+            "depth": light("Z", dtype=np.float32),
+            "rgba": light(*"RGBA"),
+            "mattes": light("m.x"),
+        }
+        kinds = (OpenEXR.PIZ_COMPRESSION, OpenEXR.ZIP_COMPRESSION, OpenEXR.RLE_COMPRESSION)
+        written = [
+            OpenEXR.Part({"compression": kind, "owner": name}, dict(channels), name)
+            for (name, channels), kind in zip(parts.items(), kinds, strict=True)
+        ]
+        OpenEXR.File(written).write(str(tmp_path / "a.exr"))
+        picture = read_picture(tmp_path / "a.exr")
+        assert not picture.warnings
+        np.testing.assert_array_equal(picture.frame.planes[2], light(*"RGBA")["R"])
+        copy = write(tmp_path / "b.exr", encode_picture(picture.frame, "exr", picture))
+        assert copy.read_bytes() == (tmp_path / "a.exr").read_bytes()
+
+    def test_a_second_part_with_colours_is_not_painted_and_said_so(self, tmp_path):
         parts = [OpenEXR.Part({}, light(*"RGB"), name) for name in ("left", "right")]
         OpenEXR.File(parts).write(str(tmp_path / "a.exr"))
-        with pytest.raises(MediaError, match="2 parts"):
-            read_picture(tmp_path / "a.exr")
+        assert "part right" in read_picture(tmp_path / "a.exr").warnings[0]
+
+    def test_a_damaged_part(self, tmp_path, capfd):
+        parts = [OpenEXR.Part({}, light(*"RGB"), name) for name in ("left", "right")]
+        OpenEXR.File(parts).write(str(tmp_path / "a.exr"))
+        content = (tmp_path / "a.exr").read_bytes()
+        with pytest.raises(MediaError, match="can't be decoded"):
+            read_picture(write(tmp_path / "a.exr", content[:-300]))
+        assert not capfd.readouterr().out
 
     @pytest.mark.parametrize("part", [0.02, 0.3, 0.9])
     def test_cut_short(self, tmp_path, part, capfd):
