@@ -146,6 +146,16 @@ def is_written(output: Path) -> bool:
     return bool(pattern.numbers()) and not (work_folder(output) / _JOURNAL).exists()
 
 
+def foreign_numbers(pattern: Pattern) -> list[int]:
+    """Numbers of the pictures of such a name that no run, cut off, has left there."""
+    noted = _read_journal(work_folder(pattern.path) / _JOURNAL)
+    return [
+        number
+        for number in pattern.numbers()
+        if number not in noted or digest_of(pattern.name(number)) != noted[number][1]
+    ]
+
+
 def digest_of(path: Path) -> str | None:
     """Of a file's content; None where there is none."""
     try:
@@ -154,13 +164,13 @@ def digest_of(path: Path) -> str | None:
         return None
 
 
-def _read_journal(path: Path, key: Mapping[str, Any]) -> dict[int, tuple[Any, str]]:
-    """What was noted for this very key; a last line that was not written whole counts for none."""
+def _read_journal(path: Path, key: Mapping[str, Any] | None = None) -> dict[int, tuple[Any, str]]:
+    """What was noted for this very key, or for any; a line that is not whole counts for none."""
     noted: dict[int, tuple[Any, str]] = {}
     try:
         head, *lines = path.read_bytes().splitlines()
         about = json.loads(head)
-        if (about["housestyle_pictures"], about["key"]) != (_FORMAT, key):
+        if about["housestyle_pictures"] != _FORMAT or key not in (None, about["key"]):
             return {}
         for line in lines:
             entry = json.loads(line)

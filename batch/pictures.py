@@ -29,7 +29,7 @@ from ..core.sequence_reader import SequenceReader, file_identity
 from ..core.stylizer import Stylizer
 from .encode import EncodeSettings
 from .handling import ClipReport, Handling, Observer
-from .picture_work import PictureWork, owned_pictures
+from .picture_work import PictureWork, foreign_numbers, owned_pictures
 from .pipeline import overlap
 from .resume import run_key
 
@@ -78,10 +78,10 @@ def inspect_pictures(
     """What `convert_to_pictures` finds out before the first frame; nothing is written.
 
     Raises:
-        HousestyleError: As `convert_to_pictures`; what an earlier run has left does not count.
+        HousestyleError: As `convert_to_pictures`.
     """
-    if not overwrite and output.numbers():
-        raise _exists(output, output.numbers())
+    if not overwrite and (foreign := foreign_numbers(output)):
+        raise _exists(output, foreign)
     return reader.info, tuple(_warnings(reader, kind_of(output.path)))
 
 
@@ -106,8 +106,9 @@ def check_pictures(reader: ClipReader, output: Pattern, settings: EncodeSettings
             hint=f"such as {output.path.stem}.%06d{output.path.suffix}",
         )
     if pictures:
-        sources = {path.absolute() for path in reader.sequence.files()}
-        if any(output.name(number).absolute() in sources for number in reader.sequence.numbers):
+        sources = {path.name for path in reader.sequence.files()}
+        same_names = any(output.name(n).name in sources for n in reader.sequence.numbers)
+        if same_names and output.path.parent.resolve() == reader.path.parent.resolve():
             raise UsageError(
                 "input and output are the same file", path=output.path, hint="choose another"
             )

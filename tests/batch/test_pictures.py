@@ -278,6 +278,12 @@ class TestRefused:
         with pytest.raises(UsageError, match="same file"):
             run(source, "in/a.%04d.png", overwrite=True)
 
+    def test_input_is_output_by_another_way(self, tmp_path, make, run):
+        source = make("in/a.%04d.png", range(2))
+        (tmp_path / "link").symlink_to(source.parent)
+        with pytest.raises(UsageError, match="same file"):
+            run(source, "link/a.%04d.png", overwrite=True)
+
     def test_many_pictures_under_one_name(self, make, run):
         with pytest.raises(UsageError, match="need a number in their names"):
             run(make("in/a.%04d.png", range(2)), "out/a.png")
@@ -339,6 +345,8 @@ class TestResume:
         source, output = make(f"in/a.%04d.{kind}", range(10, 26)), tmp_path / f"o/a.%04d.{kind}"
         kept = self.stop(source, output, painter, after=12)
         assert 0 < kept <= 12
+        info, _ = inspect_clip(source, output, EncodeSettings())
+        assert info.video.frames == 16
         numbers = self.painted(monkeypatch)
         report = run(source, f"o/a.%04d.{kind}", painter)
         assert numbers == list(range(10 + kept, 26))
