@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..batch.encode import EncodeSettings
-from ..batch.handling import Handling, Observer
+from ..batch.handling import ClipReport, Handling, Observer
 from ..batch.plan import Job
 from ..batch.resume import clip_identity
 from ..batch.run import Skipped, Writing, attempt
@@ -92,6 +92,11 @@ class Plan:
         """As reporters know it."""
         return Job(self.shot.media, self.path)
 
+    def baked(self, *, reused: bool) -> BakedShot:
+        """What it is when it is there."""
+        first, end = self.excerpt.first, self.excerpt.end
+        return BakedShot(self.shot, self.path, first, end - first, reused)
+
     @property
     def is_there(self) -> bool:
         """Whether a file of that name is whole; one only gets its name when it is verified."""
@@ -155,12 +160,7 @@ def bake(
         DeviceError: There is no such device.
         OutputError: The folder can't be made.
     """
-    recipe.digest  # noqa: B018  an unknown style is nobody's shot's fault
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"can't be made: {error.strerror}", path=folder) from error
-    stylizer: Stylizer | None = None
+    baker = Baker(recipe, folder, device=device)
     for shot in shots:
         try:
             plan = plan_shot(shot, recipe, folder, handles=handles)
@@ -168,32 +168,51 @@ def bake(
             yield FailedShot(shot, error)
             continue
         if plan.is_there:
-            yield _baked(plan, reused=True)
+            yield plan.baked(reused=True)
             continue
-        stylizer = stylizer or _stylizer(recipe, device)
-        yield _painted(plan, recipe, stylizer, Observer() if observer is None else observer(shot))
+        outcome = baker.paint(plan, Observer() if observer is None else observer(shot))
+        failed = isinstance(outcome, HousestyleError)
+        yield FailedShot(shot, outcome) if failed else plan.baked(reused=False)
 
 
-def _stylizer(recipe: Recipe, device: str) -> Stylizer:
-    return Stylizer(
-        recipe.style, device=device, strength=recipe.strength, keep_colors=recipe.keep_colors
-    )
+class Baker:
+    """Paints planned shots with one recipe.
 
+    Args:
+        recipe: How they are styled.
+        folder: Where the files lie.
+        device: See `Stylizer`.
 
-def _painted(
-    plan: Plan, recipe: Recipe, stylizer: Stylizer, observer: Observer
-) -> BakedShot | FailedShot:
-    # Whatever has the name by now did not hold what it should.
-    writing = Writing(
-        _ENCODED[recipe.codec], Handling(excerpt=plan.excerpt, for_timeline=True), overwrite=True
-    )
-    outcome = attempt(plan.job, stylizer, writing, observer)
-    if isinstance(outcome, HousestyleError):
-        return FailedShot(plan.shot, outcome)
-    assert not isinstance(outcome, Skipped)
-    return _baked(plan, reused=False)
+    Raises:
+        StyleError: There is no such style.
+        OutputError: The folder can't be made.
+    """
 
+    def __init__(self, recipe: Recipe, folder: Path, *, device: str = "auto"):
+        self._recipe, self._device = recipe, device
+        self._stylizer: Stylizer | None = None
+        recipe.digest  # noqa: B018  an unknown style is nobody's shot's fault
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"can't be made: {error.strerror}", path=folder) from error
 
-def _baked(plan: Plan, *, reused: bool) -> BakedShot:
-    excerpt = plan.excerpt
-    return BakedShot(plan.shot, plan.path, excerpt.first, excerpt.end - excerpt.first, reused)
+    def paint(self, plan: Plan, observer: Observer) -> ClipReport | HousestyleError:
+        """Write a shot's file; whatever goes wrong with it is returned.
+
+        Raises:
+            DeviceError: There is no such device.
+        """
+        recipe = self._recipe
+        self._stylizer = self._stylizer or Stylizer(
+            recipe.style,
+            device=self._device,
+            strength=recipe.strength,
+            keep_colors=recipe.keep_colors,
+        )
+        handling = Handling(excerpt=plan.excerpt, for_timeline=True)
+        # Whatever has the name by now does not hold what it should.
+        writing = Writing(_ENCODED[recipe.codec], handling, overwrite=True)
+        outcome = attempt(plan.job, self._stylizer, writing, observer)
+        assert not isinstance(outcome, Skipped)
+        return outcome

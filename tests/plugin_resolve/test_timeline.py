@@ -1,0 +1,294 @@
+"""A cut in three formats: what was there stays, the styled clips lie above it to the frame."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import opentimelineio as otio
+import pytest
+
+from housestyle.cli import main
+from housestyle.core.errors import UsageError
+from housestyle.core.timecode import Timecode
+from housestyle.plugin_resolve.timeline import Wish, plan_timeline, read_timeline
+
+from .cuts import FORMATS, GAP, A, B, C, fcpxml
+
+RATES = {
+    "25": (Fraction(25), "10:00:00:00"),
+    "23.976": (Fraction(24000, 1001), "01:00:00:00"),
+    "29.97df": (Fraction(30000, 1001), "01:00:00;00"),
+}
+HANDLES = 3
+
+
+def _clip(path: Path, rate: Fraction, code: str, shade: int) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate, options={"g": "12", "bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.metadata["timecode"] = code
+        for number in range(60):
+            picture = np.full((48, 64, 3), shade, np.uint8)
+            picture[:, number : number + 4] = 255
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@dataclass
+class Made:
+    """A cut on the disk."""
+
+    path: Path
+    rate: Fraction
+    start: int
+    styles: tuple[str, str]
+
+    @property
+    def output(self) -> Path:
+        return self.path.with_name(f"styled{self.path.suffix}")
+
+    def run(self, *flags: str) -> int:
+        style = ["-s", self.styles[0], "--handles", str(HANDLES), "--device", "cpu"]
+        return main(["timeline", str(self.path), "-o", str(self.output), *style, *flags])
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory) -> Callable[[str], Path]:
+    folder = tmp_path_factory.mktemp("the media")
+    made: dict[str, Path] = {}
+
+    def of(rate: str) -> Path:
+        if rate not in made:
+            made[rate] = folder / rate
+            made[rate].mkdir()
+            for name, shade in (("one", 40), ("two", 90)):
+                _clip(made[rate] / f"{name}.mov", *RATES[rate], shade)
+        return made[rate]
+
+    return of
+
+
+@pytest.fixture
+def make(media, tiny_style, tmp_path) -> Callable[..., Made]:
+    styles = tmp_path / "tiny.safetensors", tmp_path / "other.safetensors"
+    for path in styles:
+        tiny_style.save(path)
+
+    def cut(suffix: str, rate: str = "25", write=None, mark: str | None = None, **about) -> Made:
+        exact, code = RATES[rate]
+        start = Timecode.parse(code)
+        assert start is not None
+        number = start.number(exact)
+        said = f"style={styles[1]} strength=0.5" if mark is None else mark
+        folder = media(rate)
+        write = write or FORMATS[suffix]
+        text = write(exact, folder / "one.mov", folder / "two.mov", number, said, **about)
+        path = tmp_path / f"cut{suffix}"
+        path.write_text(text, encoding="utf-8")
+        return Made(path, exact, number, (str(styles[0]), str(styles[1])))
+
+    return cut
+
+
+def _tracks(path: Path) -> list[list[str]]:
+    """Everything that OpenTimelineIO says of a file, a line for each thing, track by track."""
+    found = otio.adapters.read_from_file(str(path))
+    timeline = found if isinstance(found, otio.schema.Timeline) else found[0]
+    return [[track.kind, track.name, *_lines(track)] for track in timeline.tracks]
+
+
+def _lines(track: otio.schema.Track) -> Iterator[str]:
+    for item in track:
+        yield f"{type(item).__name__} {item.name}"
+        if isinstance(item, otio.schema.Transition):
+            yield f"{item.in_offset} {item.out_offset}"
+            continue
+        yield f"{item.range_in_parent()} {item.source_range} {item.metadata}"
+        yield f"{[(m.name, m.marked_range, m.comment) for m in item.markers]} {item.effects}"
+        if isinstance(item, otio.schema.Clip):
+            reference = item.media_reference
+            yield f"{getattr(reference, 'target_url', '')} {reference.available_range}"
+
+
+def _without_new(path: Path) -> list[list[str]]:
+    return [track for track in _tracks(path) if not any("Housestyle" in line for line in track)]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("rate", RATES)
+def test_nothing_differs_but_the_new_track(make, suffix, rate):
+    made = make(suffix, rate)
+    assert made.run() == 1  # a retimed, a nested and an offline clip
+    before, after = _tracks(made.path), _tracks(made.output)
+    assert _without_new(made.output) == before
+    assert len(after) == len(before) + 1
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".fcpxml"])
+def test_every_byte_of_an_xml_file_stays(make, suffix):
+    made = make(suffix)
+    made.run()
+    old, new = made.path.read_bytes(), made.output.read_bytes()
+    for tag, *_ in difflib.SequenceMatcher(None, old.splitlines(), new.splitlines()).get_opcodes():
+        assert tag in ("equal", "insert", "replace")
+    rest = iter(new)
+    opened = old.replace(b"/>", b">") if suffix == ".fcpxml" else old
+    assert all(byte in rest for byte in opened)
+
+
+def _new_clips(path: Path) -> list[tuple[int, int, int, str]]:
+    """Place, first frame of the file that is seen, length and file of each styled clip."""
+    cut = read_timeline(path)
+    return [
+        (use.start, use.first, use.frames, str(use.media))
+        for use in cut.uses
+        if use.media is not None and use.media.parent.name == "styled.media"
+    ]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("rate", RATES)
+def test_styled_clips_lie_above_theirs_to_the_frame(make, suffix, rate):
+    made = make(suffix, rate)
+    made.run()
+    new = _new_clips(made.output)
+    assert [clip[:3] for clip in new] == [
+        (0, HANDLES, A),
+        (A + GAP, HANDLES, B),
+        (A + GAP + B, HANDLES, C),
+    ]
+    for (*_, path), first in zip(new, (10, 20, 40), strict=True):
+        with av.open(path) as container:
+            stream = container.streams.video[0]
+            code = Timecode.parse(stream.metadata["timecode"])
+            assert code is not None
+            assert code.number(made.rate) == made.start + first - HANDLES
+            assert code.drop == (rate == "29.97df")
+            assert stream.average_rate == made.rate
+            assert stream.codec_context.name == "prores"
+
+
+def test_a_marker_says_how_its_clip_is_styled(make):
+    made = make(".xml")
+    tasks = plan_timeline(read_timeline(made.path), Wish(), made.path.parent / "m")
+    assert [(task.use.name, task.recipe.strength) for task in tasks] == [("B", 0.5)]
+
+
+@pytest.mark.parametrize("text", ["style=none", "look style=none"])
+def test_a_marked_clip_can_be_left_alone(make, text):
+    made = make(".fcpxml", mark=text)
+    wish = Wish(made.styles[0])
+    tasks = plan_timeline(read_timeline(made.path), wish, made.path.parent / "m")
+    assert "B" not in [task.use.name for task in tasks]
+
+
+def test_clips_of_a_colour_have_their_style(make):
+    made = make(".xml")
+    labelled = made.path.read_text().replace(
+        "<name>C</name>", "<name>C</name><labels><label2>Iris</label2></labels>"
+    )
+    made.path.write_text(labelled)
+    wish = Wish(by_color={"iris": f"style={made.styles[1]} strength=0.25"})
+    tasks = plan_timeline(read_timeline(made.path), wish, made.path.parent / "m")
+    assert {task.use.name: task.recipe.strength for task in tasks} == {"B": 0.5, "C": 0.25}
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_what_cant_be_done_is_named_and_the_rest_goes_on(make, suffix, capsys):
+    made = make(suffix)
+    assert made.run("--dry-run") == 1
+    said = capsys.readouterr()
+    for name, why in (("slow", "is retimed"), ("nest", "is a nested"), ("gone", "is offline")):
+        assert any(name in line and why in line for line in said.out.splitlines())
+    assert "Title is a title" in said.err
+    assert "3 to do, 3 can't be done" in said.out
+    assert not made.output.exists()
+    assert not made.output.with_suffix(".media").exists()
+
+
+def test_the_same_again_paints_nothing(make, capsys):
+    made = make(".xml")
+    made.run()
+    first = made.output.read_bytes()
+    times = {path: path.stat().st_mtime_ns for path in made.output.with_suffix(".media").iterdir()}
+    made.run("--overwrite")
+    assert made.output.read_bytes() == first
+    assert times == {path: path.stat().st_mtime_ns for path in times}
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_newer_fcpxml_names_its_media_in_an_element(make):
+    made = make(".fcpxml", version="1.10")
+    made.run()
+    assert len(_new_clips(made.output)) == 3
+    assert b'<media-rep kind="original-media" src="file://' in made.output.read_bytes()
+
+
+def test_media_of_another_rate_is_refused(make, media):
+    slow = media("25")
+
+    def other(rate, _one, two, start, mark):
+        return fcpxml(rate, slow / "one.mov", two, start, mark)
+
+    made = make(".fcpxml", "23.976", write=other)
+    tasks = plan_timeline(read_timeline(made.path), Wish(made.styles[0]), made.path.parent / "m")
+    errors = [str(task.plan) for task in tasks if task.use.name in ("A", "C")]
+    assert len(errors) == 2
+    assert all("25 fps on a timeline of 23.976" in error for error in errors)
+
+
+def test_moved_media_is_searched_by_name(make, media, tmp_path):
+    made = make(".xml")
+    gone = made.path.read_text().replace("/25/one.mov", "/away/one.mov")
+    made.path.write_text(gone)
+    wish, cut = Wish(made.styles[0]), read_timeline(made.path)
+    assert sum(isinstance(t.plan, Exception) for t in plan_timeline(cut, wish, tmp_path)) > 3
+    found = plan_timeline(cut, wish, tmp_path, search=[media("25")])
+    assert sum(isinstance(t.plan, Exception) for t in found) == 3
+
+
+EDL = """TITLE: cut
+FCM: NON-DROP FRAME
+
+001  AX       V     C        10:00:00:10 10:00:01:05 01:00:00:00 01:00:00:20
+* FROM CLIP NAME: one.mov
+
+002  AX       V     C        10:00:00:20 10:00:01:05 01:00:01:00 01:00:01:10
+* FROM CLIP NAME: two.mov
+"""
+
+
+def test_a_list_of_the_styled_shots_is_written_for_an_edit_decision_list(make, media):
+    made = make(".edl", write=lambda *_: EDL)
+    assert made.run("--fps", "25", "--search", str(media("25"))) == 0
+    events = [line.split() for line in made.output.read_text().splitlines() if " AX " in line]
+    assert [event[4:] for event in events] == [
+        ["10:00:00:10", "10:00:01:05", "01:00:00:00", "01:00:00:20"],
+        ["10:00:00:20", "10:00:01:05", "01:00:01:00", "01:00:01:10"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("a.xml", "<xmeml", "is no XML"),
+        ("a.xml", "<xmeml/>", "holds no sequence"),
+        ("a.fcpxml", "<fcpxml/>", "holds no project"),
+        ("a.otio", "{", "can't be read as a timeline"),
+        ("a.edl", EDL, "--fps"),
+        ("a.aaf", "", "is no timeline file"),
+    ],
+)
+def test_a_file_that_is_no_cut_is_refused(tmp_path, name, text, says):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError) as error:
+        read_timeline(tmp_path / name)
+    assert says in str(error.value)
