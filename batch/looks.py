@@ -22,6 +22,8 @@ from ..core.frame import Frame
 from ..core.hdr import to_sdr
 from ..core.media import ClipReader
 from ..core.orientation import turned
+from ..core.sequence import Pattern
+from ..core.sequence_reader import SequenceReader
 from ..core.style import list_styles
 from ..core.stylizer import Stylizer
 from ..core.whole_file import whole_file
@@ -144,6 +146,9 @@ def still_at(path: Path, seconds: float | None) -> Still:
         UsageError: The clip has no such time.
         MediaError: The clip can't be read.
     """
+    if (pattern := Pattern.of(path)) is not None:
+        with SequenceReader(pattern, linear=True) as reader:
+            return Still(reader.info, next(iter(reader)))
     with ClipReader(path) as reader:
         still = _sought(reader, seconds)
     if still is None:
@@ -173,7 +178,7 @@ def _read_to(reader: ClipReader, seconds: float | None) -> Still:
 
 def _is_picture(info: ClipInfo) -> bool:
     # FFmpeg reads JPEG by one demuxer and has another one for each other kind of picture.
-    return info.container == "image2" or info.container.endswith("_pipe")
+    return info.container == "image2" or info.container.endswith(("_pipe", " pictures"))
 
 
 def _moment(info: ClipInfo, seconds: float | None) -> Fraction:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
+import OpenEXR
 import pytest
 import torch
 from PIL import Image
@@ -96,6 +97,15 @@ def test_pictures_have_one_row_whatever_the_time(styles, make_clip, tmp_path, ce
     found = cells(tmp_path / "s.png", 2, (128, 96))
     assert len(found) == 6
     assert np.array_equal(found[0], pixels)
+
+
+def test_light_is_shown_as_a_display_shows_it(styles, tmp_path, cells):
+    light = {name: np.tile(np.float16([0.18, 50]), (96, 64)) for name in "RGB"}
+    OpenEXR.File({}, light).write(str(tmp_path / "a.exr"))
+    preview([tmp_path / "a.exr"], tmp_path / "s.png", styles=styles[:1], device="cpu")
+    source = cells(tmp_path / "s.png", 2, (128, 96))[0]
+    assert source[0, 0, 0] == pytest.approx(255 * 0.18 ** (1 / 2.4), abs=2)
+    assert source[0, 1, 0] == 255
 
 
 def test_the_whole_library_by_default(make_clip, tiny_style, home, tmp_path, monkeypatch):
