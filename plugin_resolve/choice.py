@@ -21,7 +21,7 @@ MODES: dict[Mode, str] = {
     "take": "A take of each clip",
     "copy": "A copy of the timeline",
 }
-CODECS: dict[Codec, str] = {"prores": "ProRes", "dnxhr": "DNxHR"}
+CODECS: dict[Codec, str] = {"prores": "ProRes 422 HQ", "dnxhr": "DNxHR HQX"}
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Part:
 
     def to_json(self) -> dict[str, Any]:
         """For a window."""
-        why_not = [f"{one.name}: {one.why}" for one in self.left_out]
+        why_not = [f"{one.name} {one.why}" for one in self.left_out]
         return {
             "value": self.value,
             "label": f"{self.label} ({len(self.cuts)})",

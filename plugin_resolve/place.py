@@ -200,10 +200,12 @@ class Placing:
         top = below = self._now(cut.track)
         while top + 1 in own:
             top += 1
-        above = range(below + 1, top + 1)
-        usable = [track for track in above if not timeline.track_is_locked(track)]
+        own_above = range(below + 1, top + 1)
+        # Above whatever of ours stays there.
+        covered = max((n for n in own_above if not _free(timeline, n, cut)), default=below)
+        usable = [n for n in range(covered + 1, top + 1) if not timeline.track_is_locked(n)]
         for track in usable:
-            if timeline.track_name(track) == self._name and _free(timeline, track, cut):
+            if timeline.track_name(track) == self._name:
                 return track
         for track in usable:
             if not timeline.items(track):

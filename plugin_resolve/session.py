@@ -74,7 +74,7 @@ def run(bridge: Bridge, folder: Path | None = None) -> Outcome:
         try:
             part = offer.part(choice)
             for one in part.left_out:
-                window.say(f"{one.name}: left out, {one.why}")
+                window.say(f"Left out: {one.name} {one.why}")
             goal = folder or user_videos_path() / "Housestyle" / _plain(project.name)
             job = _Job(resolve, project, timeline, choice, window, goal)
             outcome = job.run(part.cuts)

@@ -85,7 +85,7 @@ def test_eight_of_twelve_are_painted_and_the_rest_is_named(cut, job):
     assert names == ["Video 1", "Housestyle: tiny", "Video 2", "Housestyle: tiny"]
     check_places(the)
     for name, why in LEFT_OUT.items():
-        assert any(line.startswith(f"{name}: left out") and why in line for line in bridge.lines)
+        assert any(line.startswith(f"Left out: {name} ") and why in line for line in bridge.lines)
     assert [one.name for one in the.world.root.bins] == ["Housestyle"]
     assert the.world.current_bin is the.world.root
 
@@ -207,6 +207,26 @@ def test_another_style_takes_over_the_emptied_track(cut, job):
     check_places(the, style="other")
 
 
+def test_longer_shot_stays_and_the_new_one_lies_above_it(cut, job):
+    the = cut()
+    job(the, style="other", extent="track 1")
+    the.timeline.tracks.insert(1, Track("Housestyle: tiny"))
+    the.timeline.marks = (2, 5)
+    job(the, extent="range 1")
+    names = [track.name for track in the.timeline.tracks]
+    assert names == [
+        "Video 1",
+        "Housestyle: tiny",
+        "Housestyle: other",
+        "Housestyle: tiny",
+        "Video 2",
+    ]
+    assert not the.timeline.tracks[1].items
+    (above,) = the.timeline.tracks[3].items
+    assert (above.start - START, above.duration) == (2, 4)
+    assert len(styled(the, "other")) == 6
+
+
 def test_copy_of_the_timeline_is_made_and_the_first_stays(cut, job):
     the = cut()
     first = the.timeline
@@ -315,7 +335,9 @@ def test_other_rates_are_refused_by_name(cut, job):
     item = the.item("a1")
     item.media = replace(item.media, rate=Fraction(24))
     _, bridge = job(the)
-    assert any(line.startswith("a1") and "24 frames a second" in line for line in bridge.lines)
+    assert any(
+        line.startswith("Left out: a1 ") and "24 frames a second" in line for line in bridge.lines
+    )
 
 
 def test_subclips_are_refused_by_name(cut, job):
@@ -323,7 +345,7 @@ def test_subclips_are_refused_by_name(cut, job):
     part = Media("part", the.clips["a"].path, 12, Fraction(25))
     the.item("a1").media = part
     _, bridge = job(the)
-    assert any(line.startswith("a1") and "subclips" in line for line in bridge.lines)
+    assert any(line.startswith("Left out: a1 ") and "subclips" in line for line in bridge.lines)
 
 
 def test_stopped_job_places_what_is_painted(cut, job, monkeypatch):
