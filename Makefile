@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow check format ofx-all clean
 
 demo: .venv/run.stamp
 	$(BIN)/housestyle demo
@@ -21,6 +21,11 @@ check: .venv/dev.stamp
 format: .venv/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The OpenFX effect for Linux, Windows and macOS; a wheel that is built after it holds them all.
+ofx-all: .venv/dev.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'ziglang>=0.13,<0.18'
+	$(BIN)/python plugin_resolve/ofx/build.py --all
 
 clean:
 	rm -rf .venv build dist *.egg-info demo
