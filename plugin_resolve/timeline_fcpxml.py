@@ -70,11 +70,8 @@ class FcpxmlTimeline:
         # Of each clip: whom a clip above it is connected to, and where.
         self._anchors: list[tuple[Element, Fraction]] = []
         self._read_line(spine, start=_seconds(sequence.get("tcStart")), lane=0, anchor=None)
-        lanes = sorted({use.track for use in self._uses.found})
-        self._top = max((int(e.get("lane", 0)) for e in spine.iter()), default=0)
+        self._lanes = [item for item in spine.iter() if int(item.get("lane", 0)) > 0]
         self.uses: Sequence[Use] = self._uses.found
-        if any(lane > 0 for lane in lanes):
-            self.warnings.append("the new clips lie above everything, titles as well")
 
     def _read_line(
         self,
@@ -179,15 +176,22 @@ class FcpxmlTimeline:
     def with_tracks(self, tracks: Sequence[StyledTrack]) -> bytes:
         """The whole file with new clips connected, everything else as it was."""
         pieces: list[tuple[Element, Element | None, Element]] = []
+        # Each new lane comes right above its clips' own, under the titles; those above move up.
+        above = sorted(track.above for track in tracks)
         for number, track in enumerate(tracks):
             for place, clip in enumerate(track.clips):
                 name = f"housestyle-{number + 1}-{place + 1}"
                 pieces.append((self._resources, None, self._asset(clip, name)))
                 parent, offset = self._anchors[clip.use.number]
-                new = self._connected(clip, name, offset, self._top + 1 + number)
+                new = self._connected(clip, name, offset, track.above + 1 + number)
                 after = (child for child in parent if child.tag in _AFTER_ANCHORED)
                 pieces.append((parent, next(after, None), new))
-        return self._text.with_inserted(pieces)
+        moved = {
+            (item, "lane"): str(lane + sum(other < lane for other in above))
+            for item in self._lanes
+            if (lane := int(item.get("lane", 0))) > above[0]
+        }
+        return self._text.edited(pieces, attributes=moved)
 
     def _asset(self, clip: StyledClip, name: str) -> Element:
         url = clip.shot.path.absolute().as_uri()

@@ -129,7 +129,19 @@ class XmemlTimeline:
             rest = list(video)
             after = rest[rest.index(above) + 1 :]
             pieces.append((video, after[0] if after else None, self._track(track, number)))
-        return self._text.with_inserted(pieces)
+        return self._text.edited(pieces, self._links(sorted(track.above for track in tracks)))
+
+    def _links(self, above: Sequence[int]) -> dict[Element, str]:
+        """Linked clips are named by their track's number, from 1, which a new track raises."""
+        moved: dict[Element, str] = {}
+        for link in self._sequence.iterfind("./media//link"):
+            index = link.find("trackindex")
+            if index is not None and link.findtext("mediatype") == "video":
+                number = _int(link, "trackindex")
+                raised = number + sum(track + 1 < number for track in above)
+                if raised != number:
+                    moved[index] = str(raised)
+        return moved
 
     def _track(self, track: StyledTrack, number: int) -> Element:
         new = Element("track", {"MZ.TrackName": track.name})

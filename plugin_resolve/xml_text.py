@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -32,39 +33,57 @@ class XmlText:
             raise UsageError(f"is no XML: {error}", path=path) from error
         self._spans = dict(zip(self.root.iter(), _spans(self._text), strict=True))
 
-    def with_inserted(self, pieces: Sequence[tuple[Element, Element | None, Element]]) -> bytes:
-        """The file with new elements.
+    def edited(
+        self,
+        inserted: Sequence[tuple[Element, Element | None, Element]],
+        texts: Mapping[Element, str] | None = None,
+        attributes: Mapping[tuple[Element, str], str] | None = None,
+    ) -> bytes:
+        """The file with changes.
 
         Args:
-            pieces: For each: its parent, the child of that before which it goes (None: at the
-                end), and the new element.
+            inserted: For each new element: its parent, the child of that before which it goes
+                (None: at the end), and the element.
+            texts: New texts of elements that hold nothing else.
+            attributes: New values, by element and name.
         """
-        edits: dict[int, list[str]] = {}
-        opened: dict[int, tuple[int, str, list[str]]] = {}
-        for parent, before, new in pieces:
-            _, head_end, end_tag, _ = self._spans[parent]
-            text = ElementTree.tostring(new, encoding="us-ascii").decode() + "\n"
-            if before is not None:
-                edits.setdefault(self._spans[before][0], []).append(text)
-            elif self._text[head_end - 2 : head_end] == b"/>":
-                opened.setdefault(head_end, (head_end, parent.tag, []))[2].append(text)
-            else:
-                edits.setdefault(end_tag, []).append(text)
-        return self._edited(edits, opened)
-
-    def _edited(
-        self, edits: dict[int, list[str]], opened: dict[int, tuple[int, str, list[str]]]
-    ) -> bytes:
-        """From the end to the start, so that places stay what they are."""
+        edits = [*self._insertions(inserted)]
+        for element, new in (texts or {}).items():
+            _, head_end, end_tag, _ = self._spans[element]
+            edits.append((head_end, end_tag, new))
+        for (element, name), value in (attributes or {}).items():
+            edits.append((*self._attribute(element, name), value))
         text = self._text
-        for place in sorted([*edits, *opened], reverse=True):
-            if place in opened:
-                end, tag, pieces = opened[place]
-                head = text[:end].rstrip()[: -len("/>")]
-                text = head + f">\n{''.join(pieces)}</{tag}>".encode() + text[end:]
-            if place in edits:
-                text = text[:place] + "".join(edits[place]).encode() + text[place:]
+        # From the end to the start, so that places stay what they are.
+        for start, end, new in sorted(edits, key=lambda edit: edit[0], reverse=True):
+            text = text[:start] + new.encode() + text[end:]
         return text
+
+    def _insertions(
+        self, inserted: Sequence[tuple[Element, Element | None, Element]]
+    ) -> Iterator[tuple[int, int, str]]:
+        """All that goes to one place, together."""
+        places: dict[tuple[Element, Element | None], str] = {}
+        for parent, before, new in inserted:
+            text = ElementTree.tostring(new, encoding="us-ascii").decode() + "\n"
+            places[parent, before] = places.get((parent, before), "") + text
+        for (parent, before), text in places.items():
+            _, head_end, end_tag, _ = self._spans[parent]
+            if before is not None:
+                start = self._spans[before][0]
+                yield start, start, text
+            elif self._text[head_end - 2 : head_end] == b"/>":
+                yield head_end - 2, head_end, f">\n{text}</{parent.tag}>"
+            else:
+                yield end_tag, end_tag, text
+
+    def _attribute(self, element: Element, name: str) -> tuple[int, int]:
+        """Where an attribute's value stands, without its quotes."""
+        start, head_end, *_ = self._spans[element]
+        pattern = rb"\s" + re.escape(name.encode()) + rb"\s*=\s*([\"'])(.*?)\1"
+        match = re.search(pattern, self._text[start:head_end], re.DOTALL)
+        assert match is not None
+        return start + match.start(2), start + match.end(2)
 
 
 def _spans(text: bytes) -> list[tuple[int, int, int, int]]:
