@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.errors import HousestyleError, OutputError, UsageError
+from ..core.excerpt import ExcerptReader
 from ..core.frame import Colour, Frame, Matrix, PixelFormat, Range
 from ..core.media import ClipInfo, ClipReader
 from ..core.orientation import turned
 from ..core.picture import (
+    Beside,
     Picture,
     as_linear,
     check_written,
@@ -27,6 +29,7 @@ from ..core.picture import (
 from ..core.sequence import Pattern
 from ..core.sequence_reader import SequenceReader, file_identity
 from ..core.stylizer import Stylizer
+from ..core.timecode import Timecode, has_timecode, nominal_rate
 from .encode import EncodeSettings
 from .handling import ClipReport, Handling, Observer
 from .picture_work import PictureWork, foreign_numbers, owned_pictures
@@ -35,6 +38,7 @@ from .resume import run_key
 
 # Of pictures that are made of a clip.
 _FIRST_NUMBER = 1
+_MOST_FRAMES = 30
 # Frames whose durations differ by more than a rounding of times.
 _UNEVEN = 1.5
 
@@ -228,19 +232,34 @@ class _Run:
 
     def _write(self, items: Iterator[_Item], work: PictureWork) -> None:
         video = self._reader.info.video
-        aspect = video.sample_aspect_ratio
-        if aspect is not None and video.rotation % 180:
-            aspect = 1 / aspect
         for number, painted, picture in items:
             frame = _upright(painted, video.display_matrix)
             frame = as_linear(frame) if self._kind == "exr" else frame
             try:
-                content = encode_picture(frame, self._kind, picture, aspect)
+                content = encode_picture(frame, self._kind, picture, self._beside(number))
                 check = partial(check_written, kind=self._kind, frame=frame, like=picture)
                 work.add(number, self.sources.get(number), content, check)
             except OutputError as error:
                 error.path = self._output.name(number)
                 raise
+
+    def _beside(self, number: int) -> Beside:
+        video = self._reader.info.video
+        aspect = video.sample_aspect_ratio
+        if aspect is not None and video.rotation % 180:
+            aspect = 1 / aspect
+        return Beside(aspect, video.frame_rate, self._timecode(number))
+
+    def _timecode(self, number: int) -> Timecode | None:
+        """Of a picture that is made of a clip which has a timecode."""
+        rate, told = self._reader.info.video.frame_rate, _start_timecode(self._reader)
+        if self._sequence is not None or told is None or not has_timecode(rate):
+            return None
+        assert rate is not None
+        # OpenEXR has no place for more frames a second.
+        skipped = self._reader.excerpt.first if isinstance(self._reader, ExcerptReader) else 0
+        later = told.later(skipped + number - _FIRST_NUMBER, rate)
+        return later if nominal_rate(rate) <= _MOST_FRAMES else None
 
     def verify(self, work: PictureWork) -> None:
         """Read every picture once more: each must be there, as it was checked and noted.
@@ -323,6 +342,12 @@ def _target(item: _Item, kind: str) -> tuple[PixelFormat, Colour]:
         return form, frame.colour
     matrix = frame.colour.matrix if form.family == "gray" else Matrix.RGB
     return form, Colour(matrix, Range.FULL, frame.colour.primaries, frame.colour.transfer)
+
+
+def _start_timecode(reader: ClipReader) -> Timecode | None:
+    tags = [reader.container.metadata, *(stream.metadata for stream in reader.container.streams)]
+    told = next((tag["timecode"] for tag in tags if "timecode" in tag), None)
+    return None if told is None else Timecode.parse(told)
 
 
 def _upright(frame: Frame, matrix: tuple[int, ...] | None) -> Frame:

@@ -15,7 +15,7 @@ from .errors import MediaError
 from .exr_file import Part, encode_parts, read_parts
 from .frame import FLOAT_FORMATS, LINEAR, Colour, Frame, Matrix, Range
 from .hdr import CHROMATICITIES
-from .picture import TICK, Picture
+from .picture import TICK, Beside, Picture
 
 _LOSSY = frozenset({"B44", "B44A", "DWAA", "DWAB", "LJ2K"})
 # Stored with the precision of a float.
@@ -187,8 +187,8 @@ def _loses(part: Part) -> bool:
     return _compression(part) in _LOSSY or (_compression(part) == "PXR24" and floats)
 
 
-def encode_exr(frame: Frame, like: Picture | None, aspect: Fraction | None) -> bytes:
-    """An OpenEXR file's content.
+def encode_exr(frame: Frame, like: Picture | None, beside: Beside) -> bytes:
+    """An OpenEXR file's content, see `encode_picture`.
 
     Of a picture that was OpenEXR itself everything but the colours goes over: parts, attributes,
     windows, other channels, and the compression if it is lossless.
@@ -197,7 +197,7 @@ def encode_exr(frame: Frame, like: Picture | None, aspect: Fraction | None) -> b
         OutputError: The library refuses it.
     """
     if like is None or not isinstance(like.kept, Rest):
-        return encode_parts([_anew(frame, aspect)])
+        return encode_parts([_anew(frame, beside)])
     rest = like.kept
     parts = list(rest.parts)
     parts[rest.place] = _painted(frame, rest)
@@ -228,14 +228,18 @@ def _lossless(part: Part) -> Part:
     return Part(header, part.channels)
 
 
-def _anew(frame: Frame, aspect: Fraction | None) -> Part:
+def _anew(frame: Frame, beside: Beside) -> Part:
     header: dict[str, Any] = {
         "compression": OpenEXR.ZIP_COMPRESSION,
         "type": OpenEXR.scanlineimage,
         "chromaticities": CHROMATICITIES[frame.colour.primaries],
-        "framesPerSecond": 1 / frame.time_base,
     }
-    if aspect is not None:
-        header["pixelAspectRatio"] = float(aspect)
+    if beside.sample_aspect_ratio is not None:
+        header["pixelAspectRatio"] = float(beside.sample_aspect_ratio)
+    if beside.frame_rate is not None:
+        header["framesPerSecond"] = beside.frame_rate
+    if (timecode := beside.timecode) is not None:
+        clock = (timecode.hours, timecode.minutes, timecode.seconds, timecode.frames)
+        header["timeCode"] = OpenEXR.TimeCode(*clock, timecode.drop, *[0] * 13)
     names = "Y" if frame.pixel_format.family == "gray" else "GBRA"
     return Part(header, dict(zip(names, frame.planes, strict=False)))

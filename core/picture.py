@@ -14,6 +14,7 @@ from .colour import from_rgb, to_rgb
 from .errors import MediaError, OutputError
 from .frame import FLOAT_FORMATS, LINEAR, PIXEL_FORMATS, Colour, Frame, Matrix, PixelFormat, Range
 from .hdr import CHROMATICITIES, to_linear, to_sdr
+from .timecode import Timecode
 
 # What a picture's frame says of time until it has a place in a sequence.
 TICK = Fraction(1, 24)
@@ -82,8 +83,26 @@ def _reader(kind: str) -> Callable[[Path], Picture]:
     return lambda path: read_raster(path, kind)
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What a picture says beside its samples, as far as its kind has a place for it.
+
+    Attributes:
+        sample_aspect_ratio: Width of a pixel over its height; None is square.
+        frame_rate: Pictures a second.
+        timecode: Of the picture.
+    """
+
+    sample_aspect_ratio: Fraction | None = None
+    frame_rate: Fraction | None = None
+    timecode: Timecode | None = None
+
+
+NOTHING = Beside()
+
+
 def encode_picture(
-    frame: Frame, kind: str, like: Picture | None = None, aspect: Fraction | None = None
+    frame: Frame, kind: str, like: Picture | None = None, beside: Beside = NOTHING
 ) -> bytes:
     """A picture file's content.
 
@@ -92,7 +111,7 @@ def encode_picture(
         kind: "png", "tiff" or "exr".
         like: The picture that it was made of; of the same kind, it gives what goes beside the
             samples: headers, other channels, profiles, resolution, texts.
-        aspect: Width of a pixel over its height, where it is not that of `like`.
+        beside: What it says where `like` does not give it.
 
     Raises:
         OutputError: It can't be encoded.
@@ -100,10 +119,10 @@ def encode_picture(
     if kind == "exr":
         from .exr import encode_exr  # noqa: PLC0415
 
-        return encode_exr(frame, like, aspect)
+        return encode_exr(frame, like, beside)
     from .raster import encode_raster  # noqa: PLC0415
 
-    return encode_raster(frame, kind, like, aspect)
+    return encode_raster(frame, kind, like, beside.sample_aspect_ratio)
 
 
 def check_written(path: Path, kind: str, frame: Frame, like: Picture | None) -> None:

@@ -176,6 +176,14 @@ class TestClips:
             assert stream.sample_aspect_ratio == 2
             assert stream.codec_context.color_trc == 1
 
+    def test_timecode_of_a_clip_goes_into_each_picture(self, tmp_path, make_clip, run):
+        clip = make_clip("a.mov", frames=9, metadata={"timecode": "10:00:00:22"})
+        run(clip, "out/a.%d.exr", handling=Handling(excerpt=Excerpt(2, 5)))
+        codes = [read_picture(tmp_path / f"out/a.{n}.exr").timecode for n in (1, 2, 3)]
+        assert codes == ["10:00:00:24", "10:00:01:00", "10:00:01:01"]
+        header = OpenEXR.File(str(tmp_path / "out/a.1.exr")).header()
+        assert header["framesPerSecond"] == 25
+
     @pytest.mark.parametrize(
         ("header", "rate"), [({}, 24), ({"framesPerSecond": Fraction(30)}, 30)]
     )

@@ -15,6 +15,7 @@ from housestyle.core.errors import MediaError, OutputError
 from housestyle.core.frame import LINEAR, PIXEL_FORMATS, Colour, Frame, Matrix, Range
 from housestyle.core.picture import (
     TICK,
+    Beside,
     Picture,
     as_display,
     as_linear,
@@ -85,7 +86,7 @@ class TestRaster:
 
     @pytest.mark.parametrize("kind", ["png", "tiff"])
     def test_pixel_shape_of_a_clip(self, tmp_path, kind):
-        content = encode_picture(noise("gbrp"), kind, None, Fraction(4, 3))
+        content = encode_picture(noise("gbrp"), kind, None, Beside(Fraction(4, 3)))
         read = read_picture(write(tmp_path / "a", content), kind)
         assert read.sample_aspect_ratio == Fraction(4, 3)
 
