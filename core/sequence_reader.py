@@ -25,7 +25,7 @@ from .picture_header import stated
 from .sequence import Pattern, PictureSequence
 
 USUAL_RATE = Fraction(24)
-_SAMPLED_BYTES = 1 << 16
+_SAMPLED_BYTES = 1 << 12
 
 
 class SequenceReader(ClipReader):
