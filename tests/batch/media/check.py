@@ -22,7 +22,7 @@ from av.codec.context import Flags
 
 from housestyle.cli import main
 
-from .read import Clip, Track, moving_picture, read_clip
+from .read import Clip, Track, moving_picture, read_clip, side_data
 from .remake import ffmpeg
 from .torture import Odd
 
@@ -278,5 +278,5 @@ def pictures(path: Path) -> Iterator[tuple[np.ndarray, dict[str, bytes]]]:
                 alpha = frame.format.name.startswith(("yuva", "gbrap"))
                 values = frame.to_ndarray(format="gbrap16le" if alpha else "gbrp16le") / 65535
                 kinds = ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL")
-                said = {k: bytes(d) for k in kinds if (d := frame.side_data.get(k)) is not None}
+                said = {k: d for k in kinds if (d := side_data(frame, k)) is not None}
                 yield values.astype(np.float32), said

@@ -62,9 +62,18 @@ def _planes(frame: av.VideoFrame) -> tuple[np.ndarray, ...]:
     return tuple(planes)
 
 
+def side_data(frame: av.VideoFrame, kind: str) -> bytes | None:
+    """What lies beside a frame; PyAV gives nothing where it does not know one of the kinds."""
+    try:
+        data = frame.side_data.get(kind)
+    except ValueError:
+        return None
+    return None if data is None else bytes(data)
+
+
 def _matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
-    data = frame.side_data.get("DISPLAYMATRIX")
-    return None if data is None else struct.unpack("=9i", bytes(data))
+    data = side_data(frame, "DISPLAYMATRIX")
+    return None if data is None else struct.unpack("=9i", data)
 
 
 def _track(stream: Any, packets: list[av.Packet]) -> Track:
