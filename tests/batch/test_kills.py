@@ -15,7 +15,7 @@ PROGRAM = Path(__file__).parents[2] / "benchmarks" / "batch" / "kills.py"
 @pytest.mark.parametrize(
     ("kills", "codec"),
     [
-        (8, "h264"),
+        (5, "h264"),
         pytest.param(50, "h264", marks=pytest.mark.slow),
         pytest.param(50, "hevc", marks=pytest.mark.slow),
         pytest.param(50, "prores", marks=pytest.mark.slow),
