@@ -226,8 +226,13 @@ def facts_differ(before: Clip, after: Clip, odd: Odd) -> Iterator[str]:
 
 
 def same_text(one: str, other: str) -> bool:
-    """Places on earth are written with more zeros or fewer (ISO 6709)."""
-    return re.sub(r"([+-])0+", r"\1", one) == re.sub(r"([+-])0+", r"\1", other)
+    """Places on earth (ISO 6709) and moments (ISO 8601) can be written in several ways."""
+
+    def plain(text: str) -> str:
+        numbers = re.sub(r"[+-]\d+\.\d+", lambda found: f"{float(found[0]):+g}", text)
+        return re.sub(r"(\d\d:\d\d:\d\d)\.0+Z$", r"\1", numbers.replace("T", " "))
+
+    return plain(one) == plain(other)
 
 
 def ffmpeg_differs(source: Path, output: Path, after: Clip) -> Iterator[str]:
