@@ -213,7 +213,9 @@ def _painted(frame: Frame, rest: Rest) -> Part:
     for name, plane in zip(rest.painted, planes, strict=True):
         inside = plane[top : top + height, left : left + width]
         channels[name] = inside.astype(part.channels[name].dtype)
-    return Part(part.header, channels)
+    # The thumbnail shows what the picture no longer is.
+    header = {name: value for name, value in part.header.items() if name != "preview"}
+    return Part(header, channels)
 
 
 def _lossless(part: Part) -> Part:

@@ -184,6 +184,12 @@ class TestExr:
         for name, array in source.items():
             np.testing.assert_array_equal(after.channels()[name].pixels, array)
 
+    def test_a_thumbnail_does_not_go_over(self, tmp_path):
+        thumbnail = OpenEXR.PreviewImage(2, 1)
+        picture = read_picture(exr(tmp_path / "a.exr", light(*"RGB"), preview=thumbnail))
+        write(tmp_path / "b.exr", encode_picture(picture.frame, "exr", picture))
+        assert "preview" not in OpenEXR.File(str(tmp_path / "b.exr")).header()
+
     @pytest.mark.parametrize("name", ["ZIPS", "RLE", "NO", "PXR24"])
     def test_lossless_compression_is_kept(self, tmp_path, name):
         kind = getattr(OpenEXR, f"{name}_COMPRESSION")
