@@ -59,7 +59,13 @@ def _add_style(flags: Flags) -> None:
     flags.add("--device", default="auto", help="auto, cpu, cuda, mps; several: cuda:0,cuda:1")
     flags.add("--precision", choices=PRECISIONS, default="auto", help="default: auto")
     flags.add("--runtime", choices=RUNTIMES, default="auto", help="default: the fastest here")
+    flags.add("--tile", type=tile, default="auto", metavar="PIXELS", help="or off (default: auto)")
     _switch(flags, "--recursive", "look into subfolders")
+
+
+def tile(text: str) -> str | int:
+    """A flag's value; argparse names it by this function when it is neither."""
+    return text if text in ("auto", "off") else int(text)
 
 
 def _add_written(flags: Flags) -> None:
@@ -154,6 +160,7 @@ def treatment_of(settings: argparse.Namespace) -> Treatment:
         keep_colors=settings.keep_colors,
         precision=settings.precision,
         runtime=settings.runtime,
+        tile=settings.tile,
         writing=_writing(settings),
     )
 

@@ -13,7 +13,7 @@ from ..core.clip_info import ClipInfo
 from ..core.errors import HousestyleError, UsageError
 from ..core.runtimes.runtime import RuntimeName
 from ..core.style import load_style
-from ..core.stylizer import Precision, Stylizer
+from ..core.stylizer import Precision, Stylizer, Tile
 from .clip import convert
 from .encode import EncodeSettings
 from .forecast import check_space
@@ -67,6 +67,7 @@ class Treatment:
     keep_colors: bool = False
     precision: Precision = "auto"
     runtime: RuntimeName = "auto"
+    tile: Tile = "auto"
     writing: Writing = field(default_factory=Writing)
 
     def style_name(self) -> str:
@@ -80,6 +81,7 @@ class Treatment:
             device=device,
             precision=self.precision,
             runtime=self.runtime,
+            tile=self.tile,
             strength=self.strength,
             keep_colors=self.keep_colors,
             # PyTorch's number is the machine's cores, or this process's share of them.

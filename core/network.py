@@ -199,18 +199,31 @@ class StylizingNetwork(nn.Module):
             (N, 3, H, W) RGB in [0, 1], same dtype and device.
         """
         height, width = frames.shape[-2:]
+        full, half, quarter = self.encode(padded(frames, self.spec.size_multiple))
+        return self.decode(full, half, self.transform(quarter))[..., :height, :width]
+
+    def encode(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features at full, half and quarter resolution; sizes a multiple of `size_multiple`."""
         # Around 0, as the convolutions expect it where nothing normalises what they see.
-        x = padded(frames, self.spec.size_multiple) * 2 - 1
+        x = frames * 2 - 1
         seen = []
         for block in self.encoder:
             x = F.relu(block(x))
             seen.append(x)
+        full, half, quarter = seen
+        return full, half, quarter
+
+    def transform(self, quarter: Tensor) -> Tensor:
+        """The residual blocks, at quarter resolution."""
         for block in self.residuals:
-            x = block(x)
-        for block, same_size in zip(self.decoder, (seen[1], seen[0]), strict=True):
+            quarter = block(quarter)
+        return quarter
+
+    def decode(self, full: Tensor, half: Tensor, x: Tensor) -> Tensor:
+        """Pixels from transformed features and, with skips, the encoder's."""
+        for block, same_size in zip(self.decoder, (half, full), strict=True):
             x = F.relu(block(x) + same_size if self.spec.skips else block(x))
-        pixels = (torch.tanh(self.output(x)) + 1) / 2
-        return pixels[..., :height, :width]
+        return (torch.tanh(self.output(x)) + 1) / 2
 
 
 def padded(frames: Tensor, multiple: int) -> Tensor:

@@ -13,10 +13,14 @@ from .colour import from_rgb, to_rgb
 from .errors import DeviceError, UsageError
 from .frame import Colour, Frame, PixelFormat
 from .hdr import to_hdr, to_sdr
+from .memory import free_bytes, is_shortage
+from .network import padded
 from .runtimes.choice import fastest
 from .runtimes.runtime import Runtime, RuntimeName, Wanted, check_runtime, open_runtime
 from .style import Style, load_style
+from .tiling import LEAST_TILE, can_be_tiled, fitting_tile, paint_in_tiles
 
+Tile = Literal["auto", "off"] | int
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 # BT.709 luma; which matrix splits lightness from colour makes no visible difference here.
 _LUMA = (0.2126, 0.7152, 0.0722)
@@ -40,6 +44,8 @@ class Stylizer:
         keep_colors: Take only lightness from the painting; every pixel keeps the source's chroma.
         parallel: How many threads may call it at a time. On a CPU each then gets cores of its own,
             which is faster for many frames and slower for one.
+        tile: Side in pixels of the tiles that a frame is painted in, which need less memory and
+            show no seams; "off" for none, "auto" where a whole frame would not fit.
 
     Raises:
         UsageError: Strength or precision is out of range, no runtime can do what is wanted, or a
@@ -58,6 +64,7 @@ class Stylizer:
         strength: float = 1.0,
         keep_colors: bool = False,
         parallel: int = 1,
+        tile: Tile = "auto",
     ):
         if not 0 <= strength <= 1:
             raise UsageError(f"strength must lie between 0 and 1, not {strength}")
@@ -67,10 +74,12 @@ class Stylizer:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         self.runtime = runtime
+        self.tile = tile
         self.strength = strength
         self.keep_colors = keep_colors
         self._wanted = Wanted(self.device, self.precision, parallel)
         check_runtime(runtime, self._wanted)
+        self._check_tile()
         self._opened: dict[str, Runtime] = {}
         self._for_size: dict[tuple[int, int], Runtime] = {}
         self._lock = threading.Lock()
@@ -126,7 +135,43 @@ class Stylizer:
 
     def _painted(self, source: Tensor) -> Tensor:
         """What the network makes of it, float32."""
-        return self.runtime_for(*source.shape[-2:])(source)
+        height, width = source.shape[-2:]
+        runtime = self.runtime_for(height, width)
+        size = self._tile_size(height, width, runtime)
+        while True:
+            try:
+                return runtime(source) if size is None else self._tiled(source, runtime, size)
+            except (RuntimeError, MemoryError) as error:
+                if self.tile != "auto" or runtime.parts is None or not is_shortage(error):
+                    raise
+                size = _smaller(size, height, width)
+
+    def _tile_size(self, height: int, width: int, runtime: Runtime) -> int | None:
+        """Side of a tile; None for whole frames."""
+        if isinstance(self.tile, int):
+            return self.tile
+        if self.tile == "off" or runtime.parts is None or not can_be_tiled(self.style.spec):
+            return None
+        return fitting_tile(height, width, free_bytes(self.device), parallel=runtime.parallel)
+
+    def _tiled(self, source: Tensor, runtime: Runtime, size: int) -> Tensor:
+        if runtime.parts is None:
+            raise UsageError("this runtime paints whole frames only", hint="use --tile off")
+        height, width = source.shape[-2:]
+        frames = padded(source, self.style.spec.size_multiple)
+        painted = [paint_in_tiles(runtime.parts, frame, size) for frame in frames.split(1)]
+        return torch.cat(painted)[..., :height, :width]
+
+    def _check_tile(self) -> None:
+        if self.tile in ("auto", "off"):
+            return
+        if not isinstance(self.tile, int) or self.tile < LEAST_TILE:
+            raise UsageError(f"tile must be auto, off or from {LEAST_TILE} pixels, not {self.tile}")
+        if not can_be_tiled(self.style.spec):
+            raise UsageError(
+                f"{self.style.name} can't be painted in tiles",
+                hint="its network normalises whole frames at full resolution; use --tile off",
+            )
 
     def _mixed(self, source: Tensor, painted: Tensor) -> Tensor:
         """The painting with as much of the source as was asked for."""
@@ -191,6 +236,21 @@ def with_chroma_of(source: Tensor, painted: Tensor) -> Tensor:
     most = top - offset.amax(1, keepdim=True)
     kept = torch.minimum(torch.maximum(luma, least), most) + offset
     return torch.minimum(kept.clamp(min=0), top)
+
+
+def _smaller(tile: int | None, height: int, width: int) -> int:
+    """The tile to try when memory ran out.
+
+    Raises:
+        DeviceError: There is none.
+    """
+    size = max(height, width) if tile is None else tile
+    if size <= LEAST_TILE:
+        raise DeviceError(
+            f"there is not enough memory for frames of {width}x{height}",
+            hint="close other programs, or use another --device",
+        )
+    return max(size // 2, LEAST_TILE)
 
 
 def choose_device(name: str) -> torch.device:

@@ -24,6 +24,8 @@ def open_runtime(style: Style, wanted: Wanted) -> Runtime:
 
 
 class _OnnxRuntime:
+    parts = None
+
     def __init__(self, style: Style, wanted: Wanted):
         self.identity = f"onnxruntime {onnxruntime.__version__} {wanted.precision}"
         self.parallel = wanted.parallel

@@ -6,22 +6,27 @@ import os
 import threading
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import openvino as ov
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..network import padded
+from ..network import StylizingNetwork, padded
 from ..style import Style
+from ..tiling import NetworkParts, Parts
 from .folded import folded
 from .model_cache import kept_model
 from .quantized import quantized
 from .runtime import Runtime, Wanted
 
-# Only the type that convolutions run in; what is not int8 in an int8 network stays bf16 or fp32.
+# What is not int8 in an int8 network runs in bf16.
 _TYPES = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
-_SIZES_KEPT = 4
+_SHAPES_KEPT = 4
+# Of the frame that a conversion sees; sizes are set when a model is compiled.
+_EXAMPLE = 64
 
 
 def open_runtime(style: Style, wanted: Wanted) -> Runtime:
@@ -33,68 +38,119 @@ class _OpenVino:
     def __init__(self, style: Style, wanted: Wanted):
         self.identity = f"openvino {ov.__version__} {wanted.precision}"
         self.parallel = wanted.parallel
-        self._multiple = style.spec.size_multiple
-        self._core = ov.Core()
-        self._model = kept_model(
-            (style.digest, self.identity),
-            make=lambda folder: _convert(style, wanted.precision, folder / "network.xml"),
-            read=lambda folder: self._core.read_model(folder / "network.xml"),
-        )
-        self._settings = _settings(wanted)
-        self._compiled: OrderedDict[tuple[int, int], ov.CompiledModel] = OrderedDict()
-        self._lock = threading.Lock()
-        self._requests = threading.local()
+        self._style, self._wanted = style, wanted
+        self._whole = self._model("whole")
 
     def __call__(self, frames: Tensor) -> Tensor:
         height, width = frames.shape[-2:]
-        sources = padded(frames, self._multiple).contiguous()
-        painted = torch.empty_like(sources)
-        request = self._request(sources.shape[-2], sources.shape[-1])
-        for source, target in zip(sources.split(1), painted.split(1), strict=True):
-            request.set_input_tensor(ov.Tensor(source.numpy(), shared_memory=True))
-            request.set_output_tensor(ov.Tensor(target.numpy(), shared_memory=True))
-            request.infer()
-        return painted[..., :height, :width]
+        sources = padded(frames, self._style.spec.size_multiple)
+        painted = [self._whole(source) for source in sources.split(1)]
+        return torch.cat(painted)[..., :height, :width]
 
-    def _request(self, height: int, width: int) -> ov.InferRequest:
-        """This thread's own, for the size that it had last."""
+    @property
+    def parts(self) -> Parts:
+        return self._opened_parts
+
+    @cached_property
+    def _opened_parts(self) -> _OpenVinoParts:
+        return _OpenVinoParts(self._model)
+
+    def _model(self, part: str) -> _Model:
+        core = ov.Core()
+        model = kept_model(
+            (self._style.digest, self.identity, part),
+            make=lambda folder: self._convert(part, folder / "network.xml"),
+            read=lambda folder: core.read_model(folder / "network.xml"),
+        )
+        return _Model(core, model, _settings(self._wanted))
+
+    def _convert(self, part: str, path: Path) -> None:
+        network = folded(self._style.network())
+        if self._wanted.precision == "int8":
+            network = quantized(network)
+        module, examples = _part(network, part)
+        with warnings.catch_warnings(), torch.no_grad():
+            # Sizes are Python numbers to a trace; that is why frames are padded outside.
+            warnings.simplefilter("ignore")
+            model = ov.convert_model(module, example_input=examples)
+        ov.save_model(model, os.fspath(path), compress_to_fp16=False)
+
+
+class _OpenVinoParts:
+    """See `tiling.Parts`."""
+
+    def __init__(self, model: Callable[[str], _Model]):
+        self.encode = model("encode")
+        self.transform = model("transform")
+        self.decode = model("decode")
+
+
+class _Model:
+    """A converted network, compiled for the shapes that come; several threads may call it."""
+
+    def __init__(self, core: ov.Core, model: ov.Model, settings: dict[str, object]):
+        self._core, self._model, self._settings = core, model, settings
+        self._compiled: OrderedDict[tuple[tuple[int, ...], ...], ov.CompiledModel] = OrderedDict()
+        self._lock = threading.Lock()
+        self._requests = threading.local()
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        request = self._request(tuple(tuple(tensor.shape) for tensor in inputs))
+        # OpenVINO reads and writes the tensors' own memory.
+        held = [tensor.contiguous() for tensor in inputs]
+        for index, tensor in enumerate(held):
+            request.set_input_tensor(index, ov.Tensor(tensor.numpy(), shared_memory=True))
+        painted = torch.empty(tuple(request.model_outputs[0].shape))
+        request.set_output_tensor(0, ov.Tensor(painted.numpy(), shared_memory=True))
+        request.infer()
+        return painted
+
+    def _request(self, shapes: tuple[tuple[int, ...], ...]) -> ov.InferRequest:
+        """This thread's own, for the shapes that it had last."""
         kept = getattr(self._requests, "last", None)
-        if kept is None or kept[0] != (height, width):
-            kept = ((height, width), self._compile(height, width).create_infer_request())
+        if kept is None or kept[0] != shapes:
+            kept = (shapes, self._compile(shapes).create_infer_request())
             self._requests.last = kept
         return kept[1]
 
-    def _compile(self, height: int, width: int) -> ov.CompiledModel:
-        """For one size: kernels with fixed sizes are faster, and making them takes 0.1 s."""
+    def _compile(self, shapes: tuple[tuple[int, ...], ...]) -> ov.CompiledModel:
+        """For fixed shapes: their kernels are faster, and making them takes 0.1 s."""
         with self._lock:
-            if (height, width) not in self._compiled:
+            if shapes not in self._compiled:
                 model = self._model.clone()
-                model.reshape([1, 3, height, width])
-                self._compiled[height, width] = self._core.compile_model(
-                    model, "CPU", self._settings
-                )
-                if len(self._compiled) > _SIZES_KEPT:
+                model.reshape(dict(zip(model.inputs, map(ov.PartialShape, shapes), strict=True)))
+                self._compiled[shapes] = self._core.compile_model(model, "CPU", self._settings)
+                if len(self._compiled) > _SHAPES_KEPT:
                     self._compiled.popitem(last=False)
-            return self._compiled[height, width]
+            return self._compiled[shapes]
 
 
 def _settings(wanted: Wanted) -> dict[str, object]:
     """Several frames at a time: a thread each, so that none waits for another's halves."""
-    cores = torch.get_num_threads()
     return {
         "INFERENCE_PRECISION_HINT": _TYPES[wanted.precision],
         "NUM_STREAMS": wanted.parallel,
-        "INFERENCE_NUM_THREADS": max(cores, wanted.parallel),
+        "INFERENCE_NUM_THREADS": max(torch.get_num_threads(), wanted.parallel),
     }
 
 
-def _convert(style: Style, precision: str, path: Path) -> None:
-    network = folded(style.network())
-    if precision == "int8":
-        network = quantized(network)
-    example = torch.zeros(1, 3, 64, 64)
-    with warnings.catch_warnings(), torch.no_grad():
-        # Sizes are Python numbers to a trace; frames are padded before they come here.
-        warnings.simplefilter("ignore")
-        model = ov.convert_model(network, example_input=example)
-    ov.save_model(model, os.fspath(path), compress_to_fp16=False)
+def _part(network: StylizingNetwork, part: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    """A part of the network as a module, with inputs to trace it."""
+    frame = torch.zeros(1, 3, _EXAMPLE, _EXAMPLE)
+    quarter = torch.zeros(1, network.spec.channels[2], _EXAMPLE // 4, _EXAMPLE // 4)
+    examples = {
+        "whole": (frame,),
+        "encode": (frame,),
+        "transform": (quarter,),
+        "decode": (frame, quarter),
+    }
+    return (network if part == "whole" else _Part(network, part)), examples[part]
+
+
+class _Part(nn.Module):
+    def __init__(self, network: StylizingNetwork, part: str):
+        super().__init__()
+        self.network, self.part = network, part
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return getattr(NetworkParts(self.network), self.part)(*inputs)

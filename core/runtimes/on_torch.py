@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..network import StylizingNetwork
 from ..style import Style
+from ..tiling import NetworkParts
 from .folded import folded
 from .runtime import Runtime, Wanted
 
@@ -26,8 +28,30 @@ class _Torch:
         self._dtype = _DTYPES[wanted.precision]
         network = folded(style.network()).to(wanted.device, self._dtype)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.parts = _TorchParts(self._network, self._dtype)
 
     @torch.no_grad()
     def __call__(self, frames: Tensor) -> Tensor:
         frames = frames.to(self._dtype, memory_format=torch.channels_last)
         return self._network(frames).to(torch.float32)
+
+
+class _TorchParts(NetworkParts):
+    """See `tiling.Parts`: frames and pixels in float32, features in the network's own type."""
+
+    def __init__(self, network: StylizingNetwork, dtype: torch.dtype):
+        super().__init__(network)
+        self._dtype = dtype
+
+    @torch.no_grad()
+    def encode(self, frames: Tensor, /) -> Tensor:
+        return super().encode(frames.to(self._dtype, memory_format=torch.channels_last))
+
+    @torch.no_grad()
+    def transform(self, features: Tensor, /) -> Tensor:
+        return super().transform(features)
+
+    @torch.no_grad()
+    def decode(self, frames: Tensor, features: Tensor, /) -> Tensor:
+        frames = frames.to(self._dtype, memory_format=torch.channels_last)
+        return super().decode(frames, features).to(torch.float32)

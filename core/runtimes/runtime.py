@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import DeviceError, UsageError
 from ..style import Style
+from ..tiling import Parts
 
 RuntimeName = Literal["auto", "torch", "openvino", "onnxruntime"]
 
@@ -22,10 +23,17 @@ class Runtime(Protocol):
     Attributes:
         identity: Everything that decides about the last bit: program, version, precision.
         parallel: How many threads should call it at a time to keep the device busy.
+        parts: The same network in steps, for frames that do not fit into memory; None where the
+            runtime has no such thing.
     """
 
     identity: str
     parallel: int
+
+    @property
+    def parts(self) -> Parts | None:
+        """See the class."""
+        ...
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Paint frames.

@@ -1,0 +1,49 @@
+"""How much memory there is for frames, and what running out of it looks like."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+_MEMINFO = Path("/proc/meminfo")
+# A container's limit and its use, version 2 and 1 of Linux's control groups.
+_GROUPS = (
+    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
+    (
+        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ),
+)
+_SIGNS = ("out of memory", "can't allocate memory", "bad_alloc", "not enough memory")
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """What a device's memory has left for this process; None where that can't be found out."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    found = [_available(), *(_left_in_group(*paths) for paths in _GROUPS)]
+    return min((count for count in found if count is not None), default=None)
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an exception of a runtime says that memory ran out."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
+
+
+def _available() -> int | None:
+    with suppress(OSError, ValueError, IndexError):
+        for line in _MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return None
+
+
+def _left_in_group(limit: Path, used: Path) -> int | None:
+    # Without a limit the file says "max", or a number beyond any memory.
+    with suppress(OSError, ValueError):
+        return max(0, int(limit.read_text()) - int(used.read_text()))
+    return None

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from housestyle.core import stylizer as module
+from housestyle.core.errors import DeviceError, UsageError
+from housestyle.core.network import NetworkSpec, StylizingNetwork
+from housestyle.core.style import load_style
+from housestyle.core.stylizer import Stylizer
+from housestyle.core.tiling import (
+    LEAST_TILE,
+    NetworkParts,
+    can_be_tiled,
+    fitting_tile,
+    paint_in_tiles,
+    tiles_of,
+)
+
+SPEC = NetworkSpec(channels=(4, 6, 8), residual_blocks=2)
+EXACT = {"device": "cpu", "precision": "fp32", "runtime": "torch"}
+
+
+def network(**changes) -> StylizingNetwork:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return StylizingNetwork(dataclasses.replace(SPEC, **changes)).eval()
+
+
+def noise(height: int, width: int) -> torch.Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(width))
+
+
+@pytest.mark.parametrize("size", [(200, 264), (64, 300), (63 * 4, 64)])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"upsampling": "nearest", "downsampling": "strided", "skips": False},
+        {"upsampling": "transposed"},
+        {"normalization": "none"},
+    ],
+)
+@torch.no_grad()
+def test_no_seams(size, changes):
+    net, frame = network(**changes), noise(*size)
+    tiled = paint_in_tiles(NetworkParts(net), frame, LEAST_TILE)
+    torch.testing.assert_close(tiled, net(frame), atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
+def test_a_flat_sky_stays_flat():
+    net = network()
+    tiled = paint_in_tiles(NetworkParts(net), torch.full((1, 3, 256, 320), 0.7), 64)
+    inside = tiled[..., 32:-32, 32:-32]
+    assert inside.amax((2, 3)).sub(inside.amin((2, 3))).max() < 1e-6
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (68, 4096), (432, 1024), (100, 96), (8, 8)])
+@pytest.mark.parametrize("size", [64, 100, 512])
+def test_tiles_cover_every_pixel_once_in_windows_of_one_shape(shape, size):
+    times = torch.zeros(shape, dtype=torch.int)
+    windows = set()
+    for tile in tiles_of(*shape, size):
+        times[tile.inside] += 1
+        windows.add(times[tile.window].shape)
+        for whole, part, length in zip(tile.window, tile.inside, shape, strict=True):
+            assert part.start == 0 or part.start - whole.start >= 16
+            assert part.stop == length or whole.stop - part.stop >= 16
+    assert (times == 1).all()
+    assert len(windows) == 1
+
+
+def test_styles_that_normalise_everywhere_have_no_tiles():
+    assert can_be_tiled(SPEC)
+    assert not can_be_tiled(dataclasses.replace(SPEC, normalization="everywhere"))
+
+
+class TestFitting:
+    def test_whole_frames_where_they_fit(self):
+        assert fitting_tile(1080, 1920, 8 * 2**30) is None
+        assert fitting_tile(4320, 7680, None) is None
+
+    def test_less_memory_or_more_frames_at_a_time_smaller_tiles(self):
+        sizes = [fitting_tile(4320, 7680, free * 2**20) for free in (4000, 500, 100, 1)]
+        assert sizes == sorted(sizes, reverse=True)
+        assert sizes[-1] == LEAST_TILE
+        assert fitting_tile(4320, 7680, 500 * 2**20, parallel=8) < sizes[1]
+        assert all(size % 4 == 0 for size in sizes)
+
+
+class TestStylizer:
+    def test_paints_the_same_in_tiles(self, tiny_style):
+        frames = torch.rand(2, 3, 150, 131)
+        tiled = Stylizer(tiny_style, **EXACT, tile=64)(frames)
+        whole = Stylizer(tiny_style, **EXACT, tile="off")(frames)
+        torch.testing.assert_close(tiled, whole, atol=1e-6, rtol=0)
+
+    def test_openvino_too(self):
+        pytest.importorskip("openvino")
+        style, frames = load_style("wave"), noise(150, 131)
+        settings = {"device": "cpu", "precision": "fp32", "runtime": "openvino"}
+        tiled = Stylizer(style, **settings, tile=64)(frames)
+        torch.testing.assert_close(tiled, style.network()(frames), atol=1e-4, rtol=0)
+
+    def test_tiles_where_memory_is_short(self, tiny_style, monkeypatch):
+        sizes = record_tiles(monkeypatch)
+        monkeypatch.setattr(module, "free_bytes", lambda _device: 4 * 2**20)
+        Stylizer(tiny_style, **EXACT)(noise(160, 160))
+        Stylizer(tiny_style, **EXACT, tile="off")(noise(160, 160))
+        assert sizes == [fitting_tile(160, 160, 4 * 2**20)]
+
+    def test_smaller_tiles_when_memory_runs_out(self, tiny_style, monkeypatch):
+        sizes = record_tiles(monkeypatch, largest=100)
+        stylizer = Stylizer(tiny_style, **EXACT)
+        whole = stylizer(noise(160, 200))
+        run_out(monkeypatch, stylizer)
+        torch.testing.assert_close(stylizer(noise(160, 200)), whole, atol=1e-6, rtol=0)
+        assert sizes == [100]
+
+    def test_not_enough_for_the_smallest_is_said(self, tiny_style, monkeypatch):
+        record_tiles(monkeypatch, largest=0)
+        stylizer = Stylizer(tiny_style, **EXACT)
+        run_out(monkeypatch, stylizer)
+        with pytest.raises(DeviceError, match="not enough memory for frames of 200x160"):
+            stylizer(noise(160, 200))
+
+    def test_other_errors_are_not_taken_for_it(self, tiny_style, monkeypatch):
+        stylizer = Stylizer(tiny_style, **EXACT)
+        run_out(monkeypatch, stylizer, "shapes cannot be multiplied")
+        with pytest.raises(RuntimeError, match="cannot be multiplied"):
+            stylizer(noise(160, 200))
+
+    @pytest.mark.parametrize("tile", [0, LEAST_TILE - 1, "big", -5])
+    def test_sizes_that_make_no_sense(self, tiny_style, tile):
+        with pytest.raises(UsageError, match=f"tile must be auto, off or from {LEAST_TILE} pixels"):
+            Stylizer(tiny_style, **EXACT, tile=tile)
+
+
+def record_tiles(monkeypatch, largest: int | None = None) -> list[int]:
+    """The sizes that tiles are painted in; larger ones than said run out of memory."""
+    sizes = []
+
+    def paint(parts, frame, size):
+        if largest is not None and size > largest:
+            raise torch.OutOfMemoryError
+        sizes.append(size)
+        return paint_in_tiles(parts, frame, size)
+
+    monkeypatch.setattr(module, "paint_in_tiles", paint)
+    return sizes
+
+
+def run_out(
+    monkeypatch, stylizer: Stylizer, message: str = "DefaultCPUAllocator: can't allocate memory"
+):
+    runtime = stylizer.runtime_for(160, 200)
+
+    class Short:
+        parts, parallel = runtime.parts, 1
+
+        def __call__(self, _frames):
+            raise RuntimeError(message)
+
+    monkeypatch.setattr(stylizer, "runtime_for", lambda *_size: Short())
