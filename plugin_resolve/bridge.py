@@ -21,15 +21,20 @@ Message = dict[str, Any]
 
 
 class RemoteObject:
-    """An object of Resolve's API on the other side of the bridge."""
+    """An object of Resolve's API on the other side of the bridge.
 
-    def __init__(self, bridge: Bridge, number: int):
-        self._bridge, self._number = bridge, number
-        self._names: list[str] = []
+    Args:
+        bridge: To it.
+        number: Its number there.
+        names: Of its methods, empty until they are asked for; one list for objects of one kind.
+    """
+
+    def __init__(self, bridge: Bridge, number: int, names: list[str]):
+        self._bridge, self._number, self._names = bridge, number, names
 
     def __dir__(self) -> list[str]:
         if not self._names:
-            self._names = self._bridge.ask("names", object=self._number)
+            self._names += self._bridge.ask("names", object=self._number)
         return self._names
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -65,7 +70,7 @@ class Bridge:
         self._replies: queue.Queue[Message | None] = queue.Queue()
         self.cancelled = threading.Event()
         self.choices: queue.Queue[Message | None] = queue.Queue()
-        self.resolve = RemoteObject(self, 0)
+        self.resolve = RemoteObject(self, 0, [])
         self.hello: Message = json.loads(incoming.readline() or b"{}")
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -121,11 +126,12 @@ class Bridge:
             return {"pairs": [[key, self.encoded(one)] for key, one in value.items()]}
         return os.fspath(value) if isinstance(value, os.PathLike) else value
 
-    def _decoded(self, value: Any) -> Any:  # noqa: ANN401
+    def _decoded(self, value: Any, names: list[str] | None = None) -> Any:  # noqa: ANN401
         if isinstance(value, list):
-            return [self._decoded(one) for one in value]
+            siblings: list[str] = []
+            return [self._decoded(one, siblings) for one in value]
         if isinstance(value, dict):
             if "object" in value:
-                return RemoteObject(self, value["object"])
+                return RemoteObject(self, value["object"], [] if names is None else names)
             return {key: self._decoded(one) for key, one in value["pairs"]}
         return value

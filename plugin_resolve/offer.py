@@ -10,7 +10,7 @@ from ..core.style import list_styles
 from .choice import CODECS, MODES, Choice, last_choice
 from .pictures import SOURCE
 from .resolve.timeline import Timeline
-from .survey import Cut, Extent, LeftOut, own_tracks, survey
+from .survey import Cut, Extent, LeftOut, Survey, own_tracks
 
 
 @dataclass(frozen=True)
@@ -109,23 +109,21 @@ def make_offer(timeline: Timeline) -> Offer:
 
 
 def _parts(timeline: Timeline) -> list[Part]:
-    marked = timeline.marked() is not None
     own = own_tracks(timeline)
     tracks = [track for track in range(1, timeline.tracks + 1) if track not in own]
+    survey = Survey(timeline)
     found = [
-        _part(timeline, "selection", 0, "Selected clips"),
-        _part(timeline, "playhead", 0, "The clip under the playhead"),
+        _part(survey, "selection", 0, "Selected clips"),
+        _part(survey, "playhead", 0, "The clip under the playhead"),
+        *(_part(survey, "range", track, f"In to out on V{track}") for track in tracks),
+        *(_part(survey, "track", track, f"All of V{track}") for track in tracks),
     ]
-    for track in tracks if marked else ():
-        found.append(_part(timeline, "range", track, f"In to out on V{track}"))
-    for track in tracks:
-        found.append(_part(timeline, "track", track, f"All of V{track}"))
     return [part for part in found if part is not None]
 
 
-def _part(timeline: Timeline, extent: Extent, track: int, label: str) -> Part | None:
+def _part(survey: Survey, extent: Extent, track: int, label: str) -> Part | None:
     try:
-        cuts, left_out = survey(timeline, extent, track)
+        cuts, left_out = survey(extent, track)
     except UsageError:
         return None
     return Part(f"{extent} {track}" if track else extent, label, cuts, left_out)

@@ -66,6 +66,7 @@ def run(bridge: Bridge, folder: Path | None = None) -> Outcome:
         remember_resolve(resolve)
         project = resolve.project()
         timeline = project.timeline()
+        bridge.tell("say", text=f"looking at {timeline.name!r}")
         offer = make_offer(timeline)
     with chosen(bridge, offer, timeline.name, float(timeline.rate)) as (window, choice):
         if choice is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -49,11 +50,12 @@ class Cut:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Something on the timeline that is not styled, and why."""
+    """Something on the timeline that is not styled, up to its frame `end`, and why."""
 
     name: str
     track: int
     record: int
+    end: int
     why: str
 
 
@@ -61,55 +63,67 @@ class _NotThis(Exception):  # noqa: N818  no error: it carries the reason from w
     pass
 
 
-def survey(timeline: Timeline, extent: Extent, track: int) -> tuple[list[Cut], list[LeftOut]]:
-    """Look at what is to be styled, from left to right.
+class Survey:
+    """Looks at a timeline; at each item once, however often it is asked for."""
 
-    Args:
-        timeline: The current one.
-        extent: The selected items; what lies under the playhead; a whole video track; or what of
-            the track lies between the in and out points, cut off there.
-        track: For the last two.
+    def __init__(self, timeline: Timeline):
+        self._timeline, self._rate = timeline, timeline.rate
+        self._own = own_tracks(timeline)
+        self._seen: dict[str, Cut | LeftOut] = {}
 
-    Raises:
-        UsageError: Nothing is selected, under the playhead, or marked.
-        EditorError: Resolve does not answer as it should.
-    """
-    marked = timeline.marked() if extent == "range" else None
-    if extent == "range" and marked is None:
-        raise UsageError("the timeline has no in and out points", hint="press I and O to set them")
-    cuts: list[Cut] = []
-    left_out: list[LeftOut] = []
-    for item in _items(timeline, extent, track):
-        try:
-            cut = _cut(item, timeline)
-        except _NotThis as reason:
-            left_out.append(LeftOut(item.name, item.track[1], item.start, str(reason)))
+    def __call__(self, extent: Extent, track: int) -> tuple[list[Cut], list[LeftOut]]:
+        """What can be painted, and what can't, from left to right.
+
+        Args:
+            extent: The selected items; what lies under the playhead; a whole video track; or what
+                of the track lies between the in and out points, cut off there.
+            track: For the last two.
+
+        Raises:
+            UsageError: Nothing is selected, under the playhead, or marked.
+            EditorError: Resolve does not answer as it should.
+        """
+        marked = self._timeline.marked() if extent == "range" else None
+        if extent == "range" and marked is None:
+            raise UsageError("the timeline has no in and out points", hint="press I and O")
+        found = [self._look(item) for item in self._items(extent, track)]
+        cuts = [one for one in found if isinstance(one, Cut)]
+        left_out = [one for one in found if isinstance(one, LeftOut)]
+        if marked is None:
+            return cuts, left_out
+        inside = [one for one in left_out if one.record < marked[1] and one.end > marked[0]]
+        return [part for cut in cuts for part in _within(cut, *marked)], inside
+
+    def _look(self, item: Item) -> Cut | LeftOut:
+        key = item.id
+        if key not in self._seen:
+            try:
+                self._seen[key] = _cut(item, self._rate)
+            except _NotThis as reason:
+                place = item.track[1], item.start, item.end
+                self._seen[key] = LeftOut(item.name, *place, str(reason))
+        return self._seen[key]
+
+    def _items(self, extent: Extent, track: int) -> Iterable[Item]:
+        if extent == "selection":
+            found: Sequence[Item] = self._timeline.selected() or []
+            missing = "nothing is selected on a video track"
+        elif extent == "playhead":
+            item = self._timeline.at_playhead()
+            found = [] if item is None else [item]
+            missing = "there is no clip under the playhead"
         else:
-            cuts += [cut] if marked is None else _within(cut, *marked)
-    if marked is not None:
-        left_out = [one for one in left_out if one.record < marked[1]]
-    return cuts, left_out
+            found, missing = self._timeline.items(track), f"video track {track} is empty"
+        if not found:
+            raise UsageError(missing)
+        foreign = [item for item in found if item.track[1] not in self._own]
+        return sorted(foreign, key=lambda item: item.start)
 
 
 def own_tracks(timeline: Timeline) -> list[int]:
     """The video tracks that hold styled shots."""
     tracks = range(1, timeline.tracks + 1)
     return [track for track in tracks if timeline.track_name(track).startswith(TRACK_PREFIX)]
-
-
-def _items(timeline: Timeline, extent: Extent, track: int) -> Iterable[Item]:
-    if extent == "selection":
-        found: Sequence[Item] = timeline.selected() or []
-        missing = "nothing is selected on a video track"
-    elif extent == "playhead":
-        item = timeline.at_playhead()
-        found, missing = ([] if item is None else [item]), "there is no clip under the playhead"
-    else:
-        found, missing = timeline.items(track), f"video track {track} is empty"
-    if not found:
-        raise UsageError(missing)
-    own = own_tracks(timeline)
-    return sorted((item for item in found if item.track[1] not in own), key=lambda item: item.start)
 
 
 def _within(cut: Cut, start: int, end: int) -> list[Cut]:
@@ -121,7 +135,7 @@ def _within(cut: Cut, start: int, end: int) -> list[Cut]:
     return [replace(cut, record=record, first=first, frames=stop - record)]
 
 
-def _cut(item: Item, timeline: Timeline) -> Cut:
+def _cut(item: Item, rate: Fraction) -> Cut:
     clip = item.clip
     if clip is None:
         raise _NotThis("is no clip of a file: a generator, a title or a transition")
@@ -132,7 +146,7 @@ def _cut(item: Item, timeline: Timeline) -> Cut:
     if note is not None and note.source != str(path):
         raise _NotThis("shows a painted take; select its first take to paint it anew")
     info = _probed(path)
-    _check_frames(clip, info, timeline)
+    _check_frames(clip, info, rate)
     _check_speed(item, info)
     return Cut(
         item=item,
@@ -170,14 +184,14 @@ def _probe(path: Path, _changed: int) -> ClipInfo:
     return probe(path)
 
 
-def _check_frames(clip: PoolClip, info: ClipInfo, timeline: Timeline) -> None:
+def _check_frames(clip: PoolClip, info: ClipInfo, wanted: Fraction) -> None:
     """Frame n of the clip must be frame n of the file and last as long as the timeline's."""
     rates = {"file": info.video.frame_rate, "media pool": clip.rate}
     for where, rate in rates.items():
-        if not same_rate(rate, timeline.rate):
+        if not same_rate(rate, wanted):
             there = "unknown" if rate is None else f"{float(rate):.5g}"
             raise _NotThis(
-                f"has {there} frames a second ({where}) on a timeline of {float(timeline.rate):.5g}"
+                f"has {there} frames a second ({where}) on a timeline of {float(wanted):.5g}"
                 f"; {_RENDER_IN_PLACE}"
             )
     if "mp4" in info.container and (info.video.frames or 0) > 1 and not info.video.constant_rate:

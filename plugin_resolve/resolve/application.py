@@ -32,11 +32,6 @@ class Resolve:
         return str(call(self.raw, "GetProductName") or "DaVinci Resolve")
 
     @property
-    def studio(self) -> bool:
-        """Whether it is the paid edition."""
-        return "studio" in self.product.lower()
-
-    @property
     def version(self) -> tuple[int, ...]:
         """The numbers of the version: (21, 0, 3)."""
         numbers = re.findall(r"\d+", str(call(self.raw, "GetVersionString")))
@@ -46,17 +41,6 @@ class Resolve:
     def ends_exclusively(self) -> bool:
         """What `endFrame` probably means in this version; measured when it matters."""
         return self.version >= (EXCLUSIVE_END,)
-
-    def require_studio(self, purpose: str) -> None:
-        """To be asked before a call of the Studio edition.
-
-        In the free one such a call opens a dialogue, and others fail from then on.
-
-        Raises:
-            EditorError: This is not Studio.
-        """
-        if not self.studio:
-            raise EditorError(f"{purpose} needs DaVinci Resolve Studio, this is {self.product}")
 
     @contextmanager
     def edit_page(self) -> Iterator[None]:

@@ -156,11 +156,6 @@ class Timeline:
         return int(call(self.raw, "GetStartFrame"))
 
     @property
-    def end(self) -> int:
-        """The number of its last frame or of the one after; versions differ."""
-        return int(call(self.raw, "GetEndFrame"))
-
-    @property
     def tracks(self) -> int:
         """How many video tracks there are; they count from 1, upwards."""
         return int(call(self.raw, "GetTrackCount", "video"))

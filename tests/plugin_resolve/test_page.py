@@ -26,7 +26,7 @@ CHOICE = asdict(Choice(style="wave", extent="selection"))
 
 @pytest.fixture
 def page(tmp_path) -> Iterator[Page]:
-    part = Part("selection", "Selected clips", [], [LeftOut("<b>", 1, 0, "offline & gone")])
+    part = Part("selection", "Selected clips", [], [LeftOut("<b>", 1, 0, 9, "offline & gone")])
     offer = Offer([part], Choice(), [{"name": "wave", "title": "The Wave"}])
     (tmp_path / "wave.jpg").write_bytes(b"picture")
     (tmp_path.parent / "secret.jpg").write_bytes(b"secret")

@@ -28,7 +28,6 @@ LIES = [
     {"end_inclusive": True},
     {"answers_all": True},
     {"page_gate": False},
-    {"first_delete_fails": True},
     {"source_start_off": True},
     {"source_unknown": True},
     {"appends_in_vain": 1},
@@ -267,6 +266,31 @@ def test_extent(cut, job, extent, count):
     the = cut(no_selection=True)
     outcome, _ = job(the, extent=extent)
     assert outcome.placed == count
+
+
+def test_names_that_are_not_listed_are_not_called(cut, job):
+    the = cut(answers_all=True, no_selection=True)
+    outcome, _ = job(the, extent="track 1")
+    assert outcome.placed == 6
+
+
+def test_delete_that_fails_at_first_is_tried_again(cut, job):
+    the = cut(first_delete_fails=True)
+    job(the, extent="playhead")
+    outcome, _ = job(the, extent="playhead", strength=0.5)
+    assert outcome.placed == 1
+    assert len(styled(the)) == 1
+
+
+@pytest.mark.parametrize("speed", [Fraction(-1), Fraction(1, 2), Fraction(2)])
+@pytest.mark.parametrize("unknown", [False, True])
+def test_every_retime_is_seen(cut, job, speed, unknown):
+    the = cut(source_unknown=unknown)
+    if unknown and speed < 0:
+        pytest.skip("nothing tells a clip that runs backwards at full speed then")
+    the.item("b2").speed = speed
+    _, bridge = job(the, extent="track 1")
+    assert any(line.startswith("Left out: b2 is retimed") for line in bridge.lines)
 
 
 def test_selection_is_not_offered_where_it_is_unknown(cut, job):
