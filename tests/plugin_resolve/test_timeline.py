@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -15,6 +16,7 @@ import pytest
 
 from housestyle.cli import main
 from housestyle.core.errors import UsageError
+from housestyle.core.stylizer import Stylizer
 from housestyle.core.timecode import Timecode
 from housestyle.plugin_resolve.timeline import Wish, plan_timeline, read_timeline
 
@@ -58,6 +60,13 @@ class Made:
     def run(self, *flags: str) -> int:
         style = ["-s", self.styles[0], "--handles", str(HANDLES), "--device", "cpu"]
         return main(["timeline", str(self.path), "-o", str(self.output), *style, *flags])
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch) -> None:
+    """Which runtime is the fastest is not measured for a few small frames."""
+    stylizer = partial(Stylizer, runtime="torch", precision="fp32")
+    monkeypatch.setattr("housestyle.plugin_resolve.bake.Stylizer", stylizer)
 
 
 @pytest.fixture(scope="session")
