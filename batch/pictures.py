@@ -326,7 +326,7 @@ def _own_errors(output: Path) -> Iterator[None]:
         raise OutputError(
             f"can't be written: {error.strerror or error}",
             path=output,
-            hint="pictures that have their names are whole",
+            hint="the same command goes on from there",
         ) from error
 
 
