@@ -196,7 +196,7 @@ class StylizingNetwork(nn.Module):
             frames: (N, 3, H, W) RGB in [0, 1], any H and W from 1 up, floating point.
 
         Returns:
-            (N, 3, H, W) RGB in [0, 1], same dtype and device.
+            (N, 3, H, W) RGB in [0, 1], same device; float32 also where features are narrower.
         """
         height, width = frames.shape[-2:]
         full, half, quarter = self.encode(padded(frames, self.spec.size_multiple))
@@ -223,7 +223,11 @@ class StylizingNetwork(nn.Module):
         """Pixels from transformed features and, with skips, the encoder's."""
         for block, same_size in zip(self.decoder, (half, full), strict=True):
             x = F.relu(block(x) + same_size if self.spec.skips else block(x))
-        return (torch.tanh(self.output(x)) + 1) / 2
+        x = self.output(x)
+        if x.itemsize < 4:
+            # Half precision has steps of 1/256 below 1, which show in soft gradients of 10 bit.
+            x = x.to(torch.float32)
+        return (torch.tanh(x) + 1) / 2
 
 
 def padded(frames: Tensor, multiple: int) -> Tensor:

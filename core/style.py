@@ -207,8 +207,11 @@ def _about(content: bytes, path: Path) -> dict[str, Any]:
 
 
 def _check_weights(weights: Mapping[str, Tensor], spec: NetworkSpec) -> None:
-    with torch.device("meta"):
-        expected = StylizingNetwork(spec).state_dict()
+    # Before a network of that size is made: 64 blocks of 1024 channels would take gigabytes.
+    in_residuals = spec.residual_blocks * 2 * 9 * spec.channels[2] ** 2
+    if sum(tensor.numel() for tensor in weights.values()) < in_residuals:
+        raise StyleError("holds fewer weights than its network has")
+    expected = StylizingNetwork(spec).state_dict()
     if missing := expected.keys() - weights.keys():
         raise StyleError(f"lacks the tensor {min(missing)}")
     if surplus := weights.keys() - expected.keys():
