@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,6 +21,8 @@ DEFAULT_OPTIONS = {
     "libvpx": {"deadline": "realtime", "cpu-used": "8"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
 }
+# Else libsvtav1 fills the terminal.
+os.environ.setdefault("SVT_LOG", "1")
 _STRICT = {"strict": "experimental"}
 _SOUND_OPTIONS = {"vorbis": _STRICT, "truehd": _STRICT}
 
