@@ -40,10 +40,9 @@ def _install(options: argparse.Namespace) -> int:
     from .folders import Folders
 
     act = scripts.install if options.resolve_command == "install" else scripts.uninstall
-    lines = act(Folders.here(), system=options.system, dry_run=options.dry_run)
+    print("\n".join(act(Folders.here(), system=options.system, dry_run=options.dry_run)))
     if options.ofx:
-        lines += _ofx(options)
-    print("\n".join(lines))
+        print("\n".join(_ofx(options)))
     if options.resolve_command == "install" and not options.dry_run:
         print("In Resolve: Workspace > Scripts > Housestyle", file=sys.stderr)
     return 0

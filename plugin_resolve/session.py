@@ -10,7 +10,7 @@ from pathlib import Path
 from platformdirs import user_videos_path
 
 from ..batch.handling import Observer
-from ..core.errors import HousestyleError
+from ..core.errors import EditorError, HousestyleError
 from .bake import BakedShot, FailedShot, Shot, bake
 from .bridge import Bridge
 from .choice import Choice, remember
@@ -216,11 +216,12 @@ def serve(bridge: Bridge) -> int:
         The exit status.
     """
     try:
-        status = int(bool(run(bridge).failed))
-    except HousestyleError as error:
-        status = error.exit_status
-        if bridge.cancelled.is_set():  # Resolve is gone, or the user wants no more.
-            return status
-        bridge.tell("say", text=str(error))
-    bridge.tell("end")
+        try:
+            status = int(bool(run(bridge).failed))
+        except HousestyleError as error:
+            status = error.exit_status
+            bridge.tell("say", text=str(error))
+        bridge.tell("end")
+    except EditorError:  # Resolve is gone: nobody is left to be told.
+        status = EditorError.exit_status
     return status

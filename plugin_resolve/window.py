@@ -6,11 +6,11 @@ import queue
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from ..core.errors import HousestyleError
+from ..core.errors import EditorError, HousestyleError
 from .bridge import Bridge
 from .choice import Choice
 from .offer import Offer
@@ -80,17 +80,22 @@ class PageWindow(Page):
         self._bridge = bridge
         self.cancelled = bridge.cancelled
         if not self.open():
-            bridge.tell("say", text=f"open this address in a browser: {self.address}")
+            self._tell(f"open this address in a browser: {self.address}")
 
     def say(self, line: str) -> None:
         """See `Window`."""
         super().say(line)
-        self._bridge.tell("say", text=line)
+        self._tell(line)
 
     def finish(self, text: str) -> None:
         """See `Window`."""
-        self._bridge.tell("say", text=text)
+        self._tell(text)
         super().finish(text)
+
+    def _tell(self, line: str) -> None:
+        # The page outlives Resolve, and says so.
+        with suppress(EditorError):
+            self._bridge.tell("say", text=line)
 
 
 @contextmanager

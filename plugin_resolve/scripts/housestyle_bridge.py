@@ -98,8 +98,9 @@ class Child:
         thread.start()
 
     def _listen(self) -> None:
-        for line in self._from:
-            self.inbox.put(json.loads(line.decode("utf-8")))
+        with suppress(ValueError):  # what is no message ends the talk
+            for line in self._from:
+                self.inbox.put(json.loads(line.decode("utf-8")))
         self.inbox.put(None)
 
     def tell(self, message: Message) -> None:

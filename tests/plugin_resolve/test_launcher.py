@@ -115,6 +115,12 @@ def test_child_that_dies_is_told_with_its_log(tmp_path):
     assert Path(log).read_text(encoding="utf-8") == "why"
 
 
+def test_child_that_babbles_ends_the_talk(tmp_path):
+    ended = start(sys.executable, install_at(tmp_path, "print('Welcome')"), tmp_path)
+    assert ended.returncode == 0
+    assert "ended before its time" in ended.stdout
+
+
 @pytest.mark.parametrize("lost", ["python", "scripts"])
 def test_moved_program_says_what_to_do(tmp_path, lost):
     script = install_at(tmp_path, CHILD)

@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from housestyle.core.errors import UsageError
+from housestyle.core.errors import EditorError, UsageError
 from housestyle.plugin_resolve import page as page_module
 from housestyle.plugin_resolve.choice import Choice, last_choice, remember
 from housestyle.plugin_resolve.offer import Offer, Part
 from housestyle.plugin_resolve.page import Page
 from housestyle.plugin_resolve.survey import LeftOut
+from housestyle.plugin_resolve.window import PageWindow
 
 CHOICE = asdict(Choice(style="wave", extent="selection"))
 
@@ -139,6 +140,20 @@ def test_nothing_listens_after_the_end(page, tmp_path):
     other.finish("done")
     with pytest.raises(ConnectionRefusedError):
         ask(other, "GET", "state")
+
+
+def test_page_says_that_resolve_is_gone(tmp_path):
+    class Gone:
+        cancelled = threading.Event()
+
+        def tell(self, do: str, **fields: object) -> None:
+            raise EditorError("Resolve is gone")
+
+    window = PageWindow(Gone(), Offer([], Choice()), "Cut", tmp_path)  # type: ignore[arg-type]
+    window.say("one")
+    window.finish("Not done: Resolve is gone")
+    assert window.state()["phase"] == "done"
+    assert window.state()["text"] == "Not done: Resolve is gone"
 
 
 def test_last_choice_is_remembered(home, monkeypatch):
