@@ -16,8 +16,8 @@ from housestyle.core.errors import MediaError, OutputError, UsageError
 
 @pytest.fixture
 def broken(make_clip) -> Path:
-    """Reads well for five frames, and then changes its size."""
-    parts = [make_clip("a.ts", frames=5), make_clip("b.ts", frames=5, size=(64, 48))]
+    """Reads well for longer than the stages can run ahead of each other, then changes its size."""
+    parts = [make_clip("a.ts", frames=40), make_clip("b.ts", frames=5, size=(64, 48))]
     path = parts[0].with_name("broken.ts")
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     return path
