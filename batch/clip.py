@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic
 
 import av.error
+import torch
 
 from ..core.errors import HousestyleError, OutputError, UsageError
 from ..core.excerpt import ExcerptReader
@@ -19,6 +20,7 @@ from ..core.frame import Frame
 from ..core.media import ClipInfo, ClipReader, Interlaced
 from ..core.sequence import Pattern
 from ..core.sequence_reader import SequenceReader
+from ..core.runtimes.runtime import RuntimeName
 from ..core.style import Style
 from ..core.stylizer import Precision, Stylizer
 from .encode import EncodeSettings, Encoding, choose
@@ -43,6 +45,7 @@ def stylize_clip(
     keep_colors: bool = False,
     device: str = "auto",
     precision: Precision = "auto",
+    runtime: RuntimeName = "auto",
     codec: str = "auto",
     crf: int | None = None,
     overwrite: bool = False,
@@ -67,6 +70,7 @@ def stylize_clip(
         keep_colors: Keep the source's chroma.
         device: See `Stylizer`.
         precision: See `Stylizer`.
+        runtime: See `Stylizer`.
         codec: "auto" (h264 for 8 bit, hevc for more), "h264", "hevc", "prores", "ffv1".
         crf: Constant rate factor of the codec; None for a value that looks like the source.
         overwrite: Replace an output that exists.
@@ -87,7 +91,13 @@ def stylize_clip(
         segment, resume, verify, drop_unsupported, interlaced, excerpt=span(start, end)
     )
     stylizer = Stylizer(
-        style, device=device, precision=precision, strength=strength, keep_colors=keep_colors
+        style,
+        device=device,
+        precision=precision,
+        runtime=runtime,
+        strength=strength,
+        keep_colors=keep_colors,
+        parallel=torch.get_num_threads(),
     )
     settings = EncodeSettings(codec=codec, crf=crf)
     return convert(
@@ -144,7 +154,7 @@ def inspect_clip(
     with open_reader(source, handling, output) as reader:
         if (pictures := Pattern.of(output)) is not None:
             check_pictures(reader, pictures, settings)
-            return inspect_pictures(reader, pictures, overwrite=overwrite)
+            return inspect_pictures(reader, pictures, handling, overwrite=overwrite)
         check_output(source, output, overwrite=overwrite)
         _, warnings = _inspect(reader, output, settings, handling)
         return reader.info, warnings

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..core.media import ClipInfo, ClipReader, Interlaced
 from .encode import Encoding
 
-_INTERLACED = {
+INTERLACED = {
     "deinterlace": "deinterlaced with bwdif, one frame for each",
     "keep": "stylized as if progressive",
 }
@@ -18,7 +18,7 @@ def met_on_the_way(reader: ClipReader, interlaced: Interlaced) -> Iterator[str]:
     if reader.damaged_frames:
         yield f"{reader.damaged_frames} frames are damaged in the source"
     if reader.interlaced_frames and not reader.info.video.interlaced:
-        yield f"{reader.interlaced_frames} frames are interlaced: {_INTERLACED[interlaced]}"
+        yield f"{reader.interlaced_frames} frames are interlaced: {INTERLACED[interlaced]}"
 
 
 def losses(info: ClipInfo, encoding: Encoding, interlaced: Interlaced) -> Iterator[str]:
@@ -31,4 +31,4 @@ def losses(info: ClipInfo, encoding: Encoding, interlaced: Interlaced) -> Iterat
     if form.chroma_shift != video.pixel_format.chroma_shift and form.family == "yuv":
         yield f"written as {form.name} instead of {video.pixel_format.name}"
     if video.interlaced:
-        yield f"is interlaced: {_INTERLACED[interlaced]}"
+        yield f"is interlaced: {INTERLACED[interlaced]}"

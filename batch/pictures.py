@@ -15,7 +15,7 @@ import numpy as np
 from ..core.errors import HousestyleError, OutputError, UsageError
 from ..core.excerpt import ExcerptReader
 from ..core.frame import Colour, Frame, Matrix, PixelFormat, Range
-from ..core.media import ClipInfo, ClipReader
+from ..core.media import ClipInfo, ClipReader, Interlaced
 from ..core.orientation import turned
 from ..core.picture import (
     Beside,
@@ -32,6 +32,7 @@ from ..core.stylizer import Stylizer
 from ..core.timecode import Timecode, has_timecode, nominal_rate
 from .encode import EncodeSettings
 from .handling import ClipReport, Handling, Observer
+from .losses import INTERLACED, met_on_the_way
 from .picture_work import PictureWork, foreign_numbers, owned_pictures
 from .pipeline import overlap
 from .resume import run_key
@@ -77,7 +78,7 @@ def convert_to_pictures(
 
 
 def inspect_pictures(
-    reader: ClipReader, output: Pattern, *, overwrite: bool
+    reader: ClipReader, output: Pattern, handling: Handling, *, overwrite: bool
 ) -> tuple[ClipInfo, tuple[str, ...]]:
     """What `convert_to_pictures` finds out before the first frame; nothing is written.
 
@@ -86,7 +87,7 @@ def inspect_pictures(
     """
     if not overwrite and (foreign := foreign_numbers(output)):
         raise _exists(output, foreign)
-    return reader.info, tuple(_warnings(reader, kind_of(output.path)))
+    return reader.info, tuple(_warnings(reader, kind_of(output.path), handling.interlaced))
 
 
 def check_pictures(reader: ClipReader, output: Pattern, settings: EncodeSettings) -> None:
@@ -152,7 +153,7 @@ class _Run:
         self._handling = handling
         self._sequence = reader.sequence if isinstance(reader, SequenceReader) else None
         self.sources = self._sources()
-        self._warnings = tuple(_warnings(reader, self._kind))
+        self._warnings = tuple(_warnings(reader, self._kind, handling.interlaced))
         self._stages: dict[str, float] = {}
         self._count = self._reused = 0
         self._shortest = self._longest = 0
@@ -294,8 +295,7 @@ class _Run:
     def _met_on_the_way(self) -> Iterator[str]:
         if self._longest > _UNEVEN * self._shortest:
             yield "its frames last differently long, which pictures can't say"
-        if self._reader.damaged_frames:
-            yield f"{self._reader.damaged_frames} frames are damaged in the source"
+        yield from met_on_the_way(self._reader, self._handling.interlaced)
         others = set(self._output.numbers()) - set(self.numbers)
         if self._output.numbered and others:
             yield (
@@ -359,7 +359,7 @@ def _upright(frame: Frame, matrix: tuple[int, ...] | None) -> Frame:
     return replace(frame, planes=planes, width=width, height=height)
 
 
-def _warnings(reader: ClipReader, kind: str) -> Iterator[str]:
+def _warnings(reader: ClipReader, kind: str, interlaced: Interlaced) -> Iterator[str]:
     """What has to be said before the first frame."""
     info, video = reader.info, reader.info.video
     if isinstance(reader, SequenceReader):
@@ -369,7 +369,7 @@ def _warnings(reader: ClipReader, kind: str) -> Iterator[str]:
     for track in (track for track in info.others if track.type != "data"):
         yield f"track {track.index} ({track.type}, {track.codec}) is left out: pictures hold none"
     if video.interlaced:
-        yield "is interlaced"
+        yield f"is interlaced: {INTERLACED[interlaced]}"
     if kind == "exr":
         yield "becomes linear light, 1.0 for white"
     elif kind == "tiff" and video.hdr:

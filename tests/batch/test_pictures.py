@@ -199,6 +199,12 @@ class TestClips:
         assert "track 1 (audio, aac) is left out: pictures hold none" in report.warnings
         assert names_in(tmp_path / "out") == [f"a.00{n}.png" for n in range(1, 5)]
 
+    def test_fields_are_named(self, make_clip, tmp_path):
+        fields = {"x264-params": "interlaced=1"}
+        clip = make_clip("a.mp4", frames=4, options=fields)
+        _, told = inspect_clip(clip, tmp_path / "out/a.%d.png", EncodeSettings())
+        assert "is interlaced: deinterlaced with bwdif, one frame for each" in told
+
     def test_clip_to_light(self, tmp_path, make_clip, run):
         run(make_clip("a.mp4", frames=1), "out/a.%d.exr")
         frame = read_picture(tmp_path / "out/a.1.exr").frame

@@ -108,6 +108,14 @@ class TestRaster:
             read_picture(path)
         assert raised.value.path == path
 
+    def test_tiff_with_its_tags_first_is_cut_short(self, tmp_path):
+        pixels = np.random.default_rng(0).integers(0, 256, (23, 35, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "a.tif")
+        content = (tmp_path / "a.tif").read_bytes()
+        assert int.from_bytes(content[4:8], "little") < 100
+        with pytest.raises(MediaError, match="is cut short"):
+            read_picture(write(tmp_path / "a.tif", content[:-500]))
+
     @pytest.mark.parametrize("kind", ["png", "tiff", "exr"])
     def test_something_else(self, tmp_path, kind, capfd):
         path = write(tmp_path / f"a.{kind}", b"no picture at all" * 20)
