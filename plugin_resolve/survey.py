@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -19,6 +20,7 @@ from .resolve.timeline import Item, Timeline
 
 TRACK_PREFIX = "Housestyle: "
 Extent = Literal["selection", "playhead", "track", "range"]
+_NUMBERED = re.compile(r"\[\d+-\d+\]")  # shot.[0001-0100].exr
 # What a script can't rebuild becomes a plain clip by the editor's own hand.
 _RENDER_IN_PLACE = "use Render in Place on it, then try again"
 
@@ -167,6 +169,8 @@ def _file(clip: PoolClip) -> Path:
         raise _NotThis(f"is a {kind}, not a media file; {_RENDER_IN_PLACE}")
     if clip.kind == "Still":
         raise _NotThis(f"is a still picture; {_RENDER_IN_PLACE}")
+    if _NUMBERED.search(path.name):
+        raise _NotThis(f"is a sequence of pictures; {_RENDER_IN_PLACE}")
     if not path.is_file():
         raise _NotThis(f"is offline: there is no {path}")
     return path

@@ -87,6 +87,7 @@ def test_eight_of_twelve_are_painted_and_the_rest_is_named(cut, job):
         assert any(line.startswith(f"Left out: {name} ") and why in line for line in bridge.lines)
     assert [one.name for one in the.world.root.bins] == ["Housestyle"]
     assert the.world.current_bin is the.world.root
+    assert not the.world.sound_appended
 
 
 def test_painted_frames_are_those_of_the_command(cut, job, tmp_path, style_file):
@@ -362,6 +363,26 @@ def test_other_rates_are_refused_by_name(cut, job):
     assert any(
         line.startswith("Left out: a1 ") and "24 frames a second" in line for line in bridge.lines
     )
+
+
+def test_sequences_of_pictures_are_refused_by_name(cut, job):
+    the = cut()
+    the.item("a1").media = Media("shot", "/media/shot.[0001-0100].exr", 100, Fraction(25))
+    _, bridge = job(the)
+    assert "Left out: a1 is a sequence of pictures" in "\n".join(bridge.lines)
+
+
+def test_shots_that_can_not_be_painted_are_named_and_others_go_on(cut, job, clips, tmp_path):
+    the = cut()
+    broken = tmp_path / "broken.mov"
+    content = Path(clips["a"].path).read_bytes()
+    at = content.index(b"mdat") + 2_000
+    broken.write_bytes(content[:at] + b"\0" * 9_000 + content[at + 9_000 :])
+    the.item("a3").media = Media("broken", str(broken), 30, Fraction(25))
+    outcome, bridge = job(the)
+    assert outcome.placed == 7
+    assert outcome.failed[0].startswith("a3: ") and "broken.mov" in outcome.failed[0]
+    assert outcome.failed[0] in bridge.lines
 
 
 def test_subclips_are_refused_by_name(cut, job):

@@ -184,16 +184,19 @@ def test_cancel_and_closing_are_told():
         assert {"do": "cancel"} in child.heard
 
 
-def test_free_edition_is_never_asked_for_a_window():
+def test_free_edition_is_never_asked_for_a_window(cut):
     bridge = script("housestyle_bridge")
+    the = cut()
+    the.world.product = "DaVinci Resolve"
 
     class Fusion:
         @property
         def UIManager(self) -> None:  # noqa: N802
-            raise AssertionError("opens a dialogue in the free edition")
+            the.world.dialogue_open = True
 
-    resolve = SimpleNamespace(GetProductName=lambda: "DaVinci Resolve")
-    assert bridge.window_maker(resolve, {"fusion": Fusion(), "bmd": SimpleNamespace()}) is None
+    given = {"fusion": Fusion(), "bmd": SimpleNamespace(UIDispatcher=None)}
+    assert bridge.window_maker(the.resolve, given) is None
+    assert the.resolve.GetProductName() == "DaVinci Resolve"
 
 
 def test_window_that_can_not_be_made_leads_to_the_page():

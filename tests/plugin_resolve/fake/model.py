@@ -131,6 +131,7 @@ class World:
     root: Bin = field(default_factory=lambda: Bin("Master"))
     dialogue_open: bool = False
     in_vain: int = 0
+    sound_appended: bool = False
     deletes: int = 0
     project_open: bool = True
 

@@ -192,6 +192,7 @@ class PoolActs:
         track = sequence.tracks[part["trackIndex"] - 1]
         taken = any(item.start < one.end and one.start < item.end for one in track.items)
         world.in_vain += 1
+        world.sound_appended |= part.get("mediaType") != 1
         if not (taken or track.locked or frames < 1 or world.in_vain <= world.lies.appends_in_vain):
             track.items.append(item)
         return item
