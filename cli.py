@@ -365,8 +365,9 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
 def _doctor(options: argparse.Namespace) -> int:
     from .batch.encoders import examine_encoders
     from .core.machine import examine
+    from .plugin_resolve.ofx.bundle import examine as examine_effect
 
-    findings = [*examine(), *examine_encoders()]
+    findings = [*examine(), *examine_encoders(), examine_effect()]
     if options.bench:
         from .core.machine import time_runtimes
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from ...core.errors import OutputError
+from ...core.machine import Finding
 from ...core.style import SHIPPED
 
 BUNDLE = "Housestyle.ofx.bundle"
 _OURS = Path(__file__).parent / BUNDLE
+_COMPILE = "install a C compiler, then Housestyle again"
 _LIBRARIES = {"linux": "Linux-x86-64", "darwin": "MacOS", "win32": "Win64"}
 _SYSTEM_FOLDERS = {
     "linux": Path("/usr/OFX/Plugins"),
@@ -71,7 +73,7 @@ def install(root: Path | None = None, *, system: bool = False, dry_run: bool = F
     if not _library(_OURS).exists():
         raise OutputError(
             "this installation of Housestyle holds no OpenFX effect for this machine",
-            hint="install a C compiler, then Housestyle again",
+            hint=_COMPILE,
         )
     folder = _folder(root, system=system)
     bundle = folder / BUNDLE
@@ -165,6 +167,13 @@ def installed() -> list[Path]:
     return [folder / BUNDLE for folder in folders if (folder / BUNDLE).is_dir()]
 
 
+def examine() -> Finding:
+    """Whether there is an effect for this machine, for the doctor."""
+    if _library(_OURS).exists():
+        return Finding("openfx", "ok", "the effect is there: housestyle resolve install --ofx")
+    return Finding("openfx", "missing", "the effect is not compiled for this machine", _COMPILE)
+
+
 def check() -> list[str]:
     """Load the effect as a host does.
 
@@ -172,7 +181,7 @@ def check() -> list[str]:
         What is wrong with it, a line each; nothing when hosts find it and can load it.
     """
     if not _library(_OURS).exists():
-        return ["no OpenFX effect for this machine: it is compiled when a C compiler is there"]
+        return [f"the effect is not compiled for this machine: {_COMPILE}"]
     bundles = installed()
     if not bundles:
         return ["the effect is not installed: housestyle resolve install --ofx"]

@@ -51,6 +51,7 @@ class MiniHost:
         self._host = _Host(Properties().handle, ctypes.cast(fetch_suite, c_void_p).value)
         self.plugin.set_host(ctypes.addressof(self._host))
         self.descriptor = Effect()
+        self.instances: list[Instance] = []
         self.statuses = [
             self.act("OfxActionLoad"),
             self.act("OfxActionDescribe", self.descriptor),
@@ -72,9 +73,13 @@ class MiniHost:
         return self.plugin.main(action.encode(), *handles)
 
     def create(self, **values: Any) -> Instance:
-        return Instance(self, values)
+        made = Instance(self, values)
+        self.instances.append(made)
+        return made
 
     def unload(self) -> None:
+        for instance in self.instances:
+            instance.destroy()
         self.act("OfxActionUnload")
 
 

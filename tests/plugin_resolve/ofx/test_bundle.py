@@ -4,9 +4,12 @@ import shutil
 import struct
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 
+import housestyle
 from housestyle.core.errors import OutputError
 from housestyle.plugin_resolve.ofx import build
 from housestyle.plugin_resolve.ofx import bundle as bundles
@@ -65,6 +68,7 @@ def test_without_an_effect_for_this_machine(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match="holds no OpenFX effect"):
         bundles.install(tmp_path)
     assert "C compiler" in bundles.check()[0]
+    assert bundles.examine().status == "missing"
 
 
 def test_what_is_broken_is_said(tmp_path, monkeypatch):
@@ -112,3 +116,21 @@ def test_both_processors_of_a_mac_share_a_file(tmp_path):
         entry = struct.unpack_from(">5I", both, 8 + 20 * index)
         assert entry[2] % 2**14 == 0
         assert both[entry[2] : entry[2] + entry[3]] == path.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", [True, False])
+def test_a_wheel_holds_the_effect_if_there_is_a_compiler(tmp_path, monkeypatch, compiler):
+    tree = tmp_path / "tree"
+    ours = Path(housestyle.__file__).parent
+    shutil.copytree(ours, tree, ignore=shutil.ignore_patterns(".*", "build", build.BUNDLE))
+    if not compiler:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.delenv("CC", raising=False)
+    wheel = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*wheel, "-w", tmp_path], cwd=tree, check=True, capture_output=True)
+    (made,) = tmp_path.glob("*.whl")
+    assert ("linux_x86_64" in made.name) == compiler
+    held = [name for name in zipfile.ZipFile(made).namelist() if name.endswith(".ofx")]
+    home = f"housestyle/plugin_resolve/ofx/{build.BUNDLE}/Contents/Linux-x86-64"
+    assert held == ([f"{home}/Housestyle.ofx"] if compiler else [])
