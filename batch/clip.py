@@ -18,9 +18,9 @@ from ..core.errors import HousestyleError, OutputError, UsageError
 from ..core.excerpt import ExcerptReader
 from ..core.frame import Frame
 from ..core.media import ClipInfo, ClipReader, Interlaced
+from ..core.runtimes.runtime import RuntimeName
 from ..core.sequence import Pattern
 from ..core.sequence_reader import SequenceReader
-from ..core.runtimes.runtime import RuntimeName
 from ..core.style import Style
 from ..core.stylizer import Precision, Stylizer
 from .encode import EncodeSettings, Encoding, choose

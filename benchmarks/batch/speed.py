@@ -1,0 +1,246 @@
+"""How fast styles are painted, by the network alone and from file to file, beside others.
+
+    python benchmarks/batch/speed.py [--style wave] [--device auto] [--sizes 640x360 ...]
+        [--frames 48] [--json FILE] [--chart FILE.png]
+
+Everything is measured in one run, so that the ratios hold on a machine that is busy with other
+things now and then. Columns of the first table: milliseconds a frame of the network alone, as a
+batch runs it (several frames side by side on a CPU); its share of the roofline (the arithmetic of
+its convolutions at the rate of a large matrix product of the same type, the better of two); frames
+a second from file to file, with sound, decoding, encoding as H.264 and verification; what the
+eight times larger per-frame network of Johnson et al. (2016) takes in PyTorch, in float32; our
+network in ONNX Runtime. The second table: peak memory of a process that does one clip.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from torch import Tensor, nn
+
+from housestyle import stylize_clip
+from housestyle.batch.demo.clip import make_demo_clip
+from housestyle.core.runtimes.runtime import Wanted, able, open_runtime
+from housestyle.core.style import Style, load_style
+from housestyle.core.stylizer import Stylizer, choose_device, choose_precision
+
+SIZES = ("640x360", "1024x436", "1280x720", "1920x1080", "3840x2160")
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_LEAST_SECONDS = 1.0
+_LARGEST_OF_PEERS = 1920 * 1080
+
+
+class Johnson(nn.Sequential):
+    """The per-frame network of Johnson et al. 2016 as the PyTorch examples have it, 1.68 M."""
+
+    def __init__(self) -> None:
+        down = [*_conv(3, 32, 9, 1), *_conv(32, 64, 3, 2), *_conv(64, 128, 3, 2)]
+        up = [
+            *(nn.Upsample(scale_factor=2), *_conv(128, 64, 3, 1)),
+            *(nn.Upsample(scale_factor=2), *_conv(64, 32, 3, 1)),
+        ]
+        super().__init__(*down, *(_Residual() for _ in range(5)), *up, *_conv(32, 3, 9, 1)[:2])
+
+
+class _Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(*_conv(128, 128, 3, 1), *_conv(128, 128, 3, 1)[:-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.branch(x)
+
+
+def _conv(inputs: int, outputs: int, size: int, stride: int) -> list[nn.Module]:
+    return [
+        nn.ReflectionPad2d(size // 2),
+        nn.Conv2d(inputs, outputs, size, stride),
+        nn.InstanceNorm2d(outputs, affine=True),
+        nn.ReLU(),
+    ]
+
+
+def milliseconds(paint: Callable[[Tensor], Tensor], frame: Tensor, parallel: int = 1) -> float:
+    """A frame, when `parallel` threads call it; the first call is left out."""
+
+    def once(_index: int) -> None:
+        paint(frame).flatten()[0].item()  # waits for the device
+
+    with ThreadPoolExecutor(parallel) as threads:
+        list(threads.map(once, range(parallel)))
+        count, since = 0, time.perf_counter()
+        while time.perf_counter() - since < _LEAST_SECONDS:
+            list(threads.map(once, range(2 * parallel)))
+            count += 2 * parallel
+        return (time.perf_counter() - since) / count * 1000
+
+
+def multiplications(style: Style, frame: Tensor) -> int:
+    """Of a frame's convolutions, in the network as it is written down."""
+    total, network = 0, style.network()
+
+    def count(conv: nn.Module, _given: tuple[Tensor, ...], made: Tensor) -> None:
+        nonlocal total
+        assert isinstance(conv, nn.Conv2d)
+        total += made.numel() * conv.weight[0].numel()
+
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(count)
+    with torch.no_grad():
+        network(torch.zeros(1, 3, 64, 64))
+    return round(total * frame[0, 0].numel() / 64**2)
+
+
+def rate_of_products(device: torch.device, precision: str) -> float:
+    """Multiplications a second in a large matrix product, the better of two sizes."""
+    dtype = _DTYPES.get(precision, torch.bfloat16)
+    best = 0.0
+    for size in (2048, 4096):
+        a = torch.rand(size, size, device=device).to(dtype)
+        took = milliseconds(lambda a: a @ a, a)
+        best = max(best, size**3 / took * 1000)
+    return best
+
+
+def rate_of_copies(device: torch.device) -> float:
+    """Bytes a second that are read and written by a copy."""
+    block = torch.empty(64 * 2**20, dtype=torch.float32, device=device)
+    target = torch.empty_like(block)
+    return 2 * block.numel() * 4 / milliseconds(target.copy_, block) * 1000
+
+
+def file_to_file(
+    style: Style, folder: Path, size: tuple[int, int], options: argparse.Namespace
+) -> tuple[float, dict[str, float]]:
+    """Frames a second, and the report's shares, of a clip with sound."""
+    height, width = size
+    source = folder / f"{width}x{height}.mp4"
+    make_demo_clip(source, width=width, height=height, seconds=options.frames / 24)
+    report = stylize_clip(source, folder / "out.mp4", style, device=options.device, overwrite=True)
+    return report.frames / report.seconds, {k: round(v, 3) for k, v in report.stages.items()}
+
+
+def measure(options: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """A row for each size."""
+    style, device = load_style(options.style), choose_device(options.device)
+    precision = choose_precision("auto", device)
+    cores = torch.get_num_threads() if device.type == "cpu" else 1
+    products = rate_of_products(device, precision)
+    johnson = Johnson().to(device).eval().requires_grad_(requires_grad=False)
+    for name in options.sizes:
+        width, height = map(int, name.split("x"))
+        frame = torch.rand(1, 3, height, width, device=device)
+        row: dict[str, object] = {"size": name, "device": device.type, "precision": precision}
+        stylizer = Stylizer(style, device=options.device, parallel=cores)
+        runtime = stylizer.runtime_for(height, width)
+        took = milliseconds(runtime, frame, runtime.parallel)
+        row |= {"runtime": runtime.identity, "network_ms": took}
+        row["roofline"] = multiplications(style, frame) / products / took * 1000
+        if "openvino" in able(wanted := Wanted(device, "int8", cores)):
+            quick = open_runtime("openvino", style, wanted)
+            row["int8_ms"] = milliseconds(quick, frame, quick.parallel)
+        if height * width <= _LARGEST_OF_PEERS:
+            row["johnson_torch_ms"] = milliseconds(johnson, frame)
+            if "onnxruntime" in able(wanted := Wanted(device, "fp32", cores)):
+                other = open_runtime("onnxruntime", style, wanted)
+                row["onnxruntime_ms"] = milliseconds(other, frame, other.parallel)
+            row["times_johnson"] = row["johnson_torch_ms"] / took  # type: ignore[operator]
+        with tempfile.TemporaryDirectory() as folder:
+            fps, stages = file_to_file(style, Path(folder), (height, width), options)
+        yield row | {"file_fps": fps, "stages_s": stages}
+
+
+def peak_memory(name: str, style: str) -> float:
+    """MiB of a process that does one clip of a size."""
+    width, height = name.split("x")
+    code = (
+        "import resource, sys; from pathlib import Path; from housestyle import stylize_clip;"
+        "folder = Path(sys.argv[1]);"
+        "stylize_clip(folder / 'a.mp4', folder / 'b.mp4', sys.argv[2]);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "a.mp4"
+        make_demo_clip(source, width=int(width), height=int(height), seconds=0.5)
+        command = [sys.executable, "-c", code, folder, style]
+        done = subprocess.run(command, capture_output=True, check=True)
+    return int(done.stdout.split()[-1]) / 1024
+
+
+def print_table(rows: list[dict[str, object]]) -> None:
+    """Markdown."""
+    heads = ["size", "network ms", "fps", "roofline", "int8 ms", "file to file fps"]
+    heads += ["Johnson, torch ms", "times", "ONNX Runtime ms"]
+    print("|", " | ".join(heads), "|")
+    print("|", " | ".join("---" for _ in heads), "|")
+    for row in rows:
+        cells = [str(row["size"]), f"{row['network_ms']:.1f}", f"{1000 / row['network_ms']:.1f}"]  # type: ignore[operator]
+        cells += [f"{row['roofline']:.0%}", _cell(row, "int8_ms"), f"{row['file_fps']:.1f}"]
+        cells += [
+            _cell(row, key) for key in ("johnson_torch_ms", "times_johnson", "onnxruntime_ms")
+        ]
+        print("|", " | ".join(cells), "|")
+
+
+def _cell(row: dict[str, object], key: str) -> str:
+    return f"{row[key]:.1f}" if key in row else "-"
+
+
+def draw(rows: list[dict[str, object]], path: Path) -> None:
+    """Frames a second over frame size, for the README."""
+    figure, axes = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
+    names = [str(row["size"]) for row in rows]
+    for key, label in (
+        ("network_ms", "network"),
+        ("onnxruntime_ms", "the same in ONNX Runtime"),
+        ("johnson_torch_ms", "Johnson et al. in PyTorch"),
+    ):
+        have = [
+            (name, 1000 / row[key]) for name, row in zip(names, rows, strict=True) if key in row
+        ]  # type: ignore[operator]
+        axes.plot(*zip(*have, strict=True), marker="o", label=label)
+    axes.plot(names, [row["file_fps"] for row in rows], marker="o", label="file to file")  # type: ignore[arg-type]
+    axes.set_yscale("log")
+    axes.set_ylabel("frames a second")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=130)
+
+
+def main() -> None:
+    """Measure, print, and write what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--style", default="wave")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--sizes", nargs="*", default=SIZES)
+    parser.add_argument("--frames", type=int, default=48)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--chart", type=Path)
+    options = parser.parse_args()
+    rows = list(measure(options))
+    print_table(rows)
+    print("\n| size | peak memory |\n| --- | --- |")
+    for row in rows:
+        row["peak_mib"] = peak_memory(str(row["size"]), options.style)
+        print(f"| {row['size']} | {row['peak_mib']:.0f} MiB |")
+    copies = rate_of_copies(choose_device(options.device)) / 1e9
+    print(f"\n{rows[0]['runtime']}; a copy moves {copies:.1f} GB/s; torch {torch.__version__}")
+    if options.json:
+        options.json.write_text(json.dumps({"copies_gb_s": copies, "rows": rows}, indent=1))
+    if options.chart:
+        draw(rows, options.chart)
+
+
+if __name__ == "__main__":
+    main()
