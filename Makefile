@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow check format ofx-all clean
+.PHONY: demo test test-slow bench check format ofx-all clean
 
 demo: .venv/run.stamp
 	$(BIN)/housestyle demo
@@ -12,6 +12,9 @@ test: .venv/dev.stamp
 
 test-slow: .venv/dev.stamp
 	$(BIN)/python -m pytest
+
+bench: .venv/dev.stamp
+	$(BIN)/python benchmarks/batch/speed.py --json speed.json --chart speed.png
 
 check: .venv/dev.stamp
 	$(BIN)/ruff format --check .
