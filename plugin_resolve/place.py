@@ -19,6 +19,8 @@ from .resolve.timeline import Item, Timeline
 from .survey import TRACK_PREFIX, Cut, own_tracks
 
 BIN = "Housestyle"
+# What comes of asking an item that was deleted: it answers nothing.
+_GONE = (EditorError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Placing:
         """Place them all; what goes wrong with one does not stop the others."""
         earlier = self._earlier()
         kept = [shot for shot in shots if any(self._is(shot, one) for one in earlier)]
-        new = [shot for shot in shots if shot not in kept]
+        new = [_as_it_lies(shot) for shot in shots if shot not in kept]
         gone = [one for one in earlier if any(_replaces(shot, one) for shot in new)]
         yield from (Placed(shot, "kept") for shot in kept)
         with self._resolve.edit_page():
@@ -237,13 +239,22 @@ def _free(timeline: Timeline, track: int, cut: Cut) -> bool:
     return all(item.end <= cut.record or item.start >= end for item in timeline.items(track))
 
 
+def _as_it_lies(shot: Styled) -> Styled:
+    """The editor may have added tracks while the shot was painted."""
+    try:
+        track = shot.cut.item.track[1]
+    except _GONE:
+        return shot
+    return replace(shot, cut=replace(shot.cut, track=track))
+
+
 def _check_unmoved(cut: Cut) -> None:
     """The editor may have gone on cutting while the shot was painted."""
     item = cut.item
     try:
         here = item.start <= cut.record and cut.record + cut.frames <= item.end
         unmoved = here and item.left_offset + cut.record - item.start == cut.first
-    except (EditorError, TypeError):  # An item that was deleted answers nothing.
+    except _GONE:
         unmoved = False
     if not unmoved:
         raise EditorError(

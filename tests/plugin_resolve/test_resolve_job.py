@@ -15,8 +15,9 @@ from housestyle.core.timecode import Timecode
 from housestyle.plugin_resolve.note import Note
 
 from ..batch.media.read import read_clip
-from .fake.cut import PAINTED, START, Cut
-from .fake.model import Lying, Media, Sequence, Track
+from .fake.cut import START
+from .fake.model import Media
+from .fake.seen import check_places, notes, snapshot, styled
 
 LEFT_OUT = {
     "fast": "retimed",
@@ -33,45 +34,6 @@ LIES = [
     {"appends_in_vain": 1},
     {"tracks_on_top": True},
 ]
-
-
-def snapshot(sequence: Sequence) -> list:
-    """The editor's own tracks: nothing of them may change."""
-    return [
-        (
-            track.name,
-            [
-                (one.id, one.start, one.duration, one.left, one.media, one.take)
-                for one in track.items
-            ],
-        )
-        for track in sequence.tracks
-        if not track.name.startswith("Housestyle")
-    ]
-
-
-def styled(cut: Cut, style: str = "tiny") -> list[Lying]:
-    tracks = [one for one in cut.timeline.tracks if one.name == f"Housestyle: {style}"]
-    return sorted((item for one in tracks for item in one.items), key=lambda item: item.start)
-
-
-def check_places(cut: Cut, names: tuple[str, ...] = PAINTED, style: str = "tiny") -> None:
-    """Every painted shot lies over its clip, to the frame, and shows the same frames."""
-    ours = [item for item in styled(cut, style) if item.media is not None]
-    found = {(Note.read(notes(item)[0]).source, item.start): item for item in ours}  # type: ignore[union-attr]
-    assert len(found) == len(names)
-    for name in names:
-        below = cut.item(name)
-        above = found[below.media.path, below.start]  # type: ignore[union-attr]
-        head = min(3, below.left)
-        assert (above.duration, above.left) == (below.duration, head)
-        note = Note.read(notes(above)[0])
-        assert note is not None
-        assert (note.first, note.frames) == (below.left, below.duration)
-
-
-def notes(item: Lying) -> list[str]:
-    return [marker["customData"] for marker in item.markers.values()]
 
 
 def test_eight_of_twelve_are_painted_and_the_rest_is_named(cut, job):
@@ -144,22 +106,6 @@ def test_true_without_effect_is_noticed(cut, job, method):
     assert not styled(the)
 
 
-def test_shot_that_is_not_replaced_after_all_is_put_back(cut, job, monkeypatch):
-    the = cut()
-    job(the)
-    before = [(item.media, item.start, item.duration, item.left) for item in styled(the)]
-    from housestyle.plugin_resolve import place
-
-    def refuse(clip, shot, timeline):
-        raise EditorError("no")
-
-    monkeypatch.setattr(place, "_check_clip", refuse)
-    outcome, _ = job(the, strength=0.5)
-    assert outcome.placed == 0
-    check_places(the)
-    assert [(item.media, item.start, item.duration, item.left) for item in styled(the)] == before
-
-
 def test_framing_follows_and_is_told_where_it_does_not(cut, job):
     for idle in (frozenset(), frozenset({"SetProperty"})):
         the = cut(idle=idle)
@@ -174,83 +120,6 @@ def test_shot_that_covers_what_lay_above_says_so(cut, job):
     the = cut(tracks_on_top=True)
     _, bridge = job(the)
     assert [line for line in bridge.lines if "covers d2 on track 2" in line]
-
-
-def test_other_page_is_left_and_come_back_to(cut, job):
-    the = cut()
-    the.world.page = "color"
-    job(the)
-    job(the, strength=0.5)
-    check_places(the)
-    assert the.world.page == "color"
-
-
-def test_same_recipe_is_kept_and_another_replaces(cut, job):
-    the = cut()
-    job(the)
-    ids = [item.id for item in styled(the)]
-    outcome, _ = job(the)
-    assert outcome.placed == 8
-    assert [item.id for item in styled(the)] == ids
-    job(the, strength=0.5)
-    assert len(the.timeline.tracks) == 4
-    assert not set(ids) & {item.id for item in styled(the)}
-    check_places(the)
-
-
-def test_another_style_takes_over_the_emptied_track(cut, job):
-    the = cut()
-    job(the)
-    job(the, style="other")
-    names = [track.name for track in the.timeline.tracks]
-    assert names == ["Video 1", "Housestyle: other", "Video 2", "Housestyle: other"]
-    check_places(the, style="other")
-
-
-def test_longer_shot_stays_and_the_new_one_lies_above_it(cut, job):
-    the = cut()
-    job(the, style="other", extent="track 1")
-    the.timeline.tracks.insert(1, Track("Housestyle: tiny"))
-    the.timeline.marks = (2, 5)
-    job(the, extent="range 1")
-    names = [track.name for track in the.timeline.tracks]
-    assert names == [
-        "Video 1",
-        "Housestyle: tiny",
-        "Housestyle: other",
-        "Housestyle: tiny",
-        "Video 2",
-    ]
-    assert not the.timeline.tracks[1].items
-    (above,) = the.timeline.tracks[3].items
-    assert (above.start - START, above.duration) == (2, 4)
-    assert len(styled(the, "other")) == 6
-
-
-def test_copy_of_the_timeline_is_made_and_the_first_stays(cut, job):
-    the = cut()
-    first = the.timeline
-    before = snapshot(first)
-    outcome, _ = job(the, mode="copy")
-    assert outcome.placed == 8
-    assert [one.name for one in the.world.timelines] == ["Cut", "Cut tiny"]
-    assert the.timeline.name == "Cut tiny"
-    assert snapshot(first) == before
-    check_places(the)
-
-
-@pytest.mark.parametrize("end_inclusive", [False, True])
-def test_takes_keep_place_and_length(cut, job, end_inclusive):
-    the = cut(end_inclusive=end_inclusive)
-    places = [(one.start, one.duration) for track in the.timeline.tracks for one in track.items]
-    outcome, _ = job(the, mode="take")
-    assert outcome.placed == 8
-    assert [
-        (one.start, one.duration) for track in the.timeline.tracks for one in track.items
-    ] == places
-    assert all(len(the.item(name).takes) == 2 and the.item(name).take == 2 for name in PAINTED)
-    _, bridge = job(the, mode="take")
-    assert sum("painted take" in line for line in bridge.lines) == 8
 
 
 def test_in_to_out_is_cut_off_there(cut, job):
@@ -275,14 +144,6 @@ def test_names_that_are_not_listed_are_not_called(cut, job):
     assert outcome.placed == 6
 
 
-def test_delete_that_fails_at_first_is_tried_again(cut, job):
-    the = cut(first_delete_fails=True)
-    job(the, extent="playhead")
-    outcome, _ = job(the, extent="playhead", strength=0.5)
-    assert outcome.placed == 1
-    assert len(styled(the)) == 1
-
-
 @pytest.mark.parametrize("speed", [Fraction(-1), Fraction(1, 2), Fraction(2)])
 @pytest.mark.parametrize("unknown", [False, True])
 def test_every_retime_is_seen(cut, job, speed, unknown):
@@ -297,62 +158,6 @@ def test_every_retime_is_seen(cut, job, speed, unknown):
 def test_selection_is_not_offered_where_it_is_unknown(cut, job):
     with pytest.raises(UsageError):
         job(cut(no_selection=True), extent="selection")
-
-
-def test_locked_track_is_left_alone(cut, job):
-    the = cut()
-    job(the, extent="track 2")
-    held = the.timeline.tracks[2]
-    held.locked = True
-    kept = list(held.items)
-    with pytest.raises(EditorError, match="locked"):
-        job(the, extent="track 2", strength=0.5)
-    assert held.items == kept
-
-
-def test_what_else_lies_on_our_track_is_left_there(cut, job):
-    the = cut()
-    title = Lying("own title", None, START + 2, 2)
-    the.timeline.tracks.insert(1, Track("Housestyle: tiny", [title]))
-    outcome, _ = job(the, extent="track 1")
-    assert outcome.placed == 6
-    assert title in the.timeline.tracks[1].items
-    check_places(the, ("a1", "b1", "c1", "d1", "b2", "c2"))
-
-
-def test_shot_that_was_moved_meanwhile_is_named(cut, job, monkeypatch):
-    from housestyle.plugin_resolve import session
-
-    the = cut()
-    real = session._Job._place
-
-    def place(self, painted):
-        the.item("b2").start += 5
-        return real(self, painted)
-
-    monkeypatch.setattr(session._Job, "_place", place)
-    outcome, _ = job(the)
-    assert outcome.placed == 7
-    assert "b2" in outcome.failed[0] and "moved" in outcome.failed[0]
-
-
-def test_another_timeline_opened_meanwhile_gets_nothing(cut, job, monkeypatch):
-    from housestyle.plugin_resolve import session
-
-    the = cut()
-    the.world.timelines.append(Sequence("Other"))
-    real = session._Job._place
-
-    def place(self, painted):
-        the.world.current = 1
-        return real(self, painted)
-
-    monkeypatch.setattr(session._Job, "_place", place)
-    job(the)
-    assert the.world.current == 1
-    assert not the.world.timelines[1].tracks[0].items
-    the.world.current = 0
-    check_places(the)
 
 
 def test_other_rates_are_refused_by_name(cut, job):
@@ -391,26 +196,6 @@ def test_subclips_are_refused_by_name(cut, job):
     the.item("a1").media = part
     _, bridge = job(the)
     assert any(line.startswith("Left out: a1 ") and "subclips" in line for line in bridge.lines)
-
-
-def test_stopped_job_places_what_is_painted(cut, job, monkeypatch):
-    from housestyle.plugin_resolve import session
-
-    the = cut()
-    real = session._Watch.frame
-    shots = []
-
-    def frame(self, count):
-        shots.append(count)
-        if len(shots) > 20:
-            self._window.cancelled.set()
-        real(self, count)
-
-    monkeypatch.setattr(session._Watch, "frame", frame)
-    outcome, _ = job(the, strength=0.25)
-    assert outcome.cancelled
-    assert 0 < outcome.placed < 8
-    assert len(styled(the)) == outcome.placed
 
 
 def test_nothing_open_is_told(cut, job):

@@ -1,0 +1,47 @@
+"""What is to be seen of a cut after a job."""
+
+from __future__ import annotations
+
+from housestyle.plugin_resolve.note import Note
+
+from .cut import PAINTED, Cut
+from .model import Lying, Sequence
+
+
+def snapshot(sequence: Sequence) -> list:
+    """The editor's own tracks: nothing of them may change."""
+    return [
+        (
+            track.name,
+            [
+                (one.id, one.start, one.duration, one.left, one.media, one.take)
+                for one in track.items
+            ],
+        )
+        for track in sequence.tracks
+        if not track.name.startswith("Housestyle")
+    ]
+
+
+def styled(cut: Cut, style: str = "tiny") -> list[Lying]:
+    tracks = [one for one in cut.timeline.tracks if one.name == f"Housestyle: {style}"]
+    return sorted((item for one in tracks for item in one.items), key=lambda item: item.start)
+
+
+def check_places(cut: Cut, names: tuple[str, ...] = PAINTED, style: str = "tiny") -> None:
+    """Every painted shot lies over its clip, to the frame, and shows the same frames."""
+    ours = [item for item in styled(cut, style) if item.media is not None]
+    found = {(Note.read(notes(item)[0]).source, item.start): item for item in ours}  # type: ignore[union-attr]
+    assert len(found) == len(names)
+    for name in names:
+        below = cut.item(name)
+        above = found[below.media.path, below.start]  # type: ignore[union-attr]
+        head = min(3, below.left)
+        assert (above.duration, above.left) == (below.duration, head)
+        note = Note.read(notes(above)[0])
+        assert note is not None
+        assert (note.first, note.frames) == (below.left, below.duration)
+
+
+def notes(item: Lying) -> list[str]:
+    return [marker["customData"] for marker in item.markers.values()]
