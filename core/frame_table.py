@@ -18,6 +18,8 @@ from .media import ClipReader, open_clip, picture_stream
 
 # One packet, one picture, and whatever is shown after a key frame needs nothing before it.
 _SEEKABLE = frozenset({"h264", "hevc", "mpeg2video", "vp9", "av1"})
+# A cut uses the same clips many times, and a long one takes a while to read.
+_MOST_KNOWN = 16
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class FrameTable:
     keys: Sequence[int] = ()
 
 
+_known: dict[tuple[str, int, int, int | None], FrameTable] = {}
+
+
 def frame_table(reader: ClipReader, first_pts: int | None) -> FrameTable:
     """Find out when each frame is shown.
 
@@ -46,6 +51,16 @@ def frame_table(reader: ClipReader, first_pts: int | None) -> FrameTable:
     Raises:
         MediaError: The clip can't be read.
     """
+    about = reader.path.stat()
+    key = (str(reader.path.absolute()), about.st_size, about.st_mtime_ns, first_pts)
+    if key not in _known:
+        while len(_known) >= _MOST_KNOWN:
+            _known.pop(next(iter(_known)))
+        _known[key] = _found_out(reader, first_pts)
+    return _known[key]
+
+
+def _found_out(reader: ClipReader, first_pts: int | None) -> FrameTable:
     if first_pts is not None:
         shift = int(reader.info.origin / reader.info.video.time_base)
         for attempt in (_indexed, _scanned):

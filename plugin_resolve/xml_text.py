@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ class XmlText:
     def __init__(self, path: Path):
         try:
             self._text = path.read_bytes()
+            if self._text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise UsageError("is written in UTF-16", path=path, hint="save it as UTF-8")
             # Expat expands no external entities, and refuses bombs of internal ones.
             self.root = ElementTree.fromstring(self._text)  # noqa: S314
         except OSError as error:

@@ -78,6 +78,14 @@ def test_a_late_excerpt_is_not_decoded_from_the_start(make_clip, monkeypatch):
     assert len(made) < 20
 
 
+def test_a_clip_is_read_once_for_many_excerpts(make_clip, monkeypatch):
+    path = make_clip("a.mp4", frames=FRAMES)
+    first = _excerpt(path, 3, 5)
+    monkeypatch.setattr("housestyle.core.frame_table.open_clip", None)
+    assert len(_excerpt(path, 30, 35)) == 5
+    assert len(first) == 2
+
+
 @pytest.fixture
 def cut(tmp_path, untouched, painter, read_clip) -> Callable:
     """Converts a part of a clip and reads it back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import av
+import jsonschema
 import numpy as np
 import opentimelineio as otio
 import pytest
@@ -136,16 +138,6 @@ def _unnumbered(tracks: list[list[str]]) -> list[list[str]]:
     return [[kind, "" if name.isdigit() else name, *lines] for kind, name, *lines in tracks]
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
-@pytest.mark.parametrize("rate", RATES)
-def test_nothing_differs_but_the_new_track(make, suffix, rate):
-    made = make(suffix, rate)
-    assert made.run() == 1  # a retimed, a nested and an offline clip
-    before, after = _tracks(made.path), _tracks(made.output)
-    assert _unnumbered(_without_new(made.output)) == _unnumbered(before)
-    assert len(after) == len(before) + 1
-
-
 def test_every_byte_of_an_xml_file_stays(make):
     made = make(".xml")
     made.run()
@@ -194,9 +186,12 @@ def _new_clips(path: Path) -> list[tuple[int, int, int, str]]:
 
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("rate", RATES)
-def test_styled_clips_lie_above_theirs_to_the_frame(make, suffix, rate):
+def test_only_the_new_track_differs_and_lies_to_the_frame(make, suffix, rate):
     made = make(suffix, rate)
-    made.run()
+    assert made.run() == 1  # a retimed, a nested and an offline clip
+    before, after = _tracks(made.path), _tracks(made.output)
+    assert _unnumbered(_without_new(made.output)) == _unnumbered(before)
+    assert len(after) == len(before) + 1
     new = _new_clips(made.output)
     assert [clip[:3] for clip in new] == [
         (0, HANDLES, A),
@@ -250,6 +245,20 @@ def test_what_cant_be_done_is_named_and_the_rest_goes_on(make, suffix, capsys):
     assert "3 to do, 3 can't be done" in said.out
     assert not made.output.exists()
     assert not made.output.with_suffix(".media").exists()
+
+
+def test_events_are_those_of_the_schema(make, capsys):
+    schema = json.loads((Path(__file__).parents[2] / "docs/events.schema.json").read_text())
+    made = make(".otio")
+    made.run("--json", "--dry-run")
+    made.run("--json")
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    validator = jsonschema.Draft202012Validator(schema)
+    for event in events:
+        validator.validate(event)
+    names = [event["event"] for event in events]
+    assert names.count("clip_planned") == names.count("clip_done") == 3
+    assert names.count("clip_failed") == 6
 
 
 def test_the_same_again_paints_nothing(make, capsys):
@@ -318,6 +327,7 @@ def test_a_list_of_the_styled_shots_is_written_for_an_edit_decision_list(make, m
     ("name", "text", "says"),
     [
         ("a.xml", "<xmeml", "is no XML"),
+        ("a.xml", "\ufeff<xmeml/>".encode("utf-16-le"), "UTF-16"),
         ("a.xml", "<xmeml/>", "holds no sequence"),
         ("a.fcpxml", "<fcpxml/>", "holds no project"),
         ("a.otio", "{", "can't be read as a timeline"),
@@ -326,7 +336,7 @@ def test_a_list_of_the_styled_shots_is_written_for_an_edit_decision_list(make, m
     ],
 )
 def test_a_file_that_is_no_cut_is_refused(tmp_path, name, text, says):
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UsageError) as error:
         read_timeline(tmp_path / name)
     assert says in str(error.value)
