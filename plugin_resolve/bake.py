@@ -17,7 +17,6 @@ from ..batch.run import Skipped, Writing, attempt
 from ..batch.source import open_reader
 from ..core.errors import HousestyleError, MediaError, OutputError
 from ..core.excerpt import Excerpt, Span
-from ..core.style import load_style
 from ..core.stylizer import Stylizer
 from .recipe import Recipe
 
@@ -130,7 +129,7 @@ def _file_name(shot: Shot, recipe: Recipe, excerpt: Excerpt) -> str:
     about = [recipe.digest, clip_identity(shot.media), excerpt.first, excerpt.end]
     code = hashlib.blake2b(json.dumps(about).encode(), digest_size=5).hexdigest()
     stem = _NOT_IN_NAMES.sub("_", shot.media.stem)[:_LONGEST_STEM]
-    return f"{stem}.{load_style(recipe.style).name}.{code}.mov"
+    return f"{stem}.{recipe.style_name}.{code}.mov"
 
 
 def bake(

@@ -51,10 +51,21 @@ class Recipe:
         Raises:
             StyleError: There is no such style.
         """
-        about = {**asdict(self), "style": load_style(self.style).digest}
+        about = {**asdict(self), "style": self._style[1]}
         return hashlib.blake2b(
             json.dumps(about, sort_keys=True).encode(), digest_size=8
         ).hexdigest()
+
+    @property
+    def style_name(self) -> str:
+        """As files are named after it; raises `StyleError` where there is no such style."""
+        return self._style[0]
+
+    @cached_property
+    def _style(self) -> tuple[str, str]:
+        """Name and digest: a style's file is read and checked once for many shots."""
+        style = load_style(self.style)
+        return style.name, style.digest
 
     def to_json(self) -> str:
         """One line, for a marker's custom data."""
