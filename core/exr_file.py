@@ -111,32 +111,41 @@ def encode_parts(parts: Sequence[Part]) -> bytes:
     return content.getvalue()
 
 
+_listening: dict[int, list[str]] = {}
+_changing = threading.Lock()
+
+
 @contextmanager
 def _heard() -> Iterator[list[str]]:
-    """Collect what the library prints: programs read our standard output."""
+    """Collect what the library prints in this thread: programs read our standard output."""
     said: list[str] = []
-    real = sys.stdout
-    sys.stdout = _Listener(real, said)  # type: ignore[assignment]
+    thread = threading.get_ident()
+    with _changing:
+        if not _listening:
+            sys.stdout = _Listener(sys.stdout)  # type: ignore[assignment]
+        _listening[thread] = said
     try:
         yield said
     finally:
-        sys.stdout = real
+        with _changing:
+            del _listening[thread]
+            if not _listening and isinstance(sys.stdout, _Listener):
+                sys.stdout = sys.stdout.real
 
 
 class _Listener:
-    """A stream that keeps what this thread writes, and passes on what others do."""
+    """A stream that keeps what threads write that are listened to, and passes on the rest."""
 
-    def __init__(self, real: Any, said: list[str]):  # noqa: ANN401  whatever stdout is
-        self._real = real
-        self._said = said
-        self._thread = threading.get_ident()
+    def __init__(self, real: Any):  # noqa: ANN401  whatever stdout is
+        self.real = real
 
     def write(self, text: str) -> int:
         """As a stream does."""
-        if threading.get_ident() != self._thread:
-            return self._real.write(text)
-        self._said.append(text)
+        said = _listening.get(threading.get_ident())
+        if said is None:
+            return self.real.write(text)
+        said.append(text)
         return len(text)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        return getattr(self._real, name)
+        return getattr(self.real, name)

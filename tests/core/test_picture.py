@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -272,6 +274,22 @@ class TestExr:
         with pytest.raises(MediaError, match="can't be decoded"):
             read_picture(path)
         assert not capfd.readouterr().out
+
+    def test_many_threads_leave_the_output_as_it_was(self, tmp_path, capsys):
+        exr(tmp_path / "a.exr", light(*"RGB"))
+        broken = write(tmp_path / "b.exr", (tmp_path / "a.exr").read_bytes()[:-300])
+
+        def read_both(number: int) -> None:
+            read_picture(tmp_path / "a.exr")
+            sys.stdout.write(f"{number}\n")
+            with pytest.raises(MediaError):
+                read_picture(broken)
+
+        before = sys.stdout
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(read_both, range(40)))
+        assert sys.stdout is before
+        assert sorted(map(int, capsys.readouterr().out.split())) == list(range(40))
 
 
 class TestBetweenKinds:
