@@ -177,14 +177,25 @@ hs_outcome hs_receive(intptr_t channel, void *bytes, size_t size, const hs_abort
     return move_all(channel, bytes, size, false, abort);
 }
 
-/* Gone with the last handle, whoever dies. OW: the owner, and nobody else. */
+/* Rights for this user and nobody else. */
+static bool describe_rights(PSECURITY_DESCRIPTOR *rights) {
+    wchar_t text[256], *sid = NULL;
+    TOKEN_USER *user = user_of(GetCurrentProcess());
+    bool made = user && ConvertSidToStringSidW(user->User.Sid, &sid) &&
+                _snwprintf(text, 256, L"D:P(A;;GA;;;%ls)", sid) > 0 &&
+                ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1, rights,
+                                                                     NULL);
+    if (sid) LocalFree(sid);
+    free(user);
+    return made;
+}
+
+/* Gone with the last handle, whoever dies. */
 bool hs_make_memory(hs_memory *memory, size_t size) {
     static volatile LONG count;
     SECURITY_ATTRIBUTES only_us = {.nLength = sizeof only_us};
     wchar_t name[64];
-    if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(
-            L"D:P(A;;GA;;;OW)", SDDL_REVISION_1, &only_us.lpSecurityDescriptor, NULL))
-        return false;
+    if (!describe_rights(&only_us.lpSecurityDescriptor)) return false;
     *memory = (hs_memory){.size = size};
     snprintf(memory->name, sizeof memory->name, "Local\\housestyle-%lu-%ld-%llx",
              GetCurrentProcessId(), InterlockedIncrement(&count),
