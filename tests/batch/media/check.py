@@ -78,44 +78,47 @@ def check(odd: Odd, folder: Path, flags: Sequence[str], *, untouched: bool) -> V
         flags: Of ``housestyle stylize``, beside the clip's own.
         untouched: The flags ask for strength 0: pictures must look the same.
     """
-    source = odd.make(folder)
-    output = folder / "out"
+    source, output = odd.make(folder), folder / "out"
     output.mkdir()
     events = stylize(source, output, [*flags, *odd.flags])
     (ended,) = (e for e in events if e["event"] in ("clip_done", "clip_failed"))
-    verdict, left = Verdict(), list(output.iterdir())
+    left = sorted(str(path) for path in output.iterdir())
     if ended["event"] == "clip_failed":
-        verdict.message = ended["what"]
-        if odd.refused is None:
-            verdict.differences.append(f"refused: {ended['what']}")
-        elif odd.refused not in str(ended):
-            verdict.differences.append(f"another reason: {ended['what']}")
-        verdict.differences += [f"left: {path.name}" for path in left]
-    elif odd.refused is not None:
-        verdict.differences.append("was not refused")
-    elif [str(path) for path in left] != [ended["output"]]:
-        verdict.differences.append(f"left: {sorted(path.name for path in left)}")
-    else:
-        before, after = (
-            as_shown(read_clip(source, planes=False), source),
-            read_clip(left[0], planes=False),
-        )
-        verdict.frames_in, verdict.frames_out = len(before.times), len(after.times)
-        warnings = "\n".join(ended["warnings"])
-        verdict.tracks = (
-            ", ".join(
-                f"{count} {kind}" for kind, count in Counter(t.type for t in after.others).items()
-            )
-            or "-"
-        )
-        verdict.largest, lines = times_differ(before, after, source, left[0])
-        verdict.differences += lines
-        verdict.differences += tracks_differ(before, after, odd, warnings)
-        verdict.differences += facts_differ(before, after, odd)
-        verdict.differences += ffmpeg_differs(source, left[0], after)
-        if untouched and not odd.pictures_differ:
-            verdict.differences += pictures_differ(source, left[0])
+        return Verdict(message=ended["what"], differences=[*refusal_differs(odd, ended), *left])
+    if odd.refused is not None:
+        return Verdict(differences=["was not refused"])
+    if left != [ended["output"]]:
+        return Verdict(differences=left)
+    verdict = compare(odd, source, Path(ended["output"]), "\n".join(ended["warnings"]))
+    if untouched and not odd.pictures_differ:
+        verdict.differences += pictures_differ(source, Path(ended["output"]))
     return verdict
+
+
+def refusal_differs(odd: Odd, ended: dict[str, Any]) -> Iterator[str]:
+    """Whether a clip was refused that should not be, or for another reason."""
+    if odd.refused is None:
+        yield f"refused: {ended['what']}"
+    elif odd.refused not in str(ended):
+        yield f"another reason: {ended['what']}"
+
+
+def compare(odd: Odd, source: Path, output: Path, warnings: str) -> Verdict:
+    """Everything but the looks of the pictures."""
+    before = as_shown(read_clip(source, planes=False), source)
+    after = read_clip(output, planes=False)
+    kinds = Counter(track.type for track in after.others)
+    largest, wrong = times_differ(before, after, source, output)
+    wrong += tracks_differ(before, after, odd, warnings)
+    wrong += facts_differ(before, after, odd)
+    wrong += ffmpeg_differs(source, output, after)
+    return Verdict(
+        frames_in=len(before.times),
+        frames_out=len(after.times),
+        largest=largest,
+        tracks=", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "-",
+        differences=wrong,
+    )
 
 
 def tolerance_of(source: Path, output: Path) -> Fraction:
