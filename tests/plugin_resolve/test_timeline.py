@@ -340,3 +340,32 @@ def test_a_file_that_is_no_cut_is_refused(tmp_path, name, text, says):
     with pytest.raises(UsageError) as error:
         read_timeline(tmp_path / name)
     assert says in str(error.value)
+
+
+def test_connected_clips_and_storylines_are_styled_in_their_place(make):
+    def connected(rate, one, two, start, mark):
+        text = fcpxml(rate, one, two, start, mark)
+        above = (
+            f'<asset-clip name="X" lane="1" ref="r3" offset="{start + 14}/25s" '
+            f'start="{start + 30}/25s" duration="5/25s" format="r1"/>'
+            f'<spine lane="2" offset="{start + 16}/25s"><asset-clip name="Y" ref="r3" '
+            f'offset="3/25s" start="{start + 50}/25s" duration="4/25s" format="r1"/></spine>'
+        )
+        return re.sub(r'(<asset-clip name="A"[^>]*)/>', rf"\1>{above}</asset-clip>", text)
+
+    made = make(".fcpxml", write=connected)
+    cut = read_timeline(made.path)
+    places = {use.name: (use.track, use.start, use.first, use.frames) for use in cut.uses}
+    assert places["X"] == (1, 4, 30, 5)
+    assert places["Y"] == (2, 9, 50, 4)
+    made.run()
+    again = {
+        use.name.split(" (")[0]: use for use in read_timeline(made.output).uses if "(" in use.name
+    }
+    assert {name: (use.track, use.start, use.frames) for name, use in again.items()} == {
+        "A": (1, 0, A),
+        "B": (1, A + GAP, B),
+        "C": (1, A + GAP + B, C),
+        "X": (3, 4, 5),
+        "Y": (5, 9, 4),
+    }
