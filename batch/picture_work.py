@@ -41,6 +41,7 @@ class PictureWork:
         self.done: set[int] = set()
         self._key = key
         self._file: BinaryIO | None = None
+        self._prepared: set[Path] = set()
 
     def look(self, sources: Mapping[int, Any]) -> None:
         """Find out which pictures are there, whole, and made of the sources as they are now.
@@ -79,37 +80,51 @@ class PictureWork:
         self._sync()
         self._journal.with_suffix(".new").replace(self._journal)
 
-    def add(
-        self, number: int, source: object, content: bytes, check: Callable[[Path], None]
-    ) -> None:
-        """Give a picture its name, once it is on the disk, checked and noted.
+    def prepare(self, number: int, content: bytes, check: Callable[[Path], None]) -> str:
+        """Write a picture beside its name and check it; several threads may do so at a time.
 
         Args:
             number: Of the picture.
-            source: What it was made of, plain values as JSON gives them back.
             content: Of the file.
-            check: Called with the file before it has its name; raises where it is not right.
+            check: Called with the file; raises where it is not right.
+
+        Returns:
+            The content's digest, for `add`.
 
         Raises:
             OSError: It can't be written.
         """
-        path = self._pattern.name(number)
-        partial = path.with_name(f".{path.name[:_LONGEST_NAME]}.partial")
-        try:
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            check(partial)
-            digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-            self._line({"number": number, "source": source, "digest": digest})
-            self._sync()
-            partial.replace(path)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+        partial = self._partial(number)
+        self._prepared.add(partial)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        check(partial)
+        return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+    def add(self, number: int, source: object, digest: str) -> None:
+        """Note a picture that is prepared, then give it its name.
+
+        Args:
+            number: Of the picture.
+            source: What it was made of, plain values as JSON gives them back.
+            digest: As `prepare` gave it.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        partial = self._partial(number)
+        self._line({"number": number, "source": source, "digest": digest})
+        self._sync()
+        partial.replace(self._pattern.name(number))
+        self._prepared.discard(partial)
         self._noted[number] = (source, digest)
         self.done.add(number)
+
+    def _partial(self, number: int) -> Path:
+        path = self._pattern.name(number)
+        return path.with_name(f".{path.name[:_LONGEST_NAME]}.{number}.partial")
 
     def is_whole(self, number: int) -> bool:
         """Whether a picture is what was noted, found out by reading it."""
@@ -117,7 +132,10 @@ class PictureWork:
         return noted is not None and digest_of(self._pattern.name(number)) == noted[1]
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Let go of the journal, and leave nothing that has no name."""
+        for partial in self._prepared:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
         if self._file is not None:
             self._file.close()
 

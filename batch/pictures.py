@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,12 +35,14 @@ from .encode import EncodeSettings
 from .handling import ClipReport, Handling, Observer
 from .losses import INTERLACED, met_on_the_way
 from .picture_work import PictureWork, foreign_numbers, owned_pictures
-from .pipeline import overlap
+from .pipeline import in_order, overlap
 from .resume import run_key
 
 # Of pictures that are made of a clip.
 _FIRST_NUMBER = 1
 _MOST_FRAMES = 30
+# Pictures that are encoded at a time: more than anything else it is compression that takes time.
+_WRITERS = max(1, min(4, (os.cpu_count() or 1) - 1))
 # Frames whose durations differ by more than a rounding of times.
 _UNEVEN = 1.5
 
@@ -232,17 +235,22 @@ class _Run:
         self._observer.on_frame(self._count)
 
     def _write(self, items: Iterator[_Item], work: PictureWork) -> None:
-        video = self._reader.info.video
-        for number, painted, picture in items:
-            frame = _upright(painted, video.display_matrix)
-            frame = as_linear(frame) if self._kind == "exr" else frame
-            try:
-                content = encode_picture(frame, self._kind, picture, self._beside(number))
-                check = partial(check_written, kind=self._kind, frame=frame, like=picture)
-                work.add(number, self.sources.get(number), content, check)
-            except OutputError as error:
-                error.path = self._output.name(number)
-                raise
+        """Encode several at a time, each checked; they get their names in order."""
+        prepared = in_order(items, lambda item: self._prepared(item, work), _WRITERS)
+        for number, digest in prepared:
+            work.add(number, self.sources.get(number), digest)
+
+    def _prepared(self, item: _Item, work: PictureWork) -> tuple[int, str]:
+        number, painted, picture = item
+        frame = _upright(painted, self._reader.info.video.display_matrix)
+        frame = as_linear(frame) if self._kind == "exr" else frame
+        try:
+            content = encode_picture(frame, self._kind, picture, self._beside(number))
+            check = partial(check_written, kind=self._kind, frame=frame, like=picture)
+            return number, work.prepare(number, content, check)
+        except OutputError as error:
+            error.path = self._output.name(number)
+            raise
 
     def _beside(self, number: int) -> Beside:
         video = self._reader.info.video

@@ -124,7 +124,7 @@ def overlap(
 
     def work() -> None:
         since = monotonic()
-        for result in _in_order(incoming, transform, parallel):
+        for result in in_order(incoming, transform, parallel):
             outgoing.put(result)
             on_result()
         busy.transform = monotonic() - since - incoming.empty - outgoing.full
@@ -151,8 +151,12 @@ def overlap(
     return busy
 
 
-def _in_order(items: Iterable[In], transform: Callable[[In], Out], parallel: int) -> Iterator[Out]:
-    """Results in the order of their items, `parallel` of them in work."""
+def in_order(items: Iterable[In], transform: Callable[[In], Out], parallel: int) -> Iterator[Out]:
+    """Results in the order of their items, `parallel` of them in work.
+
+    Raises:
+        Whatever `transform` or `items` raises first; nothing is in work then.
+    """
     under_way: deque[Future[Out]] = deque()
     with ThreadPoolExecutor(parallel, thread_name_prefix="transform") as threads:
         try:
