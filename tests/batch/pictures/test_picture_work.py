@@ -1,0 +1,214 @@
+"""A sequence that was cut off goes on, and nothing that was not asked for is replaced."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from housestyle.batch.clip import convert, inspect_clip, stylize_clip
+from housestyle.batch.encode import EncodeSettings
+from housestyle.batch.handling import Handling, Observer
+from housestyle.batch.pictures import _Run
+from housestyle.batch.resume import work_folder
+from housestyle.core.errors import HousestyleError, OutputError
+from housestyle.core.excerpt import Excerpt
+from housestyle.core.picture import encode_picture
+from housestyle.core.stylizer import Stylizer
+
+from .drawn import codes, names_in, same_pictures
+
+
+class _Stop(Observer):
+    """Interrupts after some frames."""
+
+    def __init__(self, after: int):
+        object.__setattr__(self, "resumed", [])
+        object.__setattr__(self, "kept", [])
+
+        def on_frame(count: int) -> None:
+            if count == after:
+                raise KeyboardInterrupt
+
+        super().__init__(
+            on_frame=on_frame,
+            on_resume=self.resumed.append,
+            on_kept=lambda folder, frames: self.kept.append(frames),
+        )
+
+
+class TestResume:
+    def stop(self, source: Path, output: Path, stylizer: Stylizer, after: int) -> int:
+        """Interrupt a run; gives how many pictures are kept."""
+        observer = _Stop(after)
+        with pytest.raises(KeyboardInterrupt):
+            convert(source, output, stylizer, EncodeSettings(), observer=observer)
+        return observer.kept[0] if observer.kept else 0
+
+    def painted(self, monkeypatch) -> list[int]:
+        """The numbers of the pictures that are painted from now on."""
+        numbers: list[int] = []
+        original = _Run._paint
+
+        def paint(self, item):
+            numbers.append(item.number)
+            return original(self, item)
+
+        monkeypatch.setattr(_Run, "_paint", paint)
+        return numbers
+
+    @pytest.mark.parametrize("writers", [1, 4])
+    @pytest.mark.parametrize("kind", ["png", "exr"])
+    def test_goes_on(self, tmp_path, make, run, painter, monkeypatch, kind, writers):
+        monkeypatch.setattr("housestyle.batch.pictures._WRITERS", writers)
+        source, output = make(f"in/a.%04d.{kind}", range(10, 26)), tmp_path / f"o/a.%04d.{kind}"
+        kept = self.stop(source, output, painter, after=12)
+        assert 0 < kept <= 12
+        info, _ = inspect_clip(source, output, EncodeSettings())
+        assert info.video.frames == 16
+        numbers = self.painted(monkeypatch)
+        report = run(source, f"o/a.%04d.{kind}", painter)
+        assert numbers == list(range(10 + kept, 26))
+        assert (report.frames, report.segments_reused) == (16, kept)
+        run(source, f"whole/a.%04d.{kind}", painter)
+        same_pictures(output, tmp_path / f"whole/a.%04d.{kind}", range(10, 26))
+        assert len(names_in(output.parent)) == 16
+
+    def test_clip_goes_on(self, tmp_path, make_clip, run, painter, monkeypatch):
+        source, output = make_clip("a.mp4", frames=16), tmp_path / "o/a.%04d.png"
+        kept = self.stop(source, output, painter, after=12)
+        numbers = self.painted(monkeypatch)
+        assert run(source, "o/a.%04d.png", painter).frames == 16
+        assert numbers == list(range(1 + kept, 17))
+
+    def test_another_part_of_a_clip_trusts_nothing(self, tmp_path, make_clip, run, painter):
+        source, output = make_clip("a.mp4", frames=16), tmp_path / "o/a.%04d.png"
+        assert self.stop(source, output, painter, after=6)
+        later = Handling(excerpt=Excerpt(4, 9))
+        with pytest.raises(OutputError, match="exist already"):
+            run(source, "o/a.%04d.png", painter, handling=later)
+
+    def test_another_style_trusts_nothing(self, tmp_path, make, run, painter, untouched):
+        source, output = make("in/a.%04d.png", range(16)), tmp_path / "o/a.%04d.png"
+        self.stop(source, output, painter, after=12)
+        with pytest.raises(OutputError, match="exist already"):
+            run(source, "o/a.%04d.png", untouched)
+        run(source, "o/a.%04d.png", untouched, overwrite=True)
+        same_pictures(source, output, range(16))
+
+    def test_changed_sources_and_outputs_are_done_again(
+        self, tmp_path, make, run, painter, monkeypatch
+    ):
+        source, output = make("in/a.%04d.png", range(16)), tmp_path / "o/a.%04d.png"
+        kept = self.stop(source, output, painter, after=14)
+        assert kept > 3
+        (tmp_path / "in/a.0001.png").write_bytes(encode_picture(codes("gbrp16le", 99), "png"))
+        (tmp_path / "o/a.0002.png").unlink()
+        numbers = self.painted(monkeypatch)
+        run(source, "o/a.%04d.png", painter)
+        assert numbers == [1, 2, *range(kept, 16)]
+
+    def test_an_output_that_someone_changed_is_theirs(self, tmp_path, make, run, painter):
+        source, output = make("in/a.%04d.png", range(16)), tmp_path / "o/a.%04d.png"
+        self.stop(source, output, painter, after=12)
+        (tmp_path / "o/a.0001.png").write_bytes(encode_picture(codes("gray", 3), "png"))
+        with pytest.raises(OutputError, match="1 of its pictures exist already"):
+            run(source, "o/a.%04d.png", painter)
+
+    def test_without_resume(self, tmp_path, make, run, painter, monkeypatch):
+        source, output = make("in/a.%04d.png", range(16)), tmp_path / "o/a.%04d.png"
+        self.stop(source, output, painter, after=12)
+        numbers = self.painted(monkeypatch)
+        run(source, "o/a.%04d.png", painter, handling=Handling(resume=False), overwrite=True)
+        assert numbers == list(range(16))
+
+    def test_a_torn_note_costs_its_picture_only(self, tmp_path, make, run, painter, monkeypatch):
+        source, output = make("in/a.%04d.png", range(16)), tmp_path / "o/a.%04d.png"
+        kept = self.stop(source, output, painter, after=12)
+        journal = work_folder(output) / "pictures.jsonl"
+        journal.write_bytes(journal.read_bytes()[:-9])
+        (tmp_path / f"o/a.{kept - 1:04}.png").unlink()
+        numbers = self.painted(monkeypatch)
+        run(source, "o/a.%04d.png", painter)
+        assert numbers == list(range(kept - 1, 16))
+
+    def test_nothing_is_left_where_nothing_was_done(self, tmp_path, make, run, painter):
+        def stop(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        source = make("in/a.%04d.png", range(4))
+        with pytest.raises(KeyboardInterrupt):
+            run(source, "o/deep/a.%04d.png", painter, observer=Observer(on_start=stop))
+        assert not (tmp_path / "o").exists()
+
+    def test_a_second_process_is_refused(self, tmp_path, make, run, painter):
+        source = make("in/a.%04d.png", range(4))
+        refused: list[HousestyleError] = []
+
+        def meanwhile(_count: int) -> None:
+            with pytest.raises(OutputError, match="another process") as raised:
+                run(source, "o/a.%04d.png", painter)
+            refused.append(raised.value)
+
+        run(source, "o/a.%04d.png", painter, observer=Observer(on_frame=meanwhile))
+        assert len(refused) == 4
+
+    @pytest.mark.parametrize("writers", [1, 4])
+    def test_disk_full(self, tmp_path, make, run, painter, monkeypatch, writers):
+        monkeypatch.setattr("housestyle.batch.pictures._WRITERS", writers)
+        source = make("in/a.%04d.png", range(6))
+        calls, real = [], os.fsync
+
+        def fsync(file: int) -> None:
+            calls.append(file)
+            if len(calls) == 8:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            real(file)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        with pytest.raises(OutputError, match="No space left on device") as raised:
+            run(source, "o/a.%04d.png", painter)
+        assert "\n" not in str(raised.value)
+        monkeypatch.setattr(os, "fsync", real)
+        assert not [name for name in names_in(tmp_path / "o") if name.endswith(".partial")]
+        named = [name for name in names_in(tmp_path / "o") if name.startswith("a.")]
+        assert 0 < len(named) < 6
+        assert run(source, "o/a.%04d.png", painter).segments_reused == len(named)
+
+    def test_what_was_not_written_right_gets_no_name(self, tmp_path, make, run, monkeypatch):
+        source = make("in/a.%04d.png", range(3))
+        monkeypatch.setattr(
+            "housestyle.batch.pictures.encode_picture",
+            lambda frame, kind, *_: encode_picture(codes("gbrp16le", 77), kind),
+        )
+        with pytest.raises(OutputError, match="did not read back") as raised:
+            run(source, "o/a.%04d.png")
+        assert raised.value.path == tmp_path / "o/a.0000.png"
+        assert not (tmp_path / "o").exists()
+
+
+def test_killed_again_and_again(tmp_path, make, run, painter, tiny_style):
+    source, output = make("in/a.%04d.png", range(24)), tmp_path / "o/a.%04d.png"
+    tiny_style.save(tmp_path / "tiny.safetensors")
+    # Its server imports PyTorch once; a process of it begins at once.
+    forks = multiprocessing.get_context("forkserver")
+    forks.set_forkserver_preload(["housestyle.batch.clip", "torch._dynamo"])
+    job = {"device": "cpu", "precision": "fp32"}
+    for wanted in (1, 9, None):
+        process = forks.Process(
+            target=stylize_clip, args=(source, output, tmp_path / "tiny.safetensors"), kwargs=job
+        )
+        process.start()
+        while wanted and process.is_alive() and len(list(tmp_path.glob("o/a.*.png"))) < wanted:
+            time.sleep(0.002)
+        if wanted:
+            process.kill()
+        process.join()
+    assert process.exitcode == 0
+    run(source, "whole/a.%04d.png", painter)
+    same_pictures(output, tmp_path / "whole/a.%04d.png", range(24))
+    assert len(names_in(output.parent)) == 24
