@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -131,7 +132,7 @@ def file_to_file(
     return report.frames / report.seconds, {k: round(v, 3) for k, v in report.stages.items()}
 
 
-def measure(options: argparse.Namespace) -> Iterator[dict[str, object]]:
+def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """A row for each size."""
     style, device = load_style(options.style), choose_device(options.device)
     precision = choose_precision("auto", device)
@@ -141,7 +142,7 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     for name in options.sizes:
         width, height = map(int, name.split("x"))
         frame = torch.rand(1, 3, height, width, device=device)
-        row: dict[str, object] = {"size": name, "device": device.type, "precision": precision}
+        row: dict[str, Any] = {"size": name, "device": device.type, "precision": precision}
         stylizer = Stylizer(style, device=options.device, parallel=cores)
         runtime = stylizer.runtime_for(height, width)
         took = milliseconds(runtime, frame, runtime.parallel)
@@ -155,7 +156,7 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, object]]:
             if "onnxruntime" in able(wanted := Wanted(device, "fp32", cores)):
                 other = open_runtime("onnxruntime", style, wanted)
                 row["onnxruntime_ms"] = milliseconds(other, frame, other.parallel)
-            row["times_johnson"] = row["johnson_torch_ms"] / took  # type: ignore[operator]
+            row["times_johnson"] = row["johnson_torch_ms"] / took
         with tempfile.TemporaryDirectory() as folder:
             fps, stages = file_to_file(style, Path(folder), (height, width), options)
         yield row | {"file_fps": fps, "stages_s": stages}
@@ -179,14 +180,14 @@ def peak_memory(name: str, style: str) -> float:
     return int(done.stdout.split()[-1]) / 1024
 
 
-def print_table(rows: list[dict[str, object]]) -> None:
+def print_table(rows: list[dict[str, Any]]) -> None:
     """Markdown."""
     heads = ["size", "network ms", "fps", "roofline", "int8 ms", "file to file fps"]
     heads += ["Johnson, torch ms", "times", "ONNX Runtime ms"]
     print("|", " | ".join(heads), "|")
     print("|", " | ".join("---" for _ in heads), "|")
     for row in rows:
-        cells = [str(row["size"]), f"{row['network_ms']:.1f}", f"{1000 / row['network_ms']:.1f}"]  # type: ignore[operator]
+        cells = [str(row["size"]), f"{row['network_ms']:.1f}", f"{1000 / row['network_ms']:.1f}"]
         cells += [f"{row['roofline']:.0%}", _cell(row, "int8_ms"), f"{row['file_fps']:.1f}"]
         cells += [
             _cell(row, key) for key in ("johnson_torch_ms", "times_johnson", "onnxruntime_ms")
@@ -194,11 +195,11 @@ def print_table(rows: list[dict[str, object]]) -> None:
         print("|", " | ".join(cells), "|")
 
 
-def _cell(row: dict[str, object], key: str) -> str:
+def _cell(row: dict[str, Any], key: str) -> str:
     return f"{row[key]:.1f}" if key in row else "-"
 
 
-def draw(rows: list[dict[str, object]], path: Path) -> None:
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Frames a second over frame size, for the README."""
     figure, axes = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
     names = [str(row["size"]) for row in rows]
@@ -209,9 +210,9 @@ def draw(rows: list[dict[str, object]], path: Path) -> None:
     ):
         have = [
             (name, 1000 / row[key]) for name, row in zip(names, rows, strict=True) if key in row
-        ]  # type: ignore[operator]
+        ]
         axes.plot(*zip(*have, strict=True), marker="o", label=label)
-    axes.plot(names, [row["file_fps"] for row in rows], marker="o", label="file to file")  # type: ignore[arg-type]
+    axes.plot(names, [row["file_fps"] for row in rows], marker="o", label="file to file")
     axes.set_yscale("log")
     axes.set_ylabel("frames a second")
     axes.grid(alpha=0.3)
@@ -221,7 +222,7 @@ def draw(rows: list[dict[str, object]], path: Path) -> None:
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--style", default="wave")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--sizes", nargs="*", default=SIZES)
