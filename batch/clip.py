@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +13,7 @@ from time import monotonic
 import av.error
 import torch
 
-from ..core.errors import HousestyleError, OutputError, UsageError
+from ..core.errors import HousestyleError, OutputError
 from ..core.excerpt import ExcerptReader
 from ..core.frame import Frame
 from ..core.media import ClipInfo, ClipReader, Interlaced
@@ -28,9 +27,10 @@ from .finish import FinishedFile, open_output
 from .handling import DEFAULT_HANDLING, ClipReport, Handling, Observer
 from .losses import losses, met_on_the_way
 from .mux import MUXERS
+from .output import check_free, check_output, give_name, removed_on_failure
 from .pictures import check_pictures, convert_to_pictures, inspect_pictures
 from .pipeline import overlap
-from .resume import Whole, Work, left_by_a_run, owned_work, run_key
+from .resume import Whole, Work, owned_work, run_key
 from .segment import FreshEncoder, write_segment
 from .source import open_reader, span
 from .verify import Expectation, Level, verify
@@ -130,7 +130,7 @@ def convert(
         with kept as work, run.failures_told(work):
             if not run.was_finished(work):
                 # Another process may have written it in the meantime, or a run with other settings.
-                _check_free(output, overwrite=overwrite)
+                check_free(output, overwrite=overwrite)
                 run.stylize(work)
                 run.finish(work)
     return run.report(monotonic() - since)
@@ -158,35 +158,6 @@ def inspect_clip(
         check_output(source, output, overwrite=overwrite)
         _, warnings = _inspect(reader, output, settings, handling)
         return reader.info, warnings
-
-
-def check_output(source: Path, output: Path, *, overwrite: bool) -> None:
-    """Refuse an output that would harm something.
-
-    Raises:
-        UsageError: It is the input, or of an unknown kind.
-        OutputError: It exists and `overwrite` is not set.
-    """
-    if output.suffix.lower() not in MUXERS:
-        raise UsageError(
-            f"can't write a {output.suffix or 'file without a suffix'}",
-            path=output,
-            hint=f"use {', '.join(MUXERS)}, .png, .tif or .exr",
-        )
-    if output.exists() and source.exists() and output.samefile(source):
-        raise UsageError("input and output are the same file", path=output, hint="choose another")
-    if output.is_dir():
-        raise OutputError("is a folder", path=output)
-    _check_free(output, overwrite=overwrite or left_by_a_run(output))
-
-
-def _check_free(output: Path, *, overwrite: bool) -> None:
-    if output.exists() and not overwrite:
-        raise OutputError(
-            "exists already",
-            path=output,
-            hint="--overwrite replaces it, --skip-existing leaves it alone",
-        )
 
 
 def _inspect(
@@ -311,7 +282,7 @@ class _Run:
         self._check(work)
         since = monotonic()
         with (
-            _removed_on_failure(work.partial),
+            removed_on_failure(work.partial),
             open_output(work.partial, self._muxer, self._reader) as container,
         ):
             whole = FinishedFile(
@@ -325,7 +296,7 @@ class _Run:
         self._stages["mux"] = monotonic() - since
         self._verify(work)
         self._whole = work.verified(len(self._expected.pts), len(whole.tracks.sound))
-        _give_name(work.partial, self._output)
+        give_name(work.partial, self._output)
 
     def _check(self, work: Work) -> None:
         """Segments of an earlier run must hold the frames that were read now."""
@@ -393,26 +364,3 @@ def _own_errors(output: Path, *, kept: Collection[int]) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error)
         hint = "the same command goes on from there" if kept else "nothing was left there"
         raise OutputError(f"can't be written: {reason}", path=output, hint=hint) from error
-
-
-@contextmanager
-def _removed_on_failure(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _give_name(partial: Path, output: Path) -> None:
-    """A loss of power must leave the old file under the name or the new one, whole."""
-    with partial.open("r+b") as file:
-        os.fsync(file.fileno())
-    partial.replace(output)
-    # Folders can't be opened everywhere.
-    with suppress(OSError):
-        folder = os.open(output.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -18,9 +18,9 @@ from ..core.clip_info import ClipInfo, VideoInfo
 from ..core.errors import HousestyleError, OutputError, UsageError
 from ..core.frame import UNSPECIFIED_TAG, Colour, Matrix
 from ..core.media import open_clip, probe
-from .clip import check_output
 from .ffmpeg_process import run_graph
 from .mux import MUXERS
+from .output import check_output
 
 Layout = Literal["wipe", "side", "stack"]
 # Of the line's way there and back.
