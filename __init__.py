@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .batch.clip import ClipReport, stylize_clip
+    from .batch.clips.clip import ClipReport, stylize_clip
     from .core.errors import HousestyleError
     from .core.style import Style, list_styles, load_style
     from .core.stylizer import Stylizer
@@ -27,13 +27,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ClipReport": ".batch.clip",
+    "ClipReport": ".batch.clips.clip",
     "HousestyleError": ".core.errors",
     "Style": ".core.style",
     "Stylizer": ".core.stylizer",
     "list_styles": ".core.style",
     "load_style": ".core.style",
-    "stylize_clip": ".batch.clip",
+    "stylize_clip": ".batch.clips.clip",
 }
 
 

@@ -23,7 +23,7 @@ from .batch import command as clips
 from .core.allocator import keep_freed_memory
 from .core.errors import HousestyleError, OutputError, UsageError
 from .plugin_resolve import command as editors
-from .plugin_resolve import timeline_command as cuts
+from .plugin_resolve.timelines import timeline_command as cuts
 
 if TYPE_CHECKING:
     import torch
@@ -282,13 +282,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from .core.stylizer import choose_device
-    from .training.evaluate import measure, painting_losses
-    from .training.evaluation_report import table, to_json, write_report
+    from .training.evaluation.evaluate import measure, painting_losses
+    from .training.evaluation.evaluation_report import table, to_json, write_report
+    from .training.evaluation.models import open_models
+    from .training.evaluation.sequences import find_sequences
     from .training.loss_network import LossNetwork, find_weights
-    from .training.models import open_models
-    from .training.painting import load_painting
+    from .training.material.painting import load_painting
     from .training.recipe import TrainingSettings
-    from .training.sequences import find_sequences
 
     if options.pairs < 1 or options.long_side < 64:
         raise UsageError("--pairs takes 1 or more, --long-side 64 or more")
@@ -363,7 +363,7 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from .batch.encoders import examine_encoders
+    from .batch.encoding.encoders import examine_encoders
     from .core.machine import examine
     from .plugin_resolve.ofx.bundle import examine as examine_effect
 

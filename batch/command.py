@@ -166,11 +166,11 @@ def treatment_of(settings: argparse.Namespace) -> Treatment:
 
 
 def _writing(settings: argparse.Namespace) -> Writing:
-    from ..core.sequence import parse_rate
-    from .encode import EncodeSettings, parse_bitrate
-    from .handling import Handling
+    from ..core.clips.sequence import parse_rate
+    from .clips.handling import Handling
+    from .clips.source import span
+    from .encoding.encode import EncodeSettings, parse_bitrate
     from .run import Writing
-    from .source import span
 
     return Writing(
         EncodeSettings(

@@ -14,13 +14,13 @@ import av
 import av.error
 import ffmpeg
 
-from ..core.clip_info import ClipInfo, VideoInfo
+from ..core.clips.clip_info import ClipInfo, VideoInfo
+from ..core.clips.media import open_clip, probe
 from ..core.errors import HousestyleError, OutputError, UsageError
-from ..core.frame import UNSPECIFIED_TAG, Colour, Matrix
-from ..core.media import open_clip, probe
+from ..core.frames.frame import UNSPECIFIED_TAG, Colour, Matrix
+from .clips.mux import MUXERS
+from .clips.output import check_output
 from .ffmpeg_process import run_graph
-from .mux import MUXERS
-from .output import check_output
 
 Layout = Literal["wipe", "side", "stack"]
 # Of the line's way there and back.

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from ..core.errors import HousestyleError
-from .clip import inspect_clip
+from .clips.clip import inspect_clip
+from .clips.picture_work import is_written
 from .forecast import (
     Disk,
     disk_expected,
@@ -18,7 +19,6 @@ from .forecast import (
     human_seconds,
     network_speed,
 )
-from .picture_work import is_written
 from .plan import Job
 from .report import emit, reason
 from .run import Treatment, Writing

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import torch
 
-from ..core.clip_info import ClipInfo
+from ..core.clips.clip_info import ClipInfo
+from ..core.clips.sequence import Pattern
 from ..core.errors import OutputError
-from ..core.picture import kind_of
-from ..core.sequence import Pattern
+from ..core.pictures.picture import kind_of
 from ..core.stylizer import Stylizer
-from .encode import EncodeSettings, Encoding, choose
-from .mux import MUXERS
+from .clips.mux import MUXERS
+from .encoding.encode import EncodeSettings, Encoding, choose
 
 # Painted frames at the default quality, in bytes a pixel; paint is finer than most footage.
 _BYTES_A_PIXEL = {"h264": 0.25, "hevc": 0.25, "av1": 0.3, "ffv1": 0.6}

@@ -15,15 +15,15 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from tqdm import tqdm
 
-from ..core.clip_info import ClipInfo
-from ..core.colour import to_rgb
+from ..core.clips.clip_info import ClipInfo
+from ..core.clips.media import ClipReader
+from ..core.clips.sequence import Pattern
+from ..core.clips.sequence_reader import SequenceReader
 from ..core.errors import OutputError, UsageError
-from ..core.frame import Frame
-from ..core.hdr import to_sdr
-from ..core.media import ClipReader
-from ..core.orientation import turned
-from ..core.sequence import Pattern
-from ..core.sequence_reader import SequenceReader
+from ..core.frames.colour import to_rgb
+from ..core.frames.frame import Frame
+from ..core.frames.hdr import to_sdr
+from ..core.frames.orientation import turned
 from ..core.style import list_styles
 from ..core.stylizer import Stylizer
 from ..core.whole_file import whole_file

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.clips.media import CLIP_SUFFIXES, find_clips
+from ..core.clips.sequence import Pattern, find_patterns, has_place
 from ..core.errors import UsageError
-from ..core.media import CLIP_SUFFIXES, find_clips
-from ..core.sequence import Pattern, find_patterns, has_place
-from .clip import MUXERS
-from .encode import CODECS
+from .clips.clip import MUXERS
+from .encoding.encode import CODECS
 
 CONTAINERS = tuple(suffix.lstrip(".") for suffix in MUXERS)
 # What these hold, the written container holds too; everything else becomes MP4.

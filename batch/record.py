@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .. import __version__
-from ..core.clip_info import ClipInfo
+from ..core.clips.clip_info import ClipInfo
 from ..core.errors import HousestyleError, OutputError
 from ..core.whole_file import whole_file
-from .handling import ClipReport
+from .clips.handling import ClipReport
 from .plan import Job
 from .report import BatchResult, figures, reason
 

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from ..core.clip_info import ClipInfo
+from ..core.clips.clip_info import ClipInfo
 from ..core.errors import HousestyleError
-from .handling import ClipReport
+from .clips.handling import ClipReport
 from .plan import Job
 
 EVENTS_VERSION = 2

@@ -9,16 +9,16 @@ from functools import partial
 
 import torch
 
-from ..core.clip_info import ClipInfo
+from ..core.clips.clip_info import ClipInfo
 from ..core.errors import HousestyleError, UsageError
 from ..core.runtimes.runtime import RuntimeName
 from ..core.style import load_style
 from ..core.stylizer import Precision, Stylizer, Tile
-from .clip import convert
-from .encode import EncodeSettings
+from .clips.clip import convert
+from .clips.handling import ClipReport, Handling, Observer
+from .clips.picture_work import is_written
+from .encoding.encode import EncodeSettings
 from .forecast import check_space
-from .handling import ClipReport, Handling, Observer
-from .picture_work import is_written
 from .plan import Job
 from .report import BatchResult, Reporter
 

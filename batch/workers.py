@@ -26,7 +26,7 @@ import torch
 
 from ..core.allocator import keep_freed_memory
 from ..core.errors import HousestyleError
-from .handling import Observer
+from .clips.handling import Observer
 from .plan import Job
 from .report import BatchResult, Reporter
 from .run import Outcome, Treatment, attempt, note

@@ -9,10 +9,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from .colour import from_rgb, to_rgb
 from .errors import DeviceError, UsageError
-from .frame import Colour, Frame, PixelFormat
-from .hdr import to_hdr, to_sdr
+from .frames.colour import from_rgb, to_rgb
+from .frames.frame import Colour, Frame, PixelFormat
+from .frames.hdr import to_hdr, to_sdr
 from .memory import free_bytes, is_shortage
 from .network import padded
 from .runtimes.choice import fastest

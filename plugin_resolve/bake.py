@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..batch.encode import EncodeSettings
-from ..batch.handling import ClipReport, Handling, Observer
+from ..batch.clips.handling import ClipReport, Handling, Observer
+from ..batch.clips.resume import clip_identity
+from ..batch.clips.source import open_reader
+from ..batch.encoding.encode import EncodeSettings
 from ..batch.plan import Job
-from ..batch.resume import clip_identity
 from ..batch.run import Skipped, Writing, attempt
-from ..batch.source import open_reader
+from ..core.clips.excerpt import Excerpt, Span
 from ..core.errors import HousestyleError, MediaError, OutputError
-from ..core.excerpt import Excerpt, Span
 from ..core.stylizer import Stylizer
 from .recipe import Recipe
 

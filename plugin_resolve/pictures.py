@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..batch.looks import Still, still_at
-from ..core.colour import to_rgb
 from ..core.errors import HousestyleError
-from ..core.hdr import to_sdr
-from ..core.orientation import turned
+from ..core.frames.colour import to_rgb
+from ..core.frames.hdr import to_sdr
+from ..core.frames.orientation import turned
 from ..core.stylizer import Stylizer
 from .survey import Cut
 

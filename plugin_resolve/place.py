@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from ..core.clips.timecode import Timecode
 from ..core.errors import EditorError
-from ..core.timecode import Timecode
 from .note import Note
 from .recipe import Recipe
 from .resolve.append import Appending, Spot

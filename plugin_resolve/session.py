@@ -9,7 +9,7 @@ from pathlib import Path
 
 from platformdirs import user_videos_path
 
-from ..batch.handling import Observer
+from ..batch.clips.handling import Observer
 from ..core.errors import EditorError, HousestyleError
 from .bake import BakedShot, FailedShot, Shot, bake
 from .bridge import Bridge

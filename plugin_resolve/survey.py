@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from ..core.clip_info import ClipInfo
+from ..core.clips.clip_info import ClipInfo
+from ..core.clips.media import probe
 from ..core.errors import HousestyleError, UsageError
-from ..core.media import probe
 from .note import Note
 from .resolve.media_pool import PoolClip
 from .resolve.rate import same_rate

@@ -21,16 +21,16 @@ import pytest
 
 from housestyle import __version__, cli
 from housestyle.batch import command
-from housestyle.batch.codecs import CODECS
+from housestyle.batch.clips.verify import Level
 from housestyle.batch.compare import Layout
 from housestyle.batch.demo.clip import make_demo_clip
-from housestyle.batch.encode import ENCODERS
+from housestyle.batch.encoding.codecs import CODECS
+from housestyle.batch.encoding.encode import ENCODERS
 from housestyle.batch.plan import CONTAINERS
-from housestyle.batch.verify import Level
 from housestyle.cli import main
 from housestyle.core import machine
 from housestyle.core.export import Pixels
-from housestyle.core.fields import Interlaced
+from housestyle.core.frames.fields import Interlaced
 from housestyle.core.runtimes.runtime import RuntimeName
 from housestyle.core.stylizer import Precision
 from housestyle.training.recipe import RECIPES

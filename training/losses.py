@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ..core.consistency import warp
-from .disturbance import Example
 from .loss_network import CONTENT_LAYER, STYLE_LAYERS, LossNetwork
+from .material.disturbance import Example
 
 Features = dict[str, Tensor]
 

@@ -20,15 +20,15 @@ from ..core.errors import TrainingError
 from ..core.network import StylizingNetwork
 from ..core.style import Painting, Style, weights_digest
 from .checkpoint import Checkpoint, adam_state, restore_adam
-from .disturbance import Example, disturbed
-from .evaluate import held_out_figures
-from .footage import Footage, footage_report, survey_footage, usable_footage
+from .evaluation.evaluate import held_out_figures
 from .loss_network import LossNetwork
 from .losses import HybridLoss, hybrid_loss, style_loss, style_targets
-from .painting import load_painting
+from .material.disturbance import Example, disturbed
+from .material.footage import Footage, footage_report, survey_footage, usable_footage
+from .material.painting import load_painting
+from .material.sampler import PairSampler, to_pair
 from .processes import Processes
 from .recipe import TrainingSettings
-from .sampler import PairSampler, to_pair
 
 CALIBRATION_PAIRS = 64
 # Every tenth clip is kept back to measure on, as the paper keeps 9 of 91.

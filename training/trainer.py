@@ -16,9 +16,9 @@ from .checkpoint import Checkpoint
 from .interruption import held_back
 from .processes import joined
 from .recipe import TrainingSettings
-from .report import prepare_report, write_report
+from .reporting.report import prepare_report, write_report
+from .reporting.scalars import Scalars
 from .run import Material, Run
-from .scalars import Scalars
 
 CHECKPOINT = "checkpoint.safetensors"
 

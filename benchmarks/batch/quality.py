@@ -22,12 +22,12 @@ import av
 from av.filter import Graph
 from av.filter.context import FilterContext
 
-from housestyle.batch.codecs import CODECS
-from housestyle.batch.encode import ENCODERS, EncodeSettings, Picture, add_video_stream
-from housestyle.core.av_frame import to_av
+from housestyle.batch.encoding.codecs import CODECS
+from housestyle.batch.encoding.encode import ENCODERS, EncodeSettings, Picture, add_video_stream
+from housestyle.core.clips.media import ClipReader, VideoInfo
 from housestyle.core.errors import HousestyleError
-from housestyle.core.frame import Frame
-from housestyle.core.media import ClipReader, VideoInfo
+from housestyle.core.frames.av_frame import to_av
+from housestyle.core.frames.frame import Frame
 
 _TICK = Fraction(1, 25)
 MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}

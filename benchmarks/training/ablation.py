@@ -21,12 +21,12 @@ import torch
 from housestyle.core.allocator import keep_freed_memory
 from housestyle.core.network import StylizingNetwork
 from housestyle.core.style import Painting
-from housestyle.training.evaluate import PaintingLosses, measure, painting_losses
+from housestyle.training.evaluation.evaluate import PaintingLosses, measure, painting_losses
+from housestyle.training.evaluation.sequences import FrameSequence, find_sequences
 from housestyle.training.loss_network import LossNetwork
-from housestyle.training.painting import load_painting
+from housestyle.training.material.painting import load_painting
 from housestyle.training.recipe import HOUSE, PAPER, TrainingSettings
 from housestyle.training.run import Material
-from housestyle.training.sequences import FrameSequence, find_sequences
 from housestyle.training.trainer import train
 
 NOISE = 2 / 255

@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import openvino as ov
@@ -56,7 +56,7 @@ class _OpenVino:
         return _OpenVinoParts(self._model)
 
     def _model(self, part: str) -> _Model:
-        core = ov.Core()
+        core = _core()
         model = kept_model(
             (self._style.digest, self.identity, part),
             make=lambda folder: self._convert(part, folder / "network.xml"),
@@ -74,6 +74,17 @@ class _OpenVino:
             warnings.simplefilter("ignore")
             model = ov.convert_model(module, example_input=examples)
         ov.save_model(model, os.fspath(path), compress_to_fp16=False)
+
+
+@cache
+def _core() -> ov.Core:
+    """One for the process, kept to its end.
+
+    OpenVINO gives the thread that compiles first another stack for signals, and takes it away with
+    the last of its objects, from whichever thread that is: the next Ctrl-C would end in a
+    segmentation fault.
+    """
+    return ov.Core()
 
 
 class _OpenVinoParts:

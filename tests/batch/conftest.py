@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.batch.clip import convert
-from housestyle.batch.encode import EncodeSettings
+from housestyle.batch.clips.clip import convert
+from housestyle.batch.encoding.encode import EncodeSettings
 from housestyle.core.stylizer import Stylizer
 
 from .media import make, read

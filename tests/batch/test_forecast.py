@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.batch.encode import EncodeSettings
+from housestyle.batch.encoding.encode import EncodeSettings
 from housestyle.batch.forecast import (
     disk_expected,
     frames_expected,
@@ -17,8 +17,8 @@ from housestyle.batch.forecast import (
     human_seconds,
     network_speed,
 )
-from housestyle.core.clip_info import ClipInfo
-from housestyle.core.media import probe
+from housestyle.core.clips.clip_info import ClipInfo
+from housestyle.core.clips.media import probe
 from housestyle.core.stylizer import Stylizer
 
 

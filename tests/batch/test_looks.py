@@ -16,10 +16,10 @@ from PIL import Image
 
 from housestyle.batch import ffmpeg_process, looks
 from housestyle.batch.looks import GAP, STRIP, preview, still_at, tile
-from housestyle.core.colour import to_rgb
+from housestyle.core.clips.media import read
 from housestyle.core.errors import MediaError, OutputError, StyleError, UsageError
-from housestyle.core.hdr import to_sdr
-from housestyle.core.media import read
+from housestyle.core.frames.colour import to_rgb
+from housestyle.core.frames.hdr import to_sdr
 from housestyle.core.stylizer import Stylizer
 
 QUARTER_TURN = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)

@@ -10,12 +10,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from housestyle.batch.handling import ClipReport, Handling
+from housestyle.batch.clips.handling import ClipReport, Handling
 from housestyle.batch.plan import Job
 from housestyle.batch.report import BatchResult, JsonReporter, Reporters, TerminalReporter, shares
 from housestyle.batch.run import Writing, run_batch
+from housestyle.core.clips.media import ClipInfo, probe
 from housestyle.core.errors import HousestyleError, MediaError, OutputError, UsageError
-from housestyle.core.media import ClipInfo, probe
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "events.schema.json"
 DROPPING = Writing(handling=Handling(drop_unsupported=True))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from housestyle.batch import watch_state
-from housestyle.batch.encode import EncodeSettings
-from housestyle.batch.handling import Handling
+from housestyle.batch.clips.handling import Handling
+from housestyle.batch.encoding.encode import EncodeSettings
 from housestyle.batch.run import Treatment, Writing
 from housestyle.batch.watch_state import Entry, State, identity, settings_key
 from housestyle.core.errors import OutputError

@@ -15,8 +15,8 @@ from housestyle.batch.plan import Job
 from housestyle.batch.report import TerminalReporter
 from housestyle.batch.run import Treatment
 from housestyle.batch.workers import run_in_workers
+from housestyle.core.clips.media import probe
 from housestyle.core.errors import DeviceError, HousestyleError
-from housestyle.core.media import probe
 
 PATIENCE = 120
 

@@ -9,7 +9,7 @@ import torch
 from housestyle.core import export
 from housestyle.core.errors import DeviceError, OutputError
 from housestyle.core.export import export_onnx
-from housestyle.core.frame import Colour, Frame, Matrix, Range, pixel_format
+from housestyle.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
 from housestyle.core.stylizer import Stylizer
 
 onnx = pytest.importorskip("onnx")

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from housestyle.batch.demo.scene import Scene
-from housestyle.core.colour import from_rgb, to_rgb
 from housestyle.core.errors import DeviceError, StyleError, UsageError
-from housestyle.core.frame import Colour, Frame, Matrix, Range, pixel_format
+from housestyle.core.frames.colour import from_rgb, to_rgb
+from housestyle.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
 from housestyle.core.style import SHIPPED, Style, user_styles
 from housestyle.core.stylizer import Stylizer, choose_device, choose_precision, with_chroma_of
 

@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from housestyle.core.excerpt import Excerpt
-from housestyle.core.media import read
+from housestyle.core.clips.excerpt import Excerpt
+from housestyle.core.clips.media import read
 from housestyle.core.stylizer import Stylizer
 from housestyle.plugin_resolve.bake import BakedShot, FailedShot, Shot, bake
 from housestyle.plugin_resolve.recipe import Recipe

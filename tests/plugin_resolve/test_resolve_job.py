@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from housestyle import stylize_clip
+from housestyle.core.clips.timecode import Timecode
 from housestyle.core.errors import EditorError, UsageError
-from housestyle.core.timecode import Timecode
 from housestyle.plugin_resolve.note import Note
 
 from ..batch.media.read import read_clip

@@ -17,10 +17,10 @@ import opentimelineio as otio
 import pytest
 
 from housestyle.cli import main
+from housestyle.core.clips.timecode import Timecode
 from housestyle.core.errors import UsageError
 from housestyle.core.stylizer import Stylizer
-from housestyle.core.timecode import Timecode
-from housestyle.plugin_resolve.timeline import Wish, plan_timeline, read_timeline
+from housestyle.plugin_resolve.timelines.timeline import Wish, plan_timeline, read_timeline
 
 from .cuts import FORMATS, GAP, A, B, C, fcpxml
 

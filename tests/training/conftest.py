@@ -14,11 +14,12 @@ from safetensors.torch import save_file
 
 from housestyle.core.network import NetworkSpec
 from housestyle.core.style import Painting, Style
-from housestyle.training import extraction, trainer
 from housestyle.training import run as training_run
+from housestyle.training import trainer
 from housestyle.training.checkpoint import Checkpoint
-from housestyle.training.disturbance import Disturbances
 from housestyle.training.loss_network import LAYERS
+from housestyle.training.material import extraction
+from housestyle.training.material.disturbance import Disturbances
 from housestyle.training.recipe import HOUSE, TrainingSettings
 from housestyle.training.run import Material
 from housestyle.training.trainer import train

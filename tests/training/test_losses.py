@@ -7,7 +7,6 @@ import torch
 
 from housestyle.core.consistency import temporal_error
 from housestyle.core.network import StylizingNetwork
-from housestyle.training.disturbance import Example
 from housestyle.training.loss_network import CONTENT_LAYER, STYLE_LAYERS, LossNetwork
 from housestyle.training.losses import (
     HybridLoss,
@@ -19,6 +18,7 @@ from housestyle.training.losses import (
     style_targets,
     total_variation,
 )
+from housestyle.training.material.disturbance import Example
 from housestyle.training.recipe import HOUSE
 
 

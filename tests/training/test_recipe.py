@@ -9,8 +9,8 @@ import torch
 
 from housestyle import cli
 from housestyle.core.errors import UsageError
-from housestyle.training.disturbance import Disturbances
 from housestyle.training.losses import LossWeights
+from housestyle.training.material.disturbance import Disturbances
 from housestyle.training.recipe import HOUSE, PAPER, RECIPES, fastest_precision
 
 

@@ -16,8 +16,8 @@ from housestyle.core.errors import TrainingError
 from housestyle.core.network import NetworkSpec, StylizingNetwork
 from housestyle.training import run as training_run
 from housestyle.training.checkpoint import Checkpoint
-from housestyle.training.disturbance import Disturbances, Example
 from housestyle.training.losses import HybridLoss
+from housestyle.training.material.disturbance import Disturbances, Example
 from housestyle.training.processes import Processes
 from housestyle.training.recipe import HOUSE
 from housestyle.training.run import Run

@@ -11,9 +11,9 @@ from PIL import Image
 from housestyle.core.network import NetworkSpec, StylizingNetwork
 from housestyle.core.style import Style
 from housestyle.training import run as training_run
-from housestyle.training.disturbance import Example
-from housestyle.training.footage import Footage
 from housestyle.training.losses import HybridLoss, style_loss
+from housestyle.training.material.disturbance import Example
+from housestyle.training.material.footage import Footage
 from housestyle.training.processes import Processes
 from housestyle.training.run import Run, split
 

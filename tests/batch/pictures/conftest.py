@@ -6,10 +6,10 @@ from pathlib import Path
 import OpenEXR
 import pytest
 
-from housestyle.batch.clip import convert
-from housestyle.batch.encode import EncodeSettings
-from housestyle.batch.handling import ClipReport
-from housestyle.core.picture import encode_picture, kind_of
+from housestyle.batch.clips.clip import convert
+from housestyle.batch.clips.handling import ClipReport
+from housestyle.batch.encoding.encode import EncodeSettings
+from housestyle.core.pictures.picture import encode_picture, kind_of
 from housestyle.core.stylizer import Stylizer
 
 from .drawn import SIZE, codes, light

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from housestyle.core.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range
-from housestyle.core.picture import TICK, read_picture
+from housestyle.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range
+from housestyle.core.pictures.picture import TICK, read_picture
 
 SIZE = (48, 32)
 

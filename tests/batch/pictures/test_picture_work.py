@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.batch.clip import convert, inspect_clip, stylize_clip
-from housestyle.batch.encode import EncodeSettings
-from housestyle.batch.handling import Handling, Observer
-from housestyle.batch.pictures import _Run
-from housestyle.batch.resume import work_folder
+from housestyle.batch.clips.clip import convert, inspect_clip, stylize_clip
+from housestyle.batch.clips.handling import Handling, Observer
+from housestyle.batch.clips.pictures import _Run
+from housestyle.batch.clips.resume import work_folder
+from housestyle.batch.encoding.encode import EncodeSettings
+from housestyle.core.clips.excerpt import Excerpt
 from housestyle.core.errors import HousestyleError, OutputError
-from housestyle.core.excerpt import Excerpt
-from housestyle.core.picture import encode_picture
+from housestyle.core.pictures.picture import encode_picture
 from housestyle.core.stylizer import Stylizer
 
 from .drawn import codes, names_in, same_pictures
@@ -64,7 +64,7 @@ class TestResume:
     @pytest.mark.parametrize("writers", [1, 4])
     @pytest.mark.parametrize("kind", ["png", "exr"])
     def test_goes_on(self, tmp_path, make, run, painter, monkeypatch, kind, writers):
-        monkeypatch.setattr("housestyle.batch.pictures._WRITERS", writers)
+        monkeypatch.setattr("housestyle.batch.clips.pictures._WRITERS", writers)
         source, output = make(f"in/a.%04d.{kind}", range(10, 26)), tmp_path / f"o/a.%04d.{kind}"
         kept = self.stop(source, output, painter, after=12)
         assert 0 < kept <= 12
@@ -159,7 +159,7 @@ class TestResume:
 
     @pytest.mark.parametrize("writers", [1, 4])
     def test_disk_full(self, tmp_path, make, run, painter, monkeypatch, writers):
-        monkeypatch.setattr("housestyle.batch.pictures._WRITERS", writers)
+        monkeypatch.setattr("housestyle.batch.clips.pictures._WRITERS", writers)
         source = make("in/a.%04d.png", range(6))
         calls, real = [], os.fsync
 
@@ -182,7 +182,7 @@ class TestResume:
     def test_what_was_not_written_right_gets_no_name(self, tmp_path, make, run, monkeypatch):
         source = make("in/a.%04d.png", range(3))
         monkeypatch.setattr(
-            "housestyle.batch.pictures.encode_picture",
+            "housestyle.batch.clips.pictures.encode_picture",
             lambda frame, kind, *_: encode_picture(codes("gbrp16le", 77), kind),
         )
         with pytest.raises(OutputError, match="did not read back") as raised:
@@ -196,7 +196,7 @@ def test_killed_again_and_again(tmp_path, make, run, painter, tiny_style):
     tiny_style.save(tmp_path / "tiny.safetensors")
     # Its server imports PyTorch once; a process of it begins at once.
     forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload(["housestyle.batch.clip", "torch._dynamo"])
+    forks.set_forkserver_preload(["housestyle.batch.clips.clip", "torch._dynamo"])
     job = {"device": "cpu", "precision": "fp32"}
     for wanted in (1, 9, None):
         process = forks.Process(

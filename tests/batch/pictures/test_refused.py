@@ -8,8 +8,8 @@ from pathlib import Path
 import av
 import pytest
 
-from housestyle.batch.clip import inspect_clip
-from housestyle.batch.encode import EncodeSettings
+from housestyle.batch.clips.clip import inspect_clip
+from housestyle.batch.encoding.encode import EncodeSettings
 from housestyle.core.errors import MediaError, OutputError, UsageError
 
 from .drawn import same_pictures

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -90,6 +92,38 @@ class TestEvery:
     def test_says_what_it_is(self, opened, name, precision):
         assert opened(name, precision).identity.startswith(name)
         assert opened(name, precision).identity.endswith(precision)
+
+
+SIGNALS = """
+import gc, signal, sys, threading, torch
+from housestyle.core.runtimes.runtime import Wanted, open_runtime
+from housestyle.core.style import load_style
+
+def paint():
+    held.append(open_runtime(sys.argv[1], load_style("wave"), Wanted(torch.device("cpu"), "fp32")))
+    held[-1](torch.rand(1, 3, 16, 16))
+
+def forget():
+    held.clear()
+    gc.collect()
+
+held = []
+signal.signal(signal.SIGINT, lambda *_: print("arrived"))
+for _ in range(3):
+    paint()
+    thread = threading.Thread(target=forget)
+    thread.start()
+    thread.join()
+    signal.raise_signal(signal.SIGINT)
+"""
+
+
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if "cpu" in kind.devices])
+def test_ctrl_c_arrives_after_another_thread_has_let_go_of_a_runtime(name):
+    pytest.importorskip(KINDS[name].package)
+    command = [sys.executable, "-X", "faulthandler", "-c", SIGNALS, name]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    assert (ended.returncode, ended.stdout.split()) == (0, ["arrived"] * 3), ended.stderr
 
 
 class TestChecks:

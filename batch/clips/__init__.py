@@ -1,0 +1,1 @@
+"""One clip or sequence: read, paint, write in segments, verify, rename."""

@@ -1,0 +1,366 @@
+"""One clip: read, stylize, write, verify, and only then give the file its name."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from time import monotonic
+
+import av.error
+import torch
+
+from ...core.clips.excerpt import ExcerptReader
+from ...core.clips.media import ClipInfo, ClipReader, Interlaced
+from ...core.clips.sequence import Pattern
+from ...core.clips.sequence_reader import SequenceReader
+from ...core.errors import HousestyleError, OutputError
+from ...core.frames.frame import Frame
+from ...core.runtimes.runtime import RuntimeName
+from ...core.style import Style
+from ...core.stylizer import Precision, Stylizer
+from ..encoding.encode import EncodeSettings, Encoding, choose
+from .finish import FinishedFile, open_output
+from .handling import DEFAULT_HANDLING, ClipReport, Handling, Observer
+from .losses import losses, met_on_the_way
+from .mux import MUXERS
+from .output import check_free, check_output, give_name, removed_on_failure
+from .pictures import check_pictures, convert_to_pictures, inspect_pictures
+from .pipeline import overlap
+from .resume import Whole, Work, owned_work, run_key
+from .segment import FreshEncoder, write_segment
+from .source import open_reader, span
+from .verify import Expectation, Level, verify
+
+
+def stylize_clip(
+    source: str | Path,
+    output: str | Path,
+    style: Style | str | Path,
+    *,
+    strength: float = 1.0,
+    keep_colors: bool = False,
+    device: str = "auto",
+    precision: Precision = "auto",
+    runtime: RuntimeName = "auto",
+    codec: str = "auto",
+    crf: int | None = None,
+    overwrite: bool = False,
+    segment: float = 10.0,
+    resume: bool = True,
+    verify: Level = "standard",
+    drop_unsupported: bool = False,
+    interlaced: Interlaced = "deinterlace",
+    start: float | str | None = None,
+    end: float | str | None = None,
+) -> ClipReport:
+    """Stylize a clip: the same frames at the same times, every sound track untouched.
+
+    Stopped at any moment, even by a loss of power, the same call goes on where it was.
+
+    Args:
+        source: The clip, or the names of numbered pictures (``shot.%06d.exr``).
+        output: Where to write; .mp4, .mov or .mkv. Appears only when it is whole and verified. Or
+            numbered pictures, each of which does.
+        style: A `Style`, a library name or a style file.
+        strength: 0 (the source) to 1.
+        keep_colors: Keep the source's chroma.
+        device: See `Stylizer`.
+        precision: See `Stylizer`.
+        runtime: See `Stylizer`.
+        codec: "auto" (h264 for 8 bit, hevc for more), "h264", "hevc", "prores", "ffv1".
+        crf: Constant rate factor of the codec; None for a value that looks like the source.
+        overwrite: Replace an output that exists.
+        segment: See `Handling`, as for the rest.
+        resume: See `Handling`.
+        verify: See `Handling`.
+        drop_unsupported: See `Handling`.
+        interlaced: See `Handling`.
+        start: Of the part that is done, counted from the clip's start: seconds, or what
+            `parse_position` takes.
+        end: Of that part, counted from there too.
+
+    Raises:
+        HousestyleError: The subclass says what; nothing is left under the output's name that
+            was not there before.
+    """
+    handling = Handling(
+        segment, resume, verify, drop_unsupported, interlaced, excerpt=span(start, end)
+    )
+    stylizer = Stylizer(
+        style,
+        device=device,
+        precision=precision,
+        runtime=runtime,
+        strength=strength,
+        keep_colors=keep_colors,
+        parallel=torch.get_num_threads(),
+    )
+    settings = EncodeSettings(codec=codec, crf=crf)
+    return convert(
+        Path(source), Path(output), stylizer, settings, overwrite=overwrite, handling=handling
+    )
+
+
+def convert(
+    source: Path,
+    output: Path,
+    stylizer: Stylizer,
+    settings: EncodeSettings,
+    *,
+    overwrite: bool = False,
+    observer: Observer | None = None,
+    handling: Handling = DEFAULT_HANDLING,
+) -> ClipReport:
+    """`stylize_clip` with a stylizer that is ready, for many clips in a row."""
+    since = monotonic()
+    observer = observer or Observer()
+    with open_reader(source, handling, output) as reader:
+        if (pictures := Pattern.of(output)) is not None:
+            check_pictures(reader, pictures, settings)
+            return convert_to_pictures(
+                reader, pictures, stylizer, observer, handling, overwrite=overwrite
+            )
+        check_output(source, output, overwrite=overwrite)
+        run = _Run(reader, output, stylizer, settings, observer, handling)
+        kept = owned_work(output, run.key(), resume=handling.resume)
+        with kept as work, run.failures_told(work):
+            if not run.was_finished(work):
+                # Another process may have written it in the meantime, or a run with other settings.
+                check_free(output, overwrite=overwrite)
+                run.stylize(work)
+                run.finish(work)
+    return run.report(monotonic() - since)
+
+
+def inspect_clip(
+    source: Path,
+    output: Path,
+    settings: EncodeSettings,
+    *,
+    overwrite: bool = False,
+    handling: Handling = DEFAULT_HANDLING,
+) -> tuple[ClipInfo, tuple[str, ...]]:
+    """What `convert` finds out before the first frame: the clip, and what can't be kept of it.
+
+    Nothing is written.
+
+    Raises:
+        HousestyleError: As `convert`.
+    """
+    with open_reader(source, handling, output) as reader:
+        if (pictures := Pattern.of(output)) is not None:
+            check_pictures(reader, pictures, settings)
+            return inspect_pictures(reader, pictures, handling, overwrite=overwrite)
+        check_output(source, output, overwrite=overwrite)
+        _, warnings = _inspect(reader, output, settings, handling)
+        return reader.info, warnings
+
+
+def _inspect(
+    reader: ClipReader, output: Path, settings: EncodeSettings, handling: Handling
+) -> tuple[Encoding, tuple[str, ...]]:
+    """How frames will be written, and what can't be kept, by beginning a file in memory."""
+    muxer = MUXERS[output.suffix.lower()]
+    try:
+        encoding = choose(reader.info.video, settings, muxer)
+        with open_output(io.BytesIO(), muxer, reader) as container:
+            trial = FinishedFile(
+                container, reader, settings, drop_unsupported=handling.drop_unsupported
+            )
+    except HousestyleError as error:
+        error.path = error.path or output
+        raise
+    lost = losses(reader.info, encoding, handling.interlaced)
+    said = reader.warnings if isinstance(reader, SequenceReader) else ()
+    return encoding, (*said, *trial.warnings, *encoding.warnings, *lost)
+
+
+class _Run:
+    """One clip's way through the stages."""
+
+    def __init__(
+        self,
+        reader: ClipReader,
+        output: Path,
+        stylizer: Stylizer,
+        settings: EncodeSettings,
+        observer: Observer,
+        handling: Handling,
+    ):
+        video = reader.info.video
+        self._reader = reader
+        self._output = output
+        self._stylizer = stylizer
+        self._settings = settings
+        self._observer = observer
+        self._handling = handling
+        self._muxer = MUXERS[output.suffix.lower()]
+        self._encoding, self._warnings = _inspect(reader, output, settings, handling)
+        self._size = handling.frames_per_segment(video.frame_rate)
+        self._expected = Expectation(video.time_base)
+        self._stages: dict[str, float] = {}
+        self._whole: Whole | None = None
+        self._done = self._reused = 0
+
+    def key(self) -> dict[str, object]:
+        """What segments must agree in to be used."""
+        reader = self._reader
+        return run_key(
+            reader.info,
+            self._stylizer,
+            {
+                "muxer": self._muxer,
+                "encoding": self._encoding.identity,
+                "interlaced": self._handling.interlaced,
+                "excerpt": asdict(reader.excerpt) if isinstance(reader, ExcerptReader) else None,
+                "for_timeline": self._handling.for_timeline,
+                "pictures": reader.identity if isinstance(reader, SequenceReader) else None,
+                "frames": self._size,
+            },
+        )
+
+    def was_finished(self, work: Work) -> bool:
+        """Whether an earlier run had come to the end but for tidying up."""
+        if work.whole is None or not work.whole.is_at(self._output):
+            return False
+        self._whole = work.whole
+        self._observer.on_start(self._reader.info, self._warnings)
+        self._observer.on_resume(work.whole.frames)
+        self._reused = self._segments
+        return True
+
+    def stylize(self, work: Work) -> None:
+        """Make the segments that are missing; the source is read from its start for all of them."""
+        self._done, self._reused = work.frames, len(work.segments)
+        self._observer.on_start(self._reader.info, self._warnings)
+        if self._done:
+            self._observer.on_resume(self._done)
+        missing = self._missing(frozenset(work.segments))
+        video = self._reader.info.video
+        busy = overlap(
+            missing,
+            self._paint,
+            lambda painted: self._write(painted, work),
+            parallel=self._stylizer.parallel(video.height, video.width),
+            on_result=self._count,
+        )
+        self._stages |= {"decode": busy.read, "stylize": busy.transform, "encode": busy.write}
+
+    def _missing(self, done: Collection[int]) -> Iterator[tuple[int, Frame]]:
+        """The frames to do, each with its segment's number; all of them are noted."""
+        for item in self._reader:
+            if isinstance(item, Frame):
+                number = len(self._expected.pts) // self._size
+                self._expected.add(item)
+                if number not in done:
+                    yield number, item
+
+    def _paint(self, item: tuple[int, Frame]) -> tuple[int, Frame]:
+        number, frame = item
+        picture = self._encoding.picture
+        painted = self._stylizer.stylize(
+            frame, pixel_format=picture.pixel_format, colour=picture.colour
+        )
+        return number, painted
+
+    def _count(self) -> None:
+        self._done += 1
+        self._observer.on_frame(self._done)
+
+    def _write(self, painted: Iterator[tuple[int, Frame]], work: Work) -> None:
+        for number, group in groupby(painted, key=lambda item: item[0]):
+            with FreshEncoder(self._reader.info.video, self._settings, self._muxer) as encoder:
+                frames = (frame for _, frame in group)
+                work.add(write_segment(work.folder, number, frames, encoder))
+
+    def finish(self, work: Work) -> None:
+        """Put the segments together with the other tracks, verify, and give the name."""
+        self._check(work)
+        since = monotonic()
+        with (
+            removed_on_failure(work.partial),
+            open_output(work.partial, self._muxer, self._reader) as container,
+        ):
+            whole = FinishedFile(
+                container,
+                self._reader,
+                self._settings,
+                drop_unsupported=self._handling.drop_unsupported,
+            )
+            whole.write(work.folder, work.in_order(), self._expected)
+        self._warnings = (*self._warnings, *whole.tracks.damage)
+        self._stages["mux"] = monotonic() - since
+        self._verify(work)
+        self._whole = work.verified(len(self._expected.pts), len(whole.tracks.sound))
+        give_name(work.partial, self._output)
+
+    def _check(self, work: Work) -> None:
+        """Segments of an earlier run must hold the frames that were read now."""
+        pts, size = self._expected.pts, self._size
+        found = {number: (own.frames, own.first, own.last) for number, own in work.segments.items()}
+        read = {
+            start // size: (len(part), part[0], part[-1])
+            for start in range(0, len(pts), size)
+            if (part := pts[start : start + size])
+        }
+        if found != read:
+            work.forget()
+            raise OutputError(
+                "the source gave other frames than before", hint="run the same command again"
+            )
+
+    def _verify(self, work: Work) -> None:
+        since = monotonic()
+        try:
+            verify(work.partial, self._expected, self._output, self._handling.verify)
+        except OutputError as error:
+            error.hint = f"what was written lies in {work.folder}; --no-resume starts anew"
+            raise
+        self._stages["verify"] = monotonic() - since
+
+    def report(self, seconds: float) -> ClipReport:
+        """What became of it."""
+        assert self._whole is not None
+        return ClipReport(
+            input=self._reader.path,
+            output=self._output,
+            frames=self._whole.frames,
+            audio_tracks=self._whole.audio_tracks,
+            seconds=seconds,
+            warnings=(*self._warnings, *met_on_the_way(self._reader, self._handling.interlaced)),
+            stages=self._stages,
+            segments=self._segments,
+            segments_reused=self._reused,
+        )
+
+    @property
+    def _segments(self) -> int:
+        return 0 if self._whole is None else -(-self._whole.frames // self._size)
+
+    @contextmanager
+    def failures_told(self, work: Work) -> Iterator[None]:
+        """Failures become the package's own, and whoever listens hears what is kept."""
+        try:
+            with _own_errors(self._output, kept=work.segments):
+                yield
+        except BaseException:
+            if work.segments:
+                self._observer.on_kept(work.folder, work.frames)
+            raise
+
+
+@contextmanager
+def _own_errors(output: Path, *, kept: Collection[int]) -> Iterator[None]:
+    try:
+        yield
+    except HousestyleError as error:
+        error.path = error.path or output
+        raise
+    except (av.error.FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = "the same command goes on from there" if kept else "nothing was left there"
+        raise OutputError(f"can't be written: {reason}", path=output, hint=hint) from error

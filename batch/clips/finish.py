@@ -1,0 +1,183 @@
+"""The finished file: the picture from its segments, every other track from the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+import av.error
+from av.container import OutputContainer
+
+from ...core.clips.excerpt import ExcerptReader
+from ...core.clips.media import ClipReader
+from ...core.errors import OutputError
+from ..encoding.encode import EncodeSettings, add_video_stream
+from .mux import CopiedTracks, copied_packets, copy_metadata, has_own_names, movie_timescale
+from .segment import Segment, header_of, read_segment
+from .verify import Expectation
+
+# Matroska as FFmpeg writes it counts in milliseconds.
+_MATROSKA_TICK = Fraction(1, 1000)
+# Packets come in order; waiting longer for a track that rests would only fill the memory.
+_INTERLEAVE_MICROSECONDS = 1_000_000
+
+
+@contextmanager
+def open_output(file: Path | BinaryIO, muxer: str, reader: ClipReader) -> Iterator[OutputContainer]:
+    """A container of the finished kind, told what the source's times need.
+
+    Raises:
+        OSError, FFmpegError: It can't be written; the index of an MP4 is written at the end.
+    """
+    options = {"max_interleave_delta": str(_INTERLEAVE_MICROSECONDS)}
+    if muxer == "matroska":
+        # Sound may start a little before zero; Matroska can say so without moving everything.
+        options["avoid_negative_ts"] = "disabled"
+    else:
+        options["movie_timescale"] = str(movie_timescale(reader.container))
+        if has_own_names(reader.container.metadata):
+            options["movflags"] = "use_metadata_tags"
+    container = av.open(
+        f"file:{file}" if isinstance(file, Path) else file,
+        "w",
+        format=muxer,
+        container_options=options,
+        metadata_errors="replace",
+    )
+    try:
+        yield container
+    except BaseException:
+        # The trailer of a file that is thrown away may fail as well.
+        with suppress(av.error.FFmpegError, OSError):
+            container.close()
+        raise
+    container.close()
+
+
+class FinishedFile:
+    """The tracks of the finished file, described and not yet filled.
+
+    Attributes:
+        picture: What frames must look like.
+        tracks: What is copied.
+        warnings: What the container can't keep.
+        tolerance: Seconds by which a time may be rounded.
+
+    Raises:
+        OutputError: The container or the encoder refuses something.
+    """
+
+    def __init__(
+        self,
+        container: OutputContainer,
+        reader: ClipReader,
+        settings: EncodeSettings,
+        *,
+        drop_unsupported: bool,
+    ):
+        video = reader.info.video
+        self._container = container
+        self._reader = reader
+        self._cut = reader.cut if isinstance(reader, ExcerptReader) else None
+        self._stream, self.picture = add_video_stream(container, video, settings)
+        self.tracks = CopiedTracks(
+            reader.container, reader.info, container, drop_unsupported=drop_unsupported
+        )
+        copy_metadata(reader.container, reader.info, container, self._cut)
+        self.warnings = list(self.tracks.left_out)
+        self.tolerance = Fraction(0)
+        if container.format.name == "matroska" and (video.time_base / _MATROSKA_TICK) % 1:
+            self.tolerance = _MATROSKA_TICK / 2
+            self.warnings.append("mkv counts in milliseconds: times are rounded to the nearest")
+        # Whatever the container or the encoder refuses, it refuses here.
+        container.start_encoding()
+
+    def write(self, folder: Path, segments: Sequence[Segment], expected: Expectation) -> None:
+        """Fill it, all tracks in the order of their decoding times.
+
+        Args:
+            folder: Where the segments lie.
+            segments: All of them, in their order.
+            expected: Times of the frames; gets to know what is written of the other tracks.
+
+        Raises:
+            OutputError: A segment is not what was written, or not of this track.
+            MediaError: The source can't be read.
+        """
+        for segment in segments:
+            if segment.header != header_of(self._stream):
+                raise OutputError("the encoder does not do the same again", path=folder)
+        expected.tolerance, expected.tracks = self.tolerance, self.tracks.tracks
+        info = self._reader.info
+        picture = picture_packets(folder, segments, expected)
+        for packet in interleaved(picture, copied_packets(info.path, info, self._cut)):
+            if packet.stream is None:
+                packet.stream = self._stream
+                self._container.mux(packet)
+            else:
+                self.tracks.mux(packet)
+        self.tracks.check()
+
+
+def interleaved(picture: Iterator[av.Packet], others: Iterator[av.Packet]) -> Iterator[av.Packet]:
+    """Both by their decoding times; what has no time goes at once."""
+    held = next(picture, None)
+    for packet in others:
+        time = _decoding_time(packet)
+        while held is not None and time is not None and (_decoding_time(held) or 0) <= time:
+            yield held
+            held = next(picture, None)
+        yield packet
+    if held is not None:
+        yield held
+        yield from picture
+
+
+def _decoding_time(packet: av.Packet) -> Fraction | None:
+    ticks = packet.pts if packet.dts is None else packet.dts
+    return None if ticks is None else ticks * Fraction(packet.time_base)
+
+
+def picture_packets(
+    folder: Path, segments: Sequence[Segment], expected: Expectation
+) -> Iterator[av.Packet]:
+    """The segments' packets as those of one track, in the order of decoding.
+
+    Args:
+        folder: Where the segments lie.
+        segments: All of them, in their order.
+        expected: Times of the frames.
+
+    Raises:
+        OutputError: A segment is not what was written.
+    """
+    pts = expected.pts
+    delay = max(segment.delay for segment in segments)
+    start = order = 0
+    for segment in segments:
+        for stored in read_segment(folder, segment):
+            number = start + stored.frame
+            after = pts[number + 1] if number + 1 < len(pts) else expected.last_end
+            packet = av.Packet(stored.content)
+            packet.time_base = expected.time_base
+            packet.pts, packet.dts = pts[number], decoding_time(order, pts, delay)
+            packet.duration = after - pts[number]
+            packet.is_keyframe = stored.keyframe
+            order += 1
+            yield packet
+        start += segment.frames
+
+
+def decoding_time(order: int, pts: Sequence[int], delay: int) -> int:
+    """When a packet is decoded: `delay` frames before the frame of that place is shown.
+
+    Before the first frame is shown time goes on as fast as after it. No packet is decoded after
+    it is shown if it lags at most `delay` places behind its place in the order of display.
+    """
+    if order >= delay:
+        return pts[order - delay]
+    return pts[order] - (pts[delay] - pts[0])

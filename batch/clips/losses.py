@@ -1,0 +1,34 @@
+"""What can't be kept of a clip, a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...core.clips.media import ClipInfo, ClipReader, Interlaced
+from ..encoding.encode import Encoding
+
+INTERLACED = {
+    "deinterlace": "deinterlaced with bwdif, one frame for each",
+    "keep": "stylized as if progressive",
+}
+
+
+def met_on_the_way(reader: ClipReader, interlaced: Interlaced) -> Iterator[str]:
+    """What only the whole clip tells."""
+    if reader.damaged_frames:
+        yield f"{reader.damaged_frames} frames are damaged in the source"
+    if reader.interlaced_frames and not reader.info.video.interlaced:
+        yield f"{reader.interlaced_frames} frames are interlaced: {INTERLACED[interlaced]}"
+
+
+def losses(info: ClipInfo, encoding: Encoding, interlaced: Interlaced) -> Iterator[str]:
+    """What is known before the first frame."""
+    video, form = info.video, encoding.picture.pixel_format
+    if video.has_alpha and not form.alpha:
+        yield "transparency is not kept"
+    if form.depth < video.pixel_format.depth:
+        yield f"written with {form.depth} bits instead of {video.pixel_format.depth}"
+    if form.chroma_shift != video.pixel_format.chroma_shift and form.family == "yuv":
+        yield f"written as {form.name} instead of {video.pixel_format.name}"
+    if video.interlaced:
+        yield f"is interlaced: {INTERLACED[interlaced]}"

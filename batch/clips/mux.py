@@ -1,0 +1,382 @@
+"""Every track but the picture, copied packet for packet."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TypeGuard
+
+import av
+import av.error
+from av.container import InputContainer, OutputContainer
+from av.stream import AttachmentStream, Discard, Stream
+
+from ...core.clips.excerpt import Cut
+from ...core.clips.media import ClipInfo, StreamInfo, open_clip
+from ...core.errors import MediaError, OutputError
+from .cut import cut_chapters, cut_packets, cut_timecode, seek_before
+
+MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+# A post house can do without a data track, not without what is heard or read.
+_REFUSED_TYPES = ("audio", "subtitle")
+# Written by the muxer itself, or true only of the file they came from.
+_OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+# The words that MP4 and MOV have places of their own for; other names they hold only in a list of
+# names (QuickTime's `mdta`), as cameras and phones write it.
+_COMMON_TAGS = frozenset(
+    {
+        *("title", "artist", "album", "composer", "date", "comment", "genre", "copyright"),
+        *("creation_time", "location", "location-eng", "timecode", "duration", "software"),
+    }
+)
+# Of the source's picture: whether alpha lies beside it, and what Matroska's tools have counted.
+_PICTURE_TAGS = ("alpha_mode", "bps", "duration", "number_of_", "_statistics_", "encoder")
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo"}
+_OF_TIMECODE_TRACKS = frozenset({"timecode", "reel_name"})
+_ADTS_SYNC = 0xFFF
+# Length of a text of no characters (3GPP TS 26.245).
+_NO_TEXT = b"\0\0"
+_MOVIE_TIMESCALE_LIMIT = 2**31
+
+
+class TrackDigest:
+    """Fingerprint of a track's packets.
+
+    Attributes:
+        packets: How many.
+        start: Seconds at which the first one plays; None before it came.
+    """
+
+    def __init__(self) -> None:
+        self.packets = 0
+        self.start: Fraction | None = None
+        self._samples = False
+        self._hash = hashlib.blake2b(digest_size=16)
+
+    def add(self, packet: av.Packet) -> None:
+        """Count one packet in."""
+        self.add_facts(PacketFacts.of(packet))
+
+    def add_facts(self, facts: PacketFacts) -> None:
+        """Count one packet in that is gone already."""
+        if self.start is None:
+            self.start = facts.time
+        self._samples = self._samples or facts.samples
+        self.add_content(facts.content)
+
+    def add_content(self, content: bytes | memoryview) -> None:
+        """Count what a packet says in; nothing where it says nothing."""
+        if content:
+            self.packets += 1
+            self._hash.update(content)
+
+    def same_content(self, other: TrackDigest) -> bool:
+        """Whether both hold the same packets, byte for byte."""
+        # Containers cut plain samples into packets as they like.
+        alike = self._samples or self.packets == other.packets
+        return alike and self._hash.digest() == other._hash.digest()
+
+
+@dataclass(frozen=True)
+class PacketFacts:
+    """What is compared of a packet.
+
+    Attributes:
+        time: Seconds at which it plays; None where it does not say.
+        content: See `payload`.
+        samples: Whether it is plain samples (PCM), which can be cut anywhere.
+    """
+
+    time: Fraction | None
+    content: bytes
+    samples: bool
+
+    @classmethod
+    def of(cls, packet: av.Packet) -> PacketFacts:
+        """Those of a packet that is about to be written, or was read."""
+        ticks = packet.dts if packet.pts is None else packet.pts
+        time = None if ticks is None else ticks * Fraction(packet.time_base)
+        codec = packet.stream.codec_context
+        samples = codec is not None and codec.name.startswith("pcm_")
+        return cls(time, bytes(payload(packet)), samples)
+
+
+def payload(packet: av.Packet) -> memoryview:
+    """A packet's content; AAC without the ADTS header that only streams need.
+
+    MP4, MOV and Matroska say once for the track what ADTS (ISO/IEC 14496-3, 1.A.2.2) repeats in
+    7 or 9 bytes before every packet, and their muxers take it off. Of MP4's subtitles the packets
+    that show nothing count for nothing: the muxer puts them where it needs them.
+    """
+    content = memoryview(packet)
+    codec = packet.stream.codec_context
+    if codec is not None and codec.name == "mov_text" and content == _NO_TEXT:
+        return content[:0]
+    is_aac = codec is not None and codec.name.startswith("aac")
+    if is_aac and len(content) >= 7 and int.from_bytes(content[:2]) >> 4 == _ADTS_SYNC:
+        return content[7 if content[1] & 1 else 9 :]
+    return content
+
+
+@dataclass(frozen=True)
+class CopiedTrack:
+    """A track that goes over as it is.
+
+    Attributes:
+        about: What the source says of it.
+        stream: Where it goes.
+        digest: What was written of it.
+    """
+
+    about: StreamInfo
+    stream: Stream
+    digest: TrackDigest
+
+
+class CopiedTracks:
+    """The tracks that go from one clip to the other as they are.
+
+    Sound and subtitles that the container can't hold are refused, unless `drop_unsupported`;
+    other tracks are left out, and named.
+
+    Attributes:
+        left_out: One line for each track that the container can't hold.
+        damaged: How many packets of a track, by its index, were so damaged that no container takes
+            them: of transport streams with holes, say.
+        tracks: What is copied, in the order of the source.
+
+    Raises:
+        OutputError: The container can't hold a sound or subtitle track.
+    """
+
+    def __init__(
+        self,
+        source: InputContainer,
+        info: ClipInfo,
+        target: OutputContainer,
+        *,
+        drop_unsupported: bool = False,
+    ):
+        self.left_out: list[str] = []
+        self.damaged: Counter[int] = Counter()
+        self.tracks: list[CopiedTrack] = []
+        self._target = target
+        self._by_index: dict[int, CopiedTrack] = {}
+        for about in info.others:
+            template = source.streams[about.index]
+            if _written_anew(template):
+                continue
+            if holds(target.format.name, template):
+                self._add(template, about)
+            elif about.type in _REFUSED_TYPES and not drop_unsupported:
+                raise _refusal(template, about, target.format.name)
+            else:
+                self.left_out.append(
+                    f"track {about.index} ({about.type}, {about.codec}) is left out: "
+                    f"{target.format.name} can't hold it as it is"
+                )
+
+    @property
+    def sound(self) -> list[CopiedTrack]:
+        """The sound tracks among them."""
+        return [track for track in self.tracks if track.about.type == "audio"]
+
+    def _add(self, template: Stream, about: StreamInfo) -> None:
+        copy = self._target.add_stream_from_template(template)
+        copy.metadata.update(template.metadata)
+        copy.disposition = template.disposition
+        _name_channels(copy)
+        track = CopiedTrack(about, copy, TrackDigest())
+        if isinstance(template, AttachmentStream):
+            # It lies in the header: there are no packets.
+            track.digest.add_content(template.data)
+        self.tracks.append(track)
+        self._by_index[about.index] = track
+
+    def mux(self, packet: av.Packet) -> None:
+        """Write a packet of any track of the source, if its track is copied."""
+        track = self._by_index.get(packet.stream.index)
+        if track is None:
+            return
+        facts = PacketFacts.of(packet)
+        if packet.dts is None:
+            # A cover picture has no time at all; muxers want one.
+            packet.pts = packet.dts = packet.pts or 0
+        packet.stream = track.stream
+        try:
+            self._target.mux(packet)
+        except (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError):
+            # Its time goes back, or its bytes say nothing.
+            self.damaged[track.about.index] += 1
+        else:
+            track.digest.add_facts(facts)
+
+    @property
+    def damage(self) -> list[str]:
+        """One line for each track with packets that were left out."""
+        return [
+            f"track {index}: {count} damaged packets are left out"
+            for index, count in self.damaged.items()
+        ]
+
+    def check(self) -> None:
+        """After the last packet: a track of which nothing was taken is not merely damaged.
+
+        Raises:
+            OutputError: There is one.
+        """
+        for track in self.tracks:
+            if self.damaged[track.about.index] and not track.digest.packets:
+                raise OutputError(
+                    f"no packet of track {track.about.index} ({track.about.codec}) can be written",
+                    hint="convert its sound first",
+                )
+
+
+def _written_anew(template: Stream) -> bool:
+    """Tracks of QuickTime that its muxer makes itself, from the picture's metadata and chapters."""
+    timecode = "timecode" in template.metadata
+    # FFmpeg reads a chapter track on its own account, and says that nobody else should.
+    chapters = template.discard == Discard.all
+    return template.type == "data" and (timecode or chapters)
+
+
+def _name_channels(copy: Stream) -> None:
+    """One or two are what they always are; MP4 takes no PCM whose channels have no names."""
+    if _has_nameless_channels(copy):
+        channels = copy.codec_context.layout.nb_channels
+        copy.codec_context.layout = _USUAL_LAYOUTS.get(channels, copy.codec_context.layout)
+
+
+def _has_nameless_channels(stream: Stream) -> TypeGuard[av.AudioStream]:
+    return (
+        isinstance(stream, av.AudioStream)
+        and stream.codec_context is not None
+        and stream.codec_context.layout.name.endswith(" channels")
+    )
+
+
+def holds(muxer: str, template: Stream) -> bool:
+    """Whether a container takes a track as it is, found out by writing one's beginning."""
+    if muxer == "mp4" and _has_nameless_channels(template):
+        # It would say so when the whole file is written.
+        context = template.codec_context
+        many = context.layout.nb_channels not in _USUAL_LAYOUTS
+        if many and context.name.startswith("pcm_"):
+            return False
+    with av.open(io.BytesIO(), "w", format=muxer) as trial:
+        try:
+            trial.add_stream_from_template(template)
+            trial.start_encoding()
+        except (ValueError, av.error.FFmpegError):
+            return False
+    return True
+
+
+def _refusal(template: Stream, about: StreamInfo, muxer: str) -> OutputError:
+    kind = "sound" if about.type == "audio" else about.type
+    ways = [
+        f"--container {suffix[1:]}" for suffix, other in MUXERS.items() if holds(other, template)
+    ]
+    return OutputError(
+        f"{kind} track {about.index} ({about.codec}) can't be held by {muxer}",
+        hint=" or ".join([*ways, "--drop-unsupported"]) + " gets it done",
+    )
+
+
+def copied_packets(path: Path, info: ClipInfo, cut: Cut | None = None) -> Iterator[av.Packet]:
+    """The packets of every track but the picture, read from the source once more.
+
+    Args:
+        path: The source.
+        info: What its first reading has found.
+        cut: The part of the source that is wanted; None is all of it.
+
+    Raises:
+        MediaError: It can't be read.
+    """
+    if not info.others:
+        return
+    with open_clip(path) as container:
+        try:
+            if cut is None:
+                yield from _other_packets(container, info)
+            else:
+                seek_before(container, cut, info.origin)
+                yield from cut_packets(_other_packets(container, info), cut)
+        except (av.error.FFmpegError, OSError) as error:
+            raise MediaError(f"can't be read on: {error}", path=path) from error
+
+
+def _other_packets(container: InputContainer, info: ClipInfo) -> Iterator[av.Packet]:
+    for packet in container.demux():
+        # The last packet of each track is empty: it flushes decoders.
+        if packet.stream.index != info.video.index and packet.size:
+            yield _from_origin(packet, info.origin)
+
+
+def _from_origin(packet: av.Packet, origin: Fraction) -> av.Packet:
+    """As `ClipReader` does it."""
+    if origin and packet.time_base:
+        shift = round(origin / packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts - shift
+        packet.dts = None if packet.dts is None else packet.dts - shift
+    return packet
+
+
+def copy_metadata(
+    source: InputContainer, info: ClipInfo, target: OutputContainer, cut: Cut | None = None
+) -> None:
+    """Title, dates, chapters, the start timecode and the reel's name; those of a part of it."""
+    kept = {key: value for key, value in source.metadata.items() if key not in _OWN_TAGS}
+    target.metadata.update(kept)
+    if not info.origin:
+        chapters = source.chapters()
+        target.set_chapters(chapters if cut is None else cut_chapters(chapters, cut))
+    picture = target.streams.video[0]
+    for key, value in source.streams[info.video.index].metadata.items():
+        if not key.lower().startswith(_PICTURE_TAGS):
+            picture.metadata[key] = value
+    for stream in source.streams:
+        for key in _OF_TIMECODE_TRACKS & set(stream.metadata):
+            picture.metadata.setdefault(key, stream.metadata[key])
+    if cut is not None:
+        cut_timecode(picture.metadata, info.video, cut)
+
+
+def has_own_names(metadata: Mapping[str, str]) -> bool:
+    """Whether there is metadata of a name for which MP4 and MOV have no word."""
+    return any(key.lower() not in _OWN_TAGS | _COMMON_TAGS for key in metadata)
+
+
+def movie_timescale(source: InputContainer) -> int:
+    """Ticks a second in which MP4 and MOV can write when each track starts, exactly.
+
+    A start later than 0 is written in ticks of the movie, 1/1000 s unless told otherwise, which
+    would move sound against picture by up to half a millisecond.
+    """
+    return _common_scale(
+        _track_scale(stream) for stream in source.streams if stream.time_base is not None
+    )
+
+
+def _track_scale(stream: Stream) -> Fraction:
+    context = stream.codec_context
+    # A codec that FFmpeg does not know has none.
+    if isinstance(context, av.AudioCodecContext) and context.sample_rate:
+        return Fraction(1, context.sample_rate)
+    return Fraction(stream.time_base or 1)
+
+
+def _common_scale(time_bases: Iterable[Fraction]) -> int:
+    scale = 1000
+    for time_base in time_bases:
+        wider = math.lcm(scale, time_base.denominator)
+        scale = wider if wider < _MOVIE_TIMESCALE_LIMIT else scale
+    return scale

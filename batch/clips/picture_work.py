@@ -1,0 +1,260 @@
+"""What is noted of a sequence while it is written, so that a run that was cut off can go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
+
+from ...core.clips.sequence import Pattern
+from ...core.errors import OutputError
+from .resume import work_folder
+
+_FORMAT = 1
+_JOURNAL, _LOCK = "pictures.jsonl", "lock"
+_LONGEST_NAME = 200
+
+
+class PictureWork:
+    """A sequence under way that belongs to this process.
+
+    Before a picture gets its name, a line with its number, what it was made of and its digest is
+    put on the disk. So a picture under its name is this sequence's own exactly if its content has
+    the digest that was noted for it; whatever else has such a name is somebody else's.
+
+    Attributes:
+        folder: Where the notes lie.
+        done: Numbers of the pictures that are there.
+    """
+
+    def __init__(self, pattern: Pattern, key: Mapping[str, Any], *, resume: bool):
+        self.folder = work_folder(pattern.path)
+        self._pattern = pattern
+        self._journal = self.folder / _JOURNAL
+        self._noted = _read_journal(self._journal, key) if resume else {}
+        self.done: set[int] = set()
+        self._key = key
+        self._file: BinaryIO | None = None
+        self._prepared: set[Path] = set()
+
+    def look(self, sources: Mapping[int, Any]) -> None:
+        """Find out which pictures are there, whole, and made of the sources as they are now.
+
+        Args:
+            sources: What each is made of, as `add` gets it; None where that is not told.
+        """
+        for number, (source, digest) in self._noted.items():
+            same = source == sources.get(number)
+            if same and digest_of(self._pattern.name(number)) == digest:
+                self.done.add(number)
+
+    def foreign(self) -> list[int]:
+        """Numbers of the pictures that have such a name and are not this sequence's own."""
+        return [
+            number
+            for number in self._pattern.numbers()
+            if number not in self.done
+            and (
+                number not in self._noted
+                or digest_of(self._pattern.name(number)) != self._noted[number][1]
+            )
+        ]
+
+    def start(self) -> None:
+        """Begin a new journal with what is kept of the old one.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        self._file = self._journal.with_suffix(".new").open("wb")
+        self._line({"housestyle_pictures": _FORMAT, "key": self._key})
+        for number in sorted(self.done):
+            source, digest = self._noted[number]
+            self._line({"number": number, "source": source, "digest": digest})
+        self._sync()
+        self._journal.with_suffix(".new").replace(self._journal)
+
+    def prepare(self, number: int, content: bytes, check: Callable[[Path], None]) -> str:
+        """Write a picture beside its name and check it; several threads may do so at a time.
+
+        Args:
+            number: Of the picture.
+            content: Of the file.
+            check: Called with the file; raises where it is not right.
+
+        Returns:
+            The content's digest, for `add`.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        partial = self._partial(number)
+        self._prepared.add(partial)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        check(partial)
+        return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+    def add(self, number: int, source: object, digest: str) -> None:
+        """Note a picture that is prepared, then give it its name.
+
+        Args:
+            number: Of the picture.
+            source: What it was made of, plain values as JSON gives them back.
+            digest: As `prepare` gave it.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        partial = self._partial(number)
+        self._line({"number": number, "source": source, "digest": digest})
+        self._sync()
+        partial.replace(self._pattern.name(number))
+        self._prepared.discard(partial)
+        self._noted[number] = (source, digest)
+        self.done.add(number)
+
+    def _partial(self, number: int) -> Path:
+        path = self._pattern.name(number)
+        return path.with_name(f".{path.name[:_LONGEST_NAME]}.{number}.partial")
+
+    def is_whole(self, number: int) -> bool:
+        """Whether a picture is what was noted, found out by reading it."""
+        noted = self._noted.get(number)
+        return noted is not None and digest_of(self._pattern.name(number)) == noted[1]
+
+    def close(self) -> None:
+        """Let go of the journal, and leave nothing that has no name."""
+        for partial in self._prepared:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+        if self._file is not None:
+            self._file.close()
+
+    def remove(self) -> None:
+        """Remove the notes."""
+        self.close()
+        for path in (self._journal, self._journal.with_suffix(".new")):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def _line(self, fields: Mapping[str, Any]) -> None:
+        assert self._file is not None
+        self._file.write(json.dumps(fields).encode() + b"\n")
+
+    def _sync(self) -> None:
+        assert self._file is not None
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def is_written(output: Path) -> bool:
+    """Whether an output is there: a file, or numbered pictures that no run was cut off at."""
+    pattern = Pattern.of(output)
+    if pattern is None or not pattern.numbered:
+        return output.exists()
+    return bool(pattern.numbers()) and not (work_folder(output) / _JOURNAL).exists()
+
+
+def foreign_numbers(pattern: Pattern) -> list[int]:
+    """Numbers of the pictures of such a name that no run, cut off, has left there."""
+    noted = _read_journal(work_folder(pattern.path) / _JOURNAL)
+    return [
+        number
+        for number in pattern.numbers()
+        if number not in noted or digest_of(pattern.name(number)) != noted[number][1]
+    ]
+
+
+def digest_of(path: Path) -> str | None:
+    """Of a file's content; None where there is none."""
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    except OSError:
+        return None
+
+
+def _read_journal(path: Path, key: Mapping[str, Any] | None = None) -> dict[int, tuple[Any, str]]:
+    """What was noted for this very key, or for any; a line that is not whole counts for none."""
+    noted: dict[int, tuple[Any, str]] = {}
+    try:
+        head, *lines = path.read_bytes().splitlines()
+        about = json.loads(head)
+        if about["housestyle_pictures"] != _FORMAT or key not in (None, about["key"]):
+            return {}
+        for line in lines:
+            entry = json.loads(line)
+            noted[int(entry["number"])] = (entry["source"], str(entry["digest"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return noted
+    return noted
+
+
+@contextmanager
+def owned_pictures(
+    pattern: Pattern, key: Mapping[str, Any], *, resume: bool
+) -> Iterator[PictureWork]:
+    """Make a sequence's work folder, or take over an earlier run's; nobody else gets it meanwhile.
+
+    Afterwards the folder is gone, unless the block failed and there are notes to go on with.
+
+    Args:
+        pattern: Of the pictures that are to be.
+        key: What all of them depend on, plain values as JSON gives them back.
+        resume: Use what an earlier run with the same key has left.
+
+    Raises:
+        OutputError: It can't be made, or another process has it.
+    """
+    new_folders = [parent for parent in pattern.path.parents if not parent.exists()]
+    try:
+        with _locked(work_folder(pattern.path), pattern.path):
+            work = PictureWork(pattern, key, resume=resume)
+            try:
+                yield work
+            except BaseException:
+                work.close()
+                if not work.done:
+                    work.remove()
+                raise
+            work.remove()
+    finally:
+        for folder in new_folders:
+            # Fails, as it should, where anything lies in it.
+            with suppress(OSError):
+                folder.rmdir()
+
+
+@contextmanager
+def _locked(folder: Path, output: Path) -> Iterator[None]:
+    lock = FileLock(folder / _LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise OutputError(
+            "is being written by another process", path=output, hint="wait until it has ended"
+        ) from error
+    except OSError as error:
+        with suppress(OSError):
+            folder.rmdir()
+        raise OutputError(
+            f"can't be written: {error.strerror}", path=output, hint="choose another folder"
+        ) from error
+    try:
+        yield
+    finally:
+        if not (folder / _JOURNAL).exists():
+            with suppress(OSError):
+                (folder / _LOCK).unlink()
+            with suppress(OSError):
+                folder.rmdir()
+        lock.release()

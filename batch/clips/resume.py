@@ -1,0 +1,281 @@
+"""What is kept of a clip while it is under way, so that a run that was cut off can go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import torch
+from filelock import FileLock, Timeout
+
+from ... import __version__
+from ...core.clips.media import ClipInfo
+from ...core.errors import OutputError
+from ...core.stylizer import Stylizer
+from ...core.whole_file import whole_file
+from .segment import SUFFIX, Segment, intact
+
+_FORMAT = 1
+_MANIFEST, _LOCK = "manifest.json", "lock"
+# Of the source; its length and time of change are compared as well.
+_SAMPLED_BYTES = 1 << 20
+_LONGEST_NAME = 200
+
+
+def work_folder(output: Path) -> Path:
+    """The hidden folder beside an output in which its parts are collected."""
+    name, code = output.name, os.fsencode(output.name)
+    if len(code) > _LONGEST_NAME:
+        # A name that just fits would not fit with what is added to it.
+        name = f"{output.stem[:40]}-{hashlib.blake2b(code, digest_size=8).hexdigest()}"
+    return output.with_name(f".{name}.housestyle")
+
+
+def run_key(info: ClipInfo, stylizer: Stylizer, others: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that decides what a segment holds; segments of another key are not used.
+
+    Args:
+        info: The source.
+        stylizer: Its style and every plain setting.
+        others: Whatever else the caller knows to matter.
+    """
+    # Whatever a stylizer will have for settings, it is compared.
+    plain = {
+        name: value
+        for name, value in vars(stylizer).items()
+        if isinstance(value, str | int | float | None) and not name.startswith("_")
+    }
+    key = {
+        "input": clip_identity(info.path),
+        "style": stylizer.style.digest,
+        "stylizer": plain
+        | {
+            "device": stylizer.device.type,
+            "runtime": stylizer.identity(info.video.height, info.video.width),
+        },
+        "versions": {
+            "housestyle": __version__,
+            "av": [av.__version__, dict(av.library_versions)],
+            "torch": torch.__version__,
+        },
+    }
+    # As it will be when it is read back: tuples are lists there.
+    return json.loads(json.dumps(key | dict(others), default=str))
+
+
+def clip_identity(path: Path) -> dict[str, Any]:
+    """By which a clip is known to be the same; its middle is trusted to have the stated time."""
+    about = path.stat()
+    with path.open("rb") as file:
+        head = file.read(_SAMPLED_BYTES)
+        file.seek(max(0, about.st_size - _SAMPLED_BYTES))
+        ends = hashlib.blake2b(head + file.read(_SAMPLED_BYTES), digest_size=16)
+    return {
+        "path": str(path.resolve()),
+        "size": about.st_size,
+        "mtime_ns": about.st_mtime_ns,
+        "ends": ends.hexdigest(),
+    }
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The finished file, noted when it is verified and about to get its name.
+
+    Attributes:
+        size, mtime_ns: By which it is known again under its name.
+        frames: How many it holds.
+        audio_tracks: How many it holds.
+    """
+
+    size: int
+    mtime_ns: int
+    frames: int
+    audio_tracks: int
+
+    def is_at(self, path: Path) -> bool:
+        """Whether this is the file of that name."""
+        try:
+            about = path.stat()
+        except OSError:
+            return False
+        return (about.st_size, about.st_mtime_ns) == (self.size, self.mtime_ns)
+
+
+class Work:
+    """A work folder that belongs to this process.
+
+    Attributes:
+        folder: Where it is.
+        partial: The finished file before it has its name.
+        segments: What is done, by number.
+        whole: The finished file, once it is verified.
+    """
+
+    def __init__(self, output: Path, key: Mapping[str, Any], *, resume: bool):
+        self.folder = work_folder(output)
+        self.partial = self.folder / f"whole{output.suffix}"
+        self._key = key
+        found, self.whole = _read_manifest(self.folder, key) if resume else ([], None)
+        kept = [segment for segment in found if intact(self.folder, segment)]
+        self.segments = {segment.number: segment for segment in kept}
+        self._clear(keep={segment.name for segment in kept})
+
+    @property
+    def frames(self) -> int:
+        """How many are done."""
+        return sum(segment.frames for segment in self.segments.values())
+
+    def in_order(self) -> list[Segment]:
+        """The segments from the clip's start to its end."""
+        return [self.segments[number] for number in sorted(self.segments)]
+
+    def add(self, segment: Segment) -> None:
+        """Note a segment whose file is complete.
+
+        Raises:
+            OSError: The manifest can't be written.
+        """
+        self.segments[segment.number] = segment
+        self._note()
+
+    def forget(self) -> None:
+        """Distrust everything."""
+        self.segments.clear()
+        self.whole = None
+        self._note()
+
+    def verified(self, frames: int, audio_tracks: int) -> Whole:
+        """Note that `partial` is whole; whoever finds it under its name can tell.
+
+        Raises:
+            OSError: The manifest can't be written.
+        """
+        about = self.partial.stat()
+        self.whole = Whole(about.st_size, about.st_mtime_ns, frames, audio_tracks)
+        self._note()
+        return self.whole
+
+    def _note(self) -> None:
+        about = {
+            "housestyle_segments": _FORMAT,
+            "key": self._key,
+            "segments": [asdict(segment) for segment in self.segments.values()],
+            "whole": None if self.whole is None else asdict(self.whole),
+        }
+        with whole_file(self.folder / _MANIFEST) as file:
+            file.write(json.dumps(about, indent=1).encode())
+
+    def remove(self) -> None:
+        """Remove what was collected; the manifest goes with the folder, last."""
+        self._clear(keep=set())
+
+    def _clear(self, *, keep: set[str]) -> None:
+        for path in self.folder.iterdir():
+            own = path.suffix in (SUFFIX, ".partial") or path.stem == self.partial.stem
+            if own and path.name not in keep:
+                with suppress(OSError):
+                    path.unlink()
+
+
+def _read_manifest(
+    folder: Path, key: Mapping[str, Any] | None = None
+) -> tuple[list[Segment], Whole | None]:
+    """What was noted for this very key, or for any; nothing where there is doubt."""
+    try:
+        about = json.loads((folder / _MANIFEST).read_text())
+        if about["housestyle_segments"] != _FORMAT or key not in (None, about["key"]):
+            return [], None
+        whole = about["whole"]
+        segments = [Segment(**segment) for segment in about["segments"]]
+        return segments, None if whole is None else Whole(**whole)
+    except (OSError, ValueError, KeyError, TypeError):
+        return [], None
+
+
+def left_by_a_run(output: Path) -> bool:
+    """Whether a run had given this file its name, and was cut off before it had tidied up."""
+    _, whole = _read_manifest(work_folder(output))
+    return whole is not None and whole.is_at(output)
+
+
+@contextmanager
+def owned_work(output: Path, key: Mapping[str, Any], *, resume: bool) -> Iterator[Work]:
+    """Make an output's work folder, or take over an earlier run's; nobody else gets it meanwhile.
+
+    Afterwards the folder is gone, unless the block failed and there are segments to go on with.
+
+    Args:
+        output: The file that is to be.
+        key: See `run_key`.
+        resume: Use what an earlier run with the same key has left.
+
+    Raises:
+        OutputError: It can't be made, or another process has it.
+    """
+    new_folders = [parent for parent in output.parents if not parent.exists()]
+    try:
+        with _locked(work_folder(output), output):
+            work = Work(output, key, resume=resume)
+            try:
+                yield work
+            except BaseException:
+                if not work.segments:
+                    work.remove()
+                raise
+            else:
+                work.remove()
+    finally:
+        for folder in new_folders:
+            # Fails, as it should, where the output or anything else lies in it.
+            with suppress(OSError):
+                folder.rmdir()
+
+
+@contextmanager
+def _locked(folder: Path, output: Path) -> Iterator[None]:
+    """The operating system lets go of the lock when the process ends, however it ends."""
+    lock = FileLock(folder / _LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise OutputError(
+            "is being written by another process", path=output, hint="wait until it has ended"
+        ) from error
+    except OSError as error:
+        _remove_empty(folder)
+        raise OutputError(
+            f"can't be written: {error.strerror}", path=output, hint="choose another folder"
+        ) from error
+    try:
+        yield
+    finally:
+        _let_go(lock, folder)
+
+
+def _let_go(lock: FileLock, folder: Path) -> None:
+    """Release, and leave no folder in which nothing is kept."""
+    if any(folder.glob(f"*{SUFFIX}")):
+        lock.release()
+        return
+    if os.name == "nt":
+        # Windows removes no file that is open.
+        lock.release()
+    for name in (_LOCK, _MANIFEST):
+        with suppress(OSError):
+            (folder / name).unlink()
+    _remove_empty(folder)
+    lock.release()
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()

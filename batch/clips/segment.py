@@ -1,0 +1,197 @@
+"""Segments: the encoded packets of a run of frames, a file each.
+
+No container holds every codec's packets with exact times and as the encoder made them: MP4 and
+Matroska rewrite those of H.264 and HEVC, NUT knows neither ProRes nor DNxHR. A segment file is
+therefore a plain list: `_MAGIC`, then each packet in decoding order, with `_RECORD` before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import av
+import av.error
+
+from ...core.clips.media import VideoInfo
+from ...core.errors import OutputError
+from ...core.frames.av_frame import to_av
+from ...core.frames.frame import Frame
+from ...core.whole_file import whole_file
+from ..encoding.encode import EncodeSettings, add_video_stream
+
+SUFFIX = ".segment"
+_MAGIC = b"housestyle segment 1\n"
+# Bytes of the packet; the frame it shows, counted from the segment's first; whether a decoder can
+# start here.
+_RECORD = struct.Struct("<II?")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What is known of a segment file.
+
+    Attributes:
+        number: 0 for the first of the clip.
+        frames: How many.
+        first, last: Pts of its first and last frame, in the source's time base.
+        delay: By how many places the order of decoding lags behind that of display at most.
+        header: Fingerprint of what the codec says once for the whole track.
+        digest: Fingerprint of the file.
+    """
+
+    number: int
+    frames: int
+    first: int
+    last: int
+    delay: int
+    header: str
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """Of the file."""
+        return f"{self.number:06}{SUFFIX}"
+
+
+@dataclass(frozen=True)
+class StoredPacket:
+    """One packet of a segment; `frame` is counted from the segment's first."""
+
+    frame: int
+    keyframe: bool
+    content: bytes
+
+
+class FreshEncoder:
+    """An encoder set up as for the finished file, whose packets go elsewhere.
+
+    Raises:
+        OutputError: See `add_video_stream`.
+    """
+
+    def __init__(self, video: VideoInfo, settings: EncodeSettings, muxer: str):
+        # What an encoder must know of its container it is told by being in one.
+        self._container = av.open(io.BytesIO(), "w", format=muxer)
+        self._stream, _ = add_video_stream(self._container, video, settings)
+        self._container.start_encoding()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Nobody wants the empty file.
+        with suppress(av.error.FFmpegError, OSError):
+            self._container.close()
+
+    @property
+    def header(self) -> str:
+        """Fingerprint of what the codec says once for the whole track."""
+        return header_of(self._stream)
+
+    def encode(self, frame: Frame | None) -> list[av.Packet]:
+        """The packets that a frame brings out; None brings out the rest."""
+        return self._stream.encode(None if frame is None else to_av(frame))
+
+
+def header_of(stream: av.VideoStream) -> str:
+    """Fingerprint of what the codec says once for the whole track."""
+    return _fingerprint(stream.codec_context.extradata or b"").hexdigest()
+
+
+def _fingerprint(content: bytes = b"") -> hashlib.blake2b:
+    return hashlib.blake2b(content, digest_size=16)
+
+
+def write_segment(
+    folder: Path, number: int, frames: Iterable[Frame], encoder: FreshEncoder
+) -> Segment:
+    """Encode frames into a new file; it gets its name when it is complete and on the disk.
+
+    Args:
+        folder: Where to.
+        number: Of the segment.
+        frames: One or more, in the order of display.
+        encoder: A fresh one; it is at its end afterwards.
+
+    Raises:
+        OutputError: The encoder did not give one packet for each frame.
+        OSError: The file can't be written.
+    """
+    pts: list[int] = []
+    digest, delay, count = _fingerprint(_MAGIC), 0, 0
+    with whole_file(folder / f"{number:06}{SUFFIX}") as file:
+        file.write(_MAGIC)
+        for packet in _encoded(frames, encoder, pts):
+            record = _RECORD.pack(len(packet.content), packet.frame, packet.keyframe)
+            for part in (record, packet.content):
+                file.write(part)
+                digest.update(part)
+            delay = max(delay, count - packet.frame)
+            count += 1
+        if count != len(pts):
+            raise OutputError(f"the encoder made {count} pictures of {len(pts)} frames")
+    return Segment(
+        number, count, pts[0], pts[-1], delay, header=encoder.header, digest=digest.hexdigest()
+    )
+
+
+def _encoded(
+    frames: Iterable[Frame], encoder: FreshEncoder, pts: list[int]
+) -> Iterator[StoredPacket]:
+    places: dict[int, int] = {}
+    for frame in itertools.chain(frames, [None]):
+        if frame is not None:
+            places[frame.pts] = len(pts)
+            pts.append(frame.pts)
+        for packet in encoder.encode(frame):
+            assert packet.pts is not None
+            yield StoredPacket(places.pop(packet.pts), packet.is_keyframe, bytes(packet))
+
+
+def read_segment(folder: Path, segment: Segment) -> Iterator[StoredPacket]:
+    """The packets of a segment, in the order of decoding.
+
+    Raises:
+        OutputError: The file is not what was written; known at the end only.
+    """
+    path = folder / segment.name
+    digest, count = _fingerprint(_MAGIC), 0
+    try:
+        with path.open("rb") as file:
+            for record, content in _records(file, path.stat().st_size):
+                digest.update(record)
+                digest.update(content)
+                count += 1
+                _, frame, keyframe = _RECORD.unpack(record)
+                yield StoredPacket(frame, keyframe, content)
+    except (OSError, ValueError, struct.error) as error:
+        raise OutputError(f"can't be read back: {error}", path=path) from error
+    if (count, digest.hexdigest()) != (segment.frames, segment.digest):
+        raise OutputError("is not what was written", path=path)
+
+
+def _records(file: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:
+    if file.read(len(_MAGIC)) != _MAGIC:
+        raise ValueError("is no segment")
+    while record := file.read(_RECORD.size):
+        length = _RECORD.unpack(record)[0]
+        # A length read from a damaged file must not become an allocation.
+        if length > size:
+            raise ValueError("is damaged")
+        yield record, file.read(length)
+
+
+def intact(folder: Path, segment: Segment) -> bool:
+    """Whether a segment's file is whole, found out by reading all of it."""
+    try:
+        return sum(1 for _ in read_segment(folder, segment)) == segment.frames
+    except OutputError:
+        return False

@@ -1,0 +1,63 @@
+"""What is read: a clip or a sequence, all of it or a part, every track or the picture alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ...core.clips.even import EvenReader
+from ...core.clips.excerpt import ExcerptReader, Span, parse_position
+from ...core.clips.media import ClipReader
+from ...core.clips.sequence import Pattern
+from ...core.clips.sequence_reader import SequenceReader
+from ...core.errors import MediaError
+from ...core.pictures.picture import kind_of
+from .handling import Handling
+
+
+def span(start: float | str | None, end: float | str | None) -> Span | None:
+    """A part of a clip as `stylize_clip` and the command take it; None is all of it.
+
+    Raises:
+        UsageError: A text is no time.
+    """
+    moments = [None if at is None else parse_position(str(at)) for at in (start, end)]
+    return None if moments == [None, None] else Span(*moments)
+
+
+def open_reader(source: Path, handling: Handling, output: Path | None = None) -> ClipReader:
+    """What reads the clip or sequence, or the part of it that is to be done.
+
+    Args:
+        source: A clip, a picture, or the names of numbered ones.
+        handling: How it is done.
+        output: What becomes of it; linear light stays so in OpenEXR alone.
+
+    Raises:
+        MediaError: As `ClipReader`, `ExcerptReader` and `SequenceReader`; or it is a picture of
+            another kind than is read.
+    """
+    if (pattern := Pattern.of(source)) is not None:
+        linear = output is not None and kind_of(output) == "exr"
+        return SequenceReader(
+            pattern, rate=handling.frame_rate, part=handling.excerpt, linear=linear
+        )
+    reader = _clip_reader(source, handling)
+    # FFmpeg reads JPEG by one demuxer and has another one for each other kind of picture.
+    if reader.info.container == "image2" or reader.info.container.endswith("_pipe"):
+        reader.close()
+        raise MediaError(
+            "is a picture of a kind that is not read", path=source, hint="use PNG, TIFF or OpenEXR"
+        )
+    return reader
+
+
+def _clip_reader(source: Path, handling: Handling) -> ClipReader:
+    how = handling.interlaced
+    if handling.for_timeline:
+        reader = EvenReader(source, handling.excerpt or Span(), interlaced=how)
+        reader.info = replace(reader.info, others=())
+        return reader
+    if handling.excerpt is not None:
+        return ExcerptReader(source, handling.excerpt, interlaced=how)
+    return ClipReader(source, interlaced=how)

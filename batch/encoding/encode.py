@@ -1,0 +1,367 @@
+"""Which encoder writes the picture, in which pixel format, at which quality."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import av
+from av.codec.hwaccel import HWAccel
+from av.container import OutputContainer
+
+from ...core.clips.media import VideoInfo
+from ...core.errors import DeviceError, OutputError, UsageError
+from ...core.frames.frame import PIXEL_FORMATS, ChromaLocation, Colour, PixelFormat
+from .codecs import CODECS, PRESETS, Codec, Encoder, Kind
+from .hardware import HARDWARE, feed, why_not
+from .mastering import loses_mastering, mastering_params
+
+ENCODERS = ("software", "auto", *(kind for kind in get_args(Kind) if kind != "software"))
+"""What may be asked for: "auto" is hardware where it works, else software."""
+
+_SUFFIXES = {"matroska": "mkv"}  # where FFmpeg's name of the container is not its suffix
+
+
+@dataclass(frozen=True)
+class EncodeSettings:
+    """What the user chose.
+
+    Attributes:
+        codec: A key of `CODECS`, or "auto": h264 for 8 bit, hevc for more and for RGB, and for
+            transparency prores in MOV and ffv1 in Matroska.
+        profile: One of the codec's profiles; None for the usual one.
+        crf: Constant rate factor, lower is better; None for the codec's default.
+        bitrate: Bits per second instead of a CRF.
+        preset: One of `PRESETS`, for av1 also "0" (slow) to "13" (fast); None for the codec's.
+        encoder: One of `ENCODERS`.
+
+    With "auto", `crf`, `bitrate` and `preset` count where the chosen codec has them.
+
+    Raises:
+        UsageError: A name that is unknown, or something that the codec does not have.
+    """
+
+    codec: str = "auto"
+    profile: str | None = None
+    crf: int | None = None
+    bitrate: int | None = None
+    preset: str | None = None
+    encoder: str = "software"
+
+    def __post_init__(self) -> None:
+        if self.codec != "auto" and self.codec not in CODECS:
+            raise UsageError(f"codec must be one of auto, {', '.join(CODECS)}, not {self.codec}")
+        if self.encoder not in ENCODERS:
+            raise UsageError(f"encoder must be one of {', '.join(ENCODERS)}, not {self.encoder}")
+        codec = CODECS.get(self.codec)
+        self._check_profile(codec)
+        self._check_rate(codec)
+        self._check_preset(codec)
+
+    def _check_profile(self, codec: Codec | None) -> None:
+        if self.profile is None:
+            return
+        if codec is None:
+            raise UsageError("a profile needs a codec", hint="name one with --codec")
+        if not codec.profiles:
+            raise UsageError(f"{self.codec} has no profiles")
+        if self.profile not in codec.profiles:
+            names = ", ".join(codec.profiles)
+            raise UsageError(f"{self.codec} has the profiles {names}, not {self.profile}")
+
+    def _check_rate(self, codec: Codec | None) -> None:
+        if self.crf is not None and self.bitrate is not None:
+            raise UsageError("choose a CRF or a bitrate, not both")
+        if codec is not None and codec.crf is None:
+            for name, value in (("CRF", self.crf), ("bitrate to choose", self.bitrate)):
+                if value is not None:
+                    raise UsageError(f"{self.codec} has no {name}")
+        least, _, most = (codec and codec.crf) or (0, 0, 51)
+        if self.crf is not None and not least <= self.crf <= most:
+            raise UsageError(f"CRF must lie between {least} and {most}, not {self.crf}")
+        if self.bitrate is not None and self.bitrate < 1:
+            raise UsageError(f"a bitrate of {self.bitrate} bits per second is not positive")
+
+    def _check_preset(self, codec: Codec | None) -> None:
+        if self.preset is None:
+            return
+        if codec is not None and codec.preset is None:
+            raise UsageError(f"{self.codec} has no presets")
+        known = PRESETS if codec is None else tuple(codec.software.presets)
+        if self.preset not in known:
+            raise UsageError(f"preset must be one of {', '.join(known)}, not {self.preset}")
+
+
+def parse_bitrate(text: str) -> int:
+    """Bits per second from what people write: "8M", "800k", "1.5M", "8000000".
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", text.strip())
+    if found is None:
+        raise UsageError(f"{text} is no bitrate", hint="write 8M or 800k")
+    return round(float(found[1]) * {"": 1, "k": 1_000, "M": 1_000_000}[found[2]])
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the encoder is fed: the pixel format and colour of the written track."""
+
+    pixel_format: PixelFormat
+    colour: Colour
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How one clip's picture is written.
+
+    Attributes:
+        codec: A key of `CODECS`.
+        encoder: The row that writes it.
+        picture: What it is fed.
+        options: What it is opened with.
+        warnings: What can't be kept, a line each; what `picture` shows is not among them.
+    """
+
+    codec: str
+    encoder: Encoder
+    picture: Picture
+    options: dict[str, str]
+    warnings: tuple[str, ...]
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Everything of it that the written pictures depend on."""
+        form = self.picture.pixel_format.name
+        return {**self.options, "encoder": self.encoder.name, "pixel_format": form}
+
+
+def choose(video: VideoInfo, settings: EncodeSettings, muxer: str) -> Encoding:
+    """Decide how a clip's picture is written; nothing is opened but hardware, to try it.
+
+    Args:
+        video: The source.
+        settings: What the user chose.
+        muxer: FFmpeg's name of the container.
+
+    Raises:
+        OutputError: The codec has no place in the container, or none for this picture.
+        DeviceError: The encoder that was asked for does not work here.
+    """
+    name = settings.codec
+    if name == "auto":
+        name = _auto_codec(video.pixel_format, muxer)
+    codec = CODECS[name]
+    _check_container(name, muxer)
+    if video.width < codec.least_size[0] or video.height < codec.least_size[1]:
+        raise OutputError(
+            f"{name} has no pictures below {'x'.join(map(str, codec.least_size))}, "
+            f"and this is {video.width}x{video.height}",
+            hint="use another --codec",
+        )
+    encoder = _choose_encoder(name, video, settings)
+    picture = encoded_picture(video, codec, encoder, settings.profile)
+    lost = ("mastering metadata is not kept",) if loses_mastering(encoder, video) else ()
+    options = _options(codec, encoder, settings, video, picture.pixel_format)
+    return Encoding(name, encoder, picture, options, lost)
+
+
+def _auto_codec(source: PixelFormat, muxer: str) -> str:
+    if source.alpha and muxer in ("mov", "matroska"):
+        return "prores" if muxer == "mov" else "ffv1"
+    return "h264" if source.depth == 8 and source.family != "rgb" else "hevc"
+
+
+def _check_container(name: str, muxer: str) -> None:
+    holders = CODECS[name].containers
+    if _SUFFIXES.get(muxer, muxer) not in holders:
+        raise OutputError(
+            f"{name} video can't be held by {_SUFFIXES.get(muxer, muxer)}",
+            hint=f"use --container {' or '.join(holders)}",
+        )
+
+
+def _choose_encoder(name: str, video: VideoInfo, settings: EncodeSettings) -> Encoder:
+    software = CODECS[name].software
+    if settings.encoder == "software":
+        return software
+    rows = HARDWARE.get(name, ())
+    if settings.encoder == "auto":
+        return next((row for row in rows if _is_as_good(row, name, video, settings)), software)
+    row = next((row for row in rows if row.kind == settings.encoder), None)
+    reason = f"there is no {name} in it" if row is None else _obstacle(row, name, video, settings)
+    if row is None or reason is not None:
+        raise DeviceError(
+            f"the encoder {row.name if row else settings.encoder} can't be used: {reason}",
+            hint="--encoder auto takes what works",
+        )
+    return row
+
+
+def _is_as_good(row: Encoder, name: str, video: VideoInfo, settings: EncodeSettings) -> bool:
+    """Whether a hardware encoder works and loses nothing against the software."""
+    codec = CODECS[name]
+    wanted = encoded_picture(video, codec, codec.software, settings.profile)
+    if wanted.pixel_format.name not in row.pixel_formats or loses_mastering(row, video):
+        return False
+    return _obstacle(row, name, video, settings) is None
+
+
+def _obstacle(row: Encoder, name: str, video: VideoInfo, settings: EncodeSettings) -> str | None:
+    if settings.preset is not None and settings.preset not in row.presets:
+        return f"it has no preset {settings.preset}"
+    codec = CODECS[name]
+    form = encoded_picture(video, codec, row, settings.profile).pixel_format
+    options = _options(codec, row, settings, video, form)
+    return why_not(row, form.name, (video.width, video.height), tuple(options.items()))
+
+
+def encoded_picture(
+    video: VideoInfo, codec: Codec, encoder: Encoder, profile: str | None = None
+) -> Picture:
+    """The source's own format where the encoder takes it, else the nearest that loses least.
+
+    The nearest keeps transparency first, then the chroma resolution (RGB counts as 4:4:4), then
+    the depth; RGB becomes limited-range BT.709. H.264 and HEVC count cropping in chroma samples:
+    an odd size has no 4:2:0 form in them, and is written with finer chroma.
+
+    Raises:
+        OutputError: The profile has no format for a picture of this size.
+    """
+    source = video.pixel_format
+    names = encoder.pixel_formats if profile is None else codec.profiles[profile].pixel_formats
+    offered = [PIXEL_FORMATS[name] for name in names if name in encoder.pixel_formats]
+    if codec.crops_in_chroma:
+        offered = [form for form in offered if _divides(form, video)]
+    if not offered:
+        raise OutputError(
+            f"{encoder.name} has no form for {video.width}x{video.height} in "
+            f"{f'profile {profile}' if profile else '4:2:0'}",
+            hint="leave --profile and --encoder out",
+        )
+    form = source if source in offered else min(offered, key=lambda offer: _loss(source, offer))
+    # PyAV can't tag where chroma sits, so it is put where every decoder expects it.
+    colour = replace(_colour_in(video, form), chroma_location=ChromaLocation.LEFT)
+    return Picture(form, colour)
+
+
+def _divides(form: PixelFormat, video: VideoInfo) -> bool:
+    across, down = form.chroma_shift
+    return video.width % (1 << across) == 0 and video.height % (1 << down) == 0
+
+
+def _loss(source: PixelFormat, offer: PixelFormat) -> tuple[float, ...]:
+    """Sorts pixel formats by what a source loses in them, then by what they waste."""
+    no_alpha = int(source.alpha and not offer.alpha)
+    fewer_planes = int(offer.colour_plane_count < source.colour_plane_count)
+    other_family = int((source.family == "rgb") != (offer.family == "rgb"))
+    # Grey has no chroma to lose.
+    coarser = 0 if source.family == "gray" else _coarser(source, offer)
+    shallower = max(0, source.depth - offer.depth)
+    samples = 1 + (offer.colour_plane_count - 1) / 2 ** sum(offer.chroma_shift) + offer.alpha
+    return no_alpha, fewer_planes, other_family, coarser, shallower, offer.depth * samples
+
+
+def _coarser(source: PixelFormat, offer: PixelFormat) -> int:
+    pairs = zip(source.chroma_shift, offer.chroma_shift, strict=True)
+    return sum(max(0, theirs - own) for own, theirs in pairs)
+
+
+def _colour_in(video: VideoInfo, form: PixelFormat) -> Colour:
+    if (video.pixel_format.family == "rgb") == (form.family == "rgb"):
+        return video.colour
+    return Colour.resolve(
+        matrix=1,
+        range=1,
+        primaries=video.colour.primaries,
+        transfer=video.colour.transfer,
+        pixel_format=form,
+        width=video.width,
+        height=video.height,
+    )
+
+
+def _options(
+    codec: Codec, encoder: Encoder, settings: EncodeSettings, video: VideoInfo, form: PixelFormat
+) -> dict[str, str]:
+    options = dict(encoder.options)
+    usual = encoder.usual_preset or codec.preset or ""
+    preset = encoder.presets.get(settings.preset or usual)
+    if preset is not None:
+        options[encoder.preset_option] = preset
+    profile = _profile_option(codec, encoder, settings.profile, form)
+    if profile is not None:
+        options["profile"] = profile
+    at_bitrate = () if settings.bitrate is None else encoder.bitrate_params
+    params = (*encoder.params, *at_bitrate, *mastering_params(encoder, video))
+    if params:
+        options[encoder.params_option] = ":".join(params)
+    return options | _rate(codec, encoder, settings)
+
+
+def _profile_option(
+    codec: Codec, encoder: Encoder, profile: str | None, form: PixelFormat
+) -> str | None:
+    for name in (profile,) if profile else codec.usual_profiles:
+        if form.name in codec.profiles[name].pixel_formats:
+            # Hardware takes its profile from the pixel format.
+            return codec.profiles[name].option if encoder.kind == "software" else None
+    return None
+
+
+def _rate(codec: Codec, encoder: Encoder, settings: EncodeSettings) -> dict[str, str]:
+    if codec.crf is None or encoder.quality is None:
+        return {}
+    if settings.bitrate is not None:
+        return {"b": str(settings.bitrate)}
+    return encoder.quality(codec.crf[1] if settings.crf is None else settings.crf)
+
+
+def add_video_stream(
+    container: OutputContainer, video: VideoInfo, settings: EncodeSettings
+) -> tuple[av.VideoStream, Picture]:
+    """The output's picture track: same size, times, rotation and pixel shape as the source's.
+
+    Raises:
+        OutputError: The container can't hold the codec, or the codec not this picture.
+        DeviceError: The encoder that was asked for does not work here.
+    """
+    encoding = choose(video, settings, container.format.name)
+    encoder = encoding.encoder
+    # SVT-AV1 tells its settings on stderr unless it is told here to name errors only.
+    os.environ.setdefault("SVT_LOG", "1")
+    stream = container.add_stream(
+        encoder.name,
+        rate=video.frame_rate or 25,
+        options=encoding.options,
+        hwaccel=HWAccel(encoder.hwaccel) if encoder.hwaccel else None,
+        time_base=video.time_base,
+        width=video.width,
+        height=video.height,
+    )
+    assert isinstance(stream, av.VideoStream)
+    feed(stream.codec_context, encoder, encoding.picture.pixel_format.name)
+    _describe(stream, video, encoding)
+    return stream, encoding.picture
+
+
+def _describe(stream: av.VideoStream, video: VideoInfo, encoding: Encoding) -> None:
+    context, colour = stream.codec_context, encoding.picture.colour
+    context.colorspace = colour.matrix
+    context.color_range = colour.range
+    context.color_primaries = colour.primaries
+    context.color_trc = colour.transfer
+    if video.sample_aspect_ratio:
+        context.sample_aspect_ratio = video.sample_aspect_ratio
+    if not video.constant_rate and stream.container.format.name != "matroska":
+        # MP4 keeps how long frames last in decoding order: only without reordering does the last
+        # frame keep its own duration.
+        context.max_b_frames = 0
+    if video.display_matrix:
+        stream.set_display_matrix(video.display_matrix)
+    if encoding.codec == "hevc" and stream.container.format.name != "matroska":
+        # The tag under which QuickTime and Resolve recognise HEVC; Matroska has none.
+        context.codec_tag = "hvc1"

@@ -1,0 +1,1 @@
+"""Clips and sequences, read with exact times; parts of them to the frame."""

@@ -1,0 +1,224 @@
+"""What a clip says of itself: the facts of its picture, and which other tracks it has."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Stream
+
+from ..frames.av_frame import working_format
+from ..frames.frame import ChromaLocation, Colour, PixelFormat
+
+# Seconds; of MP4 and MOV unless they say otherwise. Edit lists say in it how long a track is.
+_MOVIE_TICK = Fraction(1, 1000)
+# Codecs of the MPEG-1 school, which site chroma between the luma samples (H.262, annex; JFIF).
+_CENTRED_CHROMA = frozenset({"mjpeg", "mpeg1video", "h263"})
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """The picture track of a clip.
+
+    Attributes:
+        index: Stream index in the container.
+        codec: FFmpeg's name of the codec.
+        width, height: Coded size in pixels, before rotation.
+        native_format: FFmpeg's name of the decoder's pixel format.
+        pixel_format: The format in which frames are handed out; holds what the native one holds,
+            except YUV of more than 12 bit.
+        colour: Facts of the colour, unspecified ones filled as players do.
+        frame_rate: Average frames per second, exact; None where the container does not say.
+        constant_rate: Whether all frames are known for certain to last equally many ticks.
+        time_base: Seconds; the unit of every frame's pts and duration.
+        duration: Seconds; None where the container does not say.
+        frames: Expected number of frames, a guess from the header: never a promise.
+        sample_aspect_ratio: Width of a pixel over its height; None where not stated (square).
+        display_matrix: Rotation and mirroring for display, 9 integers as FFmpeg has them.
+        rotation: The same in degrees counter-clockwise, without mirroring.
+        interlaced: Whether the first frame is made of two fields.
+        has_alpha: Whether the native format holds transparency.
+        mastering_display: The display that HDR was graded on (SMPTE ST 2086): x and y of red,
+            green, blue and white, least and most luminance in cd/m². None where the first frame
+            does not say all of it.
+        content_light: The brightest pixel's and the brightest frame's average light in cd/m²
+            (CTA-861.3: MaxCLL, MaxFALL; 0 where not stated); None where it does not say.
+    """
+
+    index: int
+    codec: str
+    width: int
+    height: int
+    native_format: str
+    pixel_format: PixelFormat
+    colour: Colour
+    frame_rate: Fraction | None
+    constant_rate: bool
+    time_base: Fraction
+    duration: Fraction | None
+    frames: int | None
+    sample_aspect_ratio: Fraction | None
+    display_matrix: tuple[int, ...] | None
+    rotation: int
+    interlaced: bool
+    has_alpha: bool
+    mastering_display: tuple[Fraction, ...] | None = None
+    content_light: tuple[int, int] | None = None
+
+    @property
+    def hdr(self) -> str | None:
+        """PQ or HLG where the transfer says so (H.273: 16, 18), else None."""
+        return self.colour.hdr
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """A track that is not the picture."""
+
+    index: int
+    type: str
+    codec: str
+    language: str | None
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What `probe` finds.
+
+    Attributes:
+        path: The file.
+        container: FFmpeg's name of the format, e.g. "mov,mp4,m4a,3gp,3g2,mj2".
+        origin: Seconds that the reader takes off every timestamp; 0 except for transport and
+            program streams, which count from an arbitrary clock.
+        video: The picture track.
+        others: Every other track, in the container's order.
+    """
+
+    path: Path
+    container: str
+    origin: Fraction
+    video: VideoInfo
+    others: tuple[StreamInfo, ...]
+
+    @property
+    def audio(self) -> tuple[StreamInfo, ...]:
+        """The sound tracks."""
+        return tuple(stream for stream in self.others if stream.type == "audio")
+
+
+def stream_info(stream: Stream) -> StreamInfo:
+    """The facts of a track that is not the picture."""
+    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+    return StreamInfo(stream.index, stream.type, codec, stream.language)
+
+
+def video_info(
+    container: InputContainer, stream: av.VideoStream, first: av.VideoFrame
+) -> VideoInfo:
+    """The facts of the picture track, most of them those of its first frame.
+
+    Raises:
+        ColourError: Its colours have no conversion here.
+    """
+    native, form = first.format.name, working_format(first.format)
+    colour = Colour.resolve(
+        matrix=first.colorspace,
+        range=first.color_range,
+        primaries=first.color_primaries,
+        transfer=first.color_trc,
+        pixel_format=form,
+        width=first.width,
+        height=first.height,
+        full_range_format=native.startswith("yuvj"),
+    )
+    if stream.codec_context.name in _CENTRED_CHROMA:
+        colour = replace(colour, chroma_location=ChromaLocation.CENTER)
+    assert stream.time_base is not None
+    duration = None if stream.duration is None else stream.duration * stream.time_base
+    if "matroska" in container.format.name:
+        # Matroska has none for a track; FFmpeg sometimes fills in the whole file's.
+        duration = None
+    rate = stream.average_rate
+    length = duration or Fraction(container.duration or 0, av.time_base)
+    return VideoInfo(
+        index=stream.index,
+        codec=stream.codec_context.name,
+        width=first.width,
+        height=first.height,
+        native_format=native,
+        pixel_format=form,
+        colour=colour,
+        frame_rate=rate,
+        constant_rate=_constant_rate(container, stream),
+        time_base=stream.time_base,
+        duration=duration,
+        frames=stream.frames or (round(length * rate) if length and rate else None),
+        sample_aspect_ratio=stream.sample_aspect_ratio or None,
+        display_matrix=display_matrix(first),
+        rotation=first.rotation,
+        interlaced=first.interlaced_frame,
+        has_alpha=form.alpha,
+        mastering_display=_mastering_display(first),
+        content_light=_content_light(first),
+    )
+
+
+def _constant_rate(container: InputContainer, stream: av.VideoStream) -> bool:
+    """Known for certain from a table of all samples only; stated rates are often wrong.
+
+    An edit list can cut the last frame off in its middle, or claim more time than there is; only
+    what is rounded to its usual tick is nobody's wish.
+    """
+    if "mp4" not in container.format.name or len(stream.index_entries) < 2:
+        return False
+    entries = list(stream.index_entries)
+    steps = {after.timestamp - before.timestamp for before, after in pairwise(entries)}
+    if len(steps) > 1 or stream.duration is None or stream.time_base is None:
+        return False
+    shown = steps.pop() * sum(not entry.is_discard for entry in entries)
+    return abs(stream.duration - shown) * stream.time_base < _MOVIE_TICK
+
+
+def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+    """How a frame is to be shown, turned or mirrored: 9 integers as FFmpeg has them."""
+    data = _side_data(frame, "DISPLAYMATRIX")
+    if data is None:
+        return _rotation_matrix(frame.rotation) if frame.rotation else None
+    return struct.unpack("=9i", data)
+
+
+def _side_data(frame: av.VideoFrame, kind: str) -> bytes | None:
+    try:
+        data = frame.side_data.get(kind)
+    except ValueError:
+        # PyAV can't list side data where one is of a kind that it doesn't know.
+        return None
+    return None if data is None else bytes(data)
+
+
+def _mastering_display(frame: av.VideoFrame) -> tuple[Fraction, ...] | None:
+    """FFmpeg's AVMasteringDisplayMetadata: ten rationals, and which of them hold."""
+    data = _side_data(frame, "MASTERING_DISPLAY_METADATA")
+    if data is None:
+        return None
+    *terms, has_primaries, has_luminance = struct.unpack("=22i", data)
+    if not (has_primaries and has_luminance and all(terms[1::2])):
+        return None
+    return tuple(Fraction(*pair) for pair in zip(terms[::2], terms[1::2], strict=True))
+
+
+def _content_light(frame: av.VideoFrame) -> tuple[int, int] | None:
+    data = _side_data(frame, "CONTENT_LIGHT_LEVEL")
+    return None if data is None else struct.unpack("=2I", data)
+
+
+def _rotation_matrix(degrees: int) -> tuple[int, ...]:
+    """A quarter turn counter-clockwise as FFmpeg writes it (16.16 fixed point, last row 2.30)."""
+    one = 1 << 16
+    cosine, sine = {0: (one, 0), 90: (0, one), -90: (0, -one)}.get(degrees, (-one, 0))
+    return (cosine, -sine, 0, sine, cosine, 0, 0, 0, 1 << 30)

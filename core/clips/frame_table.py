@@ -1,0 +1,123 @@
+"""When each frame of a clip is shown, found out as cheaply as is certain."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import av
+import av.error
+from av.container import InputContainer
+from av.stream import Discard
+
+from ..errors import MediaError
+from ..frames.frame import Frame
+from .media import ClipReader, open_clip, picture_stream
+
+# One packet, one picture, and whatever is shown after a key frame needs nothing before it.
+_SEEKABLE = frozenset({"h264", "hevc", "mpeg2video", "vp9", "av1"})
+# A cut uses the same clips many times, and a long one takes a while to read.
+_MOST_KNOWN = 16
+
+
+@dataclass(frozen=True)
+class FrameTable:
+    """When each frame of a clip is shown, known without decoding where that is certain.
+
+    Attributes:
+        pts: Of every frame, in order, as `ClipReader` hands them out.
+        keys: Of those at which a decoder can start; empty where that is not known.
+    """
+
+    pts: Sequence[int]
+    keys: Sequence[int] = ()
+
+
+_known: dict[tuple[str, int, int, int | None], FrameTable] = {}
+
+
+def frame_table(reader: ClipReader, first_pts: int | None) -> FrameTable:
+    """Find out when each frame is shown.
+
+    Of MP4 and MOV with nothing but key frames the index says it; of codecs that show a picture
+    for each packet the packets do, read and not decoded; everything else is decoded once.
+
+    Args:
+        reader: Has looked at the clip.
+        first_pts: Of the first frame that the decoder gives, as the container counts.
+
+    Raises:
+        MediaError: The clip can't be read.
+    """
+    about = reader.path.stat()
+    key = (str(reader.path.absolute()), about.st_size, about.st_mtime_ns, first_pts)
+    if key not in _known:
+        while len(_known) >= _MOST_KNOWN:
+            _known.pop(next(iter(_known)))
+        _known[key] = _found_out(reader, first_pts)
+    return _known[key]
+
+
+def _found_out(reader: ClipReader, first_pts: int | None) -> FrameTable:
+    if first_pts is not None:
+        shift = int(reader.info.origin / reader.info.video.time_base)
+        for attempt in (_indexed, _scanned):
+            table = attempt(reader, first_pts)
+            if table is not None:
+                return FrameTable(
+                    *(array("q", (p - shift for p in part)) for part in (table.pts, table.keys))
+                )
+    with ClipReader(reader.path, interlaced="keep") as whole:
+        return FrameTable(array("q", (item.pts for item in whole if isinstance(item, Frame))))
+
+
+def _indexed(reader: ClipReader, first_pts: int) -> FrameTable | None:
+    if "mp4" not in reader.info.container:
+        return None
+    entries = reader.container.streams[reader.info.video.index].index_entries
+    if not all(entry.is_keyframe for entry in entries):
+        return None
+    pts = [entry.timestamp for entry in entries if not entry.is_discard]
+    return FrameTable(pts, pts) if pts and pts[0] == first_pts and _rises(pts) else None
+
+
+@dataclass
+class _Packets:
+    pts: list[int] = field(default_factory=list)
+    keys: list[int] = field(default_factory=list)
+
+
+def _scanned(reader: ClipReader, first_pts: int) -> FrameTable | None:
+    info = reader.info
+    stream = picture_stream(reader.container, reader.path)
+    if stream.codec_context.codec.canonical_name not in _SEEKABLE or info.container == "avi":
+        return None
+    found = _Packets()
+    with open_clip(reader.path) as container:
+        try:
+            for packet in _picture_packets(container, info.video.index):
+                if packet.pts is None:
+                    return None
+                if packet.pts >= first_pts and not packet.is_discard:
+                    found.pts.append(packet.pts)
+                    if packet.is_keyframe:
+                        found.keys.append(packet.pts)
+        except (av.error.FFmpegError, OSError) as error:
+            raise MediaError(f"can't be read: {error}", path=reader.path) from error
+    pts = sorted(found.pts)
+    return FrameTable(pts, sorted(found.keys)) if pts[:1] == [first_pts] and _rises(pts) else None
+
+
+def _picture_packets(container: InputContainer, index: int) -> Iterator[av.Packet]:
+    for stream in container.streams:
+        if stream.index != index:
+            stream.discard = Discard.all
+    for packet in container.demux(container.streams[index]):
+        if packet.size:
+            yield packet
+
+
+def _rises(pts: Sequence[int]) -> bool:
+    return all(before < after for before, after in pairwise(pts))

@@ -1,0 +1,378 @@
+"""Probe and read a clip: native planes, exact rational times, everything else as packets."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import av.error
+from av.codec.context import Flags
+from av.container import InputContainer
+from av.stream import Disposition
+
+from ..errors import MediaError
+from ..frames.av_frame import from_av, repacked
+from ..frames.fields import Deinterlacer, Interlaced
+from ..frames.frame import Frame
+from .clip_info import ClipInfo, StreamInfo, VideoInfo, display_matrix, stream_info, video_info
+from .truncation import check_whole
+
+__all__ = [
+    "CLIP_SUFFIXES",
+    "CLOCKED_CONTAINERS",
+    "ClipInfo",
+    "ClipReader",
+    "Interlaced",
+    "StreamInfo",
+    "VideoInfo",
+    "display_matrix",
+    "find_clips",
+    "open_clip",
+    "picture_stream",
+    "probe",
+    "read",
+]
+
+CLIP_SUFFIXES = frozenset(
+    f".{kind}"
+    for kind in (
+        *("3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4"),
+        *("mpeg", "mpg", "mts", "mxf", "ogv", "ts", "webm", "wmv"),
+    )
+)
+# Transport and program streams count from an arbitrary clock; their zero means nothing.
+CLOCKED_CONTAINERS = frozenset({"mpegts", "mpeg"})
+# FFmpeg's own decoders of these leave out the alpha that lies beside the picture in WebM.
+_DECODERS_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
+
+def find_clips(folder: Path, *, recursive: bool) -> list[Path]:
+    """The clips of a folder by their suffix, sorted by path; hidden files are left out.
+
+    Raises:
+        MediaError: There is no such folder.
+    """
+    if not folder.is_dir():
+        raise MediaError("no such folder", path=folder)
+    files = folder.rglob("*") if recursive else folder.iterdir()
+    return sorted(
+        path
+        for path in files
+        if path.suffix.lower() in CLIP_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+
+
+def probe(path: Path) -> ClipInfo:
+    """Look at a clip; decodes its first frame.
+
+    Raises:
+        MediaError: Missing, empty, not a clip, without picture, cut short, or its first frame
+            can't be decoded.
+        ColourError: Its colours have no conversion here.
+    """
+    with ClipReader(path) as reader:
+        return reader.info
+
+
+def read(path: Path) -> Iterator[Frame]:
+    """The frames of a clip in presentation order.
+
+    Raises:
+        MediaError: As `probe`, and when a frame can't be decoded.
+    """
+    with ClipReader(path) as reader:
+        for item in reader:
+            if isinstance(item, Frame):
+                yield item
+
+
+class ClipReader:
+    """One pass over a clip; iterate to get `Frame`s and, of every other track, packets.
+
+    Frames come in presentation order, packets as they lie in the file between them. Packets
+    whose stream is the picture's are decoded and not handed out.
+
+    Attributes:
+        container: PyAV's container, the templates for copied streams.
+        info: As `probe` returns it.
+        damaged_frames: Frames so far in which the decoder had to conceal errors.
+        interlaced_frames: Frames so far that were made of two fields.
+
+    Args:
+        path: The clip.
+        interlaced: What to do with frames made of two fields, wherever they come: see
+            `Deinterlacer`, or "keep" them as they are, or "refuse" the clip.
+
+    Raises:
+        MediaError: See `probe` and `read`; or it is interlaced and that is refused.
+    """
+
+    def __init__(self, path: Path, *, interlaced: Interlaced = "deinterlace"):
+        self.path = path
+        self.damaged_frames = self.interlaced_frames = 0
+        self._interlaced: Interlaced = interlaced
+        self.container = open_clip(path)
+        try:
+            check_whole(self.container, path)
+            self._start()
+            self.info = self._look()
+            # Back to the beginning, by opening anew: not every format can seek.
+            self.container.close()
+            self.container = open_clip(path)
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        self._stream = picture_stream(self.container, self.path)
+        self._decoder = picture_decoder(self._stream)
+        self._deinterlacer = Deinterlacer()
+        self._places: deque[int] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.container.close()
+
+    def __iter__(self) -> Iterator[Frame | av.Packet]:
+        """A frame lasts until the next one: decoders know durations in decoding order only."""
+        held: Frame | None = None
+        for item in self._items():
+            if not isinstance(item, Frame):
+                yield item
+                continue
+            if held is not None:
+                yield replace(held, duration=item.pts - held.pts)
+            held = item
+        if held is not None:
+            yield replace(held, duration=self._last_duration(held))
+
+    def _items(self) -> Iterator[Frame | av.Packet]:
+        last_pts: int | None = None
+        try:
+            for item in self._progressive():
+                if isinstance(item, av.Packet):
+                    yield self._from_origin(item)
+                    continue
+                frame = self._frame(item, last_pts)
+                last_pts = frame.pts
+                yield frame
+        except MediaError as error:
+            error.path = self.path
+            raise
+        except (av.error.FFmpegError, OSError) as error:
+            raise MediaError(
+                f"can't be read on after {_at(last_pts, self.info.video.time_base)}: "
+                f"{_reason(error)}",
+                path=self.path,
+            ) from error
+
+    def _progressive(self) -> Iterator[av.VideoFrame | av.Packet]:
+        for item in self._decoded():
+            if isinstance(item, av.Packet):
+                yield item
+                continue
+            self._check(item)
+            self.damaged_frames += item.is_corrupt
+            self.interlaced_frames += item.interlaced_frame
+            if self._interlaced == "deinterlace":
+                video = self.info.video
+                picture = repacked(item, video.pixel_format, video.colour)
+                yield from self._deinterlacer(picture)
+            else:
+                yield item
+        yield from self._deinterlacer.flush()
+
+    def _check(self, picture: av.VideoFrame) -> None:
+        video, pts = self.info.video, self._pts(picture)
+        where = "" if pts is None else f" at {_at(pts, video.time_base)}"
+        if (picture.width, picture.height) != (video.width, video.height):
+            raise MediaError(
+                f"changes its size from {video.width}x{video.height} to "
+                f"{picture.width}x{picture.height}{where}",
+                hint="cut it there and convert the parts",
+            )
+        self._check_fields(picture, where)
+
+    def _check_fields(self, picture: av.VideoFrame, where: str) -> None:
+        if picture.interlaced_frame and self._interlaced == "refuse":
+            raise MediaError(f"is interlaced{where}", hint="--interlaced deinterlace takes it")
+
+    def _decoded(self) -> Iterator[av.VideoFrame | av.Packet]:
+        for packet in self.container.demux():
+            if packet.stream.index == self._stream.index:
+                yield from self._placed(packet)
+            elif packet.size:
+                # The last packet of each track is empty: it flushes decoders.
+                yield packet
+
+    def _placed(self, packet: av.Packet) -> Iterator[av.VideoFrame]:
+        """AVI has no presentation times: the k-th shown frame stands in the k-th place.
+
+        What FFmpeg makes up instead starts late by the decoder's delay, and runs back and forth
+        with B-frames.
+        """
+        counted = self.container.format.name == "avi"
+        if counted and packet.size and packet.dts is not None:
+            self._places.append(packet.dts)
+        for picture in self._decoder.decode(packet):
+            if counted and self._places:
+                picture.pts = self._places.popleft()
+            yield picture
+
+    def _last_duration(self, last: Frame) -> int:
+        """MP4 and MOV say when the track ends; elsewhere the packet's own duration must do."""
+        start, duration = self._stream.start_time, self._stream.duration
+        if "mp4" not in self.info.container or start is None or duration is None:
+            return last.duration
+        if self.info.video.constant_rate:
+            # What the track says may be rounded.
+            return last.duration
+        return max(1, start + duration - last.pts)
+
+    def _look(self) -> ClipInfo:
+        try:
+            pictures = (item for item in self._decoded() if isinstance(item, av.VideoFrame))
+            first = next(pictures, None)
+        except (av.error.FFmpegError, OSError) as error:
+            raise MediaError(
+                f"its first frame can't be decoded: {_reason(error)}", path=self.path
+            ) from error
+        if first is None:
+            raise MediaError("holds no picture that can be decoded", path=self.path)
+        try:
+            video = video_info(self.container, self._stream, first)
+            self._check_fields(first, "")
+        except MediaError as error:
+            error.path = self.path
+            raise
+        others = tuple(
+            stream_info(stream)
+            for stream in self.container.streams
+            if stream.index != self._stream.index
+        )
+        name = self.container.format.name
+        origin = _origin(self.container) if name in CLOCKED_CONTAINERS else Fraction(0)
+        return ClipInfo(self.path, name, origin, video, others)
+
+    def _frame(self, picture: av.VideoFrame, last_pts: int | None) -> Frame:
+        video = self.info.video
+        step = picture.duration or self._usual_duration()
+        pts = self._pts(picture)
+        if pts is None:
+            pts = 0 if last_pts is None else last_pts + step
+        if last_pts is not None and pts <= last_pts:
+            raise MediaError(
+                f"has a frame at {_at(pts, video.time_base)} that does not come after the one "
+                f"before it, at {_at(last_pts, video.time_base)}",
+                hint="rewrite its timestamps first, e.g. with ffmpeg -fflags +genpts",
+            )
+        return from_av(
+            picture,
+            pixel_format=video.pixel_format,
+            colour=video.colour,
+            pts=pts,
+            duration=step,
+            time_base=video.time_base,
+        )
+
+    def _pts(self, picture: av.VideoFrame) -> int | None:
+        if picture.pts is None:
+            return None
+        return picture.pts - int(self.info.origin / self.info.video.time_base)
+
+    def _usual_duration(self) -> int:
+        video = self.info.video
+        return round(1 / (video.frame_rate or 25) / video.time_base)
+
+    def _from_origin(self, packet: av.Packet) -> av.Packet:
+        if self.info.origin and packet.time_base:
+            shift = round(self.info.origin / packet.time_base)
+            packet.pts = None if packet.pts is None else packet.pts - shift
+            packet.dts = None if packet.dts is None else packet.dts - shift
+        return packet
+
+
+def open_clip(path: Path) -> InputContainer:
+    """Open a clip with PyAV.
+
+    Raises:
+        MediaError: Missing, empty, or not a clip.
+    """
+    if not path.exists():
+        raise MediaError("no such file", path=path)
+    if not path.is_file():
+        raise MediaError("is not a file", path=path)
+    try:
+        if path.stat().st_size == 0:
+            raise MediaError("is empty (0 bytes)", path=path)
+        # "file:" keeps names with a colon or a percent sign from being read as something else.
+        return av.open(f"file:{path}", metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as error:
+        raise MediaError(
+            f"can't be opened as a clip: {_reason(error)}",
+            path=path,
+            hint="it is damaged, cut short, or not a video",
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def picture_stream(container: InputContainer, path: Path) -> av.VideoStream:
+    """The first video track that is not a cover picture.
+
+    Raises:
+        MediaError: There is none.
+    """
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
+            return stream
+    raise MediaError("holds no moving picture", path=path)
+
+
+def picture_decoder(stream: av.VideoStream) -> av.VideoCodecContext:
+    """A decoder of the whole picture: with alpha, and cropped to the very pixel."""
+    decoder = stream.codec_context
+    with_alpha = _DECODERS_WITH_ALPHA.get(decoder.name)
+    tags = {name.lower(): value for name, value in stream.metadata.items()}
+    if tags.get("alpha_mode") == "1" and with_alpha in av.codecs_available:
+        decoder = av.CodecContext.create(with_alpha, "r")
+        assert isinstance(decoder, av.VideoCodecContext)
+    decoder.thread_type = "AUTO"
+    # Else H.264 and HEVC leave pixels that are to be cropped, to keep rows aligned in memory.
+    decoder.flags |= Flags.unaligned
+    return decoder
+
+
+def _origin(container: InputContainer) -> Fraction:
+    starts = [
+        stream.start_time * stream.time_base
+        for stream in container.streams
+        if stream.start_time is not None and stream.time_base
+    ]
+    return min(starts, default=Fraction(0))
+
+
+def _at(pts: int | None, time_base: Fraction) -> str:
+    return "its start" if pts is None else f"{float(pts * time_base):.3f} s"

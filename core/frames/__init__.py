@@ -1,0 +1,1 @@
+"""One decoded picture: planes, colour, fields, orientation, HDR."""

@@ -1,0 +1,151 @@
+"""OpenEXR files as their library has them: parts, each with a header and channels."""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenEXR
+
+from ..errors import MediaError, OutputError
+
+_FLAT = (OpenEXR.scanlineimage, OpenEXR.tiledimage)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A part of a file; most files have one.
+
+    Attributes:
+        header: Every attribute but the list of channels.
+        channels: (H, W) of the data window, by name: float16, float32 or uint32.
+    """
+
+    header: Mapping[str, Any]
+    channels: Mapping[str, np.ndarray]
+
+    @property
+    def name(self) -> str:
+        """As the header has it; empty in files of one part."""
+        return self.header.get("name", "")
+
+
+def read_parts(path: Path) -> list[Part]:
+    """Read a file whole.
+
+    Raises:
+        MediaError: It is damaged, or holds deep or subsampled data.
+    """
+    with _heard() as said:
+        try:
+            headers = OpenEXR.File(str(path), header_only=True).parts
+            _check(headers)
+            parts = OpenEXR.File(str(path), separate_channels=True).parts
+        except (RuntimeError, ValueError) as error:
+            raise MediaError(f"can't be decoded: {error}") from error
+    # A part that can't be decoded is left out, and the library only prints that it is.
+    if len(parts) < len(headers):
+        reason = said[0].rpartition(" - ")[2].strip() if said else "it is damaged"
+        raise MediaError(f"can't be decoded: {reason}")
+    return [_part(part) for part in parts]
+
+
+def _check(parts: Sequence[Any]) -> None:
+    if any(part.header["type"] not in _FLAT for part in parts):
+        raise MediaError("holds deep data, which can't be painted")
+    channels = [channel for part in parts for channel in part.header["channels"]]
+    if any((channel.xSampling, channel.ySampling) != (1, 1) for channel in channels):
+        raise MediaError("has subsampled channels (luminance and chroma)", hint="write it as RGB")
+
+
+def _part(part: Any) -> Part:  # noqa: ANN401  the library has no types
+    header = {name: value for name, value in part.header.items() if name != "channels"}
+    return Part(header, {name: channel.pixels for name, channel in part.channels.items()})
+
+
+def named_channels(path: Path) -> list[tuple[str, Mapping[str, Any], list[str]]]:
+    """Of each part its name, its header and its channels' names, without reading pixels.
+
+    Raises:
+        RuntimeError: It can't be read.
+    """
+    with _heard():
+        parts = OpenEXR.File(str(path), header_only=True).parts
+    headers = [dict(part.header) for part in parts]
+    return [
+        (header.get("name", ""), header, [channel.name for channel in header["channels"]])
+        for header in headers
+    ]
+
+
+def encode_parts(parts: Sequence[Part]) -> bytes:
+    """A file's content.
+
+    Raises:
+        OutputError: The library refuses it.
+    """
+    # The library puts objects of its own into what it is given.
+    own = [
+        (dict(part.header), {n: np.ascontiguousarray(a) for n, a in part.channels.items()})
+        for part in parts
+    ]
+    content = io.BytesIO()
+    try:
+        if len(own) == 1:
+            file = OpenEXR.File(*own[0])
+        else:
+            file = OpenEXR.File(
+                [OpenEXR.Part(*both, part.name) for both, part in zip(own, parts, strict=True)]
+            )
+        # To memory: of a disk that is full the library says nothing.
+        file.write(content)
+    except (RuntimeError, ValueError) as error:
+        raise OutputError(f"can't be encoded: {error}") from error
+    return content.getvalue()
+
+
+_listening: dict[int, list[str]] = {}
+_changing = threading.Lock()
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Collect what the library prints in this thread: programs read our standard output."""
+    said: list[str] = []
+    thread = threading.get_ident()
+    with _changing:
+        if not _listening:
+            sys.stdout = _Listener(sys.stdout)  # type: ignore[assignment]
+        _listening[thread] = said
+    try:
+        yield said
+    finally:
+        with _changing:
+            del _listening[thread]
+            if not _listening and isinstance(sys.stdout, _Listener):
+                sys.stdout = sys.stdout.real
+
+
+class _Listener:
+    """A stream that keeps what threads write that are listened to, and passes on the rest."""
+
+    def __init__(self, real: Any):  # noqa: ANN401  whatever stdout is
+        self.real = real
+
+    def write(self, text: str) -> int:
+        """As a stream does."""
+        said = _listening.get(threading.get_ident())
+        if said is None:
+            return self.real.write(text)
+        said.append(text)
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self.real, name)

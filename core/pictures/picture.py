@@ -1,0 +1,225 @@
+"""One picture file: read to a `Frame`, and written from one, by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..clips.timecode import Timecode
+from ..errors import MediaError, OutputError
+from ..frames.colour import from_rgb, to_rgb
+from ..frames.frame import (
+    FLOAT_FORMATS,
+    LINEAR,
+    PIXEL_FORMATS,
+    Colour,
+    Frame,
+    Matrix,
+    PixelFormat,
+    Range,
+)
+from ..frames.hdr import CHROMATICITIES, to_linear, to_sdr
+
+# What a picture's frame says of time until it has a place in a sequence.
+TICK = Fraction(1, 24)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture file, read.
+
+    Attributes:
+        frame: Its samples; of OpenEXR in linear light, over the display and the data window.
+        codec: "png", "tiff" or "exr".
+        shown: First row and column, height and width of what is shown of the frame.
+        sample_aspect_ratio: Width of a pixel over its height; None where not stated (square).
+        frame_rate: Pictures a second; None where not stated, as only OpenEXR does.
+        timecode: Such as ``01:00:00:00``, from OpenEXR.
+        kept: What a picture of the same kind, made of this one, takes over from it.
+        warnings: What it does not take over.
+    """
+
+    frame: Frame
+    codec: str
+    shown: tuple[int, int, int, int]
+    sample_aspect_ratio: Fraction | None = None
+    frame_rate: Fraction | None = None
+    timecode: str | None = None
+    kept: Any = None
+    warnings: tuple[str, ...] = ()
+
+
+def kind_of(path: Path) -> str:
+    """By a name's suffix: "png", "tiff" or "exr"."""
+    return {".png": "png", ".exr": "exr"}.get(path.suffix.lower(), "tiff")
+
+
+def read_picture(path: Path, kind: str | None = None) -> Picture:
+    """Read a picture file.
+
+    Args:
+        path: The file.
+        kind: See `kind_of`; by the file's name where it is not told.
+
+    Raises:
+        MediaError: It is missing, damaged, or holds something that can't be painted.
+    """
+    if not path.is_file():
+        raise MediaError("no such file", path=path)
+    if path.stat().st_size == 0:
+        raise MediaError("is empty (0 bytes)", path=path)
+    try:
+        return _reader(kind or kind_of(path))(path)
+    except MediaError as error:
+        error.path = path
+        raise
+    except OSError as error:
+        raise MediaError(f"can't be read: {error.strerror or error}", path=path) from error
+
+
+def _reader(kind: str) -> Callable[[Path], Picture]:
+    if kind == "exr":
+        from .exr import read_exr  # noqa: PLC0415  the library loads slowly
+
+        return read_exr
+    from .raster import read_raster  # noqa: PLC0415
+
+    return lambda path: read_raster(path, kind)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a picture says beside its samples, as far as its kind has a place for it.
+
+    Attributes:
+        sample_aspect_ratio: Width of a pixel over its height; None is square.
+        frame_rate: Pictures a second.
+        timecode: Of the picture.
+    """
+
+    sample_aspect_ratio: Fraction | None = None
+    frame_rate: Fraction | None = None
+    timecode: Timecode | None = None
+
+
+NOTHING = Beside()
+
+
+def encode_picture(
+    frame: Frame, kind: str, like: Picture | None = None, beside: Beside = NOTHING
+) -> bytes:
+    """A picture file's content.
+
+    Args:
+        frame: In a format that `written_format` gives; linear light for "exr".
+        kind: "png", "tiff" or "exr".
+        like: The picture that it was made of; of the same kind, it gives what goes beside the
+            samples: headers, other channels, profiles, resolution, texts.
+        beside: What it says where `like` does not give it.
+
+    Raises:
+        OutputError: It can't be encoded.
+    """
+    if kind == "exr":
+        from .exr import encode_exr  # noqa: PLC0415
+
+        return encode_exr(frame, like, beside)
+    from .raster import encode_raster  # noqa: PLC0415
+
+    return encode_raster(frame, kind, like, beside.sample_aspect_ratio)
+
+
+def check_written(path: Path, kind: str, frame: Frame, like: Picture | None) -> None:
+    """Read a written picture back and compare its samples with those that were meant.
+
+    Args:
+        path: The file.
+        kind: As `encode_picture` got it, as the rest.
+        frame: What it must hold; of OpenEXR within the data window.
+        like: The picture that it was made of.
+
+    Raises:
+        OutputError: It holds something else, or can't be read.
+    """
+    try:
+        found = read_picture(path, kind)
+    except MediaError as error:
+        raise OutputError(f"did not read back: {error.what}") from error
+    window = (0, 0, frame.height, frame.width)
+    if kind == "exr" and like is not None and like.codec == "exr":
+        window = like.kept.window
+    wanted, read = cropped(frame, window), cropped(found.frame, window)
+    same = read.pixel_format == wanted.pixel_format and all(
+        np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+        for one, other in zip(read.planes, wanted.planes, strict=True)
+    )
+    if not same:
+        raise OutputError("did not read back as it was written")
+
+
+def written_format(source: PixelFormat, kind: str) -> PixelFormat:
+    """The format in which a picture of a kind holds what frames of another format hold.
+
+    PNG and TIFF have 8 and 16 bits, grey and RGB; OpenEXR keeps floats, and gets half floats from
+    anything else.
+    """
+    family = "gray" if source.family == "gray" and not source.alpha else "gbr"
+    layout = "gray" if family == "gray" else f"gbr{'a' if source.alpha else ''}p"
+    if kind == "exr":
+        depth = source.depth if source.floating else 16
+        return FLOAT_FORMATS[f"{layout}f{depth}le"]
+    return PIXEL_FORMATS[layout if source.depth == 8 else f"{layout}16le"]
+
+
+def as_display(picture: Picture) -> Frame:
+    """A picture of linear light as an SDR display shows it, 16 bit; any other as it is.
+
+    BT.709 primaries; highlights are rolled off as `hdr` says; what lies outside the display
+    window is left out; alpha is no longer multiplied in.
+    """
+    frame = picture.frame
+    if not frame.pixel_format.floating:
+        return frame
+    shown, _ = to_sdr(to_rgb(frame), frame.colour)
+    target = written_format(frame.pixel_format, "png")
+    matrix = Matrix.BT709 if target.family == "gray" else Matrix.RGB
+    painted = from_rgb(shown, frame, pixel_format=target, colour=Colour(matrix, Range.FULL, 1, 1))
+    return cropped(painted, picture.shown)
+
+
+def as_linear(frame: Frame) -> Frame:
+    """A frame of a display's signal as linear light in half floats, 1.0 for a white sheet."""
+    if frame.pixel_format.floating:
+        return frame
+    primaries = frame.colour.primaries if frame.colour.primaries in CHROMATICITIES else 1
+    target = written_format(frame.pixel_format, "exr")
+    light = to_linear(to_rgb(frame), frame.colour)
+    matrix = Matrix.BT709 if target.family == "gray" else Matrix.RGB
+    return from_rgb(
+        light,
+        frame,
+        pixel_format=target,
+        colour=Colour(matrix, Range.FULL, primaries, LINEAR),
+    )
+
+
+def cropped(frame: Frame, part: tuple[int, int, int, int]) -> Frame:
+    """A part of a frame without subsampled planes: first row and column, height, width."""
+    top, left, height, width = part
+    if part == (0, 0, frame.height, frame.width):
+        return frame
+    return Frame(
+        planes=tuple(plane[top : top + height, left : left + width] for plane in frame.planes),
+        pixel_format=frame.pixel_format,
+        width=width,
+        height=height,
+        pts=frame.pts,
+        duration=frame.duration,
+        time_base=frame.time_base,
+        colour=frame.colour,
+    )

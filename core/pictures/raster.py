@@ -1,0 +1,120 @@
+"""PNG and TIFF through FFmpeg's codecs, one file at a time, with what they say beside pixels."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+
+from ..errors import MediaError, OutputError
+from ..frames.av_frame import from_av, to_av, working_format
+from ..frames.frame import Colour, Frame, Matrix, PixelFormat, Range
+from .picture import TICK, Picture
+from .picture_tags import PngChunks, TiffTags
+
+# Packed as FFmpeg's encoders take them; the samples are the same.
+_PNG_FORMATS = {"gbrp": "rgb24", "gbrap": "rgba", "gbrp16le": "rgb48be", "gbrap16le": "rgba64be"}
+_PNG_FORMATS |= {"gray": "gray", "gray16le": "gray16be"}
+_TIFF_FORMATS = {"gbrp": "rgb24", "gbrap": "rgba", "gbrp16le": "rgb48le", "gbrap16le": "rgba64le"}
+_TIFF_FORMATS |= {"gray": "gray", "gray16le": "gray16le"}
+_OPTIONS = {"png": {"pred": "paeth", "compression_level": "3"}, "tiff": {"compression_algo": "lzw"}}
+
+
+def read_raster(path: Path, kind: str) -> Picture:
+    """Read a PNG or TIFF file.
+
+    Raises:
+        MediaError: It is damaged, cut short, or of floating point samples.
+    """
+    content = path.read_bytes()
+    kept = _tags(content, kind)
+    picture, aspect = _decoded(content, kind)
+    native = picture.format
+    if "f32" in native.name or "f16" in native.name:
+        raise MediaError("has floating point samples", hint="write it as OpenEXR")
+    form = working_format(native)
+    if native.has_palette and kept.transparent:
+        picture = picture.reformat(format="rgba")
+        form = working_format(picture.format)
+    frame = from_av(
+        picture,
+        pixel_format=form,
+        colour=_colour(picture, form),
+        pts=0,
+        duration=1,
+        time_base=TICK,
+    )
+    return Picture(
+        frame=frame,
+        codec=kind,
+        shown=(0, 0, frame.height, frame.width),
+        sample_aspect_ratio=None if aspect == 1 else aspect,
+        kept=kept,
+    )
+
+
+def _tags(content: bytes, kind: str) -> PngChunks | TiffTags:
+    return PngChunks.read(content) if kind == "png" else TiffTags.read(content)
+
+
+def _decoded(content: bytes, kind: str) -> tuple[av.VideoFrame, Fraction]:
+    decoder = av.CodecContext.create(kind, "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoder.thread_count = 1
+    if kind == "png":
+        # Of TIFF it would refuse every file.
+        decoder.options = {"err_detect": "explode"}
+    try:
+        pictures = [*decoder.decode(av.Packet(content)), *decoder.decode(None)]
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise MediaError(f"can't be decoded: {reason}") from error
+    if not pictures or pictures[0].is_corrupt:
+        raise MediaError("can't be decoded: it is damaged")
+    return pictures[0], _aspect(decoder.sample_aspect_ratio or Fraction(1), kind)
+
+
+def _aspect(ratio: Fraction, kind: str) -> Fraction:
+    """FFmpeg takes PNG's pixels per metre, across and down, for the ratio itself."""
+    return (1 / ratio if kind == "png" else ratio).limit_denominator(1000)
+
+
+def _colour(picture: av.VideoFrame, form: PixelFormat) -> Colour:
+    """Pictures are full range unless they say otherwise; which matrix grey has does not matter."""
+    return Colour(
+        matrix=Matrix.BT709 if form.family == "gray" else Matrix.RGB,
+        range=Range.LIMITED if picture.color_range == Range.LIMITED else Range.FULL,
+        primaries=picture.color_primaries,
+        transfer=picture.color_trc,
+    )
+
+
+def encode_raster(frame: Frame, kind: str, like: Picture | None, aspect: Fraction | None) -> bytes:
+    """A PNG or TIFF file's content, see `encode_picture`.
+
+    Raises:
+        OutputError: FFmpeg refuses it.
+    """
+    encoder = av.CodecContext.create(kind, "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    packed = (_PNG_FORMATS if kind == "png" else _TIFF_FORMATS)[frame.pixel_format.name]
+    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, packed
+    encoder.time_base, encoder.options = frame.time_base, _OPTIONS[kind]
+    encoder.color_range = frame.colour.range
+    encoder.color_primaries, encoder.color_trc = frame.colour.primaries, frame.colour.transfer
+    if aspect is not None:
+        encoder.sample_aspect_ratio = _aspect(aspect, kind)
+    same_range = int(frame.colour.range)
+    try:
+        picture = to_av(frame).reformat(
+            format=packed, src_color_range=same_range, dst_color_range=same_range
+        )
+        packets = [*encoder.encode(picture), *encoder.encode(None)]
+    except (av.error.FFmpegError, ValueError) as error:
+        raise OutputError(f"can't be encoded as {kind}: {error}") from error
+    content = b"".join(map(bytes, packets))
+    if like is None or like.codec != kind:
+        return content
+    return like.kept.into(content)

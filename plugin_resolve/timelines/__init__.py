@@ -1,0 +1,1 @@
+"""Cuts of every editing program, styled."""

@@ -1,0 +1,123 @@
+"""XML files changed at one place: every other byte stays as it was."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+from xml.parsers import expat
+
+from ...core.errors import UsageError
+
+
+class XmlText:
+    """An XML file's elements, and where in the file each lies.
+
+    Attributes:
+        root: The elements.
+
+    Raises:
+        UsageError: It can't be read, or is no XML.
+    """
+
+    def __init__(self, path: Path):
+        try:
+            self._text = path.read_bytes()
+            if self._text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise UsageError("is written in UTF-16", path=path, hint="save it as UTF-8")
+            # Expat expands no external entities, and refuses bombs of internal ones.
+            self.root = ElementTree.fromstring(self._text)  # noqa: S314
+        except OSError as error:
+            raise UsageError(f"can't be read: {error.strerror}", path=path) from error
+        except ElementTree.ParseError as error:
+            raise UsageError(f"is no XML: {error}", path=path) from error
+        self._spans = dict(zip(self.root.iter(), _spans(self._text), strict=True))
+
+    def edited(
+        self,
+        inserted: Sequence[tuple[Element, Element | None, Element]],
+        texts: Mapping[Element, str] | None = None,
+        attributes: Mapping[tuple[Element, str], str] | None = None,
+    ) -> bytes:
+        """The file with changes.
+
+        Args:
+            inserted: For each new element: its parent, the child of that before which it goes
+                (None: at the end), and the element.
+            texts: New texts of elements that hold nothing else.
+            attributes: New values, by element and name.
+        """
+        edits = [*self._insertions(inserted)]
+        for element, new in (texts or {}).items():
+            _, head_end, end_tag, _ = self._spans[element]
+            edits.append((head_end, end_tag, new))
+        for (element, name), value in (attributes or {}).items():
+            edits.append((*self._attribute(element, name), value))
+        text = self._text
+        # From the end to the start, so that places stay what they are.
+        for start, end, new in sorted(edits, key=lambda edit: edit[0], reverse=True):
+            text = text[:start] + new.encode() + text[end:]
+        return text
+
+    def _insertions(
+        self, inserted: Sequence[tuple[Element, Element | None, Element]]
+    ) -> Iterator[tuple[int, int, str]]:
+        """All that goes to one place, together."""
+        places: dict[tuple[Element, Element | None], str] = {}
+        for parent, before, new in inserted:
+            text = ElementTree.tostring(new, encoding="us-ascii").decode() + "\n"
+            places[parent, before] = places.get((parent, before), "") + text
+        for (parent, before), text in places.items():
+            _, head_end, end_tag, _ = self._spans[parent]
+            if before is not None:
+                start = self._spans[before][0]
+                yield start, start, text
+            elif self._text[head_end - 2 : head_end] == b"/>":
+                yield head_end - 2, head_end, f">\n{text}</{parent.tag}>"
+            else:
+                yield end_tag, end_tag, text
+
+    def _attribute(self, element: Element, name: str) -> tuple[int, int]:
+        """Where an attribute's value stands, without its quotes."""
+        start, head_end, *_ = self._spans[element]
+        pattern = rb"\s" + re.escape(name.encode()) + rb"\s*=\s*([\"'])(.*?)\1"
+        match = re.search(pattern, self._text[start:head_end], re.DOTALL)
+        assert match is not None
+        return start + match.start(2), start + match.end(2)
+
+
+def _spans(text: bytes) -> list[tuple[int, int, int, int]]:
+    """Of every element, in order: start and end of its first tag, the same of its last."""
+    found: list[list[int]] = []
+    open_elements: list[int] = []
+    parser = expat.ParserCreate()
+
+    def started(_tag: str, _attributes: dict[str, str]) -> None:
+        open_elements.append(len(found))
+        place = parser.CurrentByteIndex
+        found.append([place, _tag_end(text, place)])
+
+    def ended(_tag: str) -> None:
+        place = parser.CurrentByteIndex
+        found[open_elements.pop()] += [place, _tag_end(text, place)]
+
+    parser.StartElementHandler, parser.EndElementHandler = started, ended
+    parser.Parse(text, True)
+    return [(one, two, three, four) for one, two, three, four in found]
+
+
+def _tag_end(text: bytes, place: int) -> int:
+    """Past a tag's bracket; one within quotes is none."""
+    quote = 0
+    for index in range(place, len(text)):
+        byte = text[index]
+        if quote:
+            quote = 0 if byte == quote else quote
+        elif byte in b"\"'":
+            quote = byte
+        elif byte == ord(">"):
+            return index + 1
+    return len(text)

@@ -1,0 +1,176 @@
+"""A written clip that is not what was meant does not pass."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from housestyle.batch.clips.mux import CopiedTrack, TrackDigest
+from housestyle.batch.clips.verify import Expectation, verify
+from housestyle.core.clips.media import ClipReader
+from housestyle.core.errors import OutputError
+from housestyle.core.frames.frame import Frame
+
+NAME = Path("final.mp4")
+
+
+def expectation(path: Path) -> Expectation:
+    """What would be expected had this clip been written."""
+    with ClipReader(path) as reader:
+        streams = reader.container.streams
+        tracks = {
+            about.index: CopiedTrack(about, streams[about.index], TrackDigest())
+            for about in reader.info.others
+        }
+        for track in tracks.values():
+            if track.about.type == "attachment":
+                track.digest.add_content(track.stream.data)
+        expected = Expectation(reader.info.video.time_base, tracks=list(tracks.values()))
+        for item in reader:
+            if isinstance(item, Frame):
+                expected.add(item)
+            else:
+                tracks[item.stream.index].digest.add(item)
+    return expected
+
+
+@pytest.fixture
+def clip(make_clip, sound) -> Path:
+    return make_clip("meant.mp4", sounds=(sound(), sound("libmp3lame")))
+
+
+@pytest.fixture
+def meant(clip) -> Expectation:
+    return expectation(clip)
+
+
+def test_what_was_meant_passes(clip, meant):
+    verify(clip, meant, NAME)
+
+
+def assert_refused(path: Path, meant: Expectation, why: str) -> None:
+    with pytest.raises(OutputError, match=why) as caught:
+        verify(path, meant, NAME)
+    assert caught.value.path == NAME
+    assert "\n" not in str(caught.value)
+
+
+def test_a_frame_too_few_or_too_many(make_clip, sound, meant):
+    tracks = (sound(), sound("libmp3lame"))
+    assert_refused(make_clip("a.mp4", frames=9, sounds=tracks), meant, "9 frames instead of 10")
+    assert_refused(make_clip("b.mp4", frames=11, sounds=tracks), meant, "11 frames instead of 10")
+
+
+def test_a_frame_at_another_time(make_clip, meant):
+    moved = make_clip("a.mp4", times=[0, 1, 2, 3, 5, 6, 7, 8, 9, 10])
+    assert_refused(moved, meant, "frame 4 is at 0.2.* instead of 0.16")
+
+
+def test_times_off_by_less_than_a_millisecond(make_clip, meant):
+    ticks = Fraction(1, 90_000)
+    times = [3600 * number for number in range(10)]
+    verify(make_clip("a.mkv", time_base=ticks, times=times), without_sound(meant), NAME)
+    times[5] += 1
+    assert_refused(make_clip("a.mp4", time_base=ticks, times=times), meant, "frame 5 is at")
+
+
+def without_sound(meant: Expectation) -> Expectation:
+    return Expectation(meant.time_base, meant.tolerance, meant.pts, meant.last_end)
+
+
+def test_tolerance_is_for_containers_that_round(make_clip):
+    exact = expectation(make_clip("a.mp4", rate=Fraction(24000, 1001)))
+    rounded = make_clip("a.mkv", rate=Fraction(24000, 1001))
+    assert_refused(rounded, exact, "frame 1 is at 0.042")
+    exact.tolerance = Fraction(1, 2000)
+    verify(rounded, exact, NAME)
+    exact.tolerance = Fraction(1, 10_000)
+    assert_refused(rounded, exact, "frame 1 is at 0.042")
+
+
+def test_a_last_frame_that_lasts_too_long_or_too_short(clip, meant):
+    meant.last_end += meant.pts[1]
+    assert_refused(clip, meant, "ends at 0.4.* instead of 0.44")
+    meant.last_end -= 2 * meant.pts[1]
+    assert_refused(clip, meant, "ends at 0.4.* instead of 0.36")
+
+
+def test_other_sound(make_clip, sound, meant):
+    other = make_clip("a.mp4", sounds=(sound(hertz=441), sound("libmp3lame")))
+    assert_refused(other, meant, "sound track 0 differs")
+
+
+def test_a_lost_packet(make_clip, sound, meant):
+    short = make_clip("a.mp4", sounds=(sound(), sound("libmp3lame", seconds=Fraction(2, 5))))
+    assert_refused(short, meant, "sound track 1 differs")
+
+
+def test_a_lost_track(make_clip, sound, meant):
+    assert_refused(make_clip("a.mp4", sounds=(sound(),)), meant, "1 sound tracks instead of 2")
+    assert_refused(make_clip("b.mp4"), meant, "0 sound tracks instead of 2")
+
+
+def test_swapped_tracks(make_clip, sound, meant):
+    swapped = make_clip("a.mp4", sounds=(sound("libmp3lame"), sound()))
+    assert_refused(swapped, meant, "sound track 0 differs")
+
+
+@pytest.mark.parametrize("start", [Fraction(1, 100), Fraction(1, 2)])
+def test_moved_sound(make_clip, sound, meant, start):
+    moved = make_clip("a.mp4", sounds=(sound(), sound("libmp3lame", start=start)))
+    assert_refused(moved, meant, "sound track 1 starts at another time")
+
+
+@pytest.mark.parametrize("level", ["standard", "full"])
+def test_subtitles(make_clip, level):
+    meant = expectation(make_clip("a.mkv", subtitles=["one", "two"]))
+    verify(make_clip("b.mkv", subtitles=["one", "two"]), meant, NAME, level)
+    with pytest.raises(OutputError, match="0 subtitle tracks instead of 1"):
+        verify(make_clip("c.mkv"), meant, NAME, level)
+    other = make_clip("d.mkv", subtitles=["one", "zwei"])
+    if level == "standard":
+        verify(other, meant, NAME, level)
+        return
+    with pytest.raises(OutputError, match="subtitle track 0 differs"):
+        verify(other, meant, NAME, level)
+
+
+def with_font(source: Path, content: bytes) -> Path:
+    target = source.with_name(f"font {content[0]}.mkv")
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        copy = new.add_stream_from_template(old.streams.video[0])
+        new.add_attachment("a.ttf", "font/ttf", content)
+        for packet in old.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                new.mux(packet)
+    return target
+
+
+def test_attachments(make_clip):
+    plain = make_clip("a.mkv")
+    meant = expectation(with_font(plain, b"\1" * 500))
+    verify(with_font(plain, b"\1" * 500), meant, NAME, "full")
+    with pytest.raises(OutputError, match="0 attachment tracks instead of 1"):
+        verify(plain, meant, NAME)
+    with pytest.raises(OutputError, match="attachment track 0 differs"):
+        verify(with_font(plain, b"\2" * 500), meant, NAME, "full")
+
+
+def test_files_that_do_not_read_back(clip, meant, tmp_path):
+    assert_refused(tmp_path / "none.mp4", meant, "did not read back: no such file")
+    text = tmp_path / "text.mp4"
+    text.write_text("not a clip")
+    assert_refused(text, meant, "did not read back")
+    content = clip.read_bytes()
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(content[: len(content) // 2])
+    assert_refused(cut, meant, "did not read back")
+
+
+def test_the_expectation_stays_small():
+    expected = Expectation(Fraction(1, 25))
+    assert expected.pts.itemsize <= 8

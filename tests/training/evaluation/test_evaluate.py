@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import math
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from housestyle.core.consistency import temporal_error, warping_error
+from housestyle.core.network import NetworkSpec, StylizingNetwork
+from housestyle.training.evaluation.evaluate import (
+    Figures,
+    Measured,
+    PaintingLosses,
+    against_twin,
+    held_out_figures,
+    measure,
+    painting_losses,
+    shift,
+    shimmer,
+)
+from housestyle.training.evaluation.sequences import FrameSequence
+from housestyle.training.loss_network import LossNetwork
+from housestyle.training.losses import content_loss, style_loss, style_targets
+from housestyle.training.material.footage import Footage
+from housestyle.training.material.sampler import Pair
+
+
+def noise(*shape: int, seed: int = 2) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def make_pair(seed: int, height: int = 24, width: int = 32) -> Pair:
+    flow = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).repeat(1, 1, height, width)
+    mask = (noise(1, 1, height, width, seed=seed + 100) > 0.3).float()
+    return Pair(noise(2, 3, height, width, seed=seed), flow, mask)
+
+
+def sequence(name: str, *seeds: int) -> FrameSequence:
+    return FrameSequence(name, tuple(lambda seed=seed: make_pair(seed) for seed in seeds))
+
+
+def darker(frames: torch.Tensor) -> torch.Tensor:
+    return frames / 2
+
+
+def flat(frames: torch.Tensor) -> torch.Tensor:
+    return torch.full_like(frames, 0.25)
+
+
+@pytest.fixture
+def losses(vgg_file) -> PaintingLosses:
+    return painting_losses(LossNetwork(vgg_file), noise(1, 3, 32, 32), [sequence("a", 1, 2)])
+
+
+class TestMeasure:
+    def test_formulas(self):
+        evaluation = measure({"darker": darker}, [sequence("a", 1, 2, 3)])
+        pairs = [make_pair(seed) for seed in (1, 2, 3)]
+        for measured, model in (
+            (evaluation.source, lambda x: x),
+            (evaluation.models["darker"], darker),
+        ):
+            frames = [model(pair.frames) for pair in pairs]
+            motions = [(f[1:], f[:1], p.flow, p.mask) for f, p in zip(frames, pairs, strict=True)]
+            squares = [temporal_error(*motion).item() for motion in motions]
+            lai = [warping_error(*motion).item() for motion in motions]
+            figures = measured.figures["a"]
+            assert figures.e_temporal == pytest.approx(math.sqrt(sum(squares) / 3))
+            assert figures.warping_error == pytest.approx(sum(lai) / 3)
+            assert figures.shimmer == pytest.approx(shimmer(model, pairs[0].frames[1:]))
+            assert figures.shift == pytest.approx(shift(model, pairs[0].frames[1:]))
+            assert measured.errors["a"] == pytest.approx([math.sqrt(square) for square in squares])
+            assert figures.style_loss is figures.content_loss is None
+        assert evaluation.models["darker"].mean.style_loss is None
+
+    def test_sequences_count_alike(self):
+        evaluation = measure({}, [sequence("a", 1), sequence("b", 2, 3, 4)])
+        mean, each = evaluation.source.mean, evaluation.source.figures
+        assert mean.e_temporal == pytest.approx((each["a"].e_temporal + each["b"].e_temporal) / 2)
+        assert mean.shimmer == pytest.approx((each["a"].shimmer + each["b"].shimmer) / 2)
+        assert list(each) == ["a", "b"]
+
+    def test_a_model_that_paints_nothing_does_not_flicker(self):
+        figures = measure({"flat": flat}, [sequence("a", 1)]).models["flat"].figures["a"]
+        assert figures == Figures(e_temporal=0, warping_error=0, shimmer=0, shift=0)
+
+    def test_style_and_content_of_the_current_frames(self, losses):
+        evaluation = measure({"darker": darker}, [sequence("a", 1, 2)], losses=losses)
+        frames = torch.cat([make_pair(seed).frames[1:] for seed in (1, 2)])
+        seen, painted = losses.network(frames), losses.network(darker(frames))
+        figures, source = evaluation.models["darker"].mean, evaluation.source.mean
+        style = style_loss(painted, losses.grams).item() / 2
+        assert figures.style_loss == pytest.approx(style, rel=1e-4)
+        content = content_loss(painted, seen).item() / 2
+        assert figures.content_loss == pytest.approx(content, rel=1e-4)
+        style = style_loss(seen, losses.grams).item() / 2
+        assert source.style_loss == pytest.approx(style, rel=1e-4)
+        assert source.content_loss == 0
+
+    def test_one_pair_at_a_time(self):
+        alive: list[weakref.ref] = []
+
+        def read(seed: int) -> Pair:
+            assert sum(there() is not None for there in alive) <= 1
+            pair = make_pair(seed)
+            alive.append(weakref.ref(pair.frames))
+            return pair
+
+        readers = tuple(lambda seed=seed: read(seed) for seed in range(4))
+        measure({"darker": darker}, [FrameSequence("a", readers)])
+        assert len(alive) == 4  # each once, however many models there are
+
+    def test_no_gradients_are_kept(self):
+        network = StylizingNetwork(NetworkSpec(channels=(4, 6, 8), residual_blocks=1))
+        seen = []
+        measure({"n": lambda f: seen.append(network(f)) or seen[-1]}, [sequence("a", 1)])
+        assert not any(painted.requires_grad for painted in seen)
+
+
+class TestPaintingLosses:
+    def test_filters_have_a_mean_activation_of_one_over_the_measured_frames(self, losses):
+        frames = [make_pair(seed).frames[1:] for seed in (1, 2)]
+        for means in losses.network._mean_activations(frames).values():
+            # Not all: a filter that never fires can't be scaled.
+            assert means.median().item() == pytest.approx(1, abs=1e-3)
+
+    def test_grams_are_the_paintings(self, losses):
+        for layer, gram in style_targets(losses.network, noise(1, 3, 32, 32)).items():
+            torch.testing.assert_close(losses.grams[layer], gram)
+
+
+class TestShimmer:
+    def test_of_the_frame_itself_is_that_of_the_noise(self):
+        # The mean distance of two draws of a normal distribution is 2 sigma / sqrt(pi).
+        frame = torch.full((1, 3, 200, 200), 0.5)
+        assert shimmer(lambda x: x, frame) == pytest.approx(4 / math.sqrt(math.pi), rel=0.01)
+
+    def test_frames_stay_in_range(self):
+        seen = []
+        shimmer(lambda x: seen.append(x) or x, torch.ones(1, 3, 8, 8))
+        assert (seen[0].shape, seen[0].max()) == ((2, 3, 8, 8), 1)
+
+    def test_the_same_every_time(self):
+        frame = noise(1, 3, 16, 16)
+        assert shimmer(darker, frame) == shimmer(darker, frame)
+
+
+class TestShift:
+    def test_what_moves_with_the_frame_does_not_count(self):
+        assert shift(darker, noise(1, 3, 64, 80)) == 0
+
+    def test_what_sticks_to_the_grid_does(self):
+        def checkered(frames: torch.Tensor) -> torch.Tensor:
+            grid = torch.zeros_like(frames)
+            grid[..., ::2, :] = 0.5
+            return grid
+
+        assert shift(checkered, noise(1, 3, 64, 80)) == pytest.approx(0.5 * 255)
+
+    def test_the_border_may_do_what_it_wants(self):
+        def framed(frames: torch.Tensor) -> torch.Tensor:
+            out = frames.clone()
+            out[..., :8], out[..., -8:] = 1, 1
+            return out
+
+        assert shift(framed, noise(1, 3, 64, 80)) == 0
+
+
+class TestAgainstTwin:
+    SOURCE = Figures(0.03, 0.001, 2.0, 1.0, 9.0, 0.0)
+    TWIN = Figures(0.05, 0.003, 6.0, 1.0, 0.10, 3.0)
+
+    def test_by_hand(self):
+        ratios = against_twin(Figures(0.034, 0.002, 1.5, 1.0, 0.12, 3.0), self.TWIN, self.SOURCE)
+        assert ratios.e_temporal == pytest.approx(0.68)
+        assert ratios.excess == pytest.approx(0.4)  # sqrt((0.034^2 - 0.03^2) / (0.05^2 - 0.03^2))
+        assert ratios.style_loss == pytest.approx(1.2)
+        assert ratios.shimmer == pytest.approx(0.25)
+
+    def test_calmer_than_the_source_has_no_excess(self):
+        assert against_twin(Figures(0.02, 0, 1.0, 1.0), self.TWIN, self.SOURCE).excess == 0
+
+    def test_twin_that_is_calmer_than_the_source_says_nothing(self):
+        calm = Figures(0.02, 0, 1.0, 1.0)
+        assert against_twin(self.TWIN, calm, self.SOURCE).excess is None
+
+    def test_without_a_painting_there_is_no_style_loss(self):
+        ratios = against_twin(Figures(0.04, 0, 1.0, 1.0), Figures(0.05, 0, 0.0, 1.0), self.SOURCE)
+        assert ratios.style_loss is None
+        assert ratios.shimmer is None
+        assert ratios.e_temporal == pytest.approx(0.8)
+
+
+def test_mean_leaves_nothing_out():
+    figures = {"a": Figures(1, 2, 3, 4, 5, 6), "b": Figures(3, 4, 5, 6, 7, 8)}
+    assert Measured(figures, {}).mean == Figures(2, 3, 4, 5, 6, 7)
+
+
+class TestHeldOutFigures:
+    def footage(self, name: str, count: int, seed: int) -> Footage:
+        kind = [("frames", "u1", (2, 24, 32, 3)), ("flow", "f2", (24, 32, 2))]
+        kind += [("visible", "?", (24, 32)), ("gap", "u1")]
+        pairs = np.zeros(count, np.dtype(kind))
+        random = np.random.default_rng(seed)
+        pairs["frames"] = random.integers(0, 256, pairs["frames"].shape)
+        pairs["visible"], pairs["gap"] = True, 1
+        return Footage(Path(name), pairs, {})
+
+    def test_mean_over_pairs_then_clips(self, losses):
+        torch.manual_seed(0)
+        network = StylizingNetwork(NetworkSpec(channels=(4, 6, 8), residual_blocks=1))
+        clips = [self.footage("a/x.mp4", 1, 1), self.footage("b/x.mp4", 3, 2)]
+        figures = held_out_figures(network, losses.network, losses.grams, clips)
+        assert figures.keys() == {
+            *("style_loss", "content_loss", "e_temporal", "e_temporal_source")
+        }
+        changes = [
+            (clip.pairs["frames"][:, 0] / 255.0 - clip.pairs["frames"][:, 1] / 255.0) ** 2
+            for clip in clips
+        ]
+        expected = sum(math.sqrt(change.mean()) for change in changes) / 2
+        assert figures["e_temporal_source"] == pytest.approx(expected, abs=1e-5)
+        assert 0 < figures["e_temporal"] < figures["e_temporal_source"]
+        assert figures["style_loss"] > 0
+        assert all(value == round(value, 5) for value in figures.values())

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+from PIL import Image
+
+from housestyle.core.errors import OutputError, TrainingError
+from housestyle.training.evaluation.evaluate import Evaluation, Figures, Measured
+from housestyle.training.evaluation.evaluation_report import (
+    error_over_time,
+    table,
+    to_json,
+    write_report,
+)
+
+
+def measured(scale: float, *clips: str) -> Measured:
+    figures = {
+        clip: Figures(scale, scale / 10, scale * 100, scale * 50, scale * 2, 3.0) for clip in clips
+    }
+    return Measured(figures, {clip: [scale, scale * 2, scale / 3] for clip in clips})
+
+
+def evaluation(*clips: str) -> Evaluation:
+    models = {"wave": measured(0.034, *clips), "twin": measured(0.05, *clips)}
+    return Evaluation(measured(0.03, *clips), models)
+
+
+class TestTable:
+    def test_one_clip(self):
+        assert table(evaluation("swan")).splitlines() == [
+            "clip  style     style loss  content loss  E_temporal  warping error  shimmer  shift",
+            "swan  (source)      0.0600        3.0000      0.0300        0.00300     3.00   1.50",
+            "swan  wave          0.0680        3.0000      0.0340        0.00340     3.40   1.70",
+            "swan  twin          0.1000        3.0000      0.0500        0.00500     5.00   2.50",
+        ]
+
+    def test_mean_of_several(self):
+        lines = table(evaluation("swan", "dog")).splitlines()
+        assert len(lines) == 1 + 3 * 3
+        assert lines[-2].split()[:2] == ["mean", "wave"]
+
+    def test_against_the_twin(self):
+        assert table(evaluation("swan"), twin="twin").split("\n\n")[1].splitlines() == [
+            "against the twin        E / E_twin  excess  style loss  shimmer",
+            "mean              wave       0.680   0.400       0.680    0.680",
+        ]
+
+    def test_what_was_not_measured_is_a_dash(self):
+        bare = Measured({"swan": Figures(0.03, 0.003, 3.0, 1.5)}, {"swan": [0.03]})
+        assert table(Evaluation(bare, {})).splitlines()[1].split()[2:4] == ["-", "-"]
+
+
+class TestJson:
+    def test_holds_everything(self):
+        report = json.loads(json.dumps(to_json(evaluation("swan", "dog"), twin="twin")))
+        assert report["version"] == 1
+        assert report["twin"] == "twin"
+        assert report["source"]["mean"]["e_temporal"] == 0.03
+        wave = report["styles"]["wave"]
+        assert wave["clips"]["dog"] == {
+            "e_temporal": 0.034,
+            "warping_error": 0.0034,
+            "shimmer": 3.4,
+            "shift": 1.7,
+            "style_loss": 0.068,
+            "content_loss": 3.0,
+            "e_temporal_of_pairs": [0.034, 0.068, 0.0113333],
+        }
+        assert wave["against_twin"] == pytest.approx(
+            {"e_temporal": 0.68, "excess": 0.4, "style_loss": 0.68, "shimmer": 0.68}
+        )
+        assert report["styles"]["twin"]["against_twin"]["e_temporal"] == 1
+
+    def test_without_a_twin(self):
+        report = to_json(evaluation("swan"))
+        assert report["twin"] is None
+        assert "against_twin" not in report["styles"]["wave"]
+
+
+class TestPlot:
+    @pytest.mark.parametrize("count", [1, 2, 5])
+    def test_is_a_picture_of_every_panel(self, count):
+        content = error_over_time(evaluation(*map(str, range(count))))
+        with Image.open(io.BytesIO(content)) as picture:
+            picture.load()
+            assert picture.format == "PNG"
+            assert picture.width > 1000
+            colours = picture.convert("RGB").getcolors(2**20)
+        assert {(31, 119, 180), (255, 127, 14), (128, 128, 128)} <= {c for _, c in colours}
+
+    def test_all_panels_fit_the_scale_that_they_share(self):
+        calm, wild = measured(0.01, "a", "b"), measured(0.01, "a", "b")
+        wild.errors["b"][:] = [1.0, 2.0, 3.0]
+        with Image.open(io.BytesIO(error_over_time(Evaluation(calm, {"wild": wild})))) as picture:
+            lower = picture.convert("RGB").crop((0, picture.height // 2, *picture.size))
+        assert (31, 119, 180) in {colour for _, colour in lower.getcolors(2**20) or []}
+
+    def test_clip_of_one_pair(self):
+        bare = Measured({"swan": Figures(0.03, 0.003, 3.0, 1.5)}, {"swan": [0.03]})
+        assert error_over_time(Evaluation(bare, {"wave": bare}))
+
+    def test_without_its_extra_it_says_what_to_install(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+        with pytest.raises(TrainingError, match=r"pip install 'housestyle\[train\]'"):
+            error_over_time(evaluation("swan"))
+
+
+class TestWriteReport:
+    def test_files(self, tmp_path):
+        report = to_json(evaluation("swan"))
+        files = write_report(tmp_path / "new" / "folder", evaluation("swan"), report)
+        assert [path.name for path in files] == ["metrics.json", "error_over_time.png"]
+        assert sorted((tmp_path / "new" / "folder").iterdir()) == sorted(files)
+        assert json.loads(files[0].read_text()) == report
+        assert files[1].read_bytes() == error_over_time(evaluation("swan"))
+
+    def test_folder_that_is_a_file(self, tmp_path):
+        (tmp_path / "file").touch()
+        with pytest.raises(OutputError, match="can't be written"):
+            write_report(tmp_path / "file", evaluation("swan"), {})

@@ -1,0 +1,1 @@
+"""Styles measured on footage."""

@@ -1,0 +1,297 @@
+"""What styles are worth: style, content, flicker and shimmer on footage that they never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from ...core.consistency import temporal_error, warping_error
+from ...core.network import StylizingNetwork
+from ..loss_network import LossNetwork
+from ..losses import Features, content_loss, style_loss, style_targets
+from ..material.footage import Footage
+from ..material.sampler import Pair
+from .models import Model
+from .sequences import FrameSequence, of_footage
+
+# Camera noise of a well-lit shot.
+NOISE = 2 / 255
+# What a border changes reaches about so far into the output.
+SHIFT_BORDER = 32
+# Of each clip that a training run keeps back; it measures at its end, on whatever it runs on.
+HELD_OUT_PAIRS = 4
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one model on one sequence, or their mean over sequences.
+
+    Attributes:
+        e_temporal: Square root of the mean of `temporal_error` over the pairs (Huang et al. 2017).
+        warping_error: Mean of `warping_error` over the pairs (Lai et al. 2018).
+        shimmer: Mean absolute change, in 1/255, between the outputs for two draws of Gaussian
+            noise (sigma 2/255) on one still frame.
+        shift: Mean absolute change, in 1/255, between the outputs for a still frame and for the
+            same frame moved by one pixel along both axes: what sticks to the pixel grid.
+        style_loss: Mean over the current frames of the pairs, unweighted; None without a painting.
+        content_loss: The same.
+    """
+
+    e_temporal: float
+    warping_error: float
+    shimmer: float
+    shift: float
+    style_loss: float | None = None
+    content_loss: float | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One model.
+
+    Attributes:
+        figures: By name of the sequence.
+        errors: By name of the sequence, the square root of `temporal_error` pair by pair.
+    """
+
+    figures: dict[str, Figures]
+    errors: dict[str, list[float]]
+
+    @property
+    def mean(self) -> Figures:
+        """Over sequences, each counting alike."""
+        every = self.figures.values()
+        return Figures(
+            e_temporal=fmean(figures.e_temporal for figures in every),
+            warping_error=fmean(figures.warping_error for figures in every),
+            shimmer=fmean(figures.shimmer for figures in every),
+            shift=fmean(figures.shift for figures in every),
+            style_loss=_mean_if_any([figures.style_loss for figures in every]),
+            content_loss=_mean_if_any([figures.content_loss for figures in every]),
+        )
+
+
+def _mean_if_any(values: list[float | None]) -> float | None:
+    there = [value for value in values if value is not None]
+    return fmean(there) if there else None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Of several models on the same pairs.
+
+    Attributes:
+        source: The footage itself, as if a model had painted nothing.
+        models: By name.
+    """
+
+    source: Measured
+    models: dict[str, Measured]
+
+
+@dataclass(frozen=True)
+class TwinRatios:
+    """A style against its twin: an equal network, trained alike but for the temporal loss.
+
+    Attributes:
+        e_temporal: E / T, where E is the style's E_temporal, T the twin's, S the source's.
+        excess: sqrt((E^2 - S^2) / (T^2 - S^2)), what no stylizer can avoid taken off; 0 where E
+            is below S, None where T is.
+        style_loss: Ratio; a washed-out style lowers E for free, and is caught here.
+        shimmer: Ratio.
+    """
+
+    e_temporal: float | None
+    excess: float | None
+    style_loss: float | None
+    shimmer: float | None
+
+
+def against_twin(style: Figures, twin: Figures, source: Figures) -> TwinRatios:
+    """Compare two networks on the same sequence, or their means."""
+    squares = [figures.e_temporal**2 - source.e_temporal**2 for figures in (style, twin)]
+    excess = max(squares[0], 0) / squares[1] if squares[1] > 0 else None
+    return TwinRatios(
+        e_temporal=_ratio(style.e_temporal, twin.e_temporal),
+        excess=None if excess is None else excess**0.5,
+        style_loss=_ratio(style.style_loss, twin.style_loss),
+        shimmer=_ratio(style.shimmer, twin.shimmer),
+    )
+
+
+def _ratio(ours: float | None, twins: float | None) -> float | None:
+    return None if ours is None or not twins else ours / twins
+
+
+@dataclass(frozen=True, eq=False)
+class PaintingLosses:
+    """What style and content loss are measured with.
+
+    Attributes:
+        network: The loss network, rescaled.
+        grams: The painting's, from `style_targets`.
+    """
+
+    network: LossNetwork
+    grams: dict[str, Tensor]
+
+    def __call__(self, painted: Features, seen: Features) -> tuple[float, float]:
+        """Style and content loss of a frame, from the loss network's activations."""
+        return style_loss(painted, self.grams).item(), content_loss(painted, seen).item()
+
+
+@torch.no_grad()
+def painting_losses(
+    network: LossNetwork, painting: Tensor, sequences: Iterable[FrameSequence]
+) -> PaintingLosses:
+    """Rescale the loss network on the very frames that will be measured.
+
+    Every model that is measured with the result is measured alike.
+
+    Args:
+        network: Rescaled in place.
+        painting: (1, 3, H, W) RGB in [0, 1].
+        sequences: The current frame of every pair is used.
+    """
+    device = painting.device
+    network.to(device).rescale(
+        pair.frames[1:].to(device) for sequence in sequences for pair in sequence
+    )
+    return PaintingLosses(network, style_targets(network, painting))
+
+
+@torch.no_grad()
+def measure(
+    models: Mapping[str, Model],
+    sequences: Iterable[FrameSequence],
+    *,
+    losses: PaintingLosses | None = None,
+    device: torch.device | str = "cpu",
+) -> Evaluation:
+    """Run every model on every pair; one pair is held in memory at a time.
+
+    Args:
+        models: By name; each gets (2, 3, H, W) RGB in [0, 1], float32, on `device`.
+        sequences: What to measure on, with different names.
+        losses: For style and content loss; left out without.
+        device: Where the frames are put, and where `losses` lie.
+    """
+    runs: list[Model] = [_unpainted, *models.values()]
+    measured = [Measured({}, {}) for _ in runs]
+    for sequence in sequences:
+        meters = [_Meter(run, losses) for run in runs]
+        for pair in sequence:
+            on_device = Pair(*(t.to(device) for t in (pair.frames, pair.flow, pair.mask)))
+            seen = losses.network(on_device.frames[1:]) if losses else None
+            for meter in meters:
+                meter.add(on_device, seen)
+        for result, meter in zip(measured, meters, strict=True):
+            result.figures[sequence.name] = meter.figures()
+            result.errors[sequence.name] = [square**0.5 for square in meter.temporal]
+    source, *others = measured
+    return Evaluation(source, dict(zip(models, others, strict=True)))
+
+
+def _unpainted(frames: Tensor) -> Tensor:
+    return frames
+
+
+class _Meter:
+    """Gathers one model's figures over the pairs of a sequence."""
+
+    def __init__(self, model: Model, losses: PaintingLosses | None):
+        self.model = model
+        self.losses = losses
+        self.temporal: list[float] = []
+        self._warping: list[float] = []
+        self._painting: list[tuple[float, float]] = []
+        self._still = (0.0, 0.0)
+
+    def add(self, pair: Pair, seen: Features | None) -> None:
+        if not self.temporal:
+            still = pair.frames[1:]
+            self._still = shimmer(self.model, still), shift(self.model, still)
+        stylized = self.model(pair.frames)
+        motion = stylized[1:], stylized[:1], pair.flow, pair.mask
+        self.temporal.append(temporal_error(*motion).item())
+        self._warping.append(warping_error(*motion).item())
+        if self.losses and seen:
+            painted = seen if stylized is pair.frames else self.losses.network(stylized[1:])
+            self._painting.append(self.losses(painted, seen))
+
+    def figures(self) -> Figures:
+        losses = [fmean(column) for column in zip(*self._painting, strict=True)]
+        return Figures(fmean(self.temporal) ** 0.5, fmean(self._warping), *self._still, *losses)
+
+
+@torch.no_grad()
+def shimmer(model: Model, frame: Tensor) -> float:
+    """How much camera noise moves the output: see `Figures`; the same two draws every time.
+
+    Args:
+        model: What to run.
+        frame: (1, 3, H, W) RGB in [0, 1].
+
+    Returns:
+        Mean absolute change in 1/255.
+    """
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn((2, *frame.shape[1:]), generator=generator).to(frame.device)
+    first, second = model((frame + NOISE * noise).clamp(0, 1))
+    return (first - second).abs().mean().item() * 255
+
+
+@torch.no_grad()
+def shift(model: Model, frame: Tensor) -> float:
+    """How much the pixel grid shows in the output: see `Figures`.
+
+    Args:
+        model: What to run.
+        frame: (1, 3, H, W) RGB in [0, 1].
+
+    Returns:
+        Mean absolute change in 1/255, away from the border, which does not move with the scene.
+    """
+    here, there = (model(part) for part in (frame[..., 1:, 1:], frame[..., :-1, :-1]))
+    change = (here[..., :-1, :-1] - there[..., 1:, 1:]).abs()
+    away = min(SHIFT_BORDER, min(change.shape[-2:]) // 4)
+    rows, columns = (slice(away, side - away) for side in change.shape[-2:])
+    return change[..., rows, columns].mean().item() * 255
+
+
+def held_out_figures(
+    network: StylizingNetwork,
+    loss_network: LossNetwork,
+    style_grams: dict[str, Tensor],
+    footage: list[Footage],
+) -> dict[str, float]:
+    """The figures that are stored with a style, as a mean over the clips that were kept back.
+
+    Args:
+        network: In float32.
+        loss_network: Rescaled, as training used it.
+        style_grams: From `style_targets`.
+        footage: The clips.
+
+    Returns:
+        "style_loss", "content_loss" and "e_temporal" of the style, see `Figures`, and
+        "e_temporal_source" of the clips.
+    """
+    device = next(network.parameters()).device
+    losses = PaintingLosses(loss_network, style_grams)
+    sequences = of_footage(footage, pairs=HELD_OUT_PAIRS)
+    evaluation = measure({"style": network}, sequences, losses=losses, device=device)
+    style, source = evaluation.models["style"].mean, evaluation.source.mean
+    assert style.style_loss is not None
+    assert style.content_loss is not None
+    figures = {
+        "style_loss": style.style_loss,
+        "content_loss": style.content_loss,
+        "e_temporal": style.e_temporal,
+        "e_temporal_source": source.e_temporal,
+    }
+    return {name: round(value, 5) for name, value in figures.items()}

@@ -1,0 +1,121 @@
+"""What can be measured: styles, and other programs' networks as ONNX models."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...core.errors import StyleError
+from ...core.style import SUFFIX as STYLE_SUFFIX
+from ...core.stylizer import Stylizer
+
+# (N, 3, H, W) RGB in [0, 1], float32, to the same, any H and W.
+Model = Callable[[Tensor], Tensor]
+
+_SIZE_MULTIPLE = 4
+
+
+def open_models(
+    names: Sequence[str], twin: str | None = None, *, device: torch.device | str = "cpu"
+) -> tuple[dict[str, Model], str | None]:
+    """Open models and their twin.
+
+    Args:
+        names: See `open_model`.
+        twin: The same, of the twin.
+        device: Where styles run.
+
+    Returns:
+        The models by what tables call them, the twin last: its file's name without suffix or,
+        where two would share that, all that was given; and what they call the twin.
+
+    Raises:
+        StyleError: See `open_model`.
+    """
+    given = [*names] if twin is None else [*names, twin]
+    short = Counter(_short(name) for name in set(given))
+    labels = {name: _short(name) if short[_short(name)] == 1 else name for name in given}
+    models = {label: open_model(name, device=device) for name, label in labels.items()}
+    return models, None if twin is None else labels[twin]
+
+
+def _short(name: str) -> str:
+    path = Path(name)
+    return path.stem if path.suffix.lower() in (STYLE_SUFFIX, ".onnx") else name
+
+
+def open_model(name: str, *, device: torch.device | str = "cpu") -> Model:
+    """Open a model by what a user would call it.
+
+    Args:
+        name: A library name, the path of a style file, or the path of an .onnx file.
+        device: Where a style runs, in float32; ONNX models run on the CPU.
+
+    Raises:
+        StyleError: Unknown or damaged, or ONNX Runtime is not installed.
+    """
+    if name.lower().endswith(".onnx"):
+        return OnnxModel(Path(name))
+    return Stylizer(name, device=str(device), precision="fp32")
+
+
+class OnnxModel:
+    """A stylizing network of another program, run by ONNX Runtime on the CPU.
+
+    Its first input takes frames, (N, 3, H, W) RGB in [0, 1] float32, H and W multiples of 4; its
+    first output is the same, stylized. Sizes in between are padded by repeating the border, and
+    cropped back.
+
+    Raises:
+        StyleError: ONNX Runtime is not installed, or the file is not an ONNX model.
+    """
+
+    def __init__(self, path: Path):
+        try:
+            import onnxruntime  # noqa: PLC0415  an extra: only comparisons need it
+        except ImportError as error:
+            raise StyleError(
+                "running an ONNX model needs ONNX Runtime",
+                path=path,
+                hint="pip install 'housestyle[onnx]'",
+            ) from error
+        if not path.is_file():
+            raise StyleError("no such file", path=path)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 4  # what is wrong is raised; stderr belongs to the command
+        try:
+            self._session = onnxruntime.InferenceSession(
+                path, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's errors have no common base
+            raise StyleError(f"can't be read as an ONNX model: {error}", path=path) from error
+        self.path = path
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Stylize a batch of frames.
+
+        Raises:
+            StyleError: The model does not take frames, or does not give them back.
+        """
+        height, width = frames.shape[-2:]
+        below, right = -height % _SIZE_MULTIPLE, -width % _SIZE_MULTIPLE
+        padded = F.pad(frames, (0, right, 0, below), mode="replicate")
+        painted = self._run(padded)
+        if painted.shape != padded.shape:
+            raise StyleError(
+                f"gives {tuple(painted.shape)} for frames of {tuple(padded.shape)}", path=self.path
+            )
+        return painted[..., :height, :width].clamp(0, 1).to(frames.device)
+
+    def _run(self, frames: Tensor) -> Tensor:
+        name = self._session.get_inputs()[0].name
+        try:
+            return torch.from_numpy(self._session.run(None, {name: frames.cpu().numpy()})[0])
+        except Exception as error:  # ONNX Runtime's errors have no common base
+            raise StyleError(f"does not run on frames: {error}", path=self.path) from error

@@ -1,0 +1,188 @@
+"""What styles are measured on: clips, numbered pictures or ground truth, as pairs with motion."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from ...core.clips.media import find_clips
+from ...core.consistency import visibility_mask
+from ...core.errors import MediaError
+from ..material.extraction import LONG_SIDE, Pixels
+from ..material.footage import Footage, find_pictures, load_footage
+from ..material.motion import FlowEstimator, nchw
+from ..material.pictures import open_picture
+from ..material.sampler import Pair, to_pair
+from .ground_truth import GroundTruth, find_ground_truth, read_flo
+
+PAIRS_PER_SEQUENCE = 8
+_NUMBERED = re.compile(r"(.*?)(\d+)")
+
+
+@dataclass(frozen=True, eq=False)
+class FrameSequence:
+    """Pairs of frames of one clip; each is read when its turn comes, and not kept.
+
+    Attributes:
+        name: What the figures are listed under.
+        readers: One for each pair, in order.
+    """
+
+    name: str
+    readers: tuple[Callable[[], Pair], ...]
+
+    def __len__(self) -> int:
+        return len(self.readers)
+
+    def __iter__(self) -> Iterator[Pair]:
+        return (read() for read in self.readers)
+
+
+def find_sequences(
+    folder: Path, *, pairs: int = PAIRS_PER_SEQUENCE, long_side: int = LONG_SIDE
+) -> list[FrameSequence]:
+    """What can be measured in a folder, searched recursively.
+
+    One kind: ground truth (.flo files and their frames, at their own size) where there is any,
+    else clips (through the footage cache, at its size), else consecutive numbered pictures (DAVIS:
+    NAME/00000.jpg and so on, flow computed each time).
+
+    Args:
+        folder: Where to look.
+        pairs: Most pairs of neighbouring frames to take from each sequence, evenly spread.
+        long_side: Numbered pictures whose longer side has more pixels are scaled down to it.
+
+    Raises:
+        MediaError: There is no such folder, or nothing in it to measure on, or a .flo file is
+            damaged or lacks its frames.
+        TrainingError: No clip has a usable pair, or optical flow needs OpenCV.
+    """
+    if not folder.is_dir():
+        raise MediaError("no such folder", path=folder)
+    if truths := find_ground_truth(folder):
+        return _of_ground_truth(folder, truths, pairs)
+    if clips := find_clips(folder, recursive=True):
+        footage = [clip for clip in load_footage(folder) if clip.path in clips]
+        return of_footage(footage, pairs=pairs, root=folder)
+    if numbered := _numbered_pictures(folder):
+        return _of_pictures(numbered, pairs, long_side)
+    raise MediaError(
+        "holds nothing to measure on",
+        path=folder,
+        hint="clips, numbered pictures of a clip, or .flo files with their frames",
+    )
+
+
+def of_footage(
+    footage: list[Footage], *, pairs: int = PAIRS_PER_SEQUENCE, root: Path = Path()
+) -> list[FrameSequence]:
+    """Pairs of neighbouring frames of footage that is cached, named by their path below `root`."""
+    neighbours = [(clip, _neighbours(clip)) for clip in footage]
+    return [
+        FrameSequence(
+            _name(clip.path, root),
+            tuple(partial(_record, clip, records[i]) for i in _spread(len(records), pairs)),
+        )
+        for clip, records in neighbours
+        if records
+    ]
+
+
+def _name(path: Path, root: Path) -> str:
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
+def _neighbours(clip: Footage) -> list[int]:
+    """The records of frames that follow each other at once (where all are doubled: the next)."""
+    gaps = clip.pairs["gap"]
+    return np.flatnonzero(gaps == gaps.min()).tolist() if len(gaps) else []
+
+
+def _record(clip: Footage, index: int) -> Pair:
+    return to_pair(clip.pairs[index])
+
+
+def _spread(length: int, count: int) -> list[int]:
+    """At most `count` of the indices below `length`, evenly spread."""
+    return np.linspace(0, length - 1, min(count, length)).astype(int).tolist()
+
+
+def _numbered_pictures(folder: Path) -> dict[str, list[tuple[Path, Path]]]:
+    """Neighbours, by the name of their sequence: pictures whose numbers follow each other."""
+    numbers: defaultdict[str, dict[int, Path]] = defaultdict(dict)
+    for path in find_pictures(folder):
+        if match := _NUMBERED.fullmatch(path.stem):
+            start = (path.parent.relative_to(folder) / match[1].rstrip("-_.")).as_posix()
+            numbers[folder.name if start == "." else start][int(match[2])] = path
+    found = {
+        name: [(frames[a], frames[b]) for a, b in pairwise(sorted(frames)) if b == a + 1]
+        for name, frames in numbers.items()
+    }
+    return {name: neighbours for name, neighbours in found.items() if neighbours}
+
+
+def _of_pictures(
+    numbered: dict[str, list[tuple[Path, Path]]], pairs: int, long_side: int
+) -> list[FrameSequence]:
+    estimate = FlowEstimator()
+
+    def read(previous: Path, current: Path) -> Pair:
+        frames = _pictures(previous, current, long_side)
+        motion = estimate(frames[0], frames[1])
+        return Pair.of(frames, motion.flow, motion.visible)
+
+    return [
+        FrameSequence(
+            name, tuple(partial(read, *neighbours[i]) for i in _spread(len(neighbours), pairs))
+        )
+        for name, neighbours in numbered.items()
+    ]
+
+
+def _of_ground_truth(folder: Path, truths: list[GroundTruth], pairs: int) -> list[FrameSequence]:
+    estimate = FlowEstimator()
+
+    def read(truth: GroundTruth) -> Pair:
+        flow, known = read_flo(truth.flo)
+        frames = _pictures(truth.other, truth.current)
+        if frames.shape[1:3] != flow.shape[:2]:
+            sizes = [f"{shape[1]}x{shape[0]}" for shape in (flow.shape, frames.shape[1:])]
+            raise MediaError(f"is {sizes[0]}, its frames are {sizes[1]}", path=truth.flo)
+        # Ground truth has one direction; what is occluded only shows in the flow back.
+        back = estimate(frames[1], frames[0]).flow
+        visible = visibility_mask(nchw(flow), nchw(back))[0, 0].numpy() > 0
+        return Pair.of(frames, flow, visible & known)
+
+    scenes: defaultdict[str, list[GroundTruth]] = defaultdict(list)
+    for truth in truths:
+        name = _name(truth.current.parent, folder)
+        scenes[folder.name if name == "." else name].append(truth)
+    return [
+        FrameSequence(name, tuple(partial(read, scene[i]) for i in _spread(len(scene), pairs)))
+        for name, scene in scenes.items()
+    ]
+
+
+def _pictures(other: Path, current: Path, long_side: int | None = None) -> Pixels:
+    """(2, H, W, 3) RGB."""
+    pictures = [_picture(path, long_side) for path in (other, current)]
+    if pictures[0].shape != pictures[1].shape:
+        sizes = [f"{picture.shape[1]}x{picture.shape[0]}" for picture in pictures]
+        raise MediaError(f"is {sizes[1]}, but {other.name} is {sizes[0]}", path=current)
+    return np.stack(pictures)
+
+
+def _picture(path: Path, long_side: int | None) -> Pixels:
+    picture = open_picture(path).convert("RGB")
+    from PIL.Image import Resampling  # noqa: PLC0415  an extra, there since open_picture
+
+    scale = min(1.0, (long_side or max(picture.size)) / max(picture.size))
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return np.asarray(picture.resize(size, Resampling.BOX))

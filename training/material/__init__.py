@@ -1,0 +1,1 @@
+"""A painting and footage as pairs of frames with motion."""

@@ -1,0 +1,243 @@
+"""One clip to frame pairs with their motion: which frames, made upright, without bars."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from math import ceil
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...core.clips.clip_info import display_matrix
+from ...core.clips.media import open_clip, picture_stream
+from ...core.consistency import warp
+from ...core.errors import MediaError
+from ...core.frames.orientation import turned
+from .bars import Bars, find_bars
+from .motion import FlowEstimator, Motion, nchw
+
+# The paper's training size; longer side, so that portrait clips train at the same scale.
+LONG_SIDE = 640
+# How many pairs of a clip are looked at, by the number of frames between them.
+PAIRS_PER_CLIP = {1: 24, 2: 8, 4: 8}
+# A flat crop has nothing to paint; with the paper's normalisation its gradients explode, too.
+LEAST_DEVIATION = 0.03
+# On skies and asphalt the flow often has nothing to hold on to.
+LEAST_VISIBLE = 0.5
+LEAST_CHANGE = 0.25 / 255
+# What motion leaves unexplained, measured: at most 0.053 in one shot, 0.13 and more between two.
+MOST_UNEXPLAINED = 0.08
+# Pixels; on less the flow has nothing to work on.
+LEAST_SIDE = 32
+# Frames by which bars and fields are judged; where key frames are fewer, all frames count.
+LEAST_JUDGED, MOST_JUDGED = 8, 32
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Extraction:
+    """What a file holds for training; pairs, left_out and notes are as in `Footage`."""
+
+    pairs: NDArray[np.void]
+    left_out: dict[str, int]
+    notes: tuple[str, ...] = ()
+
+
+def extract(path: Path) -> Extraction:
+    """The usable pairs of a clip, those of consecutive frames first.
+
+    Raises:
+        TrainingError: OpenCV is not installed.
+    """
+    estimate = FlowEstimator()
+    left_out: Counter[str] = Counter()
+    records: list[NDArray[np.void]] = []
+    notes: tuple[str, ...] = ()
+    try:
+        shape = _survey(path)
+        if shape.interlaced:
+            return Extraction(join([]), {"interlaced": 1})
+        notes = shape.bars.note()
+        for previous, current, gap in _candidates(path, shape.frames):
+            record = _record(previous, current, gap, shape, estimate)
+            if isinstance(record, str):
+                left_out[record] += 1
+            else:
+                records.append(record)
+    except (MediaError, av.error.FFmpegError, OSError):
+        # What was read before stays usable; one damaged clip does not stop a run of hours.
+        left_out["unreadable"] += 1
+    return Extraction(join(records), dict(left_out), notes)
+
+
+@dataclass(eq=False)
+class _Shape:
+    """What holds for a whole clip.
+
+    Attributes:
+        frames: Their number, as far as it can be read.
+        judged: Frames that were looked at for the rest.
+        fields: How many of them are made of two fields.
+        size: Width and height, pixels.
+        brightest: (H, W), see `find_bars`.
+    """
+
+    frames: int
+    judged: int = 0
+    fields: int = 0
+    size: tuple[int, int] = (0, 0)
+    brightest: Pixels = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    bars: Bars = field(default_factory=Bars)
+
+    @property
+    def interlaced(self) -> bool:
+        return self.fields > self.judged / 2
+
+    def judge(self, frame: av.VideoFrame) -> None:
+        if not self.judged:
+            self.size = (frame.width, frame.height)
+            self.brightest = np.zeros((frame.height, frame.width), np.uint8)
+        if (frame.width, frame.height) == self.size:
+            self.judged += 1
+            self.fields += frame.interlaced_frame
+            codes = frame.to_ndarray(format="rgb24").max(-1)
+            np.maximum(self.brightest, codes, out=self.brightest)
+
+
+def _survey(path: Path) -> _Shape:
+    """A first look, at key frames only where there are enough: they decode by themselves."""
+    frames, keys = _count(path)
+    by_keys = keys >= LEAST_JUDGED
+    shape = _Shape(frames)
+    with open_clip(path) as container, suppress(av.error.FFmpegError, OSError):
+        stream = picture_stream(container, path)
+        stream.thread_type = "AUTO"
+        stream.codec_context.skip_frame = "NONKEY" if by_keys else "DEFAULT"
+        step = max(1, (keys if by_keys else frames) // MOST_JUDGED)
+        for frame in islice(container.decode(stream), 0, None, step):
+            shape.judge(frame)
+    shape.bars = find_bars(shape.brightest)
+    return shape
+
+
+def _count(path: Path) -> tuple[int, int]:
+    """Frames and key frames, counted by packets: what headers say is often wrong or missing."""
+    frames = keys = 0
+    with open_clip(path) as container, suppress(av.error.FFmpegError, OSError):
+        for packet in container.demux(picture_stream(container, path)):
+            frames += packet.size > 0
+            keys += packet.size > 0 and packet.is_keyframe
+    return frames, keys
+
+
+def _candidates(path: Path, count: int) -> Iterator[tuple[av.VideoFrame, av.VideoFrame, int]]:
+    """Previous frame, current frame and their gap, evenly spread over the clip."""
+    wanted = {gap: _spread(count - gap, pairs, 2 * gap) for gap, pairs in PAIRS_PER_CLIP.items()}
+    recent: deque[av.VideoFrame] = deque(maxlen=max(wanted) + 1)
+    with open_clip(path) as container:
+        stream = picture_stream(container, path)
+        stream.thread_type = "AUTO"
+        for index, current in enumerate(container.decode(stream)):
+            recent.append(current)
+            for gap, previous in wanted.items():
+                if index - gap in previous:
+                    yield recent[-1 - gap], current, gap
+
+
+def _spread(places: int, most: int, least_distance: int) -> set[int]:
+    """Up to `most` of the numbers below `places`, each in the middle of its share."""
+    if places < 1:
+        return set()
+    count = min(most, max(1, places // least_distance))
+    return {int((index + 0.5) * places / count) for index in range(count)}
+
+
+def _record(
+    previous: av.VideoFrame,
+    current: av.VideoFrame,
+    gap: int,
+    shape: _Shape,
+    estimate: FlowEstimator,
+) -> NDArray[np.void] | str:
+    """A pair with its motion, or why it can't be used."""
+    if any((frame.width, frame.height) != shape.size for frame in (previous, current)):
+        return "of another size"
+    frames = np.stack([_upright(frame, shape.bars) for frame in (previous, current)])
+    if why := _unusable(frames):
+        return why
+    motion = estimate(frames[0], frames[1])
+    if _unexplained(frames, motion) > MOST_UNEXPLAINED:
+        return "cut"
+    if motion.visible.mean() < LEAST_VISIBLE:
+        return "of unsure motion"
+    return pair_record(frames, motion, gap)
+
+
+def _unusable(frames: Pixels) -> str | None:
+    if min(frames.shape[1:3]) < LEAST_SIDE:
+        return "too narrow"
+    if frames.std() / 255 < LEAST_DEVIATION:
+        return "flat"
+    change = np.abs(frames[0].astype(np.int16) - frames[1]).mean() / 255
+    return "duplicate" if change < LEAST_CHANGE else None
+
+
+def _unexplained(frames: Pixels, motion: Motion) -> float:
+    """Mean change, of 1, that is left when motion is taken away."""
+    pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+    moved = warp(pixels[:1], nchw(motion.flow))
+    return (pixels[1] - moved[0]).abs().mean().item()
+
+
+def _upright(frame: av.VideoFrame, bars: Bars) -> Pixels:
+    """(H, W, 3) RGB, scaled, as a player would show it."""
+    width = frame.width - bars.left - bars.right
+    height = frame.height - bars.top - bars.bottom
+    scale = LONG_SIDE / max(width, height)
+    whole = (round(frame.width * scale), max(1, round(frame.height * scale)))
+    scaled = frame.reformat(*whole, format="rgb24", interpolation="AREA")
+    pixels = np.asarray(scaled.to_ndarray(), np.uint8)
+    top, left = ceil(bars.top * scale), ceil(bars.left * scale)
+    rows = slice(top, top + max(1, round(height * scale)))
+    return turned(pixels[rows, left : left + round(width * scale)], display_matrix(frame))
+
+
+def pair_record(frames: Pixels, motion: Motion, gap: int = 1) -> NDArray[np.void]:
+    """(1,) record of `Footage.pairs`.
+
+    Args:
+        frames: (2, H, W, 3) RGB, previous then current.
+        motion: From current into previous.
+        gap: How many frames they are apart.
+    """
+    record = np.zeros(1, _record_type(*frames.shape[1:3]))
+    record["frames"], record["flow"] = frames, motion.flow
+    record["visible"], record["gap"] = motion.visible, gap
+    return record
+
+
+def join(records: list[NDArray[np.void]]) -> NDArray[np.void]:
+    """Records in the order of their gaps, else as they came."""
+    if not records:
+        return np.zeros(0, _record_type(1, 1))
+    return np.concatenate(sorted(records, key=lambda record: int(record["gap"][0])))
+
+
+def _record_type(height: int, width: int) -> np.dtype[np.void]:
+    return np.dtype(
+        [
+            ("frames", np.uint8, (2, height, width, 3)),
+            ("flow", np.float16, (height, width, 2)),
+            ("visible", np.bool_, (height, width)),
+            ("gap", np.uint8),
+        ]
+    )

@@ -1,0 +1,38 @@
+"""Picture files, as training reads them: paintings, stills, frames of a clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...core.errors import MediaError, TrainingError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def open_picture(path: Path) -> Image.Image:
+    """A picture, decoded, upright, 8 bit a channel; its transparency is still there.
+
+    Raises:
+        MediaError: It can't be read as a picture.
+        TrainingError: Pillow is not installed.
+    """
+    try:
+        from PIL import Image, ImageOps  # noqa: PLC0415  an extra: only training needs it
+    except ImportError as error:
+        raise TrainingError(
+            "reading pictures needs Pillow", hint="pip install 'housestyle[train]'"
+        ) from error
+    try:
+        with Image.open(path) as file:
+            picture = ImageOps.exif_transpose(file)
+            picture.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise MediaError(f"can't be read as a picture: {error}", path=path) from error
+    if picture.mode.startswith("I"):
+        # Pillow clips 16 bit grey to 8 bit instead of scaling it.
+        return Image.fromarray((np.asarray(picture) / 257).round().astype(np.uint8))
+    return picture

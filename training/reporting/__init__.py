@@ -1,0 +1,1 @@
+"""What a run shows: its page, pictures, TensorBoard."""

@@ -1,0 +1,68 @@
+"""A run's numbers over its steps, for TensorBoard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from ...core.errors import TrainingError
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class Scalars:
+    """Numbers over steps for TensorBoard; does nothing where TensorBoard is not installed.
+
+    A context manager; what is logged can be watched while the run goes on.
+
+    Args:
+        folder: Of the run; the log goes to its subfolder "tensorboard".
+        step: Steps done before. What was logged for later steps is not shown any more.
+
+    Raises:
+        TrainingError: The log can't be written.
+    """
+
+    def __init__(self, folder: Path, *, step: int = 0):
+        self._folder = folder / "tensorboard"
+        self._writer: SummaryWriter | None = None
+        with suppress(ImportError), self._one_line():
+            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  an extra
+
+            self._writer = SummaryWriter(str(self._folder), purge_step=step + 1)
+
+    def __call__(self, step: int, values: Mapping[str, float]) -> None:
+        """Log numbers, each under its name.
+
+        Args:
+            step: Steps done.
+            values: Name ("loss/style") to number.
+
+        Raises:
+            TrainingError: They can't be written.
+        """
+        if self._writer:
+            with self._one_line():
+                for name, value in values.items():
+                    self._writer.add_scalar(name, value, step)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer:
+            with self._one_line():
+                self._writer.close()
+
+    @contextmanager
+    def _one_line(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise TrainingError(
+                f"the TensorBoard log can't be written: {error.strerror or error}",
+                path=self._folder,
+            ) from error
