@@ -28,6 +28,7 @@ INTERLACED = ("deinterlace", "keep", "refuse")
 VERIFY = ("standard", "full")
 LAYOUTS = ("wipe", "side", "stack")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
+DECODERS = ("software", "auto")
 RUNTIMES = ("auto", "torch", "openvino", "onnxruntime")
 
 
@@ -75,6 +76,7 @@ def _add_written(flags: Flags) -> None:
     flags.add("--crf", type=int, help="quality of h264, hevc and av1, lower is better")
     flags.add("--bitrate", metavar="RATE", help="instead of --crf, such as 8M or 800k a second")
     flags.add("--preset", metavar="NAME", help="the encoder's effort: ultrafast to veryslow")
+    flags.add("--decoder", choices=DECODERS, default="software", help="auto: hardware that works")
     flags.add("--encoder", choices=ENCODERS, default="software", help="auto: hardware that works")
     flags.add("--fps", metavar="RATE", help="of numbered pictures: 24, 23.976 (default: 24)")
     flags.add(
@@ -187,6 +189,7 @@ def _writing(settings: argparse.Namespace) -> Writing:
             verify=settings.verify,
             drop_unsupported=settings.drop_unsupported,
             interlaced=settings.interlaced,
+            decoder=settings.decoder,
             frame_rate=None if settings.fps is None else parse_rate(settings.fps),
             excerpt=span(vars(settings).get("start"), vars(settings).get("end")),
         ),

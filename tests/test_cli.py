@@ -21,6 +21,7 @@ import pytest
 
 from housestyle import __version__, cli
 from housestyle.batch import command
+from housestyle.batch.clips.handling import Decoder
 from housestyle.batch.clips.verify import Level
 from housestyle.batch.compare import Layout
 from housestyle.batch.demo.clip import make_demo_clip
@@ -380,6 +381,7 @@ def test_the_choices_are_those_of_the_tables():
     assert ENCODERS == command.ENCODERS
     assert get_args(Precision) == command.PRECISIONS
     assert get_args(RuntimeName) == command.RUNTIMES
+    assert get_args(Decoder) == command.DECODERS
     assert get_args(Pixels) == cli.PIXELS
     assert get_args(Interlaced) == command.INTERLACED
     assert get_args(Level) == command.VERIFY

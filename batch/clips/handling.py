@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 from ...core.clips.excerpt import Excerpt, Span
 from ...core.clips.media import ClipInfo, Interlaced
 from ...core.errors import UsageError
 from .verify import Level
 
+Decoder = Literal["software", "auto"]
 # Of a clip that does not say how many frames a second it has.
 _USUAL_RATE = Fraction(25)
 
@@ -78,6 +79,7 @@ class Handling:
         drop_unsupported: Leave out sound and subtitles that the container can't hold, instead
             of refusing the clip.
         interlaced: What becomes of interlaced frames, see `ClipReader`.
+        decoder: "software", or "auto" for hardware that gives the same frames.
         excerpt: The part of the clip that is done; None is all of it.
         for_timeline: For editing programs, which count frames: evenly spaced to the tick, and
             the picture alone; clips whose frames come at odd times are refused.
@@ -92,6 +94,7 @@ class Handling:
     verify: Level = "standard"
     drop_unsupported: bool = False
     interlaced: Interlaced = "deinterlace"
+    decoder: Decoder = "software"
     excerpt: Excerpt | Span | None = None
     for_timeline: bool = False
     frame_rate: Fraction | None = None
@@ -101,6 +104,8 @@ class Handling:
             raise UsageError(f"a segment must last more than 0 seconds, not {self.segment}")
         if self.verify not in get_args(Level):
             raise UsageError(f"verify must be one of {', '.join(get_args(Level))}")
+        if self.decoder not in get_args(Decoder):
+            raise UsageError(f"decoder must be one of {', '.join(get_args(Decoder))}")
         if self.interlaced not in get_args(Interlaced):
             raise UsageError(f"interlaced must be one of {', '.join(get_args(Interlaced))}")
 

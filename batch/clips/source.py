@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...core.clips.even import EvenReader
 from ...core.clips.excerpt import ExcerptReader, Span, parse_position
+from ...core.clips.hardware_decoder import working_device
 from ...core.clips.media import ClipReader
 from ...core.clips.sequence import Pattern
 from ...core.clips.sequence_reader import SequenceReader
@@ -60,4 +61,5 @@ def _clip_reader(source: Path, handling: Handling) -> ClipReader:
         return reader
     if handling.excerpt is not None:
         return ExcerptReader(source, handling.excerpt, interlaced=how)
-    return ClipReader(source, interlaced=how)
+    device = working_device(source, interlaced=how) if handling.decoder == "auto" else None
+    return ClipReader(source, interlaced=how, device=device)

@@ -13,6 +13,7 @@ from typing import Self
 import av
 import av.error
 from av.codec.context import Flags
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Disposition
 
@@ -110,12 +111,15 @@ class ClipReader:
         path: The clip.
         interlaced: What to do with frames made of two fields, wherever they come: see
             `Deinterlacer`, or "keep" them as they are, or "refuse" the clip.
+        device: A kind of hardware that decodes, from `working_device`; None for software.
 
     Raises:
         MediaError: See `probe` and `read`; or it is interlaced and that is refused.
     """
 
-    def __init__(self, path: Path, *, interlaced: Interlaced = "deinterlace"):
+    def __init__(
+        self, path: Path, *, interlaced: Interlaced = "deinterlace", device: str | None = None
+    ):
         self.path = path
         self.damaged_frames = self.interlaced_frames = 0
         self._interlaced: Interlaced = interlaced
@@ -126,7 +130,7 @@ class ClipReader:
             self.info = self._look()
             # Back to the beginning, by opening anew: not every format can seek.
             self.container.close()
-            self.container = open_clip(path)
+            self.container = open_clip(path, device)
             self._start()
         except BaseException:
             self.close()
@@ -312,11 +316,16 @@ class ClipReader:
         return packet
 
 
-def open_clip(path: Path) -> InputContainer:
+def open_clip(path: Path, device: str | None = None) -> InputContainer:
     """Open a clip with PyAV.
+
+    Args:
+        path: The clip.
+        device: A kind of hardware that is to decode it.
 
     Raises:
         MediaError: Missing, empty, or not a clip.
+        RuntimeError: The device does not decode it.
     """
     if not path.exists():
         raise MediaError("no such file", path=path)
@@ -326,7 +335,8 @@ def open_clip(path: Path) -> InputContainer:
         if path.stat().st_size == 0:
             raise MediaError("is empty (0 bytes)", path=path)
         # "file:" keeps names with a colon or a percent sign from being read as something else.
-        return av.open(f"file:{path}", metadata_errors="replace")
+        hardware = HWAccel(device, allow_software_fallback=False) if device else None
+        return av.open(f"file:{path}", metadata_errors="replace", hwaccel=hardware)
     except (av.error.FFmpegError, OSError) as error:
         raise MediaError(
             f"can't be opened as a clip: {_reason(error)}",

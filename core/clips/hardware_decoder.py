@@ -1,0 +1,55 @@
+"""Decoders of graphics hardware, taken only after they gave the frames that software gives."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import av.error
+import numpy as np
+from av.codec.hwaccel import hwdevices_available
+
+from ..errors import MediaError
+from ..frames.frame import Frame
+from .media import ClipReader, Interlaced
+
+# Enough for the first to depend on others: a picture between two, and the one after.
+_COMPARED = 5
+
+
+def working_device(path: Path, *, interlaced: Interlaced = "deinterlace") -> str | None:
+    """The first kind of device whose decoder gives this clip's first frames bit by bit.
+
+    Args:
+        path: The clip.
+        interlaced: See `ClipReader`.
+
+    Returns:
+        What `ClipReader` takes as `device`; None where only software does it.
+
+    Raises:
+        MediaError: Software can't read it either.
+    """
+    wanted: list[Frame] | None = None
+    for device in hwdevices_available():
+        try:
+            found = _first_frames(path, interlaced, device)
+        except (MediaError, av.error.FFmpegError, RuntimeError, OSError, ValueError):
+            # Not there, not for this codec, or without a driver: every library says it otherwise.
+            continue
+        wanted = wanted or _first_frames(path, interlaced, None)
+        if len(found) == len(wanted) and all(map(_same, found, wanted)):
+            return device
+    return None
+
+
+def _first_frames(path: Path, interlaced: Interlaced, device: str | None) -> list[Frame]:
+    with ClipReader(path, interlaced=interlaced, device=device) as reader:
+        frames = (item for item in reader if isinstance(item, Frame))
+        return list(islice(frames, _COMPARED))
+
+
+def _same(one: Frame, other: Frame) -> bool:
+    if (one.pts, one.pixel_format, one.colour) != (other.pts, other.pixel_format, other.colour):
+        return False
+    return all(map(np.array_equal, one.planes, other.planes))
