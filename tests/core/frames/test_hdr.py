@@ -56,6 +56,8 @@ def greys(codes: np.ndarray, colour: Colour) -> Frame:
 class Unchanging(torch.nn.Module):
     """A network that paints what it sees, times a factor, plus a wash of white."""
 
+    parts = None  # for runtimes that have no tiles
+
     def __init__(self, factor: float = 1.0, wash: float = 0.0):
         super().__init__()
         self.factor, self.wash, self.seen = factor, wash, torch.empty(0)
