@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from ..batch.clips.handling import ClipReport, Handling, Observer
 from ..batch.clips.resume import clip_identity
 from ..batch.clips.source import open_reader
@@ -208,6 +210,7 @@ class Baker:
             device=self._device,
             strength=recipe.strength,
             keep_colors=recipe.keep_colors,
+            parallel=torch.get_num_threads(),
         )
         handling = Handling(excerpt=plan.excerpt, for_timeline=True)
         # Whatever has the name by now does not hold what it should.
