@@ -10,14 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from filelock import FileLock, Timeout
-
 from ...core.clips.sequence import Pattern
-from ...core.errors import OutputError
-from .resume import work_folder
+from .work_folder import owned_folder, work_folder
 
 _FORMAT = 1
-_JOURNAL, _LOCK = "pictures.jsonl", "lock"
+_JOURNAL = "pictures.jsonl"
 _LONGEST_NAME = 200
 
 
@@ -137,7 +134,9 @@ class PictureWork:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
         if self._file is not None:
-            self._file.close()
+            # On a full disk closing tries once more to write what is not wanted any longer.
+            with suppress(OSError):
+                self._file.close()
 
     def remove(self) -> None:
         """Remove the notes."""
@@ -214,47 +213,17 @@ def owned_pictures(
     Raises:
         OutputError: It can't be made, or another process has it.
     """
-    new_folders = [parent for parent in pattern.path.parents if not parent.exists()]
-    try:
-        with _locked(work_folder(pattern.path), pattern.path):
-            work = PictureWork(pattern, key, resume=resume)
-            try:
-                yield work
-            except BaseException:
-                work.close()
-                if not work.done:
-                    work.remove()
-                raise
-            work.remove()
-    finally:
-        for folder in new_folders:
-            # Fails, as it should, where anything lies in it.
-            with suppress(OSError):
-                folder.rmdir()
+    with owned_folder(pattern.path, is_kept=_has_journal):
+        work = PictureWork(pattern, key, resume=resume)
+        try:
+            yield work
+        except BaseException:
+            work.close()
+            if not work.done:
+                work.remove()
+            raise
+        work.remove()
 
 
-@contextmanager
-def _locked(folder: Path, output: Path) -> Iterator[None]:
-    lock = FileLock(folder / _LOCK)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise OutputError(
-            "is being written by another process", path=output, hint="wait until it has ended"
-        ) from error
-    except OSError as error:
-        with suppress(OSError):
-            folder.rmdir()
-        raise OutputError(
-            f"can't be written: {error.strerror}", path=output, hint="choose another folder"
-        ) from error
-    try:
-        yield
-    finally:
-        if not (folder / _JOURNAL).exists():
-            with suppress(OSError):
-                (folder / _LOCK).unlink()
-            with suppress(OSError):
-                folder.rmdir()
-        lock.release()
+def _has_journal(folder: Path) -> bool:
+    return (folder / _JOURNAL).exists()

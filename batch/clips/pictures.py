@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -236,9 +236,9 @@ class _Run:
 
     def _write(self, items: Iterator[_Item], work: PictureWork) -> None:
         """Encode several at a time, each checked; they get their names in order."""
-        prepared = in_order(items, lambda item: self._prepared(item, work), _WRITERS)
-        for number, digest in prepared:
-            work.add(number, self.sources.get(number), digest)
+        with closing(in_order(items, lambda item: self._prepared(item, work), _WRITERS)) as ready:
+            for number, digest in ready:
+                work.add(number, self.sources.get(number), digest)
 
     def _prepared(self, item: _Item, work: PictureWork) -> tuple[int, str]:
         number, painted, picture = item

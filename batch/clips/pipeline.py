@@ -5,8 +5,9 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from time import monotonic
 from typing import Generic, TypeVar
@@ -124,9 +125,10 @@ def overlap(
 
     def work() -> None:
         since = monotonic()
-        for result in in_order(incoming, transform, parallel):
-            outgoing.put(result)
-            on_result()
+        with closing(in_order(incoming, transform, parallel)) as results:
+            for result in results:
+                outgoing.put(result)
+                on_result()
         busy.transform = monotonic() - since - incoming.empty - outgoing.full
         outgoing.close()
         writer.join()
@@ -151,11 +153,16 @@ def overlap(
     return busy
 
 
-def in_order(items: Iterable[In], transform: Callable[[In], Out], parallel: int) -> Iterator[Out]:
+def in_order(
+    items: Iterable[In], transform: Callable[[In], Out], parallel: int
+) -> Generator[Out, None, None]:
     """Results in the order of their items, `parallel` of them in work.
 
+    Nothing is in work once it has ended, raised or been closed; whoever may leave it early closes
+    it.
+
     Raises:
-        Whatever `transform` or `items` raises first; nothing is in work then.
+        Whatever `transform` or `items` raises first.
     """
     under_way: deque[Future[Out]] = deque()
     with ThreadPoolExecutor(parallel, thread_name_prefix="transform") as threads:

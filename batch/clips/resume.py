@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -13,29 +12,18 @@ from typing import Any
 
 import av
 import torch
-from filelock import FileLock, Timeout
 
 from ... import __version__
 from ...core.clips.media import ClipInfo
-from ...core.errors import OutputError
 from ...core.stylizer import Stylizer
 from ...core.whole_file import whole_file
 from .segment import SUFFIX, Segment, intact
+from .work_folder import owned_folder, work_folder
 
 _FORMAT = 1
-_MANIFEST, _LOCK = "manifest.json", "lock"
+_MANIFEST = "manifest.json"
 # Of the source; its length and time of change are compared as well.
 _SAMPLED_BYTES = 1 << 20
-_LONGEST_NAME = 200
-
-
-def work_folder(output: Path) -> Path:
-    """The hidden folder beside an output in which its parts are collected."""
-    name, code = output.name, os.fsencode(output.name)
-    if len(code) > _LONGEST_NAME:
-        # A name that just fits would not fit with what is added to it.
-        name = f"{output.stem[:40]}-{hashlib.blake2b(code, digest_size=8).hexdigest()}"
-    return output.with_name(f".{name}.housestyle")
 
 
 def run_key(info: ClipInfo, stylizer: Stylizer, others: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,62 +208,17 @@ def owned_work(output: Path, key: Mapping[str, Any], *, resume: bool) -> Iterato
     Raises:
         OutputError: It can't be made, or another process has it.
     """
-    new_folders = [parent for parent in output.parents if not parent.exists()]
-    try:
-        with _locked(work_folder(output), output):
-            work = Work(output, key, resume=resume)
-            try:
-                yield work
-            except BaseException:
-                if not work.segments:
-                    work.remove()
-                raise
-            else:
+    with owned_folder(output, is_kept=_has_segments, leftover=(_MANIFEST,)):
+        work = Work(output, key, resume=resume)
+        try:
+            yield work
+        except BaseException:
+            if not work.segments:
                 work.remove()
-    finally:
-        for folder in new_folders:
-            # Fails, as it should, where the output or anything else lies in it.
-            with suppress(OSError):
-                folder.rmdir()
+            raise
+        else:
+            work.remove()
 
 
-@contextmanager
-def _locked(folder: Path, output: Path) -> Iterator[None]:
-    """The operating system lets go of the lock when the process ends, however it ends."""
-    lock = FileLock(folder / _LOCK)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise OutputError(
-            "is being written by another process", path=output, hint="wait until it has ended"
-        ) from error
-    except OSError as error:
-        _remove_empty(folder)
-        raise OutputError(
-            f"can't be written: {error.strerror}", path=output, hint="choose another folder"
-        ) from error
-    try:
-        yield
-    finally:
-        _let_go(lock, folder)
-
-
-def _let_go(lock: FileLock, folder: Path) -> None:
-    """Release, and leave no folder in which nothing is kept."""
-    if any(folder.glob(f"*{SUFFIX}")):
-        lock.release()
-        return
-    if os.name == "nt":
-        # Windows removes no file that is open.
-        lock.release()
-    for name in (_LOCK, _MANIFEST):
-        with suppress(OSError):
-            (folder / name).unlink()
-    _remove_empty(folder)
-    lock.release()
-
-
-def _remove_empty(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()
+def _has_segments(folder: Path) -> bool:
+    return any(folder.glob(f"*{SUFFIX}"))

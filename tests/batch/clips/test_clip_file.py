@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from housestyle.batch.clips.clip import Observer, convert
-from housestyle.batch.clips.resume import work_folder
 from housestyle.batch.clips.verify import verify
+from housestyle.batch.clips.work_folder import work_folder
 from housestyle.batch.encoding.encode import EncodeSettings
 from housestyle.core.errors import MediaError, OutputError, UsageError
 

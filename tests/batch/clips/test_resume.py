@@ -18,7 +18,7 @@ import pytest
 from housestyle.batch.clips import clip, segment
 from housestyle.batch.clips.clip import Observer, convert
 from housestyle.batch.clips.handling import ClipReport, Handling
-from housestyle.batch.clips.resume import work_folder
+from housestyle.batch.clips.work_folder import work_folder
 from housestyle.batch.encoding.encode import EncodeSettings
 from housestyle.core.errors import OutputError
 from housestyle.core.stylizer import Stylizer

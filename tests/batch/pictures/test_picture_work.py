@@ -7,15 +7,18 @@ import multiprocessing
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from housestyle.batch.clips.clip import convert, inspect_clip, stylize_clip
 from housestyle.batch.clips.handling import Handling, Observer
+from housestyle.batch.clips.picture_work import PictureWork
 from housestyle.batch.clips.pictures import _Run
-from housestyle.batch.clips.resume import work_folder
+from housestyle.batch.clips.work_folder import work_folder
 from housestyle.batch.encoding.encode import EncodeSettings
 from housestyle.core.clips.excerpt import Excerpt
+from housestyle.core.clips.sequence import Pattern
 from housestyle.core.errors import HousestyleError, OutputError
 from housestyle.core.pictures.picture import encode_picture
 from housestyle.core.stylizer import Stylizer
@@ -178,6 +181,37 @@ class TestResume:
         named = [name for name in names_in(tmp_path / "o") if name.startswith("a.")]
         assert 0 < len(named) < 6
         assert run(source, "o/a.%04d.png", painter).segments_reused == len(named)
+
+    def test_those_still_being_written_when_one_fails_leave_nothing(
+        self, tmp_path, make, run, painter, monkeypatch
+    ):
+        monkeypatch.setattr("housestyle.batch.clips.pictures._WRITERS", 4)
+        prepare, add = PictureWork.prepare, PictureWork.add
+
+        def slowly(work: PictureWork, number: int, *others: Any) -> str:
+            if number > 1:
+                time.sleep(0.3)
+            return prepare(work, number, *others)
+
+        def add_one(work: PictureWork, number: int, *others: Any) -> None:
+            if number == 1:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            add(work, number, *others)
+
+        monkeypatch.setattr(PictureWork, "prepare", slowly)
+        monkeypatch.setattr(PictureWork, "add", add_one)
+        with pytest.raises(OutputError, match="No space left on device"):
+            run(make("in/a.%04d.png", range(6)), "o/a.%04d.png", painter)
+        time.sleep(0.5)
+        assert [n for n in names_in(tmp_path / "o") if "housestyle" not in n] == ["a.0000.png"]
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+    def test_a_journal_that_can_not_be_written_can_be_closed(self, tmp_path):
+        work = PictureWork(Pattern(tmp_path / "a.%04d.png"), {}, resume=False)
+        work._file = Path("/dev/full").open("wb")  # noqa: SIM115  what is tested closes it
+        work._file.write(b"a line")
+        work.close()
+        assert work._file.closed
 
     def test_what_was_not_written_right_gets_no_name(self, tmp_path, make, run, monkeypatch):
         source = make("in/a.%04d.png", range(3))

@@ -1,0 +1,92 @@
+"""The hidden folder beside an output in which its parts are collected, and whose it is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ...core.errors import OutputError
+
+_LOCK = "lock"
+_LONGEST_NAME = 200
+
+
+def work_folder(output: Path) -> Path:
+    """The hidden folder beside an output in which its parts are collected."""
+    name, code = output.name, os.fsencode(output.name)
+    if len(code) > _LONGEST_NAME:
+        # A name that just fits would not fit with what is added to it.
+        name = f"{output.stem[:40]}-{hashlib.blake2b(code, digest_size=8).hexdigest()}"
+    return output.with_name(f".{name}.housestyle")
+
+
+@contextmanager
+def owned_folder(
+    output: Path, *, is_kept: Callable[[Path], bool], leftover: tuple[str, ...] = ()
+) -> Iterator[None]:
+    """Make an output's work folder, or take over an earlier run's; nobody else gets it meanwhile.
+
+    Afterwards it is gone, with the folders above it that were made for it and are empty, unless
+    something in it is kept.
+
+    Args:
+        output: The file that is to be.
+        is_kept: Whether the folder holds something to go on with.
+        leftover: Names of files that are worth nothing alone.
+
+    Raises:
+        OutputError: It can't be made, or another process has it.
+    """
+    new_folders = [parent for parent in output.parents if not parent.exists()]
+    folder = work_folder(output)
+    try:
+        lock = _locked(folder, output)
+        try:
+            yield
+        finally:
+            _let_go(lock, folder, () if is_kept(folder) else (_LOCK, *leftover))
+    finally:
+        for parent in new_folders:
+            _remove_empty(parent)
+
+
+def _locked(folder: Path, output: Path) -> FileLock:
+    """The operating system lets go of the lock when the process ends, however it ends."""
+    lock = FileLock(folder / _LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise OutputError(
+            "is being written by another process", path=output, hint="wait until it has ended"
+        ) from error
+    except OSError as error:
+        _remove_empty(folder)
+        raise OutputError(
+            f"can't be written: {error.strerror}", path=output, hint="choose another folder"
+        ) from error
+    return lock
+
+
+def _let_go(lock: FileLock, folder: Path, names: tuple[str, ...]) -> None:
+    """Release, and remove the folder where these files are all that it holds."""
+    if names and os.name == "nt":
+        # Windows removes no file that is open.
+        lock.release()
+    for name in names:
+        with suppress(OSError):
+            (folder / name).unlink()
+    if names:
+        _remove_empty(folder)
+    lock.release()
+
+
+def _remove_empty(folder: Path) -> None:
+    """Fails, as it should, where anything lies in it."""
+    with suppress(OSError):
+        folder.rmdir()
