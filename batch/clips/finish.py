@@ -15,7 +15,7 @@ from av.container import OutputContainer
 from ...core.clips.excerpt import ExcerptReader
 from ...core.clips.media import ClipReader
 from ...core.errors import OutputError
-from ..encoding.encode import EncodeSettings, add_video_stream
+from ..encoding.encode import EncodeSettings, add_video_stream, start_encoding
 from .mux import CopiedTracks, copied_packets, copy_metadata, has_own_names, movie_timescale
 from .segment import Segment, header_of, read_segment
 from .verify import Expectation
@@ -94,7 +94,7 @@ class FinishedFile:
             self.tolerance = _MATROSKA_TICK / 2
             self.warnings.append("mkv counts in milliseconds: times are rounded to the nearest")
         # Whatever the container or the encoder refuses, it refuses here.
-        container.start_encoding()
+        start_encoding(container)
 
     def write(self, folder: Path, segments: Sequence[Segment], expected: Expectation) -> None:
         """Fill it, all tracks in the order of their decoding times.

@@ -25,7 +25,7 @@ from ...core.errors import OutputError
 from ...core.frames.av_frame import to_av
 from ...core.frames.frame import Frame
 from ...core.whole_file import whole_file
-from ..encoding.encode import EncodeSettings, add_video_stream
+from ..encoding.encode import EncodeSettings, add_video_stream, start_encoding
 
 SUFFIX = ".segment"
 _MAGIC = b"housestyle segment 1\n"
@@ -81,7 +81,7 @@ class FreshEncoder:
         # What an encoder must know of its container it is told by being in one.
         self._container = av.open(io.BytesIO(), "w", format=muxer)
         self._stream, _ = add_video_stream(self._container, video, settings)
-        self._container.start_encoding()
+        start_encoding(self._container)
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import get_args
 
 import av
@@ -346,6 +348,28 @@ def add_video_stream(
     feed(stream.codec_context, encoder, encoding.picture.pixel_format.name)
     _describe(stream, video, encoding)
     return stream, encoding.picture
+
+
+def start_encoding(container: OutputContainer) -> None:
+    """Open the encoders and write the container's head, at the priority that the process has.
+
+    Root's SVT-AV1 puts itself and whoever opens it under the real-time scheduler: everything else
+    on the machine would wait for it, the painting first of all.
+
+    Raises:
+        av.error.FFmpegError, ValueError: The container or an encoder refuses.
+    """
+    tasks = Path("/proc/self/task")
+    if not tasks.exists():
+        container.start_encoding()
+        return
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    container.start_encoding()
+    for task in tasks.iterdir():
+        # One may have ended meanwhile.
+        with suppress(OSError):
+            if os.sched_getscheduler(int(task.name)) == os.SCHED_FIFO != policy:
+                os.sched_setscheduler(int(task.name), policy, priority)
 
 
 def _describe(stream: av.VideoStream, video: VideoInfo, encoding: Encoding) -> None:

@@ -55,6 +55,18 @@ def test_packets_come_back_as_the_encoder_made_them(source, tmp_path, codec, mux
     assert [packet.is_keyframe for packet in made] == [packet.keyframe for packet in stored]
 
 
+@pytest.mark.skipif(
+    not Path("/proc/self/task").exists() or getattr(os, "geteuid", lambda: 1)() != 0,
+    reason="only root's SVT-AV1 goes under Linux's real-time scheduler",
+)
+def test_an_encoder_leaves_the_machine_to_others(source):
+    with FreshEncoder(probe(source).video, EncodeSettings(codec="av1"), "matroska") as encoder:
+        for frame in read(source):
+            encoder.encode(frame)
+        tasks = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+        assert {os.sched_getscheduler(task) for task in tasks} == {os.SCHED_OTHER}
+
+
 def test_reordered_packets_know_their_frames(make_clip, tmp_path):
     source = make_clip(frames=12)
     segment = written(tmp_path, source, "h264", "mp4")

@@ -14,7 +14,12 @@ import pytest
 from av.filter import Graph
 
 from housestyle.batch.encoding.codecs import CODECS
-from housestyle.batch.encoding.encode import EncodeSettings, add_video_stream, choose
+from housestyle.batch.encoding.encode import (
+    EncodeSettings,
+    add_video_stream,
+    choose,
+    start_encoding,
+)
 from housestyle.core.clips.media import VideoInfo, probe
 from housestyle.core.frames.av_frame import to_av
 from housestyle.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range, pixel_format
@@ -91,7 +96,7 @@ def encode(
     digest = hashlib.sha256()
     with av.open(str(path), "w", format=MUXERS[path.suffix[1:]]) as container:
         stream, chosen = add_video_stream(container, video, settings)
-        container.start_encoding()
+        start_encoding(container)
         extradata = bytes(stream.codec_context.extradata or b"")
         # What the stylizer does: frames come in the format that the encoder is fed.
         shown = replace(video, pixel_format=chosen.pixel_format, colour=chosen.colour)

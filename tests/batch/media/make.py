@@ -14,6 +14,8 @@ import av
 import numpy as np
 from av import AudioLayout
 
+from housestyle.batch.encoding.encode import start_encoding
+
 DEFAULT_OPTIONS = {
     "libx264": {"preset": "ultrafast", "crf": "12"},
     "libx264rgb": {"preset": "ultrafast", "crf": "12"},
@@ -212,7 +214,7 @@ def make_clip(
             tracks.append(_subtitle_packets(container, subtitles, folder))
         if chapters:
             container.set_chapters(chapters)
-        container.start_encoding()
+        start_encoding(container)
         packets = []
         ends = [*ticks[1:], 2 * ticks[-1] - ticks[-2] if len(ticks) > 1 else ticks[-1] + 3000]
         lasts = {pts: end - pts for pts, end in zip(ticks, ends, strict=True)}
