@@ -34,6 +34,9 @@ class TrainingSettings:
         last_rate: Share of it that is left at the end, reached along a cosine; 1 keeps it.
         temporal_ramp: Share of the run over which the temporal weight rises from 0, so that
             strokes form before they are held still.
+        early_epsilon: In place of the network's `norm_epsilon` over the first half of a run from
+            random weights, which learns faster with less; from then on it is settled (`settling`).
+            None: it has its own from the first step, and is never settled.
         longest_gap: Frames that may lie between the two of a pair: 1, 2 or 4.
         precision: "bf16" (autocast; float32 weights) or "fp32".
         weights: Of the hybrid loss.
@@ -55,6 +58,7 @@ class TrainingSettings:
     learning_rate: float
     last_rate: float
     temporal_ramp: float
+    early_epsilon: float | None
     iterations: int = 3000
     seed: int = 0
     batch: int = 1
@@ -78,6 +82,11 @@ class TrainingSettings:
             raise UsageError(f"longest_gap must be one of {GAPS}, not {self.longest_gap}")
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision must be one of {PRECISIONS}, not {self.precision!r}")
+
+    @property
+    def settles_at(self) -> int:
+        """The step at which the network of a run from random weights is settled first."""
+        return self.iterations // 2
 
     def weights_at(self, step: int) -> LossWeights:
         """The loss weights of one step, the temporal one ramped."""
@@ -113,6 +122,7 @@ PAPER = TrainingSettings(
     learning_rate=1e-3,
     last_rate=1.0,
     temporal_ramp=0.0,
+    early_epsilon=None,
 )
 
 # What measured best, lever by lever: docs/training.md.
@@ -122,11 +132,12 @@ HOUSE = TrainingSettings(
     relative_style=True,
     network=NetworkSpec(),
     disturbances=Disturbances(
-        noise=4.0, compression=0.2, overlays=0.2, synthetic=0.15, shifted=0.15
+        noise=4.0, compression=0.2, overlays=0.3, synthetic=0.15, shifted=0.15
     ),
     learning_rate=1e-3,
     last_rate=0.05,
     temporal_ramp=0.5,
+    early_epsilon=0.1,
 )
 
 RECIPES = {recipe.recipe: recipe for recipe in (HOUSE, PAPER)}
