@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...core.errors import EditorError
@@ -29,6 +30,34 @@ BYTES_PER_PIXEL = {1: 4, 2: 8, 3: 8, 4: 16}
 """RGBA by depth: byte, short, half, float."""
 TRANSFORMS = 7
 """How many there are in `transfer` and in the effect's choice."""
+
+
+def message(kind: int, text: str) -> bytes:
+    """The bytes of an answer; a text that is too long is cut off."""
+    body = text.encode()[: MAX_BODY - 1]
+    return HEADER.pack(kind, len(body)) + body
+
+
+def read_message(read: Callable[[int], bytes | None]) -> tuple[int, bytes] | None:
+    """Kind and body of the next message.
+
+    Args:
+        read: Gives as many bytes as it is asked for, or None when the other end has hung up.
+
+    Returns:
+        None when the other end has hung up.
+
+    Raises:
+        EditorError: The message is too long.
+    """
+    header = read(HEADER.size)
+    if header is None:
+        return None
+    kind, length = HEADER.unpack(header)
+    if length > MAX_BODY:
+        raise EditorError(f"a message of {length} bytes is too long")
+    body = read(length)
+    return None if body is None else (kind, body)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from ...core.errors import EditorError
-from .protocol import HEADER, MAX_BODY
+from .protocol import message, read_message
 
 REST_SECONDS = 5.0
 """How long the rest of a message may take after its first byte."""
@@ -51,14 +51,7 @@ class UnixChannel:
         """
         self._close_files()
         self._socket.settimeout(REST_SECONDS)
-        header = self._exactly(HEADER.size)
-        if header is None:
-            return None
-        kind, length = HEADER.unpack(header)
-        if length > MAX_BODY:
-            raise EditorError(f"a message of {length} bytes is too long")
-        body = self._exactly(length)
-        return None if body is None else (kind, body)
+        return read_message(self._exactly)
 
     def _exactly(self, size: int) -> bytes | None:
         received = b""
@@ -82,8 +75,7 @@ class UnixChannel:
         Raises:
             OSError: The other end has hung up, or does not read.
         """
-        body = text.encode()[: MAX_BODY - 1]
-        self._socket.sendall(HEADER.pack(kind, len(body)) + body)
+        self._socket.sendall(message(kind, text))
 
     def is_gone(self) -> bool:
         """Whether the other end has hung up, or says something before it was answered."""

@@ -15,7 +15,7 @@ if sys.platform == "win32":
     from pathlib import Path
 
     from ...core.errors import EditorError
-    from .protocol import HEADER, MAX_BODY, MAX_MEMORY
+    from .protocol import MAX_MEMORY, message, read_message
 
     _ADVAPI = ctypes.WinDLL("advapi32", use_last_error=True)
     _KERNEL = ctypes.WinDLL("kernel32", use_last_error=True)
@@ -55,14 +55,7 @@ if sys.platform == "win32":
             Raises:
                 EditorError: The message is too long.
             """
-            header = self._exactly(HEADER.size)
-            if header is None:
-                return None
-            kind, length = HEADER.unpack(header)
-            if length > MAX_BODY:
-                raise EditorError(f"a message of {length} bytes is too long")
-            body = self._exactly(length)
-            return None if body is None else (kind, body)
+            return read_message(self._exactly)
 
         def _exactly(self, size: int) -> bytes | None:
             received = b""
@@ -81,10 +74,7 @@ if sys.platform == "win32":
             Raises:
                 OSError: The other end has hung up.
             """
-            body = text.encode()[: MAX_BODY - 1]
-            writing, _ = _winapi.WriteFile(
-                self._pipe, HEADER.pack(kind, len(body)) + body, overlapped=True
-            )
+            writing, _ = _winapi.WriteFile(self._pipe, message(kind, text), overlapped=True)
             writing.GetOverlappedResult(True)
 
         def is_gone(self) -> bool:

@@ -21,23 +21,25 @@ FRAMING = (
 
 
 @dataclass(frozen=True)
-class Item:
-    """Something on a track: a clip, a generator, a title.
-
-    Frames of the timeline count from its start timecode, not from 0.
-    """
-
+class _Named:
     raw: Raw
 
     @property
     def id(self) -> str:
-        """The same for as long as the item is there."""
+        """The same for as long as it is there."""
         return str(call(self.raw, "GetUniqueId"))
 
     @property
     def name(self) -> str:
-        """As the timeline shows it."""
+        """As the user sees it."""
         return str(call(self.raw, "GetName"))
+
+
+class Item(_Named):
+    """Something on a track: a clip, a generator, a title.
+
+    Frames of the timeline count from its start timecode, not from 0.
+    """
 
     @property
     def start(self) -> int:
@@ -121,21 +123,8 @@ class Item:
         return self.framing() == framing
 
 
-@dataclass(frozen=True)
-class Timeline:
+class Timeline(_Named):
     """A timeline."""
-
-    raw: Raw
-
-    @property
-    def id(self) -> str:
-        """The same for as long as the timeline is there."""
-        return str(call(self.raw, "GetUniqueId"))
-
-    @property
-    def name(self) -> str:
-        """As the user sees it."""
-        return str(call(self.raw, "GetName"))
 
     @property
     def rate(self) -> Fraction:
