@@ -1,0 +1,76 @@
+"""A clip, converted whole or cut off on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from housestyle.batch.clips.clip import convert
+from housestyle.batch.clips.handling import ClipReport, Handling
+from housestyle.batch.encoding.encode import EncodeSettings
+from housestyle.core.stylizer import Stylizer
+
+from .interruption import FRAMES, SHORT, Heard
+
+
+@pytest.fixture
+def source(make_clip, sound) -> Path:
+    return make_clip("in/a.mp4", frames=FRAMES, sounds=(sound(), sound("libmp3lame")))
+
+
+@pytest.fixture
+def output(tmp_path) -> Path:
+    return tmp_path / "out" / "o.mp4"
+
+
+@pytest.fixture
+def run(source, output, painter) -> Callable[..., tuple[ClipReport, Heard]]:
+    """Converts, and says what was heard."""
+
+    def convert_it(stylizer: Stylizer = painter, handling: Handling = SHORT, **settings):
+        heard = Heard()
+        report = convert(
+            source,
+            output,
+            stylizer,
+            EncodeSettings(**settings),
+            observer=heard.observer(),
+            handling=handling,
+        )
+        return report, heard
+
+    return convert_it
+
+
+@pytest.fixture
+def interrupted(source, output, painter) -> Callable[[int], Heard]:
+    """Converts up to a frame, and interrupts there."""
+
+    def interrupt(frames: int = 14, **settings) -> Heard:
+        heard = Heard(stop_at=frames)
+        with pytest.raises(KeyboardInterrupt):
+            convert(
+                source,
+                output,
+                painter,
+                EncodeSettings(**settings),
+                observer=heard.observer(),
+                handling=SHORT,
+            )
+        return heard
+
+    return interrupt
+
+
+@pytest.fixture
+def whole(source, painter, tmp_path, read_clip) -> Callable:
+    """The clip of a run that nobody disturbed."""
+
+    def uninterrupted(name: str = "whole.mp4", stylizer: Stylizer = painter, **settings):
+        path = tmp_path / "whole" / name
+        convert(source, path, stylizer, EncodeSettings(**settings), handling=SHORT)
+        return read_clip(path)
+
+    return uninterrupted

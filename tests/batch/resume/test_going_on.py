@@ -1,0 +1,184 @@
+"""A run that was cut off goes on, and its file is the one of a run that was not."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from housestyle.batch.clips import clip, segment
+from housestyle.batch.clips.clip import convert
+from housestyle.batch.clips.work_folder import work_folder
+from housestyle.batch.encoding.encode import EncodeSettings
+from housestyle.core.errors import OutputError
+
+from .interruption import FRAMES, PER_SEGMENT, SHORT, assert_same, segments
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("o.mp4", "h264"),
+        ("o.mp4", "hevc"),
+        ("o.mkv", "hevc"),
+        ("o.mov", "prores"),
+        ("o.mkv", "ffv1"),
+    ],
+)
+def test_segments_are_seamless(make_clip, sound, painter, tmp_path, read_clip, name, codec):
+    source = make_clip(frames=FRAMES, rate=Fraction(24000, 1001), sounds=(sound(),))
+    report = convert(source, tmp_path / name, painter, EncodeSettings(codec=codec), handling=SHORT)
+    assert (report.segments, report.segments_reused) == (5, 0)
+    before, after = read_clip(source), read_clip(tmp_path / name)
+    tolerance = Fraction(1, 2000) if name.endswith("mkv") else 0
+    assert len(after.times) == FRAMES
+    assert max(abs(a - b) for a, b in zip(after.times, before.times, strict=True)) <= tolerance
+    assert [track.contents for track in after.audio] == [track.contents for track in before.audio]
+
+
+def test_lossless_segments_hold_every_frame(make_clip, untouched, tmp_path, read_clip):
+    source = make_clip("a.mkv", codec="ffv1", frames=FRAMES)
+    convert(source, tmp_path / "o.mkv", untouched, EncodeSettings(codec="ffv1"), handling=SHORT)
+    for mine, theirs in zip(
+        read_clip(tmp_path / "o.mkv").frames, read_clip(source).frames, strict=True
+    ):
+        assert all(map(np.array_equal, mine, theirs))
+
+
+@pytest.mark.parametrize("last", [1, 2])
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_a_last_segment_of_a_frame_or_two(make_clip, painter, tmp_path, read_clip, codec, last):
+    source = make_clip(frames=PER_SEGMENT + last)
+    convert(source, tmp_path / "o.mp4", painter, EncodeSettings(codec=codec), handling=SHORT)
+    assert read_clip(tmp_path / "o.mp4").times == read_clip(source).times
+
+
+def test_variable_rates_stay_exact_over_segments(make_clip, painter, tmp_path, read_clip):
+    steps = 3000 + np.random.default_rng(3).integers(-200, 2000, FRAMES)
+    times = [7000, *(7000 + np.cumsum(steps[1:])).tolist()]
+    source = make_clip(time_base=Fraction(1, 90_000), times=times)
+    convert(source, tmp_path / "o.mp4", painter, EncodeSettings(), handling=SHORT)
+    before, after = read_clip(source), read_clip(tmp_path / "o.mp4")
+    assert after.times == before.times
+    assert after.duration == before.duration
+
+
+def test_an_interrupted_run_goes_on(run, interrupted, whole, output, read_clip, listing):
+    stopped = interrupted(14)
+    folder, frames = stopped.kept[0]
+    assert folder == work_folder(output) == output.parent / ".o.mp4.housestyle"
+    assert frames in (5, 10)
+    assert not output.exists()
+    report, heard = run()
+    assert heard.resumed == [frames]
+    assert heard.frames == list(range(frames + 1, FRAMES + 1))
+    assert (report.frames, report.segments, report.segments_reused) == (23, 5, frames // 5)
+    assert heard.kept == []
+    assert_same(read_clip(output), whole())
+    assert listing(output.parent) == ["o.mp4"]
+
+
+def test_interrupted_again_and_again(run, interrupted, whole, output, read_clip):
+    for frames in (8, 13, 18, 22):
+        assert interrupted(frames).frames[-1] == frames
+    report, _ = run()
+    assert report.segments_reused >= 3
+    assert_same(read_clip(output), whole())
+
+
+def test_within_the_first_segment_nothing_is_kept(interrupted, output, listing):
+    assert interrupted(3).kept == []
+    assert not output.parent.exists()
+
+
+def test_no_resume_starts_anew(run, interrupted, whole, output, read_clip):
+    interrupted(14)
+    report, heard = run(handling=replace(SHORT, resume=False))
+    assert (report.segments_reused, heard.resumed, len(heard.frames)) == (0, [], FRAMES)
+    assert_same(read_clip(output), whole())
+
+
+def test_everything_done_but_the_last_step(run, output, monkeypatch, whole, read_clip):
+    def no_disk(*_arguments) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(clip.FinishedFile, "write", no_disk)
+    with pytest.raises(OutputError, match="No space left on device") as caught:
+        run()
+    assert "the same command goes on" in str(caught.value)
+    assert not any(path.stem == "whole" for path in work_folder(output).iterdir())
+    monkeypatch.undo()
+    report, heard = run()
+    assert (report.segments_reused, heard.resumed, heard.frames) == (5, [FRAMES], [])
+    assert_same(read_clip(output), whole())
+
+
+@pytest.mark.parametrize("full_at", [1, 2, 3, 4, 5, 6, 8])
+def test_a_full_disk_at_any_file(run, output, monkeypatch, whole, read_clip, full_at, listing):
+    """Segments and manifests take turns; each of them may be the one that does not fit."""
+    opened = iter(range(1, 100))
+    original = segment.whole_file
+
+    def no_disk(path: Path):
+        if next(opened) == full_at:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(path)
+
+    for module in ("segment", "resume"):
+        monkeypatch.setattr(f"housestyle.batch.clips.{module}.whole_file", no_disk)
+    with pytest.raises(OutputError, match="No space left on device") as caught:
+        run()
+    assert caught.value.path == output
+    monkeypatch.undo()
+    if full_at == 1:
+        assert not output.parent.exists()
+    report, _ = run()
+    # A segment that was not noted is not trusted.
+    assert report.segments_reused == (full_at - 1) // 2
+    assert_same(read_clip(output), whole())
+    assert listing(output.parent) == ["o.mp4"]
+
+
+@pytest.fixture
+def untidy(run, monkeypatch, output) -> None:
+    """A run that was cut off between giving the file its name and removing the folder."""
+
+    def cut_off(_work) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("housestyle.batch.clips.resume.Work.remove", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    monkeypatch.undo()
+    assert output.exists()
+    assert segments(output)
+
+
+def test_a_finished_file_is_only_tidied_up_after(run, untidy, output, listing, fingerprint):
+    before = fingerprint(output)
+    segments(output)[0].unlink()
+    report, heard = run()
+    assert (heard.resumed, heard.frames) == ([FRAMES], [])
+    assert (report.frames, report.audio_tracks) == (FRAMES, 2)
+    assert (report.segments, report.segments_reused) == (5, 5)
+    assert fingerprint(output) == before
+    assert listing(output.parent) == ["o.mp4"]
+
+
+def test_with_other_settings_a_finished_file_exists_already(run, untidy, output, fingerprint):
+    before = fingerprint(output)
+    for other in ({"crf": 30}, {"handling": replace(SHORT, resume=False)}):
+        with pytest.raises(OutputError, match="exists already"):
+            run(**other)
+    assert fingerprint(output) == before
+
+
+def test_a_file_that_was_changed_since_exists_already(run, untidy, output):
+    output.write_bytes(b"precious")
+    with pytest.raises(OutputError, match="exists already"):
+        run()
+    assert output.read_bytes() == b"precious"
