@@ -1,0 +1,225 @@
+"""What each command prints and leaves."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import get_args
+
+import av
+import pytest
+
+from housestyle import cli
+from housestyle.batch import command
+from housestyle.batch.clips.handling import Decoder
+from housestyle.batch.clips.verify import Level
+from housestyle.batch.compare import Layout
+from housestyle.batch.encoding.codecs import CODECS
+from housestyle.batch.encoding.encode import ENCODERS
+from housestyle.batch.plan import CONTAINERS
+from housestyle.cli import main
+from housestyle.core import machine
+from housestyle.core.export import Pixels
+from housestyle.core.frames.fields import Interlaced
+from housestyle.core.runtimes.runtime import RuntimeName
+from housestyle.core.stylizer import Precision
+from housestyle.training.recipe import RECIPES
+
+from .called import everything_in, run_command, validated
+
+
+def test_styles_as_json(printed, tiny_style, home):
+    tiny_style.save(home / "data" / "housestyle" / "styles" / "own.safetensors")
+    status, styles, err = printed("styles", "--json")
+    assert (status, err) == (0, "")
+    by_name = {style["name"]: style for style in styles}
+    assert {"own", "wave"} <= by_name.keys()
+    own = by_name["own"]
+    assert own["title"] == tiny_style.title
+    assert own["painting"]["artist"] == "A. Painter"
+    assert own["digest"] == tiny_style.digest
+    assert own["figures"] == {}
+    assert Path(own["path"]).is_file()
+
+
+def test_a_damaged_style_does_not_hide_the_others(printed, home):
+    folder = home / "data" / "housestyle" / "styles"
+    folder.mkdir(parents=True)
+    (folder / "broken.safetensors").write_text("oh")
+    status, styles, err = printed("styles", "--json")
+    assert status == 1
+    assert "wave" in {style["name"] for style in styles}
+    assert str(folder / "broken.safetensors") in err
+    assert len(err.splitlines()) == 1
+
+
+def test_styles_for_people(capsys):
+    assert main(["styles"]) == 0
+    assert any(line.startswith("wave ") for line in capsys.readouterr().out.splitlines())
+
+
+def test_doctor_as_json(printed, home):
+    status, findings, err = printed("doctor", "--json")
+    assert (status, err) == (0, "")
+    subjects = {finding["subject"]: finding["status"] for finding in findings}
+    for wanted in ("python", "torch", "ffmpeg", "cpu", *CODECS):
+        assert subjects[wanted] == "ok"
+    assert {"nvenc", "qsv", "videotoolbox", "amf", "vaapi"} <= subjects.keys()
+    assert {"ok", "missing"} >= set(subjects.values())
+    folder = home / "data" / "housestyle" / "styles"
+    folder.mkdir(parents=True)
+    (folder / "broken.safetensors").write_text("oh")
+    status, findings, _ = printed("doctor", "--json")
+    broken = [finding for finding in findings if finding["status"] == "broken"]
+    assert status == 1
+    assert [finding["subject"] for finding in broken] == ["style broken"]
+    assert str(folder / "broken.safetensors") in broken[0]["fix"]
+
+
+def test_doctor_for_people(capsys):
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.split()[0] in ("ok", "missing") for line in lines)
+
+
+@pytest.mark.slow
+def test_doctor_times_the_runtimes(monkeypatch, capsys):
+    monkeypatch.setattr(machine, "_SIZES_TIMED", (15,))
+    assert main(["doctor", "--bench"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if "240x136" in line)
+    assert re.search(r"torch \d+\.\d ms", line)
+
+
+def test_export_writes_what_others_can_run(style_file, tmp_path, capsys):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    output = tmp_path / "tiny.onnx"
+    words = ["export", str(style_file), "-o", str(output), "--pixels", "rgb8"]
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"{output}\n"
+    assert onnx.load(output).graph.input[0].name == "frames"
+    before = output.read_bytes()
+    assert main(words) == 1
+    assert "exists already (--overwrite replaces it)" in capsys.readouterr().err
+    assert output.read_bytes() == before
+    assert main([*words[:3], str(tmp_path / "tiny.pt")]) == 2
+    assert "can't write a .pt" in capsys.readouterr().err
+
+
+def test_demo_ends_with_a_stylized_clip_with_sound(style_file, tmp_path):
+    ended = run_command("demo", "-s", style_file, "-o", tmp_path / "demo")
+    assert ended.returncode == 0, ended.stderr
+    path = Path(ended.stdout.splitlines()[-1])
+    assert path.is_absolute()
+    with av.open(str(path)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+        assert sum(1 for _ in container.decode(audio=0)) > 100
+    assert everything_in(tmp_path / "demo") == ["seascape.mp4", "seascape.tiny.mp4"]
+
+
+def test_the_choices_are_those_of_the_tables():
+    """The command keeps its own copies so that `--help` need not import torch."""
+    assert ("auto", *CODECS) == command.CODECS
+    assert CONTAINERS == command.CONTAINERS
+    assert ENCODERS == command.ENCODERS
+    assert get_args(Precision) == command.PRECISIONS
+    assert get_args(RuntimeName) == command.RUNTIMES
+    assert get_args(Decoder) == command.DECODERS
+    assert get_args(Pixels) == cli.PIXELS
+    assert get_args(Interlaced) == command.INTERLACED
+    assert get_args(Level) == command.VERIFY
+    assert get_args(Layout) == command.LAYOUTS
+    assert tuple(RECIPES) == cli.RECIPES
+
+
+def test_a_dry_run_writes_nothing_and_says_what_would_fail(clip, options, tmp_path, capsys):
+    clip.with_name("b.mp4").write_text("no clip")
+    there = everything_in(tmp_path)
+    assert main(["stylize", str(clip.parent), *options, "--dry-run"]) == 1
+    out, err = capsys.readouterr()
+    assert f"{clip} -> {tmp_path / 'out' / 'a.mp4'}" in out.splitlines()
+    assert "about 12 frames of 96x64" in out
+    assert "1 to do, 1 would fail" in out
+    assert "would fail" not in err
+    assert everything_in(tmp_path) == there
+
+
+def test_a_dry_run_as_events(clip, options, capsys):
+    assert main(["stylize", str(clip), *options, "--dry-run", "--json"]) == 0
+    planned, finished = validated(capsys.readouterr().out)
+    assert (planned["event"], planned["input"], planned["frames"]) == (
+        "clip_planned",
+        str(clip),
+        12,
+    )
+    assert (finished["event"], finished["clips"], finished["frames"]) == ("plan_finished", 1, 12)
+    assert finished["disks"][0]["free"] > finished["disks"][0]["needed"] > 0
+
+
+def test_a_configuration_file_a_report_and_a_log(clip, style_file, tmp_path, capsys):
+    config, report, log = (tmp_path / name for name in ("house.toml", "report.json", "log"))
+    config.write_text(
+        f"style = {str(style_file)!r}\noutput = {str(tmp_path / 'out')!r}\n"
+        f"report = {str(report)!r}\nlog = {str(log)!r}\n"
+        'device = "cpu"\ndelivery = "prores-master"\n'
+    )
+    assert main(["stylize", str(clip), "--config", str(config)]) == 0
+    with av.open(str(tmp_path / "out" / "a.mov")) as container:
+        assert container.streams.video[0].codec_context.name == "prores"
+    written = json.loads(report.read_text(encoding="utf-8"))
+    assert written["settings"]["delivery"] == "prores-master"
+    assert [entry["status"] for entry in written["clips"]] == ["done"]
+    assert "a.mov: done" in log.read_text(encoding="utf-8")
+    capsys.readouterr()
+
+
+def test_a_watched_folder_does_what_is_there_once(clip, style_file, tmp_path, capsys):
+    flags = ["-s", str(style_file), "--device", "cpu", "--once", "--settle", "0", "--json"]
+    out = tmp_path / "out"
+    assert main(["watch", str(clip.parent), str(out), *flags]) == 0
+    events = validated(capsys.readouterr().out)
+    assert [event["event"] for event in events if event["event"] != "clip_progress"] == [
+        *("batch_started", "clip_started", "clip_done", "batch_finished")
+    ]
+    assert main(["watch", str(clip.parent), str(out), *flags]) == 0
+    assert capsys.readouterr().out == ""
+    assert [path.name for path in out.glob("[!.]*")] == ["a.mp4"]
+
+
+def test_looks_print_the_name_of_what_they_wrote(clip, style_file, tmp_path, capsys):
+    sheet, wipe, after = (tmp_path / name for name in ("sheet.png", "wipe.mp4", "after.mp4"))
+    shutil.copy(clip, after)
+    flags = ["--styles", str(style_file), "--device", "cpu"]
+    assert main(["preview", str(clip), "-o", str(sheet), *flags]) == 0
+    assert main(["compare", str(clip), str(after), "-o", str(wipe), "--line", "0.5"]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(sheet), str(wipe)]
+    assert sheet.stat().st_size > 0
+    assert wipe.stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        ([], "no style is named"),
+        (["-s", "wave", "--jobs", "0"], "--jobs 0"),
+        (["-s", "wave", "--device", "cuda:0,cuda:1", "--jobs", "1"], "--jobs 1"),
+        (["-s", "wave", "--device", "cpu,"], "no device's name in"),
+        (["-s", "wave", "--overwrite", "--skip-existing"], "not both"),
+        (["-s", "wave", "--bitrate", "fast"], "fast is no bitrate"),
+        (["-s", "wave", "--segment", "0"], "a segment must last more"),
+        (["-s", "wave", "--profile", "hq"], "a profile needs a codec"),
+    ],
+)
+def test_flags_that_make_no_sense_are_wrong_usage(clip, capsys, flags, complaint):
+    assert main(["stylize", str(clip), *flags]) == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1
+
+
+def test_devices_are_dealt_in_turn():
+    assert command._devices("cuda:0, cuda:1", None) == ["cuda:0", "cuda:1"]
+    assert command._devices("cuda:0,cuda:1", 3) == ["cuda:0", "cuda:1", "cuda:0"]
+    assert command._devices("auto", None) == ["auto"]
