@@ -132,7 +132,7 @@ HOUSE = TrainingSettings(
     relative_style=True,
     network=NetworkSpec(),
     disturbances=Disturbances(
-        noise=4.0, compression=0.2, overlays=0.3, synthetic=0.15, shifted=0.15
+        noise=4.0, compression=0.2, overlays=0.2, synthetic=0.15, shifted=0.15
     ),
     learning_rate=1e-3,
     last_rate=0.05,

@@ -151,35 +151,16 @@ def _nothing(height: int, width: int) -> tuple[Tensor, Tensor]:
 
 
 def _overlay(height: int, width: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    draw = (_fade, _fade, _bars, _title)[random.integers(4)]
+    draw = (_fade, _bars, _title)[random.integers(3)]
     return draw(height, width, random)
 
 
 def _fade(height: int, width: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """To black, white, any grey or a gradient; often enough to its very end.
-
-    At the end nothing but the overlay shows: a frame without any texture. Instance normalisation
-    amplifies what is left, so noise on a clear sky would be painted as strokes that crawl.
-    """
+    """To black half of the time, else to white or any grey; now and then to its very end."""
+    level = (0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, *random.random(3))[random.integers(10)]
+    left = random.random() ** 1.5 if random.random() > 0.15 else 0.0
     matte, overlay = _nothing(height, width)
-    left = random.random() ** 1.5 if random.random() > 0.4 else 0.0
-    if random.random() < 0.5:
-        overlay = overlay + _gradient(height, width, random)
-    else:
-        overlay = (
-            overlay + (0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, *random.random(3))[random.integers(10)]
-        )
-    return matte * left, overlay
-
-
-def _gradient(height: int, width: int, random: np.random.Generator) -> Tensor:
-    """(1, 3, H, W): from one colour to another across the frame."""
-    first, second = torch.from_numpy(random.random((2, 1, 3, 1, 1), np.float32))
-    second = torch.lerp(first, second, float(random.random()))
-    down, across = random.uniform(-1, 1, 2)
-    ramp = down * torch.linspace(0, 1, height)[:, None] + across * torch.linspace(0, 1, width)
-    ramp = ramp - ramp.min()
-    return torch.lerp(first, second, ramp / ramp.max())
+    return matte * left, overlay + level
 
 
 def _bars(height: int, width: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:

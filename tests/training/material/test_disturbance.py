@@ -264,27 +264,12 @@ class TestOverlays:
         ]
         left = np.array([example.matte[0, 0, 0, 0].item() for example in fades])
         level = np.array([example.overlay[0, 0, 0, 0].item() for example in fades])
-        assert len(fades) > 30
+        assert len(fades) > 60
         for low, high in ((0, 0.01), (0.01, 0.3), (0.3, 0.6), (0.6, 1)):
             assert ((left >= low) & (left < high)).any()
         assert np.mean(level == 0) == pytest.approx(0.5, abs=0.15)
         assert np.mean(level == 1) == pytest.approx(0.2, abs=0.12)
         assert ((level > 0.1) & (level < 0.9)).any()
-
-    def test_fades_to_gradients_are_smooth_and_leave_no_scene_at_times(self, pair):
-        gradients = [
-            example
-            for example in many(pair, OVERLAYS, 300)
-            if example.matte.unique().numel() == 1
-            and example.overlay.unique().numel() > 100
-            and example.overlay[0, :, 0, 0].ne(example.overlay[0, :, 0, 1]).any()
-        ]
-        assert len(gradients) > 30
-        assert any(not example.matte.any() for example in gradients)
-        for example in gradients:
-            assert 0 <= example.overlay.min() < example.overlay.max() <= 1
-            for axis in (-1, -2):
-                assert example.overlay.diff(dim=axis).diff(dim=axis).abs().max() < 1e-5
 
     def test_bars_are_black_and_along_any_side(self, pair):
         sides = set()
