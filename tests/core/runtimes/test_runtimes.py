@@ -77,6 +77,22 @@ class TestEvery:
             for painted, right in zip(threads.map(runtime, pictures), wanted, strict=True):
                 assert torch.equal(painted, right)
 
+    def test_neither_frames_side_by_side_nor_threads_change_a_frame(self, wave, name, precision):
+        """What is resumed with other settings, or painted for an effect, is the same picture."""
+        pytest.importorskip(KINDS[name].package)
+        picture, threads = frames(120, 168), torch.get_num_threads()
+        alone = open_runtime(name, wave, Wanted(CPU, precision, parallel=1))
+        try:
+            torch.set_num_threads(1)
+            one = alone(picture)
+            torch.set_num_threads(2)
+            two = open_runtime(name, wave, Wanted(CPU, precision, parallel=1))(picture)
+            side_by_side = open_runtime(name, wave, Wanted(CPU, precision, parallel=2))(picture)
+        finally:
+            torch.set_num_threads(threads)
+        torch.testing.assert_close(one, two, atol=1e-3, rtol=0)
+        torch.testing.assert_close(one, side_by_side, atol=1e-3, rtol=0)
+
     def test_earlier_results_are_not_overwritten(self, opened, name, precision):
         runtime = opened(name, precision)
         first = runtime(frames(32, 40))
