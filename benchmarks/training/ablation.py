@@ -17,6 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from housestyle.core.allocator import keep_freed_memory
 from housestyle.core.network import StylizingNetwork
@@ -29,7 +30,6 @@ from housestyle.training.recipe import HOUSE, PAPER, TrainingSettings
 from housestyle.training.run import Material
 from housestyle.training.trainer import train
 
-NOISE = 2 / 255
 # What the paper's own comparison is with: a network that knows of no other frame.
 TWIN = "plain network, temporal 0 (twin)"
 
@@ -46,6 +46,9 @@ def rows() -> dict[str, TrainingSettings]:
     def shaped(**changes: str | float | bool) -> TrainingSettings:
         return replace(HOUSE, network=replace(HOUSE.network, **changes))
 
+    def unsettled(**changes: str | float) -> TrainingSettings:
+        return replace(shaped(**changes), early_epsilon=None)
+
     plain = shaped(downsampling="strided", upsampling="nearest", skips=False)
     return {
         "house": HOUSE,
@@ -57,15 +60,17 @@ def rows() -> dict[str, TrainingSettings]:
         "nearest": shaped(upsampling="nearest"),
         "no shifts": disturbing(shifted=0.0),
         "no overlays": disturbing(overlays=0.0),
-        "norm everywhere, 1e-5": shaped(normalization="everywhere", norm_epsilon=1e-5),
+        "norm everywhere, 1e-5": unsettled(normalization="everywhere", norm_epsilon=1e-5),
         "no noise": disturbing(noise=0.0),
         "no synthetic motion": disturbing(synthetic=0.0),
         "gaps up to 4": replace(HOUSE, longest_gap=4),
         "temporal x 2": weighing(temporal=HOUSE.weights.temporal * 2),
-        "norm everywhere, 0.1": shaped(normalization="everywhere"),
+        "norm everywhere, 0.1": unsettled(normalization="everywhere", norm_epsilon=0.1),
         "norm nowhere": shaped(normalization="none"),
-        "epsilon 0.01": shaped(norm_epsilon=0.01),
-        "epsilon 1": shaped(norm_epsilon=1.0),
+        "never settled, epsilon 0.01": unsettled(norm_epsilon=0.01),
+        "never settled, epsilon 0.1": unsettled(norm_epsilon=0.1),
+        "never settled, epsilon 1": unsettled(norm_epsilon=1.0),
+        "settled from the first step": replace(HOUSE, early_epsilon=HOUSE.network.norm_epsilon),
         "transposed convolution": shaped(upsampling="transposed"),
         "no compression": disturbing(compression=0.0),
         "no ramp": replace(HOUSE, temporal_ramp=0.0),
@@ -95,16 +100,21 @@ def figures(
     """The columns of a row."""
     evaluation = measure({"row": network}, sequences, losses=losses)
     source = evaluation.source.mean.e_temporal
-    generator = torch.Generator().manual_seed(0)
     black = torch.zeros(1, 3, 180, 320)
-    noisy = [(NOISE * torch.randn(black.shape, generator=generator)).clamp(0, 1) for _ in range(2)]
-    first, second = (network(frame) for frame in noisy)
     return asdict(evaluation.models["row"].mean) | {
         "source": source,
         "black": 255 * network(black).mean().item(),
         "white": 255 * network(1 - black).mean().item(),
-        "black_noise": 255 * (first - second).abs().mean().item(),
+        "black_noise": _shimmer(network, black, 2 / 255),
+        "grey_noise": _shimmer(network, black + 0.5, 0.5 / 255),
     }
+
+
+def _shimmer(network: StylizingNetwork, frame: Tensor, sigma: float) -> float:
+    generator = torch.Generator().manual_seed(0)
+    noisy = [frame + sigma * torch.randn(frame.shape, generator=generator) for _ in range(2)]
+    first, second = (network(draw.clamp(0, 1)) for draw in noisy)
+    return 255 * (first - second).abs().mean().item()
 
 
 def line(name: str, row: dict[str, float], twin: dict[str, float]) -> str:
@@ -121,13 +131,14 @@ def line(name: str, row: dict[str, float], twin: dict[str, float]) -> str:
         f"{row['black']:.0f}",
         f"{row['white']:.0f}",
         f"{row['black_noise']:.1f}",
+        f"{row['grey_noise']:.1f}",
     )
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
 HEADER = (
     "| lever | style | content | E_temporal | / twin | excess | warping x 1e3 | shimmer "
-    "| black | white | noise on black |\n| --- |" + 10 * " --- |"
+    "| black | white | noise on black | on grey |\n| --- |" + 11 * " --- |"
 )
 
 
