@@ -52,7 +52,7 @@ class NetworkSpec:
     downsampling: Downsampling = "filtered"
     upsampling: Upsampling = "bilinear"
     skips: bool = True
-    norm_epsilon: float = 1.0
+    norm_epsilon: float = 0.1
     normalization: Normalization = "residual"
 
     def __post_init__(self) -> None:

@@ -34,9 +34,8 @@ class TrainingSettings:
         last_rate: Share of it that is left at the end, reached along a cosine; 1 keeps it.
         temporal_ramp: Share of the run over which the temporal weight rises from 0, so that
             strokes form before they are held still.
-        early_epsilon: In place of the network's `norm_epsilon` over the first half of a run from
-            random weights, which learns faster with less; from then on it is settled (`settling`).
-            None: it has its own from the first step, and is never settled.
+        settled: Whether the style that is written is settled, see `settling`; a run then always
+            trains with the recipe's epsilon.
         longest_gap: Frames that may lie between the two of a pair: 1, 2 or 4.
         precision: "bf16" (autocast; float32 weights) or "fp32".
         weights: Of the hybrid loss.
@@ -58,7 +57,7 @@ class TrainingSettings:
     learning_rate: float
     last_rate: float
     temporal_ramp: float
-    early_epsilon: float | None
+    settled: bool
     iterations: int = 3000
     seed: int = 0
     batch: int = 1
@@ -82,11 +81,6 @@ class TrainingSettings:
             raise UsageError(f"longest_gap must be one of {GAPS}, not {self.longest_gap}")
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision must be one of {PRECISIONS}, not {self.precision!r}")
-
-    @property
-    def settles_at(self) -> int:
-        """The step at which the network of a run from random weights is settled first."""
-        return self.iterations // 2
 
     def weights_at(self, step: int) -> LossWeights:
         """The loss weights of one step, the temporal one ramped."""
@@ -122,7 +116,7 @@ PAPER = TrainingSettings(
     learning_rate=1e-3,
     last_rate=1.0,
     temporal_ramp=0.0,
-    early_epsilon=None,
+    settled=False,
 )
 
 # What measured best, lever by lever: docs/training.md.
@@ -137,7 +131,7 @@ HOUSE = TrainingSettings(
     learning_rate=1e-3,
     last_rate=0.05,
     temporal_ramp=0.5,
-    early_epsilon=0.1,
+    settled=True,
 )
 
 RECIPES = {recipe.recipe: recipe for recipe in (HOUSE, PAPER)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import time
 from collections.abc import Iterator
@@ -30,10 +29,9 @@ from .material.painting import load_painting
 from .material.sampler import PairSampler, to_pair
 from .processes import Processes
 from .recipe import TrainingSettings
-from .settling import set_epsilon, settle
+from .settling import EPSILON, set_epsilon, settle
 
-CALIBRATION_PAIRS = 64
-SETTLING_PAIRS, SETTLED_EVERY = 16, 100
+CALIBRATION_PAIRS, SETTLING_PAIRS = 64, 32
 # Every tenth clip is kept back to measure on, as the paper keeps 9 of 91.
 HELD_OUT_EVERY = 10
 WATCHED = 20
@@ -65,8 +63,8 @@ class Run:
 
     Args:
         material: Painting, footage, loss network, parent.
-        settings: The recipe; a parent's network takes the place of the recipe's, and is
-            settled if the recipe settles.
+        settings: The recipe; a parent's network takes the place of the recipe's, but for the
+            epsilon where it is settled.
         processes: This process among those of the run.
 
     Attributes:
@@ -81,7 +79,7 @@ class Run:
 
     def __init__(self, material: Material, settings: TrainingSettings, processes: Processes):
         if material.parent:
-            settings = replace(settings, network=_of_a_child(material.parent.spec, settings))
+            settings = replace(settings, network=_shape_of_a_child(material.parent.spec, settings))
         self.material = material
         self.settings = settings
         self.processes = processes
@@ -108,13 +106,11 @@ class Run:
 
         torch.manual_seed(settings.seed)
         self.network = StylizingNetwork(settings.network)
-        self._settles_at = settings.settles_at
         if material.parent:
-            self.network.load_state_dict(dict(material.parent.weights))
-            set_epsilon(self.network, material.parent.spec.norm_epsilon)
-            self._settles_at = 0
-        elif settings.early_epsilon is not None:
-            set_epsilon(self.network, settings.early_epsilon)
+            inherited = material.parent.network().to(self.device)
+            if material.parent.spec != settings.network:
+                set_epsilon(inherited, settings.network.norm_epsilon, calibration[:SETTLING_PAIRS])
+            self.network.load_state_dict(inherited.state_dict())
         # Two paintings can start from the same random weights and still not be mixed.
         birth = weights_digest(self.network.state_dict(), about=self.painting_sha256)
         self.family = material.parent.family if material.parent else birth
@@ -136,18 +132,11 @@ class Run:
             while self.step < self.settings.iterations:
                 started = time.monotonic()
                 example = upcoming.result()
-                since = self.step - self._settles_at
-                if since >= 0 and since % SETTLED_EVERY == 0:
-                    self._settle(self.network)
                 upcoming = ahead.submit(self.example, self.step + 1)
                 self._train_on(example, network)
                 self.step += 1
                 self.seconds += time.monotonic() - started
                 yield None if self.step % WATCHED else self._watch()
-
-    def _settle(self, network: StylizingNetwork) -> None:
-        if self.settings.early_epsilon is not None:
-            settle(network, self.settings.network.norm_epsilon, self._calibration(SETTLING_PAIRS))
 
     def example(self, step: int) -> Example:
         """What a step trains on; depends on seed, process and step alone."""
@@ -228,8 +217,6 @@ class Run:
         restore_adam(self.optimizer, checkpoint.optimizer)
         self.history = list(checkpoint.history.to(self.device))
         self.step, self.seconds = checkpoint.step, checkpoint.seconds
-        if self.step > self._settles_at and self.settings.early_epsilon is not None:
-            set_epsilon(self.network, self.settings.network.norm_epsilon)
 
     def identity(self) -> dict[str, Any]:
         """All that the result depends on, as JSON values."""
@@ -247,7 +234,7 @@ class Run:
 
     def style(self, name: str, command: str) -> Style:
         """The style as trained so far, measured on the footage that was kept back."""
-        network = self._settled()
+        network, spec = self._finished()
         figures = held_out_figures(network, self.loss_network, self.grams, self.held_out)
         about = self.material.about
         provenance = self.identity() | {
@@ -260,23 +247,26 @@ class Run:
         }
         weights = {key: value.detach().cpu() for key, value in network.state_dict().items()}
         title = f"{about.title}, after {about.artist}"
-        return Style(name, title, about, self.settings.network, weights, provenance, figures)
+        return Style(name, title, about, spec, weights, provenance, figures)
 
     @torch.no_grad()
     def sheet(self) -> list[tuple[str, Tensor, Tensor]]:
         """A frame of every clip that was kept back: its name, the frame, the frame stylized."""
-        network, rows = self._settled(), []
+        network, rows = self._finished()[0], []
         for clip in self.held_out:
             frame = to_pair(clip.pairs[len(clip.pairs) // 2]).frames[1:]
             stylized = network(frame.to(self.device)).float().cpu()
             rows.append((clip.path.name, frame[0], stylized[0]))
         return rows
 
-    def _settled(self) -> StylizingNetwork:
-        """What the style is made of; the run itself may still go on."""
-        network = copy.deepcopy(self.network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        self._settle(network)
-        return network
+    def _finished(self) -> tuple[StylizingNetwork, NetworkSpec]:
+        """What is written of the network as it is now, and its shape."""
+        network = StylizingNetwork(self.settings.network).to(self.device)
+        network.load_state_dict(self.network.state_dict())
+        if not self.settings.settled:
+            return network, self.settings.network
+        settle(network, self._calibration(SETTLING_PAIRS))
+        return network, replace(self.settings.network, norm_epsilon=EPSILON)
 
     def _calibration(self, count: int) -> list[Tensor]:
         random = np.random.default_rng(self.settings.seed)
@@ -292,11 +282,10 @@ class Run:
         return fmean(loss.item() for loss in batches)
 
 
-def _of_a_child(parent: NetworkSpec, settings: TrainingSettings) -> NetworkSpec:
-    if settings.early_epsilon is None:
+def _shape_of_a_child(parent: NetworkSpec, settings: TrainingSettings) -> NetworkSpec:
+    if not settings.settled:
         return parent
-    epsilon = max(parent.norm_epsilon, settings.network.norm_epsilon)
-    return replace(parent, norm_epsilon=epsilon)
+    return replace(parent, norm_epsilon=settings.network.norm_epsilon)
 
 
 def split(footage: list[Footage]) -> tuple[list[Footage], list[Footage]]:

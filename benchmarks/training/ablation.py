@@ -47,7 +47,7 @@ def rows() -> dict[str, TrainingSettings]:
         return replace(HOUSE, network=replace(HOUSE.network, **changes))
 
     def unsettled(**changes: str | float) -> TrainingSettings:
-        return replace(shaped(**changes), early_epsilon=None)
+        return replace(shaped(**changes), settled=False)
 
     plain = shaped(downsampling="strided", upsampling="nearest", skips=False)
     return {
@@ -67,10 +67,9 @@ def rows() -> dict[str, TrainingSettings]:
         "temporal x 2": weighing(temporal=HOUSE.weights.temporal * 2),
         "norm everywhere, 0.1": unsettled(normalization="everywhere", norm_epsilon=0.1),
         "norm nowhere": shaped(normalization="none"),
-        "never settled, epsilon 0.01": unsettled(norm_epsilon=0.01),
-        "never settled, epsilon 0.1": unsettled(norm_epsilon=0.1),
-        "never settled, epsilon 1": unsettled(norm_epsilon=1.0),
-        "settled from the first step": replace(HOUSE, early_epsilon=HOUSE.network.norm_epsilon),
+        "not settled": unsettled(),
+        "not settled, epsilon 0.01": unsettled(norm_epsilon=0.01),
+        "not settled, epsilon 1": unsettled(norm_epsilon=1.0),
         "transposed convolution": shaped(upsampling="transposed"),
         "no compression": disturbing(compression=0.0),
         "no ramp": replace(HOUSE, temporal_ramp=0.0),

@@ -387,7 +387,7 @@ class TestLibrary:
         for path in SHIPPED.glob(f"*{SUFFIX}"):
             style = Style.load(path)
             assert style.name == path.stem
-            assert style.spec == NetworkSpec()
+            assert style.spec == NetworkSpec(norm_epsilon=1.0)
             assert all(dataclasses.astuple(style.painting))
             assert style.training
             assert style.figures

@@ -16,6 +16,7 @@ from housestyle.training.material.disturbance import Example
 from housestyle.training.material.footage import Footage
 from housestyle.training.processes import Processes
 from housestyle.training.run import Run, split
+from housestyle.training.settling import EPSILON
 
 PARTS = [field.name for field in dataclasses.fields(HybridLoss)]
 LONE = Processes(0, 1, torch.device("cpu"))
@@ -36,8 +37,25 @@ class TestParent:
     def test_network_is_the_parent_s_whatever_the_recipe_says(self, run, quick, parent, unmeasured):
         changes = {"network": NetworkSpec(), "iterations": 1}
         style = run(parent=parent, **changes)
-        assert style.spec == quick.network
+        assert style.spec == dataclasses.replace(quick.network, norm_epsilon=EPSILON)
         assert style.training["settings"]["network"]["channels"] == [4, 6, 8]
+
+    def test_a_settled_parent_is_trained_on_with_the_recipe_s_epsilon(
+        self, run, material, quick, unmeasured
+    ):
+        parent = run(iterations=2)
+        assert parent.spec.norm_epsilon == EPSILON
+        child = Run(dataclasses.replace(material, parent=parent), quick, LONE)
+        assert child.settings.network == quick.network
+        frames = child.sampler.draw(np.random.default_rng(7)).frames
+        with torch.no_grad():
+            change = (child.network(frames) - parent.network()(frames)).abs().mean()
+        assert change < 1 / 255
+
+    def test_a_recipe_that_does_not_settle_writes_what_it_trained(self, run, quick, unmeasured):
+        style = run(settled=False, iterations=2)
+        assert style.spec == quick.network
+        assert run("again", settled=False, parent=style, iterations=1).spec == quick.network
 
     def test_parent_itself_stays_as_it_is(self, run, parent, unmeasured):
         digest = parent.digest
