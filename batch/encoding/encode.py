@@ -359,16 +359,20 @@ def start_encoding(container: OutputContainer) -> None:
     Raises:
         av.error.FFmpegError, ValueError: The container or an encoder refuses.
     """
-    tasks = Path("/proc/self/task")
-    if not tasks.exists():
-        container.start_encoding()
-        return
-    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    before = None
+    with suppress(AttributeError, OSError):  # not Linux, or a Linux that does not tell
+        before = os.sched_getscheduler(0), os.sched_getparam(0)
     container.start_encoding()
-    for task in tasks.iterdir():
+    if before is not None and before[0] != os.SCHED_FIFO:
+        _leave_real_time(*before)
+
+
+def _leave_real_time(policy: int, priority: os.sched_param) -> None:
+    tasks = Path("/proc/self/task")
+    for task in tasks.iterdir() if tasks.exists() else ():
         # One may have ended meanwhile.
         with suppress(OSError):
-            if os.sched_getscheduler(int(task.name)) == os.SCHED_FIFO != policy:
+            if os.sched_getscheduler(int(task.name)) == os.SCHED_FIFO:
                 os.sched_setscheduler(int(task.name), policy, priority)
 
 

@@ -67,6 +67,15 @@ def test_an_encoder_leaves_the_machine_to_others(source):
         assert {os.sched_getscheduler(task) for task in tasks} == {os.SCHED_OTHER}
 
 
+def test_encodes_where_the_system_tells_nothing_of_schedulers(source, monkeypatch):
+    def unknown(_task: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "sched_getscheduler", unknown, raising=False)
+    with FreshEncoder(probe(source).video, EncodeSettings(), "mp4") as encoder:
+        assert encoder.header
+
+
 def test_reordered_packets_know_their_frames(make_clip, tmp_path):
     source = make_clip(frames=12)
     segment = written(tmp_path, source, "h264", "mp4")
