@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from .allocator import give_back_large_blocks
 from .errors import DeviceError, UsageError
 from .frames.colour import from_rgb, to_rgb
 from .frames.frame import Colour, Frame, PixelFormat
@@ -90,7 +91,11 @@ class Stylizer:
 
     def parallel(self, height: int, width: int) -> int:
         """How many threads should call it at a time for frames of this size."""
-        return self.runtime_for(height, width).parallel if self.strength else 1
+        if not self.strength:
+            return 1
+        runtime = self.runtime_for(height, width)
+        # In tiles, a frame has all cores and the memory to itself.
+        return 1 if self._tile_size(height, width, runtime) else runtime.parallel
 
     def runtime_for(self, height: int, width: int) -> Runtime:
         """What paints frames of this size; to find that out may take seconds, once on a machine.
@@ -157,10 +162,13 @@ class Stylizer:
     def _tiled(self, source: Tensor, runtime: Runtime, size: int) -> Tensor:
         if runtime.parts is None:
             raise UsageError("this runtime paints whole frames only", hint="use --tile off")
+        give_back_large_blocks()
         height, width = source.shape[-2:]
         frames = padded(source, self.style.spec.size_multiple)
         painted = [paint_in_tiles(runtime.parts, frame, size) for frame in frames.split(1)]
-        return torch.cat(painted)[..., :height, :width]
+        # A copy of an 8K frame is 400 MB.
+        together = torch.cat(painted) if len(painted) > 1 else painted[0]
+        return together[..., :height, :width]
 
     def _check_tile(self) -> None:
         if self.tile in ("auto", "off"):

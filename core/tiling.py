@@ -23,7 +23,7 @@ from .network import NetworkSpec, StylizingNetwork
 OVERLAP = 16
 LEAST_TILE = 4 * OVERLAP
 _LARGEST_TILE = 1024
-# Peak of the runtimes on whole frames: 200 to 320, see benchmarks/core/memory.py.
+# Peak of the runtimes on whole frames: 200 (bf16) to 320 (fp32).
 _BYTES_A_PIXEL = 350
 # Of what is free; the rest is for decoded and encoded frames.
 _SHARE = 0.5
@@ -37,7 +37,7 @@ class Parts(Protocol):
         ...
 
     def transform(self, features: Tensor, /) -> Tensor:
-        """Quarter-resolution features to the same."""
+        """Quarter-resolution features to the same; may work in place."""
         ...
 
     def decode(self, frames: Tensor, features: Tensor, /) -> Tensor:

@@ -8,11 +8,14 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 
+import numpy as np
 import openvino as ov
 import torch
+from openvino.preprocess import PrePostProcessor
 from torch import Tensor, nn
 
 from ..network import ConvBlock, StylizingNetwork, padded
@@ -40,7 +43,7 @@ class _OpenVino:
         self.identity = f"openvino {ov.__version__} {wanted.precision}"
         self.parallel = wanted.parallel
         self._style, self._wanted = style, wanted
-        self._whole = self._model("whole")
+        self._whole = self._model("whole", wanted)
 
     def __call__(self, frames: Tensor) -> Tensor:
         height, width = frames.shape[-2:]
@@ -54,26 +57,32 @@ class _OpenVino:
 
     @cached_property
     def _opened_parts(self) -> _OpenVinoParts:
-        return _OpenVinoParts(self._model)
+        # Frames too large for memory are painted one at a time, each by all cores.
+        one = replace(self._wanted, parallel=1)
+        return _OpenVinoParts(lambda part: self._model(part, one), len(self._network.residuals))
 
-    def _model(self, part: str) -> _Model:
+    @cached_property
+    def _network(self) -> StylizingNetwork:
+        network = folded(self._style.network())
+        return _steady(quantized(network) if self._wanted.precision == "int8" else network)
+
+    def _model(self, part: str, wanted: Wanted) -> _Model:
         core = _core()
         model = kept_model(
             (self._style.digest, self.identity, part),
             make=lambda folder: self._convert(part, folder / "network.xml"),
             read=lambda folder: core.read_model(folder / "network.xml"),
         )
-        return _Model(core, model, _settings(self._wanted))
+        return _Model(core, model, _settings(wanted))
 
     def _convert(self, part: str, path: Path) -> None:
-        network = folded(self._style.network())
-        if self._wanted.precision == "int8":
-            network = quantized(network)
-        module, examples = _part(_steady(network), part)
+        module, examples = _part(self._network, part)
         with warnings.catch_warnings(), torch.no_grad():
             # Sizes are Python numbers to a trace; that is why frames are padded outside.
             warnings.simplefilter("ignore")
             model = ov.convert_model(module, example_input=examples)
+        if part != "whole" and _TYPES[self._wanted.precision] == "bf16":
+            model = _with_narrow_features(model, part)
         ov.save_model(model, os.fspath(path), compress_to_fp16=False)
 
 
@@ -91,10 +100,21 @@ def _core() -> ov.Core:
 class _OpenVinoParts:
     """See `tiling.Parts`."""
 
-    def __init__(self, model: Callable[[str], _Model]):
+    def __init__(self, model: Callable[[str], _Model], blocks: int):
         self.encode = model("encode")
-        self.transform = model("transform")
         self.decode = model("decode")
+        self._blocks = [model(f"residual {index}") for index in range(blocks)]
+        self._lock = threading.Lock()
+
+    def transform(self, features: Tensor, /) -> Tensor:
+        """Block by block, and none keeps its memory: five at once take twice as much."""
+        with self._lock:
+            self.encode.release_memory()
+            for block in self._blocks:
+                # In place: what writes the result is the last to read the input, value by value.
+                block(features, into=features)
+                block.release_memory()
+        return features
 
 
 class _Model:
@@ -106,16 +126,25 @@ class _Model:
         self._lock = threading.Lock()
         self._requests = threading.local()
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
+    def __call__(self, *inputs: Tensor, into: Tensor | None = None) -> Tensor:
         request = self._request(tuple(tuple(tensor.shape) for tensor in inputs))
         # OpenVINO reads and writes the tensors' own memory.
         held = [tensor.contiguous() for tensor in inputs]
         for index, tensor in enumerate(held):
-            request.set_input_tensor(index, ov.Tensor(tensor.numpy(), shared_memory=True))
-        painted = torch.empty(tuple(request.model_outputs[0].shape))
-        request.set_output_tensor(0, ov.Tensor(painted.numpy(), shared_memory=True))
+            request.set_input_tensor(index, _shared(tensor))
+        output = request.model_outputs[0]
+        narrow = output.element_type == ov.Type.bf16
+        dtype = torch.bfloat16 if narrow else torch.float32
+        made = torch.empty(tuple(output.shape), dtype=dtype) if into is None else into
+        request.set_output_tensor(0, _shared(made))
         request.infer()
-        return painted
+        return made
+
+    def release_memory(self) -> None:
+        """Let go of what calls keep for the next one; nothing may be calling."""
+        self._requests.last = None
+        for compiled in self._compiled.values():
+            compiled.release_memory()
 
     def _request(self, shapes: tuple[tuple[int, ...], ...]) -> ov.InferRequest:
         """This thread's own, for the shapes that it had last."""
@@ -135,6 +164,24 @@ class _Model:
                 if len(self._compiled) > _SHAPES_KEPT:
                     self._compiled.popitem(last=False)
             return self._compiled[shapes]
+
+
+def _shared(tensor: Tensor) -> ov.Tensor:
+    """The tensor's own memory."""
+    if tensor.dtype == torch.bfloat16:  # NumPy does not know it
+        codes = tensor.view(torch.int16).numpy().view(np.uint16)
+        return ov.Tensor(codes, ov.Shape(list(tensor.shape)), ov.Type.bf16)
+    return ov.Tensor(tensor.numpy(), shared_memory=True)
+
+
+def _with_narrow_features(model: ov.Model, part: str) -> ov.Model:
+    """Features go in and out as the network computes them, in half the memory; pixels do not."""
+    outside = PrePostProcessor(model)
+    if part != "encode":  # the last input of both others
+        outside.input(len(model.inputs) - 1).tensor().set_element_type(ov.Type.bf16)
+    if part != "decode":
+        outside.output().tensor().set_element_type(ov.Type.bf16)
+    return outside.build()
 
 
 def _settings(wanted: Wanted) -> dict[str, object]:
@@ -183,13 +230,12 @@ def _part(network: StylizingNetwork, part: str) -> tuple[nn.Module, tuple[Tensor
     """A part of the network as a module, with inputs to trace it."""
     frame = torch.zeros(1, 3, _EXAMPLE, _EXAMPLE)
     quarter = torch.zeros(1, network.spec.channels[2], _EXAMPLE // 4, _EXAMPLE // 4)
-    examples = {
-        "whole": (frame,),
-        "encode": (frame,),
-        "transform": (quarter,),
-        "decode": (frame, quarter),
-    }
-    return (network if part == "whole" else _Part(network, part)), examples[part]
+    name, _, index = part.partition(" ")
+    if name == "residual":
+        return network.residuals[int(index)], (quarter,)
+    if name == "whole":
+        return network, (frame,)
+    return _Part(network, name), (frame,) if name == "encode" else (frame, quarter)
 
 
 class _Part(nn.Module):

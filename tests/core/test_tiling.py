@@ -98,12 +98,22 @@ class TestStylizer:
         whole = Stylizer(tiny_style, **EXACT, tile="off")(frames)
         torch.testing.assert_close(tiled, whole, atol=1e-6, rtol=0)
 
-    def test_openvino_too(self):
+    @pytest.mark.parametrize("precision", ["fp32", "bf16"])
+    def test_openvino_too_to_the_bit(self, precision):
         pytest.importorskip("openvino")
         style, frames = load_style("wave"), noise(150, 131)
-        settings = {"device": "cpu", "precision": "fp32", "runtime": "openvino"}
+        settings = {"device": "cpu", "precision": precision, "runtime": "openvino"}
         tiled = Stylizer(style, **settings, tile=64)(frames)
-        torch.testing.assert_close(tiled, style.network()(frames), atol=1e-4, rtol=0)
+        assert torch.equal(tiled, Stylizer(style, **settings, tile="off")(frames))
+
+    def test_one_frame_at_a_time(self, tiny_style, monkeypatch):
+        settings = {"device": "cpu", "precision": "fp32", "runtime": "openvino", "parallel": 2}
+        pytest.importorskip("openvino")
+        stylizer = Stylizer(tiny_style, **settings)
+        assert stylizer.parallel(160, 160) == 2
+        assert Stylizer(tiny_style, **settings, tile=64).parallel(160, 160) == 1
+        monkeypatch.setattr(module, "free_bytes", lambda _device: 4 * 2**20)
+        assert stylizer.parallel(160, 160) == 1
 
     def test_tiles_where_memory_is_short(self, tiny_style, monkeypatch):
         sizes = record_tiles(monkeypatch)
