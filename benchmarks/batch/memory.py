@@ -1,25 +1,30 @@
-"""Peak memory of a long clip against that of a short one, or of a large picture.
+"""Peak memory and speed over a long clip, and peak memory of a large picture.
 
-    python benchmarks/batch/memory.py [--seconds 10 600] [--size 64 48] [--strength 1]
+    python benchmarks/batch/memory.py [--seconds 10 600] [--size 64 48] [--style STYLE]
     python benchmarks/batch/memory.py --picture 7680 4320 [--tile 1024] [--precision auto]
 
-Clips of 25 frames a second with a sound track are made and painted by a small random network, each
-by one `housestyle stylize`. The last column is the peak over the first clip's. A picture is painted
-by a style that ships.
+Clips of 25 frames a second with a sound track are made and painted, by a small random network or by
+a style, each by one `housestyle stylize`. Peak memory is given over the first clip's too, frames a
+second for the first and the last minute of a run that takes two or more. A picture is painted by a
+style that ships.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import cv2
 import kills
 import numpy as np
+
+_MINUTE = 60.0
 
 
 def make_clip(path: Path, seconds: int, size: tuple[int, int]) -> None:
@@ -28,15 +33,31 @@ def make_clip(path: Path, seconds: int, size: tuple[int, int]) -> None:
     kills.make_clip(path)
 
 
-def peak(source: Path, output: Path, style: Path | str, *options: str) -> float:
-    """Convert; the most memory that was resident, in MiB."""
+def converted(
+    source: Path, output: Path, style: Path | str, *options: str
+) -> tuple[float, list[tuple[float, int]]]:
+    """Convert; the most memory that was resident, in MiB, and when how many frames were done."""
     command = [sys.executable, "-m", "housestyle", "stylize", str(source), "-o", str(output)]
     command += ["-s", str(style), "--device", "cpu", "--json", *options]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    events = [(time.monotonic(), json.loads(line)) for line in child.stdout]
     _, status, usage = os.wait4(child.pid, 0)
     if status:
         raise SystemExit(f"the conversion of {source.name} failed")
-    return usage.ru_maxrss / 1024
+    done = [(now, event["frames"]) for now, event in events if event["event"] == "clip_progress"]
+    return usage.ru_maxrss / 1024, done
+
+
+def first_and_last_minute(done: list[tuple[float, int]]) -> tuple[float, float] | None:
+    """Frames a second of either; None where they would overlap."""
+    (began, _), (ended, _) = done[0], done[-1]
+    if ended - began < 2 * _MINUTE:
+        return None
+    first = [moment for moment in done if moment[0] <= began + _MINUTE]
+    last = [moment for moment in done if moment[0] >= ended - _MINUTE]
+    rates = [(part[-1][1] - part[0][1]) / (part[-1][0] - part[0][0]) for part in (first, last)]
+    return rates[0], rates[1]
 
 
 def make_picture(path: Path, width: int, height: int) -> None:
@@ -51,7 +72,7 @@ def of_picture(width: int, height: int, *options: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "large.png"
         make_picture(source, width, height)
-        memory = peak(source, source.with_stem("out"), "wave", *options)
+        memory, _ = converted(source, source.with_stem("out"), "wave", *options)
     print(f"{width}x{height} {' '.join(options)}: {memory:.0f} MiB")
 
 
@@ -61,6 +82,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, nargs="+", default=[10, 600])
     parser.add_argument("--size", type=int, nargs=2, default=[64, 48])
     parser.add_argument("--strength", default="1")
+    parser.add_argument("--style", help="a style's name or file; default: a small random network")
     parser.add_argument("--picture", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--tile", default="1024")
     parser.add_argument("--precision", default="auto")
@@ -68,19 +90,26 @@ def main() -> None:
     if options.picture:
         of_picture(*options.picture, "--tile", options.tile, "--precision", options.precision)
         return
-    print("| seconds | frames | peak memory | over the first |\n| --- | --- | --- | --- |")
+    print("| seconds | frames | peak memory | over the first | fps, first minute | last | ratio |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     first = None
     with tempfile.TemporaryDirectory() as folder:
-        style = Path(folder) / "random.safetensors"
-        kills.random_style().save(style)
+        style = options.style
+        if style is None:
+            style = Path(folder) / "random.safetensors"
+            kills.random_style().save(style)
         for seconds in options.seconds:
             source = Path(folder) / f"{seconds}.mp4"
             make_clip(source, seconds, tuple(options.size))
-            memory = peak(source, source.with_stem("out"), style, "--strength", options.strength)
+            output = source.with_stem("out")
+            memory, done = converted(source, output, style, "--strength", options.strength)
             first = first or memory
             cells = [str(seconds), str(seconds * kills.RATE), f"{memory:.0f} MiB"]
-            print("| " + " | ".join([*cells, f"{memory / first:.3f}"]) + " |", flush=True)
-            source.with_stem("out").unlink()
+            cells += [f"{memory / first:.3f}"]
+            if rates := first_and_last_minute(done):
+                cells += [f"{rates[0]:.1f}", f"{rates[1]:.1f}", f"{rates[1] / rates[0]:.3f}"]
+            print("| " + " | ".join([*cells, *["-"] * (7 - len(cells))]) + " |", flush=True)
+            output.unlink()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
         --loss-weights FILE [--iterations 400] [--crop 128] [--only ROW ...] [-o results.json]
 
 Every row: same seed, same examples, same steps. Rows that are in results.json already are not
-trained again. --held-out is never trained on.
+trained again. --held-out is never trained on. Two levers, of ReCoNet (Gao et al. 2018), are to be
+found here only: the recipes have no use for them.
 """
 
 from __future__ import annotations
@@ -12,19 +13,27 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
+from functools import partialmethod
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from housestyle.core.allocator import keep_freed_memory
+from housestyle.core.consistency import warp
 from housestyle.core.network import StylizingNetwork
 from housestyle.core.style import Painting
+from housestyle.training import run
 from housestyle.training.evaluation.evaluate import PaintingLosses, measure, painting_losses
 from housestyle.training.evaluation.sequences import FrameSequence, find_sequences
 from housestyle.training.loss_network import LossNetwork
+from housestyle.training.losses import HybridLoss, hybrid_loss
+from housestyle.training.material.disturbance import Example
 from housestyle.training.material.painting import load_painting
 from housestyle.training.recipe import HOUSE, PAPER, TrainingSettings
 from housestyle.training.run import Material
@@ -32,6 +41,10 @@ from housestyle.training.trainer import train
 
 # What the paper's own comparison is with: a network that knows of no other frame.
 TWIN = "plain network, temporal 0 (twin)"
+LUMINANCE, FEATURES = "luminance constraint", "encoder features"
+_LUMA = (0.2126, 0.7152, 0.0722)
+# About as much as the change of pixels.
+_FEATURE_SHARE = 0.01
 
 
 def rows() -> dict[str, TrainingSettings]:
@@ -73,15 +86,74 @@ def rows() -> dict[str, TrainingSettings]:
         "transposed convolution": shaped(upsampling="transposed"),
         "no compression": disturbing(compression=0.0),
         "no ramp": replace(HOUSE, temporal_ramp=0.0),
+        LUMINANCE: HOUSE,
+        FEATURES: HOUSE,
         "paper": PAPER,
     }
 
 
-def trained(settings: TrainingSettings, options: argparse.Namespace) -> StylizingNetwork:
+def luminance_constraint(
+    network: LossNetwork, example: Example, stylized: Tensor, grams: dict[str, Tensor]
+) -> HybridLoss:
+    """The painting may become lighter or darker by as much as the scene does."""
+    previous, current = stylized.float().chunk(2)
+    seen = (example.clean * torch.tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    before, now = seen.chunk(2)
+    expected = warp(previous, example.flow) + now - warp(before, example.flow)
+    loss = hybrid_loss(network, example, stylized, grams)
+    return replace(loss, temporal=_over_pairs(current - expected, example.mask, example))
+
+
+class EncoderFeatureLoss:
+    """The encoder's features are held still too, in proportion to their variance."""
+
+    def __init__(self) -> None:
+        self._features = torch.empty(0)
+        self._encode = StylizingNetwork.encode
+
+    def encode(self, network: StylizingNetwork, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """In place of the network's own: notes what it gives."""
+        features = self._encode(network, frames)
+        self._features = features[-1]
+        return features
+
+    def __call__(
+        self, network: LossNetwork, example: Example, stylized: Tensor, grams: dict[str, Tensor]
+    ) -> HybridLoss:
+        """In place of `hybrid_loss`."""
+        previous, current = self._features.float().chunk(2)
+        smaller = example.flow.shape[-1] // current.shape[-1]
+        flow = F.avg_pool2d(example.flow, smaller) / smaller
+        mask = -F.max_pool2d(-example.mask, smaller)
+        spread = self._features.detach().float().std()
+        change = _over_pairs((current - warp(previous, flow)) / spread, mask, example)
+        loss = hybrid_loss(network, example, stylized, grams)
+        return replace(loss, temporal=loss.temporal + _FEATURE_SHARE * change)
+
+
+def _over_pairs(change: Tensor, mask: Tensor, example: Example) -> Tensor:
+    return ((mask * change.square()).mean((1, 2, 3)) * ~example.overlaid).mean()
+
+
+@contextmanager
+def lever(row: str) -> Iterator[None]:
+    """Put the row's own loss in place of the product's, if it has one."""
+    with ExitStack() as replaced:
+        if row == LUMINANCE:
+            replaced.enter_context(patch.object(run, "hybrid_loss", luminance_constraint))
+        if row == FEATURES:
+            loss = EncoderFeatureLoss()
+            replaced.enter_context(patch.object(run, "hybrid_loss", loss))
+            encode = partialmethod(loss.encode)
+            replaced.enter_context(patch.object(StylizingNetwork, "encode", encode))
+        yield
+
+
+def trained(row: str, settings: TrainingSettings, options: argparse.Namespace) -> StylizingNetwork:
     """Train one row."""
     about = Painting("ablation", "", "", "")
     settings = replace(settings, iterations=options.iterations, crop=options.crop, seed=1)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, lever(row):
         style = train(
             Material(options.painting, about, options.clips, options.loss_weights),
             settings,
@@ -162,10 +234,11 @@ def main() -> None:
     for name, settings in rows().items():
         if name in results or (options.only and name not in options.only):
             continue
-        results[name] = figures(trained(settings, options), sequences, losses)
+        results[name] = figures(trained(name, settings, options), sequences, losses)
         options.output.write_text(json.dumps(results, indent=1))
-    twin = results[TWIN]
-    print(HEADER, *(line(name, row, twin) for name, row in results.items()), sep="\n")
+    if TWIN in results:
+        measured = {name: results[name] for name in rows() if name in results}
+        print(HEADER, *(line(name, row, results[TWIN]) for name, row in measured.items()), sep="\n")
 
 
 if __name__ == "__main__":
