@@ -88,7 +88,12 @@ class HybridLoss:
 
 
 def hybrid_loss(
-    network: LossNetwork, example: Example, stylized: Tensor, style_grams: dict[str, Tensor]
+    network: LossNetwork,
+    example: Example,
+    stylized: Tensor,
+    style_grams: dict[str, Tensor],
+    *,
+    both_judged: bool = True,
 ) -> HybridLoss:
     """Two-frame synergic loss: both frames through the same network in one step.
 
@@ -100,21 +105,25 @@ def hybrid_loss(
         example: N pairs.
         stylized: (2N, 3, H, W), `example.seen` out of the stylizing network.
         style_grams: From `style_targets`.
+        both_judged: Whether both frames of a pair are asked for content and style. The two are
+            nearly the same; if not, the previous one counts twice.
     """
     pairs = len(example.flow)
+    judged = example.scenes if both_judged else torch.arange(pairs, device=stylized.device)
+    share = (1 if both_judged else 2) / pairs
     pixels = stylized.float()
-    scenes = pixels[example.scenes]
+    scenes = pixels[judged]
     with torch.no_grad():
-        source_features = network(example.clean[example.scenes])
+        source_features = network(example.clean[judged])
     features = network(scenes)
     previous, current = pixels.chunk(2)
     scene = warp(previous, example.flow)
     expected = example.matte * scene + (1 - example.matte) * example.overlay
     errors = (example.mask * (current - expected).square()).mean((1, 2, 3))
     return HybridLoss(
-        content=content_loss(features, source_features) / pairs,
-        style=style_loss(features, style_grams) / pairs,
-        total_variation=total_variation(scenes) / pairs,
+        content=share * content_loss(features, source_features),
+        style=share * style_loss(features, style_grams),
+        total_variation=share * total_variation(scenes),
         temporal=(errors * ~example.overlaid).mean(),
         overlay=(errors * example.overlaid).mean(),
     )

@@ -34,6 +34,9 @@ class TrainingSettings:
         last_rate: Share of it that is left at the end, reached along a cosine; 1 keeps it.
         temporal_ramp: Share of the run over which the temporal weight rises from 0, so that
             strokes form before they are held still.
+        both_judged: Whether both frames of a pair are asked for content and style, as in the paper,
+            or the previous one alone: they are nearly the same, and a step takes two thirds of
+            the time.
         settled: Whether the style that is written is settled, see `settling`; a run then always
             trains with the recipe's epsilon.
         longest_gap: Frames that may lie between the two of a pair: 1, 2 or 4.
@@ -57,6 +60,7 @@ class TrainingSettings:
     learning_rate: float
     last_rate: float
     temporal_ramp: float
+    both_judged: bool
     settled: bool
     iterations: int = 3000
     seed: int = 0
@@ -116,6 +120,7 @@ PAPER = TrainingSettings(
     learning_rate=1e-3,
     last_rate=1.0,
     temporal_ramp=0.0,
+    both_judged=True,
     settled=False,
 )
 
@@ -131,6 +136,7 @@ HOUSE = TrainingSettings(
     learning_rate=1e-3,
     last_rate=0.05,
     temporal_ramp=0.5,
+    both_judged=False,
     settled=True,
 )
 

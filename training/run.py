@@ -150,7 +150,13 @@ class Run:
             self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"
         ):
             stylized = network(example.seen)
-            loss = hybrid_loss(self.loss_network, example, stylized, self.grams)
+            loss = hybrid_loss(
+                self.loss_network,
+                example,
+                stylized,
+                self.grams,
+                both_judged=self.settings.both_judged,
+            )
         weights = self.settings.weights_at(self.step)
         weighted = loss.total(replace(weights, style=weights.style / self.style_unit))
         self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate_at(self.step)

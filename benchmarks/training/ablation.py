@@ -85,6 +85,7 @@ def rows() -> dict[str, TrainingSettings]:
         "not settled, epsilon 1": unsettled(norm_epsilon=1.0),
         "transposed convolution": shaped(upsampling="transposed"),
         "no compression": disturbing(compression=0.0),
+        "both frames judged": replace(HOUSE, both_judged=True),
         "no ramp": replace(HOUSE, temporal_ramp=0.0),
         LUMINANCE: HOUSE,
         FEATURES: HOUSE,
@@ -93,14 +94,18 @@ def rows() -> dict[str, TrainingSettings]:
 
 
 def luminance_constraint(
-    network: LossNetwork, example: Example, stylized: Tensor, grams: dict[str, Tensor]
+    network: LossNetwork,
+    example: Example,
+    stylized: Tensor,
+    grams: dict[str, Tensor],
+    **judged: bool,
 ) -> HybridLoss:
     """The painting may become lighter or darker by as much as the scene does."""
     previous, current = stylized.float().chunk(2)
     seen = (example.clean * torch.tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
     before, now = seen.chunk(2)
     expected = warp(previous, example.flow) + now - warp(before, example.flow)
-    loss = hybrid_loss(network, example, stylized, grams)
+    loss = hybrid_loss(network, example, stylized, grams, **judged)
     return replace(loss, temporal=_over_pairs(current - expected, example.mask, example))
 
 
@@ -118,7 +123,12 @@ class EncoderFeatureLoss:
         return features
 
     def __call__(
-        self, network: LossNetwork, example: Example, stylized: Tensor, grams: dict[str, Tensor]
+        self,
+        network: LossNetwork,
+        example: Example,
+        stylized: Tensor,
+        grams: dict[str, Tensor],
+        **judged: bool,
     ) -> HybridLoss:
         """In place of `hybrid_loss`."""
         previous, current = self._features.float().chunk(2)
@@ -127,7 +137,7 @@ class EncoderFeatureLoss:
         mask = -F.max_pool2d(-example.mask, smaller)
         spread = self._features.detach().float().std()
         change = _over_pairs((current - warp(previous, flow)) / spread, mask, example)
-        loss = hybrid_loss(network, example, stylized, grams)
+        loss = hybrid_loss(network, example, stylized, grams, **judged)
         return replace(loss, temporal=loss.temporal + _FEATURE_SHARE * change)
 
 

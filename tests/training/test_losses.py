@@ -168,20 +168,39 @@ class TestHybridLoss:
             assert (slopes(getattr(loss, name), stylized) > 0).all()
         assert (slopes(loss.overlay, stylized) == 0).all()
 
-    def test_equal_pairs_give_what_one_gives(self, network):
+    def test_previous_frame_alone_counts_twice(self, network):
+        stylized = pictures(2, seed=1).requires_grad_()
+        targets = style_targets(network, pictures(1, seed=2))
+        example = make_example()
+        both = hybrid_loss(network, example, stylized, targets)
+        one = hybrid_loss(network, example, stylized, targets, both_judged=False)
+        own, clean = network(stylized[:1]), network(example.clean[:1])
+        torch.testing.assert_close(one.content, 2 * content_loss(own, clean))
+        torch.testing.assert_close(one.style, 2 * style_loss(own, targets))
+        torch.testing.assert_close(one.total_variation, 2 * total_variation(stylized[:1]))
+        assert one.temporal == both.temporal
+        for name in ("content", "style", "total_variation"):
+            previous, current = slopes(getattr(one, name), stylized)
+            assert previous > 0
+            assert current == 0
+
+    @pytest.mark.parametrize("both_judged", [False, True])
+    def test_equal_pairs_give_what_one_gives(self, network, both_judged):
         """So that no weight depends on the size of a batch."""
         targets = style_targets(network, pictures(1, seed=2))
         matte, overlay = (pictures(1, seed=4)[:, :1] > 0.5).float(), pictures(1, seed=5)
         for overlaid in (False, True):
             one = make_example(overlaid=overlaid, matte=matte, overlay=overlay)
             stylized = pictures(2, seed=1)
-            lone = hybrid_loss(network, one, stylized, targets)
-            both = hybrid_loss(network, twice(one), in_batch(stylized), targets)
+            options = {"both_judged": both_judged}
+            lone = hybrid_loss(network, one, stylized, targets, **options)
+            both = hybrid_loss(network, twice(one), in_batch(stylized), targets, **options)
             for name in NAMES:
                 found, expected = getattr(both, name), getattr(lone, name)
                 torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
-    def test_pairs_of_a_batch_are_not_mixed_up(self, network):
+    @pytest.mark.parametrize("both_judged", [False, True])
+    def test_pairs_of_a_batch_are_not_mixed_up(self, network, both_judged):
         """Of different pairs, a batch gives the mean."""
         targets = style_targets(network, pictures(1, seed=2))
         singles = [
@@ -196,9 +215,10 @@ class TestHybridLoss:
             }
             | {name: in_batch(*(getattr(s, name) for s in singles)) for name in ("seen", "clean")}
         )
-        whole = hybrid_loss(network, batch, in_batch(*outputs), targets)
+        options = {"both_judged": both_judged}
+        whole = hybrid_loss(network, batch, in_batch(*outputs), targets, **options)
         parts = [
-            hybrid_loss(network, single, output, targets)
+            hybrid_loss(network, single, output, targets, **options)
             for single, output in zip(singles, outputs, strict=True)
         ]
         for name in NAMES:

@@ -166,8 +166,8 @@ def runaway(after: int, value: float):
     calls = itertools.count()
     hybrid_loss = training_run.hybrid_loss
 
-    def loss(*args) -> HybridLoss:
-        parts = hybrid_loss(*args)
+    def loss(*args, **options) -> HybridLoss:
+        parts = hybrid_loss(*args, **options)
         factor = value if next(calls) >= after else 1.0
         return dataclasses.replace(parts, style=parts.style * factor)
 

@@ -126,9 +126,9 @@ class TestExamples:
         seen: list[list[torch.Tensor]] = []
         hybrid_loss = training_run.hybrid_loss
 
-        def watched(network, example, *rest):
+        def watched(network, example, *rest, **options):
             seen[-1].append(example.seen)
-            return hybrid_loss(network, example, *rest)
+            return hybrid_loss(network, example, *rest, **options)
 
         monkeypatch.setattr(training_run, "hybrid_loss", watched)
         digests = []
