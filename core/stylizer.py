@@ -84,6 +84,7 @@ class Stylizer:
         self._opened: dict[str, Runtime] = {}
         self._for_size: dict[tuple[int, int], Runtime] = {}
         self._lock = threading.Lock()
+        self._in_tiles = threading.Lock()
 
     def identity(self, height: int, width: int) -> str | None:
         """Program, version and precision that paint frames of this size; None at strength 0."""
@@ -165,7 +166,8 @@ class Stylizer:
         give_back_large_blocks()
         height, width = source.shape[-2:]
         frames = padded(source, self.style.spec.size_multiple)
-        painted = [paint_in_tiles(runtime.parts, frame, size) for frame in frames.split(1)]
+        with self._in_tiles:
+            painted = [paint_in_tiles(runtime.parts, frame, size) for frame in frames.split(1)]
         # A copy of an 8K frame is 400 MB.
         together = torch.cat(painted) if len(painted) > 1 else painted[0]
         return together[..., :height, :width]

@@ -30,7 +30,7 @@ _SHARE = 0.5
 
 
 class Parts(Protocol):
-    """A network in three steps; sizes are multiples of 4."""
+    """A network in three steps, one frame at a time; sizes are multiples of 4."""
 
     def encode(self, frames: Tensor, /) -> Tensor:
         """(1, 3, H, W) to quarter-resolution features, (1, C, H / 4, W / 4)."""

@@ -104,16 +104,14 @@ class _OpenVinoParts:
         self.encode = model("encode")
         self.decode = model("decode")
         self._blocks = [model(f"residual {index}") for index in range(blocks)]
-        self._lock = threading.Lock()
 
     def transform(self, features: Tensor, /) -> Tensor:
         """Block by block, and none keeps its memory: five at once take twice as much."""
-        with self._lock:
-            self.encode.release_memory()
-            for block in self._blocks:
-                # In place: what writes the result is the last to read the input, value by value.
-                block(features, into=features)
-                block.release_memory()
+        self.encode.release_memory()
+        for block in self._blocks:
+            # In place: what writes the result is the last to read the input, value by value.
+            block(features, into=features)
+            block.release_memory()
         return features
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -105,6 +106,16 @@ class TestStylizer:
         settings = {"device": "cpu", "precision": precision, "runtime": "openvino"}
         tiled = Stylizer(style, **settings, tile=64)(frames)
         assert torch.equal(tiled, Stylizer(style, **settings, tile="off")(frames))
+
+    def test_several_threads(self, tiny_style):
+        pytest.importorskip("openvino")
+        settings = {"device": "cpu", "precision": "fp32", "runtime": "openvino", "tile": 64}
+        stylizer = Stylizer(tiny_style, **settings)
+        frames = [noise(150, 130 + index) for index in range(6)]
+        with ThreadPoolExecutor(3) as threads:
+            painted = list(threads.map(stylizer, 3 * frames))
+        for frame, found in zip(3 * frames, painted, strict=True):
+            assert torch.equal(found, stylizer(frame))
 
     def test_one_frame_at_a_time(self, tiny_style, monkeypatch):
         settings = {"device": "cpu", "precision": "fp32", "runtime": "openvino", "parallel": 2}
