@@ -70,7 +70,6 @@ STYLES = (
         "Woman in Peasant Dress, red chalk",
         "an old master",
         "17th century",
-        style_weight=STRONG,
     ),
 )
 
