@@ -28,6 +28,9 @@ from .runtime import Runtime, Wanted
 
 # What is not int8 in an int8 network runs in bf16.
 _TYPES = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
+# Another whenever the same network is converted differently: what an older one left in the cache
+# would be read.
+_CONVERSION = "narrow features"
 _SHAPES_KEPT = 4
 # Of the frame that a conversion sees; sizes are set when a model is compiled.
 _EXAMPLE = 64
@@ -69,7 +72,7 @@ class _OpenVino:
     def _model(self, part: str, wanted: Wanted) -> _Model:
         core = _core()
         model = kept_model(
-            (self._style.digest, self.identity, part),
+            (self._style.digest, self.identity, part, _CONVERSION),
             make=lambda folder: self._convert(part, folder / "network.xml"),
             read=lambda folder: core.read_model(folder / "network.xml"),
         )
