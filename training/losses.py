@@ -109,7 +109,7 @@ def hybrid_loss(
             nearly the same; if not, the previous one counts twice.
     """
     pairs = len(example.flow)
-    judged = example.scenes if both_judged else torch.arange(pairs, device=stylized.device)
+    judged = example.scenes if both_judged else example.scenes[:pairs]
     share = (1 if both_judged else 2) / pairs
     pixels = stylized.float()
     scenes = pixels[judged]
