@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
-from functools import partialmethod
 from pathlib import Path
 from unittest.mock import patch
 
@@ -154,7 +153,10 @@ def lever(row: str) -> Iterator[None]:
         if row == FEATURES:
             loss = EncoderFeatureLoss()
             replaced.enter_context(patch.object(run, "hybrid_loss", loss))
-            encode = partialmethod(loss.encode)
+
+            def encode(network: StylizingNetwork, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+                return loss.encode(network, frames)
+
             replaced.enter_context(patch.object(StylizingNetwork, "encode", encode))
         yield
 
