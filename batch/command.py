@@ -115,6 +115,7 @@ def stylize(options: argparse.Namespace) -> int:
     jobs = _plan(settings.inputs, settings.output, settings, treatment.style_name())
     if settings.dry_run:
         return _dry_run(jobs, treatment, devices, as_json=settings.json)
+    _check_records(settings.report, settings.log, inputs=[job.source for job in jobs])
     with _log(settings.log):
         reporter = _reporter(settings, TerminalReporter(), report=settings.report)
         try:
@@ -245,6 +246,12 @@ def _dry_run(
     return int(whole.failing > 0 or not all(room.enough for room in disks))
 
 
+def _check_records(*paths: Path | None, inputs: Sequence[Path] = ()) -> None:
+    from .record import check_records
+
+    check_records([path for path in paths if path is not None], inputs)
+
+
 def _log(path: Path | None) -> AbstractContextManager[None]:
     from .record import log_file
 
@@ -300,6 +307,9 @@ def watch(options: argparse.Namespace) -> int:
     treatment = treatment_of(settings)
     devices = _devices(settings.device, settings.jobs)
     style_name = treatment.style_name()
+    # Better now than when the first clip comes.
+    for device in set(devices):
+        treatment.stylizer(device)
 
     def run(jobs: Sequence[Job], overwrite: bool) -> BatchResult:
         again = replace(treatment.writing, overwrite=True, skip_existing=False)
@@ -311,6 +321,7 @@ def watch(options: argparse.Namespace) -> int:
         run=run,
         key=settings_key(treatment, container=settings.container),
     )
+    _check_records(settings.log)
     with _log(settings.log):
         reporter = _reporter(settings, TerminalReporter("what is done is remembered"))
         try:

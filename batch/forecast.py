@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from ..core.errors import OutputError
 from ..core.pictures.picture import kind_of
 from ..core.stylizer import Stylizer
 from .clips.mux import MUXERS
+from .clips.resume import left_by_a_run
+from .clips.work_folder import work_folder
 from .encoding.encode import EncodeSettings, Encoding, choose
 
 # Painted frames at the default quality, in bytes a pixel; paint is finer than most footage.
@@ -101,16 +104,36 @@ def existing_folder(output: Path) -> Path:
 def check_space(output: Path, info: ClipInfo, settings: EncodeSettings) -> None:
     """Find out before the first frame that a clip won't fit.
 
+    What an earlier run has left of it, segments or pictures, needs no room any more.
+
     Raises:
         OutputError: The disk has less room than the clip is likely to take.
     """
     disk, free = disk_expected(info, output, settings), free_bytes(output)
-    if disk is not None and disk.needed > free:
+    if disk is None or left_by_a_run(output):
+        return
+    needed = disk.needed - _bytes_there(output)
+    if needed > free:
         raise OutputError(
-            f"needs about {human_bytes(disk.needed)} of disk, {human_bytes(free)} are free",
+            f"needs about {human_bytes(needed)} of disk, {human_bytes(free)} are free",
             path=output,
             hint="free some, or choose a folder on another disk with -o",
         )
+
+
+def _bytes_there(output: Path) -> int:
+    """Of segments, and of pictures under their names; they may as well be replaced."""
+    pattern = Pattern.of(output)
+    names = () if pattern is None else map(pattern.name, pattern.numbers())
+    sizes = 0
+    for path in (*_files(work_folder(output)), *names):
+        with suppress(OSError):
+            sizes += path.stat().st_size
+    return sizes
+
+
+def _files(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def network_speed(stylizer: Stylizer) -> float | None:

@@ -68,6 +68,8 @@ def plan(
         UsageError: No clips.
     """
     if output is not None and _is_file_name(output, inputs):
+        if container is not None and output.suffix.lower() != f".{container}":
+            raise UsageError(f"is no {container}", path=output, hint=f"name it .{container}")
         return [Job(inputs[0], output)]
     clips = _clips_of(inputs, output, recursive=recursive, pictures=pictures)
     if output is None:
@@ -125,11 +127,15 @@ def _below(path: Path, namesakes: set[Path]) -> Path:
 
 def _without_earlier(clips: dict[Path, Path], style_name: str) -> dict[Path, Path]:
     """Without ``a.wave.mp4`` where the ``a.mp4`` that it was made of is there too."""
+    middle = f".{style_name}"
     made = {
         clip.with_name(name)
         for clip in clips
-        for stem in (clip.stem, clip.name)
-        for name in (f"{stem}.{style_name}", _titled(clip, f".{style_name}").stem)
+        for name in (
+            _name(clip, middle, "", whole=False),
+            _name(clip, middle, "", whole=True),
+            _titled(clip, middle).stem,
+        )
     }
     return {clip: place for clip, place in clips.items() if clip.with_suffix("") not in made}
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tqdm import tqdm
+
 from .. import __version__
 from ..core.clips.clip_info import ClipInfo
-from ..core.errors import HousestyleError, OutputError
+from ..core.clips.media import CLIP_SUFFIXES
+from ..core.clips.sequence import PICTURE_SUFFIXES
+from ..core.errors import HousestyleError, OutputError, UsageError
 from ..core.whole_file import whole_file
 from .clips.handling import ClipReport
 from .plan import Job
@@ -21,17 +26,39 @@ REPORT_VERSION = 1
 _log = logging.getLogger(__name__)
 
 
+def check_records(paths: Sequence[Path], inputs: Iterable[Path]) -> None:
+    """Refuse names of reports and logs under which something else would be lost.
+
+    Args:
+        paths: Of the files that are to be written.
+        inputs: Files that are read.
+
+    Raises:
+        UsageError: A name is that of a clip or picture, of an input, or used twice.
+    """
+    taken = {path.resolve() for path in inputs}
+    for path in paths:
+        if path.suffix.lower() in CLIP_SUFFIXES | PICTURE_SUFFIXES:
+            raise UsageError(
+                "is no name for a report or log", path=path, hint="such as night.json, night.log"
+            )
+        if path.resolve() in taken:
+            raise UsageError("is read or written already", path=path, hint="choose another name")
+        taken.add(path.resolve())
+
+
 class ReportFile:
     """Writes docs/report.schema.json's object, anew after every clip.
 
-    Whatever ends the batch, the file holds what was known until then.
+    Whatever ends the batch, the file holds what was known until then. Where it can't be written
+    once the batch has begun, that is said, and the next clip tries again.
 
     Args:
         path: The file; replaced if it is there.
         settings: How the clips are done; goes into the file as it is.
 
     Raises:
-        OutputError: The file can't be written.
+        OutputError: The file can't be written at first.
     """
 
     def __init__(self, path: Path, settings: dict[str, object]):
@@ -45,12 +72,15 @@ class ReportFile:
             "settings": settings,
         }
         self._clips: dict[Job, dict[str, object]] = {}
-        self._write()
+        try:
+            self._write()
+        except OSError as error:
+            raise OutputError(f"can't be written: {error.strerror}", path=path) from error
 
     def begins(self, jobs: Sequence[Job]) -> None:
         """Every clip is in the file from the start."""
         self._clips = {job: _entry(job) for job in jobs}
-        self._write()
+        self._update()
 
     def started(self, job: Job, info: ClipInfo, warnings: tuple[str, ...]) -> None:
         """Keep the warnings, also of a clip that will fail."""
@@ -83,24 +113,27 @@ class ReportFile:
     def finished(self, result: BatchResult) -> None:
         """The end."""
         self._report |= {"finished": _now(), "exit_status": result.exit_status}
-        self._write()
+        self._update()
 
     def interrupted(self) -> None:
         """The end before the end."""
         self._report |= {"finished": _now(), "exit_status": 130}
-        self._write()
+        self._update()
 
     def _set(self, job: Job, status: str, **fields: object) -> None:
         self._clips[job] |= {"status": status, **fields}
-        self._write()
+        self._update()
+
+    def _update(self) -> None:
+        try:
+            self._write()
+        except OSError as error:
+            _log.warning("%s: can't be written: %s", self._path, error.strerror)
 
     def _write(self) -> None:
         report = self._report | {"clips": list(self._clips.values())}
-        try:
-            with whole_file(self._path) as file:
-                file.write(json.dumps(report, indent=1).encode())
-        except OSError as error:
-            raise OutputError(f"can't be written: {error.strerror}", path=self._path) from error
+        with whole_file(self._path) as file:
+            file.write(json.dumps(report, indent=1).encode())
 
 
 def _entry(job: Job) -> dict[str, object]:
@@ -170,18 +203,31 @@ class LogReporter:
         _log.info("interrupted")
 
 
+class _LogFile(logging.FileHandler):
+    """One line on stderr where the file can't be written, in place of a traceback for each line."""
+
+    _failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """See `logging.Handler`."""
+        del record
+        if not self._failed:
+            tqdm.write(f"{self.baseFilename}: can't be written: {sys.exc_info()[1]}", sys.stderr)
+        self._failed = True
+
+
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
     """Everything that is logged, added to the end of a file, with its time.
 
     Raises:
-        OutputError: The file can't be written.
+        OutputError: The file can't be opened.
     """
     root = logging.getLogger()
     level = root.level
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror}", path=path) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -192,4 +238,6 @@ def log_file(path: Path) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         root.setLevel(level)
-        handler.close()
+        # Closing tries once more to write what a full disk has refused.
+        with suppress(OSError):
+            handler.close()

@@ -149,6 +149,7 @@ class TerminalReporter:
     def __init__(self, next_time: str = "--skip-existing leaves what is done alone"):
         self._next_time = next_time
         self._bars: dict[Job, tqdm[Any]] = {}
+        self._said: dict[Job, tuple[str, ...]] = {}
         self._kept = self._any_done = False
 
     def begins(self, jobs: Sequence[Job]) -> None:
@@ -156,6 +157,7 @@ class TerminalReporter:
 
     def started(self, job: Job, info: ClipInfo, warnings: tuple[str, ...]) -> None:
         """Say what will not be kept, then show the bar."""
+        self._said[job] = warnings
         for warning in warnings:
             _say(f"{job.source}: {warning}")
         self._bars[job] = tqdm(
@@ -183,9 +185,13 @@ class TerminalReporter:
         self._kept = True
 
     def done(self, job: Job, report: ClipReport) -> None:
-        """Leave the full bar standing, and name the file."""
+        """Leave the full bar standing, say what came up on the way, and name the file."""
         self._close_bar(job)
         self._any_done = True
+        said = self._said.pop(job, ())
+        for warning in report.warnings:
+            if warning not in said:
+                _say(f"{job.source}: {warning}")
         _say(f"{report.output}: {report.frames} frames, {report.fps:.1f} fps")
 
     def failed(self, job: Job, error: HousestyleError) -> None:

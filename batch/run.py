@@ -17,6 +17,7 @@ from ..core.stylizer import Precision, Stylizer, Tile
 from .clips.clip import convert
 from .clips.handling import ClipReport, Handling, Observer
 from .clips.picture_work import is_written
+from .clips.resume import left_by_a_run
 from .encoding.encode import EncodeSettings
 from .forecast import check_space
 from .plan import Job
@@ -136,7 +137,8 @@ def attempt(job: Job, stylizer: Stylizer, writing: Writing, observer: Observer) 
         check_space(job.output, info, writing.encode)
         observer.on_start(info, warnings)
 
-    if writing.skip_existing and is_written(job.output):
+    # A run that was killed between giving the name and tidying up is tidied up after.
+    if writing.skip_existing and is_written(job.output) and not left_by_a_run(job.output):
         return Skipped()
     try:
         return convert(

@@ -247,11 +247,20 @@ def open_for_writing(path: Path) -> bool:
     (unless one is root) and of other machines.
     """
     wanted = str(path.resolve())
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-        with suppress(OSError):  # The process ended, or is somebody else's.
+    for descriptor in _descriptors():
+        with suppress(OSError):  # It was closed.
             if str(descriptor.readlink()) == wanted and _may_write(descriptor):
                 return True
     return False
+
+
+def _descriptors() -> Iterator[Path]:
+    """Of all processes' open files."""
+    proc = Path("/proc")
+    for process in proc.iterdir() if proc.is_dir() else ():
+        if process.name.isdigit():
+            with suppress(OSError):  # The process ended, or is somebody else's.
+                yield from (process / "fd").iterdir()
 
 
 def _may_write(descriptor: Path) -> bool:

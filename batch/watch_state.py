@@ -13,6 +13,7 @@ from typing import Any
 from ..core.errors import OutputError
 from ..core.style import load_style
 from ..core.whole_file import whole_file
+from .clips.resume import left_by_a_run
 from .run import Treatment
 
 VERSION = 1
@@ -128,12 +129,15 @@ class State:
     def complete(self, outbox: Path) -> None:
         """Take for done what a run finished that was killed before it could say so.
 
-        An output gets its name only when it is whole and verified.
+        An output gets its name only when it is whole and verified. What is still to be tidied up
+        after is done once more, which finds it finished.
         """
         for name, entry in self._entries.items():
-            there = identity(outbox / entry.output)
+            output = outbox / entry.output
+            there = identity(output)
             if entry.status == "begun" and there not in (None, entry.before):
-                self._entries[name] = replace(entry, status="done", written=there)
+                status = "begun" if left_by_a_run(output) else "done"
+                self._entries[name] = replace(entry, status=status, written=there)
 
 
 def _entry(about: dict[str, Any]) -> Entry:

@@ -26,6 +26,7 @@ import torch
 
 from ..core.allocator import keep_freed_memory
 from ..core.errors import HousestyleError
+from ..core.stylizer import choose_device
 from .clips.handling import Observer
 from .plan import Job
 from .report import BatchResult, Reporter
@@ -274,11 +275,11 @@ def _serve(
     with suppress(KeyboardInterrupt, EOFError, OSError):
         threading.Thread(target=_end_with_parent, daemon=True).start()
         try:
+            if choose_device(device).type == "cpu":
+                torch.set_num_threads(max(1, torch.get_num_threads() // workers))
             stylizer = treatment.stylizer(device)
         except HousestyleError as error:
             return line.say("refused", error)
-        if stylizer.device.type == "cpu":
-            torch.set_num_threads(max(1, torch.get_num_threads() // workers))
         line.say("ready")
         observer = Observer(
             on_start=partial(line.say, "started"),

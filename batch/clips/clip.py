@@ -71,7 +71,8 @@ def stylize_clip(
         device: See `Stylizer`.
         precision: See `Stylizer`.
         runtime: See `Stylizer`.
-        codec: "auto" (h264 for 8 bit, hevc for more), "h264", "hevc", "prores", "ffv1".
+        codec: "auto" (h264 for 8 bit, hevc for more, with transparency prores or ffv1), "h264",
+            "hevc", "av1", "prores", "dnxhr", "ffv1".
         crf: Constant rate factor of the codec; None for a value that looks like the source.
         overwrite: Replace an output that exists.
         segment: See `Handling`, as for the rest.
@@ -132,7 +133,7 @@ def convert(
                 # Another process may have written it in the meantime, or a run with other settings.
                 check_free(output, overwrite=overwrite)
                 run.stylize(work)
-                run.finish(work)
+                run.finish(work, overwrite=overwrite)
     return run.report(monotonic() - since)
 
 
@@ -277,7 +278,7 @@ class _Run:
                 frames = (frame for _, frame in group)
                 work.add(write_segment(work.folder, number, frames, encoder))
 
-    def finish(self, work: Work) -> None:
+    def finish(self, work: Work, *, overwrite: bool) -> None:
         """Put the segments together with the other tracks, verify, and give the name."""
         self._check(work)
         since = monotonic()
@@ -295,6 +296,8 @@ class _Run:
         self._warnings = (*self._warnings, *whole.tracks.damage)
         self._stages["mux"] = monotonic() - since
         self._verify(work)
+        # Hours may have passed.
+        check_free(self._output, overwrite=overwrite)
         self._whole = work.verified(len(self._expected.pts), len(whole.tracks.sound))
         give_name(work.partial, self._output)
 

@@ -18,7 +18,7 @@ from ...core.clips.timecode import Timecode, has_timecode
 if TYPE_CHECKING:
     from av.container.core import Chapter
 
-# Files lay tracks beside each other with about this much between what belongs together.
+# Files lay tracks beside each other with less than this between what belongs together.
 _INTERLEAVING = Fraction(10)
 
 
@@ -34,15 +34,26 @@ def seek_before(container: InputContainer, cut: Cut, origin: Fraction) -> None:
         return
 
 
-def cut_packets(packets: Iterable[av.Packet], cut: Cut) -> Iterator[av.Packet]:
-    """The packets that play within an excerpt, in its time: whole ones, shifted to the tick."""
+def cut_packets(
+    packets: Iterable[av.Packet], cut: Cut, tracks: Iterable[int]
+) -> Iterator[av.Packet]:
+    """The packets that play within an excerpt, in its time: whole ones, shifted to the tick.
+
+    Args:
+        packets: In the file's order, in which one track may lie far behind another.
+        cut: The excerpt.
+        tracks: Indices of those that are read to the excerpt's end, all of them.
+    """
+    waited_for = set(tracks)
     for packet in packets:
         stream, start = packet.stream, _start(packet)
         if start is None or stream.disposition & Disposition.attached_pic:
             yield packet
             continue
         if start > cut.end + _INTERLEAVING:
-            return
+            waited_for.discard(stream.index)
+            if not waited_for:
+                return
         if start < cut.end and start + _length(packet) > cut.start:
             yield _shifted(packet, cut.start)
 

@@ -94,7 +94,15 @@ class FinishedFile:
             self.tolerance = _MATROSKA_TICK / 2
             self.warnings.append("mkv counts in milliseconds: times are rounded to the nearest")
         # Whatever the container or the encoder refuses, it refuses here.
-        start_encoding(container)
+        try:
+            start_encoding(container)
+        except OSError:  # of the disk
+            raise
+        except (av.error.FFmpegError, ValueError) as error:
+            raise OutputError(
+                f"the encoder or the container refuses {video.width}x{video.height}: {error}",
+                hint="choose another --codec",
+            ) from error
 
     def write(self, folder: Path, segments: Sequence[Segment], expected: Expectation) -> None:
         """Fill it, all tracks in the order of their decoding times.

@@ -219,10 +219,14 @@ class CopiedTracks:
 
     @property
     def damage(self) -> list[str]:
-        """One line for each track with packets that were left out."""
-        return [
+        """One line for each track with packets that were left out, or with none at all."""
+        lines = [
             f"track {index}: {count} damaged packets are left out"
             for index, count in self.damaged.items()
+        ]
+        empty = [track.about for track in self.sound if not track.digest.packets]
+        return lines + [
+            f"track {about.index} ({about.codec}) has no packet here" for about in empty
         ]
 
     def check(self) -> None:
@@ -309,7 +313,9 @@ def copied_packets(path: Path, info: ClipInfo, cut: Cut | None = None) -> Iterat
                 yield from _other_packets(container, info)
             else:
                 seek_before(container, cut, info.origin)
-                yield from cut_packets(_other_packets(container, info), cut)
+                # Timecode, say, has a single packet: nobody waits for the next.
+                lasting = [about.index for about in info.others if about.type in _REFUSED_TYPES]
+                yield from cut_packets(_other_packets(container, info), cut, lasting)
         except (av.error.FFmpegError, OSError) as error:
             raise MediaError(f"can't be read on: {error}", path=path) from error
 

@@ -39,6 +39,7 @@ class PictureWork:
         self._key = key
         self._file: BinaryIO | None = None
         self._prepared: set[Path] = set()
+        self._own = False
 
     def look(self, sources: Mapping[int, Any]) -> None:
         """Find out which pictures are there, whole, and made of the sources as they are now.
@@ -53,29 +54,28 @@ class PictureWork:
 
     def foreign(self) -> list[int]:
         """Numbers of the pictures that have such a name and are not this sequence's own."""
-        return [
-            number
-            for number in self._pattern.numbers()
-            if number not in self.done
-            and (
-                number not in self._noted
-                or digest_of(self._pattern.name(number)) != self._noted[number][1]
-            )
-        ]
+        return [number for number in self._pattern.numbers() if self.is_foreign(number)]
+
+    def is_foreign(self, number: int) -> bool:
+        """Whether there is a picture of this number that is not this sequence's own."""
+        path = self._pattern.name(number)
+        return number not in self.done and path.exists() and not self.is_whole(number)
 
     def start(self) -> None:
-        """Begin a new journal with what is kept of the old one.
+        """Begin a new journal with all that the old one has noted.
+
+        Also of pictures that will be painted again: until then they are this sequence's own.
 
         Raises:
             OSError: It can't be written.
         """
         self._file = self._journal.with_suffix(".new").open("wb")
         self._line({"housestyle_pictures": _FORMAT, "key": self._key})
-        for number in sorted(self.done):
-            source, digest = self._noted[number]
+        for number, (source, digest) in sorted(self._noted.items()):
             self._line({"number": number, "source": source, "digest": digest})
         self._sync()
         self._journal.with_suffix(".new").replace(self._journal)
+        self._own = True
 
     def prepare(self, number: int, content: bytes, check: Callable[[Path], None]) -> str:
         """Write a picture beside its name and check it; several threads may do so at a time.
@@ -130,7 +130,7 @@ class PictureWork:
 
     def close(self) -> None:
         """Let go of the journal, and leave nothing that has no name."""
-        for partial in self._prepared:
+        for partial in (*self._prepared, self._journal.with_suffix(".new")):
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
         if self._file is not None:
@@ -141,9 +141,14 @@ class PictureWork:
     def remove(self) -> None:
         """Remove the notes."""
         self.close()
-        for path in (self._journal, self._journal.with_suffix(".new")):
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._journal.unlink(missing_ok=True)
+
+    def give_up(self) -> None:
+        """Keep the notes to go on with, and those of another run that this one has not touched."""
+        self.close()
+        if self._own and not self._noted:
+            self.remove()
 
     def _line(self, fields: Mapping[str, Any]) -> None:
         assert self._file is not None
@@ -218,9 +223,7 @@ def owned_pictures(
         try:
             yield work
         except BaseException:
-            work.close()
-            if not work.done:
-                work.remove()
+            work.give_up()
             raise
         work.remove()
 

@@ -24,6 +24,7 @@ from ...core.frames.orientation import turned
 from ...core.pictures.picture import (
     Beside,
     Picture,
+    as_grey,
     as_linear,
     check_written,
     encode_picture,
@@ -74,8 +75,8 @@ def convert_to_pictures(
     run = _Run(reader, output, stylizer, observer, handling)
     with owned_pictures(output, run.key(), resume=handling.resume) as work, run.failures(work):
         work.look(run.sources)
-        _check_free(work, output, overwrite=overwrite)
-        run.stylize(work)
+        _check_free(output, work.foreign(), overwrite=overwrite)
+        run.stylize(work, overwrite=overwrite)
         run.verify(work)
     return run.report(monotonic() - since)
 
@@ -88,8 +89,7 @@ def inspect_pictures(
     Raises:
         HousestyleError: As `convert_to_pictures`.
     """
-    if not overwrite and (foreign := foreign_numbers(output)):
-        raise _exists(output, foreign)
+    _check_free(output, foreign_numbers(output), overwrite=overwrite)
     return reader.info, tuple(_warnings(reader, kind_of(output.path), handling.interlaced))
 
 
@@ -122,15 +122,12 @@ def check_pictures(reader: ClipReader, output: Pattern, settings: EncodeSettings
             )
 
 
-def _check_free(work: PictureWork, output: Pattern, *, overwrite: bool) -> None:
-    if not overwrite and (foreign := work.foreign()):
-        raise _exists(output, foreign)
-
-
-def _exists(output: Pattern, numbers: list[int]) -> OutputError:
-    name = output.name(numbers[0]).name
-    what = f"{len(numbers)} of its pictures exist already, {name} first"
-    return OutputError(
+def _check_free(output: Pattern, foreign: list[int], *, overwrite: bool) -> None:
+    if overwrite or not foreign:
+        return
+    name = output.name(foreign[0]).name
+    what = f"{len(foreign)} of its pictures exist already, {name} first"
+    raise OutputError(
         what if output.numbered else "exists already",
         path=output.path,
         hint="use --overwrite to replace them" if output.numbered else "use --overwrite",
@@ -189,7 +186,7 @@ class _Run:
         part = self._handling.excerpt
         return key | {"excerpt": str(part), "interlaced": self._handling.interlaced}
 
-    def stylize(self, work: PictureWork) -> None:
+    def stylize(self, work: PictureWork, *, overwrite: bool) -> None:
         """Make the pictures that are missing."""
         self._count = self._reused = len(work.done)
         self._observer.on_start(self._reader.info, self._warnings)
@@ -201,7 +198,7 @@ class _Run:
         busy = overlap(
             self._missing(done),
             self._paint,
-            lambda items: self._write(items, work),
+            lambda items: self._write(items, work, overwrite=overwrite),
             parallel=self._stylizer.parallel(video.height, video.width),
             on_result=self._count_one,
         )
@@ -234,15 +231,19 @@ class _Run:
         self._count += 1
         self._observer.on_frame(self._count)
 
-    def _write(self, items: Iterator[_Item], work: PictureWork) -> None:
+    def _write(self, items: Iterator[_Item], work: PictureWork, *, overwrite: bool) -> None:
         """Encode several at a time, each checked; they get their names in order."""
         with closing(in_order(items, lambda item: self._prepared(item, work), _WRITERS)) as ready:
             for number, digest in ready:
+                # Hours may have passed since it was free.
+                foreign = [number] if work.is_foreign(number) else []
+                _check_free(self._output, foreign, overwrite=overwrite)
                 work.add(number, self.sources.get(number), digest)
 
     def _prepared(self, item: _Item, work: PictureWork) -> tuple[int, str]:
         number, painted, picture = item
         frame = _upright(painted, self._reader.info.video.display_matrix)
+        frame = as_grey(frame) if picture is not None and picture.grey else frame
         frame = as_linear(frame) if self._kind == "exr" else frame
         try:
             content = encode_picture(frame, self._kind, picture, self._beside(number))

@@ -16,6 +16,7 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from ...core.errors import OutputError, UsageError
+from ..clips.output import removed_on_failure
 from .canvas import Array
 from .scene import Scene
 from .sea import COVE, Waves
@@ -56,9 +57,12 @@ def make_demo_clip(
         )
     scene = Scene.build(width, height)
     frame_count = max(1, round(seconds * frame_rate))
+    partial = path.with_name(f".{path.name}.partial")
     try:
-        with av.open(path, "w", format="mp4") as container:
-            _write(container, scene, frame_count, frame_rate)
+        with removed_on_failure(partial):
+            with av.open(partial, "w", format="mp4") as container:
+                _write(container, scene, frame_count, frame_rate)
+            partial.replace(path)
     except (OSError, av.error.FFmpegError) as error:
         raise OutputError(
             f"can't be written: {error.strerror or error}",

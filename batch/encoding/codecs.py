@@ -215,9 +215,10 @@ CODECS = {
             "main444-12": Profile(("yuv444p12le",), "main444-12"),
         },
         preset="medium",
+        least_size=(16, 16),
         crops_in_chroma=True,
     ),
-    "av1": Codec(_SVT_AV1, ("mp4", "mkv"), crf=(0, 4, 63), preset="medium"),
+    "av1": Codec(_SVT_AV1, ("mp4", "mkv"), crf=(0, 4, 63), preset="medium", least_size=(4, 4)),
     "prores": Codec(
         _PRORES,
         ("mov", "mkv"),

@@ -355,3 +355,15 @@ class TestSequences:
     def test_what_an_earlier_run_wrote_is_no_input(self, tree):
         root = tree("a.01.png", "a.02.png", "a.wave.01.png", "a.wave.02.png")
         assert planned([root]) == {"in/a.%02d.png": "in/a.wave.%02d.png"}
+
+
+@pytest.mark.parametrize("container", ["mov", "mkv"])
+def test_a_clip_that_was_made_of_pictures_is_not_an_input(tree, container):
+    root = tree("shot.0001.png", "shot.0002.png", f"shot.wave.{container}")
+    assert planned([root], container=container) == {"in/shot.%04d.png": f"in/shot.wave.{container}"}
+
+
+def test_a_name_that_contradicts_the_container(tree, tmp_path):
+    clip = tree("a.mp4") / "a.mp4"
+    with pytest.raises(UsageError, match="is no mkv"):
+        plan([clip], tmp_path / "o.mp4", style_name="wave", container="mkv")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from housestyle.batch.plan import Job
-from housestyle.batch.record import LogReporter, ReportFile, log_file
+from housestyle.batch.record import LogReporter, ReportFile, check_records, log_file
 from housestyle.batch.report import Reporters, TerminalReporter
 from housestyle.batch.run import Writing, run_batch
-from housestyle.core.errors import OutputError
+from housestyle.cli import main
+from housestyle.core.errors import OutputError, UsageError
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "report.schema.json"
 
@@ -101,6 +103,53 @@ def test_a_report_that_can_t_be_written_stops_the_batch_before_it_begins(tmp_pat
         ReportFile(tmp_path / "file" / "report.json", {})
 
 
+def test_a_report_whose_folder_goes_away_costs_no_clip(jobs, painter, tmp_path, caplog):
+    path = tmp_path / "share" / "report.json"
+
+    class Gone(TerminalReporter):
+        def started(self, job, info, warnings):
+            super().started(job, info, warnings)
+            shutil.rmtree(path.parent)
+            path.parent.write_text("no folder")
+
+        def failed(self, job, error):
+            super().failed(job, error)
+            path.parent.unlink()
+
+    result = run_batch(jobs, painter, Writing(), Reporters(Gone(), ReportFile(path, {})))
+    assert (len(result.done), len(result.failed)) == (1, 1)
+    assert jobs[0].output.exists()
+    assert f"{path}: can't be written" in caplog.text
+    assert read(path)["exit_status"] == 1
+
+
+@pytest.mark.parametrize(
+    ("records", "wrong"),
+    [
+        (["a.mp4"], "a.mp4"),
+        (["night.json", "B.MOV"], "B.MOV"),
+        (["frame.png"], "frame.png"),
+        (["odd"], "odd"),
+        (["night.json", "x/../night.json"], "x/../night.json"),
+    ],
+)
+def test_a_report_or_log_replaces_nothing_else(tmp_path, records, wrong):
+    with pytest.raises(UsageError) as caught:
+        check_records([tmp_path / name for name in records], [tmp_path / "odd"])
+    assert caught.value.path == tmp_path / wrong
+    check_records([tmp_path / "night.json", tmp_path / "night.log"], [tmp_path / "a.mp4"])
+
+
+def test_a_clip_that_is_named_as_the_report_stays(make_clip, tmp_path, capsys):
+    clip = make_clip("a.mp4")
+    before = clip.read_bytes()
+    for flag in ("--report", "--log"):
+        words = ["stylize", str(clip), "-s", "wave", "-o", str(tmp_path / "b.mp4"), flag, str(clip)]
+        assert main(words) == 2
+        assert "is no name for a report or log" in capsys.readouterr().err
+    assert clip.read_bytes() == before
+
+
 def test_the_log_says_what_happened_when(jobs, painter, tmp_path):
     path = tmp_path / "logs" / "night.log"
     for _ in range(2):
@@ -141,3 +190,13 @@ def test_the_log_leaves_logging_as_it_was(tmp_path):
 def test_a_log_that_can_t_be_written(tmp_path):
     with pytest.raises(OutputError, match="can't be written"), log_file(tmp_path):
         pass
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_log_on_a_full_disk_is_one_line(jobs, painter, capsys):
+    with log_file(Path("/dev/full")):
+        run_batch(jobs, painter, Writing(), LogReporter())
+    said = capsys.readouterr().err
+    assert said.count("/dev/full: can't be written") == 1
+    assert "Traceback" not in said
+    assert jobs[0].output.exists()

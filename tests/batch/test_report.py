@@ -280,3 +280,11 @@ def test_several_reporters_hear_the_same(info, capsys):
         "kept",
     ):
         assert said in err
+
+
+def test_what_comes_up_on_the_way_is_said_once(info, capsys):
+    reporter = TerminalReporter()
+    reporter.started(JOB, info, ("transparency is not kept",))
+    reporter.done(JOB, replace(REPORT, warnings=(*REPORT.warnings, "1 frames are damaged")))
+    said = capsys.readouterr().err
+    assert said.count("transparency is not kept") == said.count("a.mp4: 1 frames are damaged") == 1

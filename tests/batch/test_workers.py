@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from housestyle.batch.plan import Job
 from housestyle.batch.report import TerminalReporter
 from housestyle.batch.run import Treatment
-from housestyle.batch.workers import run_in_workers
+from housestyle.batch.workers import _serve, run_in_workers
 from housestyle.core.clips.media import probe
 from housestyle.core.errors import DeviceError, HousestyleError
 
@@ -171,3 +174,25 @@ def test_workers_of_a_parent_that_was_killed_end_too(make_clip, style_file, tmp_
         time.sleep(0.1)
     assert not worker.exists() or "zombie" in (worker / "status").read_text()
     assert not (tmp_path / "o.mp4").exists()
+
+
+def test_a_worker_plans_for_its_share_of_the_cores(style_file, monkeypatch):
+    threads = [8]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[-1])
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr("housestyle.batch.workers._end_with_parent", lambda: None)
+    planned = []
+    made = Treatment.stylizer
+
+    def stylizer(self, device):
+        planned.append(torch.get_num_threads())
+        return made(self, device)
+
+    monkeypatch.setattr(Treatment, "stylizer", stylizer)
+    ours, theirs = multiprocessing.Pipe()
+    with ours, theirs:
+        theirs.send(None)
+        ours.close()
+        _serve(theirs, Treatment(str(style_file), precision="fp32"), "cpu", 4, logging.WARNING)
+    assert planned == [2]

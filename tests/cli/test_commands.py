@@ -188,6 +188,13 @@ def test_a_watched_folder_does_what_is_there_once(clip, style_file, tmp_path, ca
     assert [path.name for path in out.glob("[!.]*")] == ["a.mp4"]
 
 
+def test_a_watched_folder_needs_its_device_before_the_first_clip(style_file, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    words = ["watch", str(tmp_path / "in"), str(tmp_path / "out"), "--once", "--settle", "0"]
+    assert main([*words, "-s", str(style_file), "--device", "cuda:99"]) != 0
+    assert "cuda:99" in capsys.readouterr().err
+
+
 def test_looks_print_the_name_of_what_they_wrote(clip, style_file, tmp_path, capsys):
     sheet, wipe, after = (tmp_path / name for name in ("sheet.png", "wipe.mp4", "after.mp4"))
     shutil.copy(clip, after)

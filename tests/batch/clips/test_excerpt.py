@@ -7,6 +7,7 @@ from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -122,6 +123,22 @@ def test_sound_is_the_packets_that_overlap_in_sync(make_clip, read_clip, cut, so
     assert track.starts[at + count - 1] < 1 <= track.starts[at + count]
     moved = {start - other for start, other in zip(track.starts[at:], kept.starts, strict=False)}
     assert all(abs(shift - Fraction(2, 5)) <= Fraction(1, 1000) for shift in moved)
+
+
+def test_a_track_that_lies_far_behind_in_the_file_is_read_too(make_clip, cut, sound):
+    path = make_clip("a.mkv", frames=600, sounds=(sound(seconds=Fraction(24)),) * 2)
+    apart = path.with_stem("apart")
+    with (
+        av.open(str(path)) as source,
+        av.open(str(apart), "w", options={"max_interleave_delta": "1"}) as target,
+    ):
+        copies = [target.add_stream_from_template(stream) for stream in source.streams]
+        packets = [packet for packet in source.demux() if packet.size]
+        for packet in sorted(packets, key=lambda packet: packet.stream.index == 2):
+            packet.stream = copies[packet.stream.index]
+            target.mux(packet)
+    sounds = cut(apart, 1, 3).audio
+    assert all(len(track.contents) >= 2 * 48_000 // 1024 for track in sounds)
 
 
 def test_chapters_and_subtitles_go_with_the_part(make_clip, cut):

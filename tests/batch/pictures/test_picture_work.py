@@ -13,7 +13,7 @@ import pytest
 
 from housestyle.batch.clips.clip import convert, inspect_clip, stylize_clip
 from housestyle.batch.clips.handling import Handling, Observer
-from housestyle.batch.clips.picture_work import PictureWork
+from housestyle.batch.clips.picture_work import PictureWork, is_written
 from housestyle.batch.clips.pictures import _Run
 from housestyle.batch.clips.work_folder import work_folder
 from housestyle.batch.encoding.encode import EncodeSettings
@@ -102,6 +102,23 @@ class TestResume:
             run(source, "o/a.%04d.png", untouched)
         run(source, "o/a.%04d.png", untouched, overwrite=True)
         same_pictures(source, output, range(16))
+
+    def test_a_refused_run_leaves_anothers_notes(self, tmp_path, make, run, painter, untouched):
+        source, output = make("in/a.%04d.png", range(16)), tmp_path / "o/a.%04d.png"
+        kept = self.stop(source, output, painter, after=12)
+        for resume in (True, False):
+            with pytest.raises(OutputError, match="exist already"):
+                run(source, "o/a.%04d.png", untouched, handling=Handling(resume=resume))
+        assert not is_written(output)
+        assert run(source, "o/a.%04d.png", painter).segments_reused == kept
+
+    def test_what_waits_to_be_painted_again_stays_its_own(self, tmp_path, make, run, painter):
+        source, output = make("in/a.%04d.png", range(16)), tmp_path / "o/a.%04d.png"
+        self.stop(source, output, painter, after=14)
+        for number in range(16):
+            os.utime(tmp_path / f"in/a.{number:04}.png", ns=(1, 1))
+        self.stop(source, output, painter, after=3)
+        assert run(source, "o/a.%04d.png", painter).frames == 16
 
     def test_changed_sources_and_outputs_are_done_again(
         self, tmp_path, make, run, painter, monkeypatch
@@ -212,6 +229,17 @@ class TestResume:
         work._file.write(b"a line")
         work.close()
         assert work._file.closed
+
+    def test_a_picture_that_appears_in_the_meantime_stays(self, tmp_path, make, run, painter):
+        source, late = make("in/a.%04d.png", range(16)), tmp_path / "o/a.0015.png"
+
+        def appear(count: int) -> None:
+            if count == 2:
+                late.write_bytes(b"precious")
+
+        with pytest.raises(OutputError, match="1 of its pictures exist already"):
+            run(source, "o/a.%04d.png", painter, observer=Observer(on_frame=appear))
+        assert late.read_bytes() == b"precious"
 
     def test_what_was_not_written_right_gets_no_name(self, tmp_path, make, run, monkeypatch):
         source = make("in/a.%04d.png", range(3))

@@ -12,8 +12,14 @@ import pytest
 
 from housestyle.batch.clips import clip, segment
 from housestyle.batch.clips.clip import convert
+from housestyle.batch.clips.handling import Observer
 from housestyle.batch.clips.work_folder import work_folder
 from housestyle.batch.encoding.encode import EncodeSettings
+from housestyle.batch.forecast import check_space, disk_expected
+from housestyle.batch.plan import Job
+from housestyle.batch.report import TerminalReporter
+from housestyle.batch.run import Writing, run_batch
+from housestyle.core.clips.media import probe
 from housestyle.core.errors import OutputError
 
 from .interruption import FRAMES, PER_SEGMENT, SHORT, assert_same, segments
@@ -182,3 +188,48 @@ def test_a_file_that_was_changed_since_exists_already(run, untidy, output):
     with pytest.raises(OutputError, match="exists already"):
         run()
     assert output.read_bytes() == b"precious"
+
+
+def test_what_was_skipped_is_tidied_up_after_too(untidy, source, output, painter, listing):
+    skipping = Writing(handling=SHORT, skip_existing=True)
+    result = run_batch([Job(source, output)], painter, skipping, TerminalReporter())
+    assert not result.failed
+    assert listing(output.parent) == ["o.mp4"]
+    result = run_batch([Job(source, output)], painter, skipping, TerminalReporter())
+    assert result.skipped
+
+
+def test_room_is_wanted_for_what_is_missing_only(run, interrupted, source, output, monkeypatch):
+    info = probe(source)
+    disk = disk_expected(info, output, EncodeSettings())
+    assert disk is not None
+    monkeypatch.setattr("housestyle.batch.forecast.free_bytes", lambda _output: disk.needed - 1)
+    with pytest.raises(OutputError, match="of disk"):
+        check_space(output, info, EncodeSettings())
+    interrupted()
+    check_space(output, info, EncodeSettings())
+
+
+def test_a_finished_file_needs_no_room(untidy, source, output, monkeypatch):
+    monkeypatch.setattr("housestyle.batch.forecast.free_bytes", lambda _output: 0)
+    check_space(output, probe(source), EncodeSettings())
+
+
+def test_a_file_that_appears_in_the_meantime_stays(run, source, output, painter):
+    def appear(count: int) -> None:
+        if count == 5:
+            output.write_bytes(b"precious")
+
+    with pytest.raises(OutputError, match="exists already"):
+        convert(
+            source,
+            output,
+            painter,
+            EncodeSettings(),
+            observer=Observer(on_frame=appear),
+            handling=SHORT,
+        )
+    assert output.read_bytes() == b"precious"
+    output.unlink()
+    report, _ = run()
+    assert report.segments_reused == 5

@@ -199,3 +199,16 @@ def test_wrong_usage(folders, tmp_path):
         with pytest.raises(UsageError, match="--settle takes"):
             watch(folders.inbox, folders.outbox, folders.work(), **times)
     assert not folders.outbox.exists()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc")
+def test_processes_may_end_while_their_files_are_looked_at(tmp_path, monkeypatch):
+    listed = Path.iterdir
+
+    def ended(path):
+        if path.name == "fd":
+            raise FileNotFoundError(path)
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", ended)
+    assert not open_for_writing(tmp_path / "a.mp4")
