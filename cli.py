@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
+import io
 import json
 import logging
+import math
 import os
 import shlex
 import signal
@@ -43,12 +45,23 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit status: 0 all done, 1 some clips failed, 2 wrong usage, 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names of files need not be UTF-8.
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     console = logging.StreamHandler()
     console.setLevel(logging.DEBUG if options.debug else logging.WARNING)
     logging.basicConfig(level=console.level, handlers=[console])
     handler = signal.signal(signal.SIGTERM, _terminate)
     keep_freed_memory()
+    try:
+        return _flushed(_status(options))
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _status(options: argparse.Namespace) -> int:
     try:
         return options.run(options)
     except HousestyleError as error:
@@ -57,14 +70,24 @@ def main(arguments: list[str] | None = None) -> int:
         print("housestyle: interrupted", file=sys.stderr)
         return clips.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has closed it; Python must not try to flush it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 1  # whoever read our output has closed it
     except Exception as error:  # noqa: BLE001  a full disk, a driver: one line, not a traceback
         what = " ".join(f"unexpected {type(error).__name__}: {error}".split())
         return _fail(f"{what} (--debug shows where it came from)", 1)
-    finally:
-        signal.signal(signal.SIGTERM, handler)
+
+
+def _flushed(status: int) -> int:
+    """The exit status when all output has been passed on: 1 where that fails."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        # Python must not try it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if status == 0 and not isinstance(error, BrokenPipeError):
+            _fail(f"the output can't be written: {error.strerror}", 1)
+        return status or 1
+    return status
 
 
 def _fail(line: str, status: int) -> int:
@@ -112,10 +135,22 @@ def _add_command(
         name, help=summary, description=summary[0].upper() + summary[1:] + "."
     )
     add_flags(parser)
-    parser.add_argument(
-        "--debug", action="store_true", help="show where in the program an error came from"
-    )
+    _add_debug(parser, default=False)
     parser.set_defaults(run=run)
+
+
+def _add_debug(parser: argparse.ArgumentParser, *, default: bool | str) -> None:
+    """To a command and to the commands inside it, which leave alone what came before them."""
+    parser.add_argument(
+        "--debug",
+        action="store_true",
+        default=default,
+        help="show where in the program an error came from",
+    )
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                _add_debug(inner, default=argparse.SUPPRESS)
 
 
 def _add_styles(parser: argparse.ArgumentParser) -> None:
@@ -192,7 +227,7 @@ def _train(options: argparse.Namespace) -> int:
     about = Painting(options.title or options.name, options.artist, options.year, options.licence)
     train(
         Material(options.painting, about, options.clips, loss_weights, parent),
-        _training_settings(options, parent, device),
+        _training_settings(options, device),
         name=options.name,
         output=output,
         folder=folder,
@@ -222,9 +257,7 @@ def _check_name_is_free(options: argparse.Namespace, output: Path, checkpoint: P
         )
 
 
-def _training_settings(
-    options: argparse.Namespace, parent: Style | None, device: torch.device
-) -> TrainingSettings:
+def _training_settings(options: argparse.Namespace, device: torch.device) -> TrainingSettings:
     from .training.recipe import RECIPES as SETTINGS
     from .training.recipe import fastest_precision
 
@@ -232,10 +265,11 @@ def _training_settings(
     given = {"style": options.style_weight, "temporal": options.temporal_weight}
     given = {name: weight for name, weight in given.items() if weight is not None}
     automatic = options.precision == "auto"
+    if not 0 < options.style_scale < math.inf:
+        raise UsageError(f"--style-scale must be above 0, not {options.style_scale}")
     return dataclasses.replace(
         recipe,
         weights=dataclasses.replace(recipe.weights, **given),
-        network=parent.spec if parent else recipe.network,
         iterations=options.iterations,
         seed=options.seed,
         batch=options.batch,

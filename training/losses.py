@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.consistency import warp
 from .loss_network import CONTENT_LAYER, STYLE_LAYERS, LossNetwork
@@ -88,7 +88,7 @@ class HybridLoss:
 
 
 def hybrid_loss(
-    network: LossNetwork,
+    network: nn.Module,
     example: Example,
     stylized: Tensor,
     style_grams: dict[str, Tensor],
@@ -101,7 +101,7 @@ def hybrid_loss(
     painted scene with the same laid over it.
 
     Args:
-        network: The rescaled loss network.
+        network: The rescaled `LossNetwork`, compiled or not.
         example: N pairs.
         stylized: (2N, 3, H, W), `example.seen` out of the stylizing network.
         style_grams: From `style_targets`.
@@ -109,9 +109,11 @@ def hybrid_loss(
             nearly the same; if not, the previous one counts twice.
     """
     pairs = len(example.flow)
-    judged = example.scenes if both_judged else example.scenes[:pairs]
     share = (1 if both_judged else 2) / pairs
     pixels = stylized.float()
+    # The previous frames never have anything laid over them.
+    judged = _on(pixels.device, example.scenes) if both_judged else slice(pairs)
+    overlaid = _on(pixels.device, example.overlaid)
     scenes = pixels[judged]
     with torch.no_grad():
         source_features = network(example.clean[judged])
@@ -124,6 +126,10 @@ def hybrid_loss(
         content=share * content_loss(features, source_features),
         style=share * style_loss(features, style_grams),
         total_variation=share * total_variation(scenes),
-        temporal=(errors * ~example.overlaid).mean(),
-        overlay=(errors * example.overlaid).mean(),
+        temporal=(errors * ~overlaid).mean(),
+        overlay=(errors * overlaid).mean(),
     )
+
+
+def _on(device: torch.device, tensor: Tensor) -> Tensor:
+    return tensor.to(device, non_blocking=True)

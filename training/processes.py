@@ -6,9 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import distributed
+
+# While the first process extracts footage the others wait; PyTorch would give up in half an hour.
+LONGEST_WAIT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,9 @@ def joined(device: torch.device) -> Iterator[Processes]:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-        distributed.init_process_group("nccl", device_id=device)
+        distributed.init_process_group("nccl", device_id=device, timeout=LONGEST_WAIT)
     else:
-        distributed.init_process_group("gloo")
+        distributed.init_process_group("gloo", timeout=LONGEST_WAIT)
     try:
         yield Processes(distributed.get_rank(), count, device)
     finally:

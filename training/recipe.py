@@ -38,7 +38,8 @@ class TrainingSettings:
             or the previous one alone: they are nearly the same, and a step takes two thirds of
             the time.
         settled: Whether the style that is written is settled, see `settling`; a run then always
-            trains with the recipe's epsilon.
+            trains with the recipe's epsilon. Only networks that normalise inside the residual
+            branches can be.
         longest_gap: Frames that may lie between the two of a pair: 1, 2 or 4.
         precision: "bf16" (autocast; float32 weights) or "fp32".
         weights: Of the hybrid loss.
@@ -145,5 +146,8 @@ RECIPES = {recipe.recipe: recipe for recipe in (HOUSE, PAPER)}
 
 def fastest_precision(device: torch.device) -> str:
     """The one to train in: "bf16" where the device multiplies it natively, else "fp32"."""
-    native = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.cpu._is_avx512_bf16_supported()
     return "bf16" if native else "fp32"

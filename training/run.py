@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
+from math import ceil
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -20,6 +22,7 @@ from ..core.errors import TrainingError
 from ..core.network import NetworkSpec, StylizingNetwork
 from ..core.style import Painting, Style, weights_digest
 from .checkpoint import Checkpoint, adam_state, restore_adam
+from .compilation import compiled
 from .evaluation.evaluate import held_out_figures
 from .loss_network import LossNetwork
 from .losses import HybridLoss, hybrid_loss, style_loss, style_targets
@@ -27,13 +30,16 @@ from .material.disturbance import Example, disturbed
 from .material.footage import Footage, footage_report, survey_footage, usable_footage
 from .material.painting import load_painting
 from .material.sampler import PairSampler, to_pair
+from .material.stills import PICTURE_SUFFIXES
 from .processes import Processes
 from .recipe import TrainingSettings
 from .settling import EPSILON, set_epsilon, settle
 
 CALIBRATION_PAIRS, SETTLING_PAIRS = 64, 32
 # Every tenth clip is kept back to measure on, as the paper keeps 9 of 91.
-HELD_OUT_EVERY = 10
+HELD_OUT_EVERY, MOST_HELD_OUT = 10, 10
+# Examples that are made while a step runs, each by a thread; one takes a CPU a few milliseconds.
+AHEAD = {"cpu": 1, "cuda": 4}
 WATCHED = 20
 # A network that dies paints one colour: content and style are far above those of the start then.
 EXPLODED = 15
@@ -126,14 +132,16 @@ class Run:
         Raises:
             TrainingError: The loss is not finite or explodes.
         """
-        network = self._for_training()
-        with ThreadPoolExecutor(1) as ahead:
-            upcoming = ahead.submit(self.example, self.step)
+        network, loss_network = self._for_training()
+        count = AHEAD.get(self.device.type, 1)
+        with ThreadPoolExecutor(count) as threads:
+            first = range(self.step, self.step + count)
+            upcoming = deque(threads.submit(self._prepared, step) for step in first)
             while self.step < self.settings.iterations:
                 started = time.monotonic()
-                example = upcoming.result()
-                upcoming = ahead.submit(self.example, self.step + 1)
-                self._train_on(example, network)
+                example = upcoming.popleft().result()
+                upcoming.append(threads.submit(self._prepared, self.step + count))
+                self._train_on(example, network, loss_network)
                 self.step += 1
                 self.seconds += time.monotonic() - started
                 yield None if self.step % WATCHED else self._watch()
@@ -144,14 +152,18 @@ class Run:
         pairs = [self.sampler.draw(random) for _ in range(self.settings.batch)]
         return disturbed(pairs, self.settings.disturbances, random)
 
-    def _train_on(self, example: Example, network: nn.Module) -> None:
+    def _prepared(self, step: int) -> Example:
+        example = self.example(step)
+        return example.pinned() if self.device.type == "cuda" else example
+
+    def _train_on(self, example: Example, network: nn.Module, loss_network: nn.Module) -> None:
         example = example.to(self.device)
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"
         ):
             stylized = network(example.seen)
             loss = hybrid_loss(
-                self.loss_network,
+                loss_network,
                 example,
                 stylized,
                 self.grams,
@@ -165,12 +177,12 @@ class Run:
         self.optimizer.step()
         self.history.append(torch.stack((*vars(loss).values(), weighted)).detach())
 
-    def _for_training(self) -> nn.Module:
-        network: nn.Module = self.network
-        if self.device.type == "cuda":
-            network = torch.compile(network)  # type: ignore[assignment]
-            self.loss_network.compile()
-        return DistributedDataParallel(network) if self.processes.count > 1 else network
+    def _for_training(self) -> tuple[nn.Module, nn.Module]:
+        """Stylizing and loss network as steps use them; frames of other sizes go without."""
+        network, loss_network = compiled(self.device, self.network, self.loss_network)
+        if self.processes.count > 1:
+            network = DistributedDataParallel(network)
+        return network, loss_network
 
     def _watch(self) -> dict[str, float]:
         """Means of the parts of the loss over the latest steps.
@@ -269,10 +281,10 @@ class Run:
         """What is written of the network as it is now, and its shape."""
         network = StylizingNetwork(self.settings.network).to(self.device)
         network.load_state_dict(self.network.state_dict())
-        if not self.settings.settled:
-            return network, self.settings.network
+        if not _settled(self.settings, network.spec):
+            return network, network.spec
         settle(network, self._calibration(SETTLING_PAIRS))
-        return network, replace(self.settings.network, norm_epsilon=EPSILON)
+        return network, replace(network.spec, norm_epsilon=EPSILON)
 
     def _calibration(self, count: int) -> list[Tensor]:
         random = np.random.default_rng(self.settings.seed)
@@ -289,16 +301,40 @@ class Run:
 
 
 def _shape_of_a_child(parent: NetworkSpec, settings: TrainingSettings) -> NetworkSpec:
-    if not settings.settled:
+    if not _settled(settings, parent):
         return parent
     return replace(parent, norm_epsilon=settings.network.norm_epsilon)
 
 
+def _settled(settings: TrainingSettings, shape: NetworkSpec) -> bool:
+    # Where everything is normalised frames differ too much for one epsilon to stand for another.
+    return settings.settled and shape.normalization == "residual"
+
+
 def split(footage: list[Footage]) -> tuple[list[Footage], list[Footage]]:
-    """Footage to train on, and every tenth clip to measure on (the only clip serves as both)."""
-    held_out = footage[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY] or footage[-1:]
-    rest = [clip for clip in footage if clip not in held_out]
-    return rest or footage, held_out
+    """Footage to train on, and at most ten to measure on.
+
+    Every tenth take or, of more than a hundred, ten of them; the only one serves as both. A take is
+    a clip, or pictures that may be frames of one scene: a folder of them, or a tenth of the only
+    folder.
+    """
+    pictures = [clip for clip in footage if clip.path.suffix.lower() in PICTURE_SUFFIXES]
+    clips = [clip for clip in footage if clip not in pictures]
+    takes = [[clip] for clip in clips] + _takes(pictures)
+    every = max(HELD_OUT_EVERY, len(takes) // MOST_HELD_OUT)
+    kept_back = [clip for take in takes[every - 1 :: every] or takes[-1:] for clip in take]
+    rest = [clip for clip in footage if clip not in kept_back]
+    return rest or footage, kept_back[:: ceil(len(kept_back) / MOST_HELD_OUT)]
+
+
+def _takes(pictures: list[Footage]) -> list[list[Footage]]:
+    folders: defaultdict[Path, list[Footage]] = defaultdict(list)
+    for picture in pictures:
+        folders[picture.path.parent].append(picture)
+    if len(folders) != 1:
+        return list(folders.values())
+    tenth = ceil(len(pictures) / HELD_OUT_EVERY)
+    return [pictures[start : start + tenth] for start in range(0, len(pictures), tenth)]
 
 
 def _names(footage: list[Footage], folder: Path) -> list[str]:

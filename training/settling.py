@@ -5,6 +5,9 @@ instance normalisation divides by its own deviation becomes as strong as a scene
 limits that is the epsilon beside the variance, as long as it is no smaller than the variance that
 frames usually have. But with a small one a network learns faster, and while it learns its weights
 grow, and that variance with them. So a run trains with a small one, and what it writes is settled.
+
+This is for networks that normalise inside the residual branches: where everything is normalised,
+as in the paper, usual frames differ so much in their variance that they would be painted otherwise.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from ..core.errors import UsageError
 from ..core.style import Style
 from .checkpoint import Checkpoint
 from .interruption import held_back
@@ -48,14 +49,17 @@ def train(
         command: How the run was started, kept as provenance.
         device: Where to train.
         resume: Go on from the checkpoint in `folder`, to the same result.
-        checkpoint_minutes: Between checkpoints; an interrupted run leaves one too.
+        checkpoint_minutes: Between checkpoints, 0 or more; an interrupted run leaves one too.
 
     Raises:
+        UsageError: `checkpoint_minutes` is out of its range.
         TrainingError: Painting, footage, loss network or checkpoint can't be used, or the run
             diverges (the last checkpoint stays).
         KeyboardInterrupt: After a checkpoint was saved.
         StyleError: The style file can't be written.
     """
+    if not checkpoint_minutes >= 0:
+        raise UsageError(f"checkpoint_minutes must be 0 or more, not {checkpoint_minutes}")
     with joined(torch.device(device)) as processes:
         run = Run(material, settings, processes)
         checkpoint = folder / CHECKPOINT

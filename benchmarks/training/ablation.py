@@ -1,22 +1,26 @@
 """The house recipe, one lever changed at a time; prints the table of docs/training.md.
 
     python benchmarks/training/ablation.py PAINTING --clips FOLDER --held-out FOLDER
-        --loss-weights FILE [--iterations 400] [--crop 128] [--only ROW ...] [-o results.json]
+        --loss-weights FILE [--iterations 400] [--crop 128] [--pairs 4] [--only ROW ...]
+        [-o ablation.json]
 
-Every row: same seed, same examples, same steps. Rows that are in results.json already are not
-trained again. --held-out is never trained on. Two levers, of ReCoNet (Gao et al. 2018), are to be
-found here only: the recipes have no use for them.
+Every row: same seed, same examples, same steps. Rows that are in ablation.json already are not
+trained again, those whose run died neither; a file that was begun with other options is refused.
+--held-out is never trained on. Two levers, of ReCoNet (Gao et al. 2018), are to be found here only:
+the recipes have no use for them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -25,6 +29,7 @@ from torch.nn import functional as F
 
 from housestyle.core.allocator import keep_freed_memory
 from housestyle.core.consistency import warp
+from housestyle.core.errors import TrainingError
 from housestyle.core.network import StylizingNetwork
 from housestyle.core.style import Painting
 from housestyle.training import run
@@ -44,6 +49,9 @@ LUMINANCE, FEATURES = "luminance constraint", "encoder features"
 _LUMA = (0.2126, 0.7152, 0.0722)
 # About as much as the change of pixels.
 _FEATURE_SHARE = 0.01
+
+# Figures by their names, or "died" and why.
+Row = dict[str, Any]
 
 
 def rows() -> dict[str, TrainingSettings]:
@@ -179,7 +187,7 @@ def trained(row: str, settings: TrainingSettings, options: argparse.Namespace) -
 @torch.no_grad()
 def figures(
     network: StylizingNetwork, sequences: Sequence[FrameSequence], losses: PaintingLosses
-) -> dict[str, float | None]:
+) -> Row:
     """The columns of a row."""
     evaluation = measure({"row": network}, sequences, losses=losses)
     source = evaluation.source.mean.e_temporal
@@ -200,8 +208,37 @@ def _shimmer(network: StylizingNetwork, frame: Tensor, sigma: float) -> float:
     return 255 * (first - second).abs().mean().item()
 
 
-def line(name: str, row: dict[str, float], twin: dict[str, float]) -> str:
+def kept_rows(path: Path, measured_with: dict[str, Any]) -> dict[str, Row]:
+    """The rows that are there already.
+
+    Raises:
+        SystemExit: They were measured with other options.
+    """
+    if not path.exists():
+        return {}
+    kept = json.loads(path.read_text())
+    if kept.get("options") != measured_with:
+        sys.exit(f"{path} was begun with {kept.get('options')}, not with {measured_with}")
+    return kept["rows"]
+
+
+def row_of(
+    name: str,
+    options: argparse.Namespace,
+    sequences: Sequence[FrameSequence],
+    losses: PaintingLosses,
+) -> Row:
+    """Train and measure a row; or what its run died of."""
+    try:
+        return figures(trained(name, rows()[name], options), sequences, losses)
+    except TrainingError as error:
+        return {"died": str(error)}
+
+
+def line(name: str, row: Row, twin: Row) -> str:
     """A row of the Markdown table."""
+    if "died" in row:
+        return f"| {name} | {row['died']}" + 11 * " |"
     above = [max(r["e_temporal"] ** 2 - r["source"] ** 2, 0) for r in (row, twin)]
     cells = (
         f"{row['style_loss']:.1f}",
@@ -239,18 +276,21 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("ablation.json"))
     options = parser.parse_args()
     keep_freed_memory()
-    results = json.loads(options.output.read_text()) if options.output.exists() else {}
+    measured_with = {name: getattr(options, name) for name in ("iterations", "crop", "pairs")}
+    measured_with["painting"] = options.painting.name
+    results = kept_rows(options.output, measured_with)
     sequences = find_sequences(options.held_out, pairs=options.pairs)
     painting = load_painting(options.painting, HOUSE.style_size)
     losses = painting_losses(LossNetwork(options.loss_weights), painting, sequences)
-    for name, settings in rows().items():
-        if name in results or (options.only and name not in options.only):
-            continue
-        results[name] = figures(trained(name, settings, options), sequences, losses)
-        options.output.write_text(json.dumps(results, indent=1))
-    if TWIN in results:
+    for name in options.only or rows():
+        if name not in results:
+            results[name] = row_of(name, options, sequences, losses)
+            kept = {"options": measured_with, "rows": results}
+            options.output.write_text(json.dumps(kept, indent=1))
+    twin = results.get(TWIN, {"died": "not trained"})
+    if "died" not in twin:
         measured = {name: results[name] for name in rows() if name in results}
-        print(HEADER, *(line(name, row, results[TWIN]) for name, row in measured.items()), sep="\n")
+        print(HEADER, *(line(name, row, twin) for name, row in measured.items()), sep="\n")
 
 
 if __name__ == "__main__":

@@ -227,6 +227,15 @@ class TestHybridLoss:
 
 
 class TestOverlaid:
+    def test_does_not_matter_where_the_previous_frame_alone_is_judged(self, network, monkeypatch):
+        """Which of them are overlaid would have to be fetched from the device."""
+        targets, stylized = style_targets(network, pictures(1, seed=2)), pictures(2, seed=1)
+        example = make_example(overlaid=True)
+        loss = hybrid_loss(network, example, stylized, targets, both_judged=False)
+        monkeypatch.delattr(Example, "scenes")
+        again = hybrid_loss(network, example, stylized, targets, both_judged=False)
+        assert vars(again) == vars(loss)
+
     def test_current_frame_is_asked_for_neither_content_nor_style(self, network):
         stylized = pictures(2, seed=1).requires_grad_()
         targets = style_targets(network, pictures(1, seed=2))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ from pathlib import Path
 import torch
 from housestyle.core.network import NetworkSpec
 from housestyle.core.style import Painting
-from housestyle.training import extraction, run
+from housestyle.training import run
+from housestyle.training.material import extraction
 from housestyle.training.recipe import HOUSE
 from housestyle.training.trainer import train
 
@@ -58,6 +60,18 @@ def test_without_torchrun_there_is_one(monkeypatch):
         with processes.first_alone():
             pass
     assert not distributed.is_initialized()
+
+
+def test_the_others_wait_as_long_as_footage_may_take(monkeypatch):
+    asked: dict[str, object] = {}
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(
+        distributed, "init_process_group", lambda _, **options: asked.update(options)
+    )
+    monkeypatch.setattr(distributed, "get_rank", lambda: 1)
+    monkeypatch.setattr(distributed, "destroy_process_group", lambda: None)
+    with joined(torch.device("cpu")):
+        assert asked == {"timeout": timedelta(days=1)}
 
 
 @pytest.fixture

@@ -49,7 +49,16 @@ class TestRecipes:
 
     def test_precision_is_one_that_training_knows(self):
         assert fastest_precision(torch.device("cpu")) in ("bf16", "fp32")
-        assert fastest_precision(torch.device("cuda")) == "bf16"
+
+    @pytest.mark.parametrize(("native", "precision"), [(True, "bf16"), (False, "fp32")])
+    def test_a_gpu_that_would_emulate_bfloat16_trains_in_float32(
+        self, monkeypatch, native, precision
+    ):
+        def supported(*, including_emulation: bool = True) -> bool:
+            return native or including_emulation
+
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+        assert fastest_precision(torch.device("cuda")) == precision
 
 
 class TestRanges:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,25 @@ class TestParent:
         style = run(settled=False, iterations=2)
         assert style.spec == quick.network
         assert run("again", settled=False, parent=style, iterations=1).spec == quick.network
+
+    @pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
+    def test_with_normalisation_everywhere_what_was_trained_is_written(
+        self, material, quick, upsampling, unmeasured
+    ):
+        """Settled, it would be another network: frames differ too much in what it normalises."""
+        spec = dataclasses.replace(
+            quick.network, upsampling=upsampling, normalization="everywhere", norm_epsilon=1e-5
+        )
+        torch.manual_seed(5)
+        weights = StylizingNetwork(spec).state_dict()
+        parent = Style("old", "Old", material.about, spec, weights, {"family": "of-old"})
+        child = Run(dataclasses.replace(material, parent=parent), quick, LONE)
+        written = child.style("new", "")
+        assert child.settings.network == written.spec == spec
+        frames = child.sampler.draw(np.random.default_rng(7)).frames
+        with torch.no_grad():
+            paintings = [network(frames) for network in (parent.network(), written.network())]
+        torch.testing.assert_close(*paintings)
 
     def test_parent_itself_stays_as_it_is(self, run, parent, unmeasured):
         digest = parent.digest
@@ -122,6 +142,16 @@ class TestExamples:
         seeded = Run(material, dataclasses.replace(quick, seed=1), LONE)
         assert not self.equal(seeded.example(0), forwards[0])
 
+    def test_how_many_are_made_ahead_changes_nothing(self, material, quick, monkeypatch):
+        histories = []
+        for ahead in (1, 3):
+            monkeypatch.setitem(training_run.AHEAD, "cpu", ahead)
+            run = Run(material, dataclasses.replace(quick, iterations=4), LONE)
+            for _ in run.steps():
+                pass
+            histories.append(torch.stack(run.history))
+        assert torch.equal(*histories)
+
     def test_twin_without_temporal_loss_sees_the_same(self, run, quick, monkeypatch, unmeasured):
         seen: list[list[torch.Tensor]] = []
         hybrid_loss = training_run.hybrid_loss
@@ -142,7 +172,11 @@ class TestExamples:
 
 
 def some_clips(count: int) -> list[Footage]:
-    return [Footage(Path(f"{index}.mp4"), np.zeros(1, "V1"), {}) for index in range(count)]
+    return made(f"{index}.mp4" for index in range(count))
+
+
+def made(names: Iterable[str]) -> list[Footage]:
+    return [Footage(Path(name), lambda: np.zeros(1, "V1"), {}) for name in names]
 
 
 class TestSplit:
@@ -160,3 +194,30 @@ class TestSplit:
     def test_the_only_clip_serves_as_both(self):
         footage = some_clips(1)
         assert split(footage) == (footage, footage)
+
+    def test_at_most_ten_are_kept_back(self):
+        rest, held = split(some_clips(320))
+        assert len(held) == 10
+        assert len(rest) == 310
+
+    def test_few_clips_among_pictures_are_trained_on(self):
+        footage = made(sorted([*(f"{n:02}.jpg" for n in range(40)), "05.mp4", "07.mp4"]))
+        rest, held = split(footage)
+        assert [clip.path.name for clip in held] == ["28.jpg", "29.jpg", "30.jpg", "31.jpg"]
+        assert len(rest) == 38
+
+    def test_frames_of_one_folder_stay_together(self):
+        footage = made(
+            f"{name}/{n:05}.jpg" for name in ("bear", "camel", "swan") for n in range(50)
+        )
+        rest, held = split(footage)
+        assert {clip.path.parent.name for clip in held} == {"swan"}
+        assert {clip.path.parent.name for clip in rest} == {"bear", "camel"}
+        assert 5 <= len(held) <= 10
+
+    @pytest.mark.parametrize(("count", "kept"), [(2, [1]), (9, [8]), (30, [27, 28, 29])])
+    def test_frames_of_the_only_folder_are_its_last(self, count, kept):
+        footage = made(f"{n:05}.png" for n in range(count))
+        rest, held = split(footage)
+        assert held == [footage[n] for n in kept]
+        assert rest == footage[: -len(kept)]

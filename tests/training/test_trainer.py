@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.core.errors import StyleError, TrainingError
+from housestyle.core.errors import StyleError, TrainingError, UsageError
 from housestyle.core.network import StylizingNetwork
 from housestyle.core.style import Style
 from housestyle.core.stylizer import Stylizer
@@ -53,6 +53,11 @@ class TestTrain:
         assert training["torch"] == torch.__version__
         assert training["device"] == "cpu"
         assert training["seconds"] >= 0
+
+    @pytest.mark.parametrize("minutes", [-1.0, math.nan])
+    def test_minutes_between_checkpoints_are_0_or_more(self, run, minutes):
+        with pytest.raises(UsageError, match="checkpoint_minutes"):
+            run(checkpoint_minutes=minutes)
 
     def test_leaves_neither_checkpoint_nor_half_written_files(self, run, tmp_path):
         run(checkpoint_minutes=0)

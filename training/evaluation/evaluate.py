@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -144,7 +145,19 @@ class PaintingLosses:
         return style_loss(painted, self.grams).item(), content_loss(painted, seen).item()
 
 
+@contextmanager
+def in_float32() -> Iterator[None]:
+    """Without TF32, which cuDNN puts in place of float32 unless told not to: it keeps 10 bit."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
 @torch.no_grad()
+@in_float32()
 def painting_losses(
     network: LossNetwork, painting: Tensor, sequences: Iterable[FrameSequence]
 ) -> PaintingLosses:
@@ -165,6 +178,7 @@ def painting_losses(
 
 
 @torch.no_grad()
+@in_float32()
 def measure(
     models: Mapping[str, Model],
     sequences: Iterable[FrameSequence],

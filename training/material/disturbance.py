@@ -54,7 +54,8 @@ class Example:
         clean: (2N, 3, H, W) RGB in [0, 1], the scene without noise, compression and overlays.
         flow: (N, 2, H, W) pixels, from current into previous.
         mask: (N, 1, H, W), 1 where the temporal loss counts.
-        overlaid: (N,) bool, whether the current frame has something laid over it.
+        overlaid: (N,) bool, whether the current frame has something laid over it; always on the
+            CPU, so that nobody waits for a device to know it.
         matte: (N, 1, H, W) in [0, 1], how much of the scene shows in the current frame.
         overlay: (N, 3, H, W) RGB in [0, 1], what shows instead.
     """
@@ -69,19 +70,23 @@ class Example:
 
     @property
     def scenes(self) -> Tensor:
-        """Indices of the frames that show nothing but the scene."""
+        """Indices of the frames that show nothing but the scene, on the CPU."""
         return (
             torch.cat((torch.zeros_like(self.overlaid), self.overlaid))
             .logical_not()
             .nonzero()[:, 0]
         )
 
+    def pinned(self) -> Example:
+        """The same in memory from which CUDA can copy while it computes."""
+        return Example(**{name: tensor.pin_memory() for name, tensor in vars(self).items()})
+
     def to(self, device: torch.device) -> Example:
         """The same on a device, frames in channels_last."""
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in vars(self).items()}
         for name in ("seen", "clean"):
             moved[name] = moved[name].contiguous(memory_format=torch.channels_last)
-        return Example(**moved)
+        return Example(**moved | {"overlaid": self.overlaid})
 
 
 def disturbed(pairs: list[Pair], how: Disturbances, random: np.random.Generator) -> Example:

@@ -20,6 +20,8 @@ from ...core.clips.clip_info import display_matrix
 from ...core.clips.media import open_clip, picture_stream
 from ...core.consistency import warp
 from ...core.errors import MediaError
+from ...core.frames.av_frame import working_format
+from ...core.frames.frame import Colour
 from ...core.frames.orientation import turned
 from .bars import Bars, find_bars
 from .motion import FlowEstimator, Motion, nchw
@@ -88,6 +90,8 @@ class _Shape:
         judged: Frames that were looked at for the rest.
         fields: How many of them are made of two fields.
         size: Width and height, pixels.
+        aspect: Width of a pixel over its height.
+        matrix: From YUV to RGB, H.273 code point; filled in as players do where it is not stated.
         brightest: (H, W), see `find_bars`.
     """
 
@@ -95,6 +99,8 @@ class _Shape:
     judged: int = 0
     fields: int = 0
     size: tuple[int, int] = (0, 0)
+    aspect: float = 1.0
+    matrix: int = 0
     brightest: Pixels = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     bars: Bars = field(default_factory=Bars)
 
@@ -105,12 +111,27 @@ class _Shape:
     def judge(self, frame: av.VideoFrame) -> None:
         if not self.judged:
             self.size = (frame.width, frame.height)
+            self.matrix = _matrix(frame)
             self.brightest = np.zeros((frame.height, frame.width), np.uint8)
         if (frame.width, frame.height) == self.size:
             self.judged += 1
             self.fields += frame.interlaced_frame
             codes = frame.to_ndarray(format="rgb24").max(-1)
             np.maximum(self.brightest, codes, out=self.brightest)
+
+
+def _matrix(frame: av.VideoFrame) -> int:
+    """Raises ColourError where there is no conversion."""
+    colour = Colour.resolve(
+        matrix=frame.colorspace,
+        range=frame.color_range,
+        primaries=frame.color_primaries,
+        transfer=frame.color_trc,
+        pixel_format=working_format(frame.format),
+        width=frame.width,
+        height=frame.height,
+    )
+    return int(colour.matrix)
 
 
 def _survey(path: Path) -> _Shape:
@@ -121,6 +142,7 @@ def _survey(path: Path) -> _Shape:
     with open_clip(path) as container, suppress(av.error.FFmpegError, OSError):
         stream = picture_stream(container, path)
         stream.thread_type = "AUTO"
+        shape.aspect = float(stream.sample_aspect_ratio or 1)
         stream.codec_context.skip_frame = "NONKEY" if by_keys else "DEFAULT"
         step = max(1, (keys if by_keys else frames) // MOST_JUDGED)
         for frame in islice(container.decode(stream), 0, None, step):
@@ -171,7 +193,7 @@ def _record(
     """A pair with its motion, or why it can't be used."""
     if any((frame.width, frame.height) != shape.size for frame in (previous, current)):
         return "of another size"
-    frames = np.stack([_upright(frame, shape.bars) for frame in (previous, current)])
+    frames = np.stack([_upright(frame, shape) for frame in (previous, current)])
     if why := _unusable(frames):
         return why
     motion = estimate(frames[0], frames[1])
@@ -198,17 +220,22 @@ def _unexplained(frames: Pixels, motion: Motion) -> float:
     return (pixels[1] - moved[0]).abs().mean().item()
 
 
-def _upright(frame: av.VideoFrame, bars: Bars) -> Pixels:
+def _upright(frame: av.VideoFrame, shape: _Shape) -> Pixels:
     """(H, W, 3) RGB, scaled, as a player would show it."""
+    bars = shape.bars
     width = frame.width - bars.left - bars.right
     height = frame.height - bars.top - bars.bottom
-    scale = LONG_SIDE / max(width, height)
-    whole = (round(frame.width * scale), max(1, round(frame.height * scale)))
-    scaled = frame.reformat(*whole, format="rgb24", interpolation="AREA")
+    down = LONG_SIDE / max(width * shape.aspect, height)
+    across = down * shape.aspect
+    whole = (max(1, round(frame.width * across)), max(1, round(frame.height * down)))
+    scaled = frame.reformat(
+        *whole, format="rgb24", interpolation="AREA", src_colorspace=shape.matrix
+    )
     pixels = np.asarray(scaled.to_ndarray(), np.uint8)
-    top, left = ceil(bars.top * scale), ceil(bars.left * scale)
-    rows = slice(top, top + max(1, round(height * scale)))
-    return turned(pixels[rows, left : left + round(width * scale)], display_matrix(frame))
+    top, left = ceil(bars.top * down), ceil(bars.left * across)
+    rows = slice(top, top + max(1, round(height * down)))
+    columns = slice(left, left + max(1, round(width * across)))
+    return turned(pixels[rows, columns], display_matrix(frame))
 
 
 def pair_record(frames: Pixels, motion: Motion, gap: int = 1) -> NDArray[np.void]:

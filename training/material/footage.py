@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +27,9 @@ from .motion import FlowEstimator
 from .stills import PAIRS_PER_PICTURE, PICTURE_SUFFIXES, extract_picture
 
 # Part of the cache's key: change it whenever the records would come out differently.
-VERSION = 3
+VERSION = 4
+# Entries that nobody has read for so long are deleted.
+KEPT_DAYS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,18 +38,34 @@ class Footage:
 
     Attributes:
         path: The clip or picture.
-        pairs: (P,) records of "frames" (2, H, W, 3) uint8 RGB, previous then current, "flow"
-            (H, W, 2) float16 pixels from current into previous, "visible" (H, W) bool, and "gap"
-            uint8: how many frames current is after previous. In the order of their gaps; mapped
-            from the cache, not held in memory.
+        read: Gives `pairs`.
         left_out: Why pairs were not used, reason to count.
         notes: What was done to the frames, in words.
     """
 
     path: Path
-    pairs: NDArray[np.void]
+    read: Callable[[], NDArray[np.void]]
     left_out: dict[str, int]
     notes: tuple[str, ...] = ()
+
+    @property
+    def pairs(self) -> NDArray[np.void]:
+        """(P,) records in the order of their gaps.
+
+        Of "frames" (2, H, W, 3) uint8 RGB, previous then current, "flow" (H, W, 2) float16 pixels
+        from current into previous, "visible" (H, W) bool, and "gap" uint8: how many frames current
+        is after previous. Mapped from the cache at every call: a map holds a file open as long as
+        it is there, and a process may open fewer files than a folder has clips.
+
+        Raises:
+            TrainingError: They are gone.
+        """
+        try:
+            return self.read()
+        except (OSError, ValueError, EOFError) as error:
+            raise TrainingError(
+                f"is gone from the footage cache: {error}", path=self.path
+            ) from error
 
     @property
     def height(self) -> int:
@@ -81,7 +103,9 @@ def survey_footage(folder: Path, *, least_side: int = 1) -> list[Footage]:
     """
     paths = sorted(find_clips(folder, recursive=True) + find_pictures(folder))
     with tqdm(paths, desc="footage", unit="file", leave=False, dynamic_ncols=True) as bar:
-        return [_large_enough(_cached(path), least_side) for path in bar]
+        footage = [_large_enough(_cached(path), least_side) for path in bar]
+    _forget_old_entries()
+    return footage
 
 
 def usable_footage(footage: Sequence[Footage], folder: Path) -> list[Footage]:
@@ -121,7 +145,8 @@ def _large_enough(clip: Footage, least_side: int) -> Footage:
     if not len(clip.pairs) or min(clip.height, clip.width) >= least_side:
         return clip
     why = f"smaller than the crop of {least_side} at {clip.width}x{clip.height}"
-    return replace(clip, pairs=clip.pairs[:0], left_out={**clip.left_out, why: len(clip.pairs)})
+    none = np.zeros(0, clip.pairs.dtype)
+    return replace(clip, read=lambda: none, left_out={**clip.left_out, why: len(clip.pairs)})
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -135,15 +160,18 @@ def find_pictures(folder: Path) -> list[Path]:
     )
 
 
+def _cache() -> Path:
+    return user_cache_path("housestyle", appauthor=False) / "footage"
+
+
 def _cached(path: Path) -> Footage:
-    cache = user_cache_path("housestyle", appauthor=False) / "footage"
-    key = _key(path)
+    cache, key = _cache(), _key(path)
     if kept := _read(path, cache, key):
         return kept
     extracted = (extract_picture if path.suffix.lower() in PICTURE_SUFFIXES else extract)(path)
     if not len(extracted.pairs) and "unreadable" in extracted.left_out:
         # The reason may pass (permissions, a disk that was not there) and leave the file as it is.
-        return Footage(path, extracted.pairs, extracted.left_out, extracted.notes)
+        return Footage(path, lambda: extracted.pairs, extracted.left_out, extracted.notes)
     _write(extracted, cache, key)
     written = _read(path, cache, key)
     if written is None:
@@ -166,12 +194,28 @@ def _read(path: Path, cache: Path, key: str) -> Footage | None:
         report = json.loads(report_file.read_text())
         # An empty array can't be mapped.
         mode = "r" if report["pairs"] else None
-        pairs = np.load(pairs_file, mmap_mode=mode, allow_pickle=False)
-        if len(pairs) == report["pairs"]:
-            return Footage(path, pairs, report["left_out"], tuple(report["notes"]))
+        read = partial(np.load, pairs_file, mmap_mode=mode, allow_pickle=False)
+        if len(read()) == report["pairs"]:
+            _note_reading(pairs_file, report_file)
+            return Footage(path, read, report["left_out"], tuple(report["notes"]))
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         pass
     return None
+
+
+def _note_reading(*files: Path) -> None:
+    # By their time of change: that of reading is not kept on every disk.
+    with suppress(OSError):
+        for file in files:
+            os.utime(file)
+
+
+def _forget_old_entries() -> None:
+    oldest = time.time() - KEPT_DAYS * 24 * 3600
+    for file in _cache().glob("*.*"):
+        with suppress(OSError):
+            if file.stat().st_mtime < oldest:
+                file.unlink()
 
 
 def _write(extracted: Extraction, cache: Path, key: str) -> None:

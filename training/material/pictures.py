@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,11 +27,21 @@ def open_picture(path: Path) -> Image.Image:
         raise TrainingError(
             "reading pictures needs Pillow", hint="pip install 'housestyle[train]'"
         ) from error
+    # What damage makes Pillow raise; the latter ones in EXIF, which it writes anew as it turns.
+    damage = (
+        OSError,
+        ValueError,
+        SyntaxError,
+        struct.error,
+        AttributeError,
+        TypeError,
+        LookupError,
+    )
     try:
         with Image.open(path) as file:
             picture = ImageOps.exif_transpose(file)
             picture.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (*damage, Image.DecompressionBombError) as error:
         raise MediaError(f"can't be read as a picture: {error}", path=path) from error
     if picture.mode.startswith("I"):
         # Pillow clips 16 bit grey to 8 bit instead of scaling it.

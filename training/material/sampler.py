@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...core.consistency import inside
 from ...core.errors import TrainingError
 from .extraction import LEAST_DEVIATION
 from .footage import Footage
@@ -92,15 +93,22 @@ class PairSampler:
         for _ in range(MOST_DRAWS):
             clip, count = self._drawn_from[random.integers(len(self._drawn_from))]
             record = clip.pairs[random.integers(count)]
-            top = random.integers(clip.height - self.crop + 1)
-            left = random.integers(clip.width - self.crop + 1)
+            height, width = record["visible"].shape
+            top = random.integers(height - self.crop + 1)
+            left = random.integers(width - self.crop + 1)
             pair = to_pair(record, slice(top, top + self.crop), slice(left, left + self.crop))
             if pair.frames.std() >= LEAST_DEVIATION:
+                pair = _within_the_crop(pair)
                 return _mirrored(pair) if random.random() < 0.5 else pair
         raise TrainingError(
             f"nearly every crop of {self.crop} pixels is flat",
             hint="choose a larger crop or footage with more in it",
         )
+
+
+def _within_the_crop(pair: Pair) -> Pair:
+    # Records know what comes from outside the whole frame only.
+    return replace(pair, mask=pair.mask * inside(pair.flow)[:, None])
 
 
 def _mirrored(pair: Pair) -> Pair:

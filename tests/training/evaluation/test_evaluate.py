@@ -119,6 +119,15 @@ class TestMeasure:
         measure({"n": lambda f: seen.append(network(f)) or seen[-1]}, [sequence("a", 1)])
         assert not any(painted.requires_grad for painted in seen)
 
+    def test_in_float32_and_not_in_tf32(self):
+        seen, before = [], torch.backends.cudnn.allow_tf32
+        measure(
+            {"n": lambda f: seen.append(torch.backends.cudnn.allow_tf32) or f}, [sequence("a", 1)]
+        )
+        assert not any(seen)
+        assert seen
+        assert torch.backends.cudnn.allow_tf32 is before is True
+
 
 class TestPaintingLosses:
     def test_filters_have_a_mean_activation_of_one_over_the_measured_frames(self, losses):
@@ -207,7 +216,7 @@ class TestHeldOutFigures:
         random = np.random.default_rng(seed)
         pairs["frames"] = random.integers(0, 256, pairs["frames"].shape)
         pairs["visible"], pairs["gap"] = True, 1
-        return Footage(Path(name), pairs, {})
+        return Footage(Path(name), lambda: pairs, {})
 
     def test_mean_over_pairs_then_clips(self, losses):
         torch.manual_seed(0)

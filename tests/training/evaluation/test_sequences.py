@@ -34,7 +34,7 @@ def footage(gaps: list[int], name: str = "c.mp4") -> Footage:
     pairs = np.zeros(len(gaps), np.dtype([*kind, ("gap", "u1")]))
     pairs["gap"] = gaps
     pairs["frames"][:, 0] = np.arange(len(gaps)).reshape(-1, 1, 1, 1)
-    return Footage(Path(name), pairs, {})
+    return Footage(Path(name), lambda: pairs, {})
 
 
 def indices(sequence) -> list[int]:

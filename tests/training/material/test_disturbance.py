@@ -90,6 +90,11 @@ class TestExample:
         assert moved.seen.is_contiguous(memory_format=torch.channels_last)
         assert moved.clean.is_contiguous(memory_format=torch.channels_last)
 
+    def test_on_a_device_nobody_waits_for_what_is_overlaid(self, pairs):
+        example = disturbed(pairs, OVERLAYS, random()).to(torch.device("meta"))
+        assert example.seen.device.type == "meta"
+        assert example.scenes.tolist() == [0, 1, 2]
+
     def test_what_is_drawn_depends_on_the_generator_alone(self, pairs):
         examples = [disturbed(pairs, HOUSE.disturbances, random(seed)) for seed in (1, 1, 2)]
         assert same(examples[0], examples[1])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -109,6 +110,52 @@ class TestUpright:
         path = turn(write_footage(tmp_path / "flat.mov", pictures, "png", "rgb24"))
         extracted = extract(path)
         np.testing.assert_array_equal(extracted.pairs["frames"][0, 0], np.rot90(pictures[1], -1))
+
+    @pytest.mark.parametrize("turned", [False, True])
+    def test_pixels_that_are_not_square(self, tmp_path, pan, turn, turned):
+        path = tmp_path / "wide.mov"
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("png", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 80, 96, "rgb24"
+            stream.codec_context.sample_aspect_ratio = Fraction(2)
+            for picture in pan(4, 96, 80):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            container.mux(stream.encode(None))
+        extracted = extract(turn(path) if turned else path)
+        shape = (160, 96) if turned else (96, 160)
+        assert extracted.pairs["frames"].shape[2:4] == shape
+
+
+class TestColour:
+    @pytest.mark.parametrize(("height", "matrix"), [(160, 5), (592, 1)])
+    def test_without_tags_follows_the_size(self, tmp_path, pan, height, matrix):
+        """As players have it: BT.601 for small pictures, BT.709 for large ones."""
+        tint = np.array((60, 200, 40)) / 255
+        pictures = [(picture * tint).astype(np.uint8) for picture in pan(4, height, 320)]
+        path = tmp_path / "c.mkv"
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("ffv1", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 320, height, "yuv420p"
+            for picture in pictures:
+                rgb = av.VideoFrame.from_ndarray(picture, "rgb24")
+                frame = rgb.reformat(format="yuv420p", dst_colorspace=matrix)
+                frame.colorspace = 2  # unspecified
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        frames = extract(path).pairs["frames"]
+        colour, expected = frames.mean((0, 1, 2, 3)), np.mean(pictures, (0, 1, 2))
+        assert np.abs(colour - expected).max() < 3
+
+    def test_that_has_no_conversion(self, tmp_path, pan):
+        path = tmp_path / "c.mkv"
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("ffv1", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
+            stream.codec_context.colorspace = 14  # ICtCp
+            for picture in pan(4, 90, 160):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            container.mux(stream.encode(None))
+        assert extract(path).left_out == {"unreadable": 1}
 
 
 @pytest.fixture

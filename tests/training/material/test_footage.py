@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from housestyle.core.errors import MediaError, TrainingError
 from housestyle.training.material import extraction
@@ -15,6 +17,7 @@ from housestyle.training.material.footage import (
     load_footage,
     survey_footage,
 )
+from housestyle.training.material.sampler import PairSampler
 
 
 @pytest.fixture
@@ -160,6 +163,10 @@ class TestReport:
         ]
 
 
+def open_files() -> int:
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
 def write_sound(path: Path) -> None:
     """A clip of silence without a picture."""
     with av.open(str(path), "w") as container:
@@ -204,6 +211,35 @@ class TestCache:
         assert second.pairs.dtype == first.pairs.dtype
         assert second.pairs.tobytes() == first.pairs.tobytes()
         assert second.left_out == first.left_out
+
+    @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="open files can't be counted here")
+    def test_holds_no_file_open(self, tmp_path, texture):
+        """A process may have no more than 1,024, often no more than 256."""
+        for index in range(12):
+            Image.fromarray(texture(45, 80, index)).save(tmp_path / f"{index}.png")
+        before = open_files()
+        sampler = PairSampler(load_footage(tmp_path, least_side=40), crop=40)
+        for seed in range(12):
+            sampler.draw(np.random.default_rng(seed))
+        assert open_files() == before
+
+    def test_what_was_not_read_for_a_month_is_deleted(self, tmp_path, pan, write_footage, home):
+        first, second = (write_footage(tmp_path / n / "c.mkv", pan(6, 90, 160)) for n in "ab")
+        load_footage(first.parent)
+        kept = {path for path in home.rglob("*") if path.is_file()}
+        load_footage(second.parent)
+        for path in home.rglob("*.*"):
+            os.utime(path, 2 * (time.time() - 31 * 24 * 3600,))
+        load_footage(first.parent)
+        assert {path for path in home.rglob("*") if path.is_file()} == kept
+
+    def test_that_goes_away_while_it_is_used(self, tmp_path, pan, write_footage, home):
+        write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
+        (clip,) = load_footage(tmp_path)
+        next(home.rglob("*.npy")).unlink()
+        with pytest.raises(TrainingError, match="gone from the footage cache") as caught:
+            PairSampler([clip], crop=40)
+        assert caught.value.path == clip.path
 
     def test_keeps_why_pairs_were_left_out(self, tmp_path, texture, pan, write_footage):
         write_footage(tmp_path / "c.mkv", [*pan(4, 90, 160), *3 * [texture(90, 160, 4)]])

@@ -21,7 +21,8 @@ def footage_of(*pairs: tuple[np.ndarray, np.ndarray, tuple[float, float]], gaps=
         shape = previous.shape[:2]
         motion = Motion(np.full((*shape, 2), flow, np.float32), np.ones(shape, bool))
         records.append(pair_record(np.stack((previous, current)), motion, gap))
-    return Footage(Path("made.mp4"), join(records), {})
+    joined = join(records)
+    return Footage(Path("made.mp4"), lambda: joined, {})
 
 
 @pytest.fixture
@@ -82,13 +83,24 @@ class TestPairSampler:
             (x,), (y,) = (pair.flow[0, axis].unique().tolist() for axis in (0, 1))
             assert (abs(x), y) == (3, 1)
             directions.append(x)
-            pair.mask[..., :3], pair.mask[..., -3:], pair.mask[..., -1:, :] = 0, 0, 0
             # The flow fits the pictures: previous, fetched along it, is current.
             error = temporal_error(pair.frames[1:], pair.frames[:1], pair.flow, pair.mask)
             assert error < 1e-9
         assert set(directions) == {-3.0, 3.0}
 
+    def test_what_comes_from_outside_the_crop_does_not_count(self, panned, random):
+        """Its border would be repeated there."""
+        sampler = PairSampler([panned], crop=40)
+        for _ in range(8):
+            pair = sampler.draw(random)
+            expected = torch.ones(40, 40)
+            expected[-1:] = 0
+            # Content moves to the right and up, or, mirrored, to the left and up.
+            expected[:, slice(3) if pair.flow[0, 0, 0, 0] < 0 else slice(-3, None)] = 0
+            assert torch.equal(pair.mask[0, 0], expected)
+
     def test_mask_is_mirrored_too(self, panned, random):
+        panned.pairs[0]["flow"][:] = 0
         panned.pairs[0]["visible"][:] = panned.pairs[0]["frames"][1, ..., 0] > 127
         sampler = PairSampler([panned], crop=40)
         for _ in range(8):
@@ -147,7 +159,8 @@ class TestPairSampler:
             Motion(np.zeros((96, 120, 2), np.float32), np.ones((96, 120), bool)),
             2,
         )
-        both = Footage(panned.path, np.concatenate((panned.pairs, far)), {})
+        more = np.concatenate((panned.pairs, far))
+        both = Footage(panned.path, lambda: more, {})
         one, other = (PairSampler([clip], crop=32) for clip in (panned, both))
         for seed in range(6):
             drawn = [sampler.draw(np.random.default_rng(seed)).frames for sampler in (one, other)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 import sys
 
 import numpy as np
@@ -103,6 +104,15 @@ def test_unreadable(tmp_path, content):
 def test_truncated(still):
     still.write_bytes(still.read_bytes()[:-3000])
     assert extract_picture(still).left_out == {"unreadable": 1}
+
+
+@pytest.mark.parametrize("tag", [0x0100, 0x010E])
+def test_exif_that_makes_no_sense(tmp_path, texture, tag):
+    """Where a number or a text belongs, there is a fraction."""
+    turned, damaged = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0), struct.pack("<HHIf", tag, 11, 1, 2)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + damaged + turned + bytes(4)
+    Image.fromarray(texture(90, 160)).save(tmp_path / "p.jpg", exif=exif)
+    assert extract_picture(tmp_path / "p.jpg").left_out == {"unreadable": 1}
 
 
 def test_flat_and_narrow(tmp_path):
