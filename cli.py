@@ -30,7 +30,6 @@ from .plugin_resolve.timelines import timeline_command as cuts
 if TYPE_CHECKING:
     import torch
 
-    from .core.style import Style
     from .training.recipe import TrainingSettings
 
 # Imports of torch and of everything that needs it wait inside the subcommands: `--help` and a
@@ -78,9 +77,10 @@ def _status(options: argparse.Namespace) -> int:
 
 def _flushed(status: int) -> int:
     """The exit status when all output has been passed on: 1 where that fails."""
+    if sys.stdout is None:  # closed before Python started
+        return status
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except OSError as error:
         # Python must not try it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -45,5 +45,15 @@ def _available() -> int | None:
 def _left_in_group(limit: Path, used: Path) -> int | None:
     # Without a limit the file says "max", or a number beyond any memory.
     with suppress(OSError, ValueError):
-        return max(0, int(limit.read_text()) - int(used.read_text()))
+        in_use = int(used.read_text()) - _given_back(used.with_name("memory.stat"))
+        return max(0, int(limit.read_text()) - in_use)
     return None
+
+
+def _given_back(stat: Path) -> int:
+    """Bytes of files that Linux keeps in a group's memory until something else needs it."""
+    with suppress(OSError, ValueError):
+        counts = dict(line.split() for line in stat.read_text().splitlines())
+        # Version 1 counts the groups inside under another name; version 2 always counts them.
+        return int(counts.get("total_inactive_file", counts.get("inactive_file", 0)))
+    return 0

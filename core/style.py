@@ -127,6 +127,9 @@ class Style:
             tensors = load_tensors(content)
         except SafetensorError as error:
             raise StyleError(_what_is_wrong(content), path=path) from error
+        except KeyError as error:
+            # A dtype that safetensors knows and PyTorch does not.
+            raise StyleError(f"holds numbers of an unknown type: {error}", path=path) from error
         about = _about(content, path)
         try:
             return cls(

@@ -72,7 +72,7 @@ class VideoInfo:
 
     @property
     def hdr(self) -> str | None:
-        """PQ or HLG where the transfer says so (H.273: 16, 18), else None."""
+        """PQ, HLG or linear where the transfer says so (H.273: 16, 18, 8), else None."""
         return self.colour.hdr
 
 

@@ -18,7 +18,7 @@ from ..frames.fields import Interlaced
 from ..frames.frame import Frame
 from .frame_table import FrameTable, frame_table
 from .media import ClipReader, open_clip
-from .timecode import Timecode
+from .timecode import Timecode, nominal_rate
 
 _CLOCK = re.compile(r"(?:(\d+):(\d{2}):)?(\d+(?:\.\d*)?)")
 _TRIES = 3
@@ -30,12 +30,16 @@ Position = Fraction | Timecode
 def parse_position(text: str) -> Position:
     """Seconds (``12.5``), a clock (``00:00:12.5``) or timecode (``00:00:12:12``).
 
+    A comma is a decimal point here, though some write drop-frame timecode with it: that takes a
+    semicolon (``00:00:12;12``).
+
     Raises:
         UsageError: It is none of them.
     """
-    if (timecode := Timecode.parse(text)) is not None and "." not in text:
+    text = text.strip().replace(",", ".")
+    if "." not in text and (timecode := Timecode.parse(text)) is not None:
         return timecode
-    match = _CLOCK.fullmatch(text.strip())
+    match = _CLOCK.fullmatch(text)
     if match is None:
         raise UsageError(f"{text!r} is no time", hint="such as 12.5, 00:00:12.5 or 00:00:12:12")
     hours, minutes = int(match[1] or 0), int(match[2] or 0)
@@ -244,7 +248,7 @@ def frames_of(part: Excerpt | Span, pts: Sequence[int], reader: ClipReader) -> E
 
     Raises:
         MediaError: It has no such frames.
-        UsageError: The part ends before it starts.
+        UsageError: The part ends before it starts, or a timecode has more frames than a second.
     """
     count = len(pts)
     if isinstance(part, Excerpt):
@@ -263,7 +267,7 @@ def _nearest(position: Position, pts: Sequence[int], reader: ClipReader) -> int:
     """The number of a moment's nearest frame; the clip's end counts as one more frame."""
     video = reader.info.video
     if isinstance(position, Timecode):
-        return position.number(video.frame_rate or Fraction(25))
+        return _number(position, video.frame_rate or Fraction(25), reader.path)
     time = position / video.time_base + pts[0]
     after = bisect_left(pts, time)
     if after == len(pts):
@@ -271,3 +275,10 @@ def _nearest(position: Position, pts: Sequence[int], reader: ClipReader) -> int:
         return after if time - pts[-1] > last / 2 else after - 1
     nearer_before = after > 0 and time - pts[after - 1] < pts[after] - time
     return after - 1 if nearer_before else after
+
+
+def _number(timecode: Timecode, rate: Fraction, path: Path) -> int:
+    base = nominal_rate(rate)
+    if timecode.frames >= base:
+        raise UsageError(f"{timecode} is no time: a second has {base} frames", path=path)
+    return timecode.number(rate)

@@ -16,6 +16,7 @@ PICTURE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".exr"})
 
 _PLACE = re.compile(r"%(?:0\d+)?d")
 _NUMBER = re.compile(r"(\d+)$")
+_NTSC = (24, 30, 48, 60, 120)
 _HIGHEST_RATE = 10_000
 _ROUNDED = Fraction(6, 1000)
 # So many gaps are named one by one.
@@ -182,7 +183,8 @@ def _digits(text: str, texts: Sequence[str]) -> int:
 def parse_rate(text: str) -> Fraction:
     """Pictures a second from what people write: "24", "24000/1001", "23.976".
 
-    Decimals near a rate of NTSC are that rate (SMPTE ST 12-1: 24, 30, 60 divided by 1.001).
+    Decimals near a rate of NTSC are that rate: 24, 30, 48, 60 or 120 divided by 1.001. Any others
+    are meant as they are.
 
     Raises:
         UsageError: It is no rate.
@@ -193,5 +195,7 @@ def parse_rate(text: str) -> Fraction:
         rate = Fraction(0)
     if not 0 < rate <= _HIGHEST_RATE:
         raise UsageError(f"{text} is no frame rate", hint="such as 24, 23.976 or 24000/1001")
-    ntsc = Fraction(round(rate * Fraction(1001, 1000)) * 1000, 1001)
-    return ntsc if "." in text and rate.denominator > 1 and abs(ntsc - rate) < _ROUNDED else rate
+    nominal = round(rate * Fraction(1001, 1000))
+    ntsc = Fraction(nominal * 1000, 1001)
+    meant = "." in text and rate.denominator > 1 and nominal in _NTSC
+    return ntsc if meant and abs(ntsc - rate) < _ROUNDED else rate

@@ -171,7 +171,7 @@ def _form(picture: Picture) -> str:
     """In words: what all pictures of a sequence have in common."""
     form = picture.frame.pixel_format
     _, _, height, width = picture.shown
-    colours = "grey" if form.family == "gray" else "RGB"
+    colours = "grey" if form.family == "gray" or picture.grey else "RGB"
     alpha = " with alpha" if form.alpha else ""
     kind = "bit floats" if form.floating else "bit"
     return f"{width}x{height} of {form.depth} {kind}, {colours}{alpha}"

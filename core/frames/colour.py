@@ -24,7 +24,8 @@ _LUMA_WEIGHTS = {
 }
 """Kr and Kb."""
 
-_CO_SITED_ACROSS = (ChromaLocation.LEFT, ChromaLocation.TOP_LEFT, ChromaLocation.UNSPECIFIED)
+# Down, chroma lies between the luma samples in all of them.
+_CO_SITED_ACROSS = (ChromaLocation.LEFT, ChromaLocation.UNSPECIFIED)
 
 
 class _Levels(NamedTuple):
@@ -175,8 +176,7 @@ def _rgb_of_chroma(cb: Tensor, cr: Tensor, frame: Frame) -> Tensor:
         shares = _upsample(shares, wide, co_sited=co_sited)
     if down:
         tall = shares.new_empty((3, frame.height, frame.width))
-        co_sited = frame.colour.chroma_location == ChromaLocation.TOP_LEFT
-        shares = _upsample(shares.mT, tall.mT, co_sited=co_sited).mT
+        shares = _upsample(shares.mT, tall.mT, co_sited=False).mT
     return shares
 
 
@@ -283,8 +283,7 @@ def _chroma_of_rgb(rgb: Tensor, luma: Tensor, pixel_format: PixelFormat, colour:
     torch.sub(rgb[0], luma, out=chroma[1])
     across, down = pixel_format.chroma_shift
     if down:
-        chroma = _downsample(chroma.mT, co_sited=colour.chroma_location == ChromaLocation.TOP_LEFT)
-        chroma = chroma.mT
+        chroma = _downsample(chroma.mT, co_sited=False).mT
     if across:
         chroma = _downsample(chroma, co_sited=colour.chroma_location in _CO_SITED_ACROSS)
     chroma[0].div_(2 * (1 - kb))

@@ -45,12 +45,15 @@ class Range(IntEnum):
 
 
 class ChromaLocation(IntEnum):
-    """Where a chroma sample sits among its luma samples (FFmpeg's AVChromaLocation)."""
+    """Where a chroma sample sits among its luma samples (FFmpeg's AVChromaLocation).
+
+    PyAV does not tell what a stream says of it, so there is no top left, which discs of BT.2020
+    have: they are taken for left.
+    """
 
     UNSPECIFIED = 0
     LEFT = 1
     CENTER = 2
-    TOP_LEFT = 3
 
 
 LINEAR = 8

@@ -60,10 +60,15 @@ _BRADFORD = np.array(
 )
 CHROMATICITIES = {
     1: (0.640, 0.330, 0.300, 0.600, 0.150, 0.060, *_D65),
+    4: (0.670, 0.330, 0.210, 0.710, 0.140, 0.080, 0.310, 0.316),
+    5: (0.640, 0.330, 0.290, 0.600, 0.150, 0.060, *_D65),
+    6: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, *_D65),
+    7: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070, *_D65),
     9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, *_D65),
+    11: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.314, 0.351),
     12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *_D65),
 }
-"""x and y of red, green, blue and white by H.273 code point: BT.709, BT.2020, P3 with D65."""
+"""x and y of red, green, blue and white by code point (ITU-T H.273, table 2)."""
 
 
 def to_sdr(signal: Tensor, colour: Colour) -> tuple[Tensor, Tensor]:
@@ -201,7 +206,8 @@ def _to_bt709(chromaticities: tuple[float, ...]) -> np.ndarray:
 
 
 def _to_xyz(chromaticities: tuple[float, ...]) -> np.ndarray:
-    """RGB to CIE XYZ of primaries and a white (SMPTE RP 177)."""
+    """RGB to CIE XYZ of primaries and a white (SMPTE RP 177); a primary's y may be 0, as XYZ's."""
     points = zip(chromaticities[::2], chromaticities[1::2], strict=True)
-    columns = np.array([(x / y, 1, (1 - x - y) / y) for x, y in points]).T
-    return columns[:, :3] * np.linalg.solve(columns[:, :3], columns[:, 3])
+    columns = np.array([(x, y, 1 - x - y) for x, y in points]).T
+    primaries, white = columns[:, :3], columns[:, 3]
+    return primaries * np.linalg.solve(primaries, white / white[1])

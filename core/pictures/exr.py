@@ -65,6 +65,7 @@ def read_exr(path: Path) -> Picture:
         timecode=_timecode(header),
         kept=rest,
         warnings=tuple(_warnings(rest)),
+        grey=len(names) == 2,
     )
 
 
@@ -197,7 +198,7 @@ def encode_exr(frame: Frame, like: Picture | None, beside: Beside) -> bytes:
         OutputError: The library refuses it.
     """
     if like is None or not isinstance(like.kept, Rest):
-        return encode_parts([_anew(frame, beside)])
+        return encode_parts([_anew(frame, beside, grey=like is not None and like.grey)])
     rest = like.kept
     parts = list(rest.parts)
     parts[rest.place] = _painted(frame, rest)
@@ -230,7 +231,7 @@ def _lossless(part: Part) -> Part:
     return Part(header, part.channels)
 
 
-def _anew(frame: Frame, beside: Beside) -> Part:
+def _anew(frame: Frame, beside: Beside, *, grey: bool) -> Part:
     header: dict[str, Any] = {
         "compression": OpenEXR.ZIP_COMPRESSION,
         "type": OpenEXR.scanlineimage,
@@ -243,5 +244,7 @@ def _anew(frame: Frame, beside: Beside) -> Part:
     if (timecode := beside.timecode) is not None:
         clock = (timecode.hours, timecode.minutes, timecode.seconds, timecode.frames)
         header["timeCode"] = OpenEXR.TimeCode(*clock, timecode.drop, *[0] * 13)
+    if grey:
+        return Part(header, {"Y": frame.planes[0], "A": frame.planes[3]})
     names = "Y" if frame.pixel_format.family == "gray" else "GBRA"
     return Part(header, dict(zip(names, frame.planes, strict=False)))

@@ -70,21 +70,6 @@ def _part(part: Any) -> Part:  # noqa: ANN401  the library has no types
     return Part(header, {name: channel.pixels for name, channel in part.channels.items()})
 
 
-def named_channels(path: Path) -> list[tuple[str, Mapping[str, Any], list[str]]]:
-    """Of each part its name, its header and its channels' names, without reading pixels.
-
-    Raises:
-        RuntimeError: It can't be read.
-    """
-    with _heard():
-        parts = OpenEXR.File(str(path), header_only=True).parts
-    headers = [dict(part.header) for part in parts]
-    return [
-        (header.get("name", ""), header, [channel.name for channel in header["channels"]])
-        for header in headers
-    ]
-
-
 def encode_parts(parts: Sequence[Part]) -> bytes:
     """A file's content.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class Picture:
         timecode: Such as ``01:00:00:00``, from OpenEXR.
         kept: What a picture of the same kind, made of this one, takes over from it.
         warnings: What it does not take over.
+        grey: Whether it holds grey with alpha, which a frame can only have as R, G and B alike.
     """
 
     frame: Frame
@@ -52,6 +53,7 @@ class Picture:
     timecode: str | None = None
     kept: Any = None
     warnings: tuple[str, ...] = ()
+    grey: bool = False
 
 
 def kind_of(path: Path) -> str:
@@ -119,7 +121,8 @@ def encode_picture(
         frame: In a format that `written_format` gives; linear light for "exr".
         kind: "png", "tiff" or "exr".
         like: The picture that it was made of; of the same kind, it gives what goes beside the
-            samples: headers, other channels, profiles, resolution, texts.
+            samples: headers, other channels, profiles, resolution, texts. Where it is grey, the
+            frame must be as `as_grey` makes it.
         beside: What it says where `like` does not give it.
 
     Raises:
@@ -206,6 +209,21 @@ def as_linear(frame: Frame) -> Frame:
         pixel_format=target,
         colour=Colour(matrix, Range.FULL, primaries, LINEAR),
     )
+
+
+def as_grey(frame: Frame) -> Frame:
+    """A frame of R, G, B and alpha without its colours: all three become their luma of BT.709.
+
+    The same codes come back where they are alike. Light that is multiplied by alpha stays so.
+    """
+    *colours, alpha = frame.planes
+    # In float64, which gives every float32 back.
+    green, blue, red = (plane.astype(np.float64) for plane in colours)
+    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    if not frame.pixel_format.floating:
+        luma = np.rint(luma)
+    grey = luma.astype(frame.pixel_format.dtype)
+    return replace(frame, planes=(grey, grey, grey, alpha))
 
 
 def cropped(frame: Frame, part: tuple[int, int, int, int]) -> Frame:

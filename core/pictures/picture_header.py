@@ -7,12 +7,17 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import MediaError
 from .picture_tags import tiff_number
 
 # W3C PNG, third edition, table 11.1: samples a pixel by colour type.
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PNG_PALETTE = 3
+# OpenEXR's file layout: the types of channels, and a bit of the version.
+_EXR_TYPES = {0: "uint", 1: "half", 2: "float"}
+_EXR_SEVERAL_PARTS = 1 << 12
 _WIDTH, _HEIGHT, _BITS, _SAMPLES = 256, 257, 258, 277
 
 
@@ -22,7 +27,7 @@ class Stated:
 
     Attributes:
         width, height: Pixels; of OpenEXR the display window's.
-        samples: Of each pixel: numbers, or OpenEXR's channels with their types.
+        samples: Of each pixel: numbers and bits, or OpenEXR's channels with their types.
     """
 
     width: int
@@ -60,7 +65,8 @@ def _png(path: Path) -> Stated:
         name, width, height, bits, colours = struct.unpack("!12x4sIIBB", file.read(26))
     if name != b"IHDR":
         raise MediaError("is no PNG file")
-    return Stated(width, height, f"{_PNG_SAMPLES[colours]} samples of {bits} bit")
+    palette = ", a palette's" if colours == _PNG_PALETTE else ""
+    return Stated(width, height, f"{_PNG_SAMPLES[colours]} samples of {bits} bit{palette}")
 
 
 def _tiff(path: Path) -> Stated:
@@ -71,9 +77,41 @@ def _tiff(path: Path) -> Stated:
 
 
 def _exr(path: Path) -> Stated:
-    from .exr_file import named_channels  # noqa: PLC0415  the library loads slowly
+    with path.open("rb") as file:
+        magic, version = struct.unpack("<4sI", file.read(8))
+        if magic != b"v/1\x01":
+            raise MediaError("is no OpenEXR file")
+        parts = [_exr_attributes(file)]
+        while version & _EXR_SEVERAL_PARTS and (part := _exr_attributes(file)):
+            parts.append(part)
+    left, top, right, bottom = struct.unpack("<4i", parts[0]["displayWindow"])
+    named = "; ".join(_exr_channels(part) for part in parts)
+    return Stated(right - left + 1, bottom - top + 1, f"channels {named}")
 
-    parts = named_channels(path)
-    (left, top), (right, bottom) = parts[0][1]["displayWindow"]
-    named = (f"{name} {', '.join(own)}".strip() for name, _, own in parts)
-    return Stated(int(right - left + 1), int(bottom - top + 1), f"channels {'; '.join(named)}")
+
+def _exr_attributes(file: BinaryIO) -> dict[str, bytes]:
+    """A part's attributes as they lie in the file; the library does not tell channels' types."""
+    attributes: dict[str, bytes] = {}
+    while name := _exr_text(file):
+        _exr_text(file)  # the name of its type
+        (size,) = struct.unpack("<I", file.read(4))
+        attributes[name] = file.read(size)
+    return attributes
+
+
+def _exr_text(file: BinaryIO) -> str:
+    """Up to its zero, or the file's end."""
+    letters = iter(lambda: file.read(1).strip(b"\0"), b"")
+    return b"".join(letters).decode()
+
+
+def _exr_channels(part: dict[str, bytes]) -> str:
+    """Such as "depth Z of float"; after a name come 16 bytes, of which the first 4 are the type."""
+    listed, names, types = part["channels"], [], []
+    while name := listed[: (end := listed.index(0))]:
+        (kind,) = struct.unpack_from("<i", listed, end + 1)
+        names.append(name.decode())
+        types.append(_EXR_TYPES[kind])
+        listed = listed[end + 17 :]
+    layer = part.get("name", b"").decode()
+    return f"{layer} {', '.join(names)} of {', '.join(types)}".strip()

@@ -20,9 +20,11 @@ _NEEDED_CHUNKS = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND"))
 # TIFF 6.0, section 2: bytes of a value by its type.
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS = 273, 279, 324, 325
-# Description, maker, model, resolution and its unit, date, artist, host, kind of alpha, XMP,
-# copyright, IPTC, ICC profile.
-_KEPT_TAGS = frozenset((270, 271, 272, 282, 283, 296, 306, 315, 316, 338, 700, 33432, 33723, 34675))
+# Description, maker, model, orientation, resolution and its unit, date, artist, host, kind of
+# alpha, XMP, copyright, IPTC, ICC profile.
+_KEPT_TAGS = frozenset(
+    (270, 271, 272, 274, 282, 283, 296, 306, 315, 316, 338, 700, 33432, 33723, 34675)
+)
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,9 @@ class TiffTags:
         order = _tiff_order(content)
         try:
             tags = {tag[0]: tag for tag in _tiff_tags(content, order)}
+            _check_strips(tags, order, len(content))
         except struct.error as error:
-            raise MediaError("is cut short") from error
-        _check_strips(tags, order, len(content))
+            raise MediaError("is cut short, or damaged") from error
         return cls(tuple(tag for number, tag in tags.items() if number in _KEPT_TAGS), order)
 
     def into(self, content: bytes) -> bytes:

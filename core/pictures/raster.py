@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import av.error
+import numpy as np
 
 from ..errors import MediaError, OutputError
 from ..frames.av_frame import from_av, to_av, working_format
@@ -19,6 +20,13 @@ _PNG_FORMATS = {"gbrp": "rgb24", "gbrap": "rgba", "gbrp16le": "rgb48be", "gbrap1
 _PNG_FORMATS |= {"gray": "gray", "gray16le": "gray16be"}
 _TIFF_FORMATS = {"gbrp": "rgb24", "gbrap": "rgba", "gbrp16le": "rgb48le", "gbrap16le": "rgba64le"}
 _TIFF_FORMATS |= {"gray": "gray", "gray16le": "gray16le"}
+# Grey with alpha, by depth and kind; no frame has such a form.
+_GREY_FORMATS = {
+    (8, "png"): "ya8",
+    (8, "tiff"): "ya8",
+    (16, "png"): "ya16be",
+    (16, "tiff"): "ya16le",
+}
 _OPTIONS = {"png": {"pred": "paeth", "compression_level": "3"}, "tiff": {"compression_algo": "lzw"}}
 
 
@@ -52,6 +60,7 @@ def read_raster(path: Path, kind: str) -> Picture:
         shown=(0, 0, frame.height, frame.width),
         sample_aspect_ratio=None if aspect == 1 else aspect,
         kept=kept,
+        grey=native.name.startswith("ya"),
     )
 
 
@@ -99,18 +108,14 @@ def encode_raster(frame: Frame, kind: str, like: Picture | None, aspect: Fractio
     """
     encoder = av.CodecContext.create(kind, "w")
     assert isinstance(encoder, av.VideoCodecContext)
-    packed = (_PNG_FORMATS if kind == "png" else _TIFF_FORMATS)[frame.pixel_format.name]
-    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, packed
+    picture = _packed(frame, kind, grey=like is not None and like.grey)
+    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, picture.format.name
     encoder.time_base, encoder.options = frame.time_base, _OPTIONS[kind]
     encoder.color_range = frame.colour.range
     encoder.color_primaries, encoder.color_trc = frame.colour.primaries, frame.colour.transfer
     if aspect is not None:
         encoder.sample_aspect_ratio = _aspect(aspect, kind)
-    same_range = int(frame.colour.range)
     try:
-        picture = to_av(frame).reformat(
-            format=packed, src_color_range=same_range, dst_color_range=same_range
-        )
         packets = [*encoder.encode(picture), *encoder.encode(None)]
     except (av.error.FFmpegError, ValueError) as error:
         raise OutputError(f"can't be encoded as {kind}: {error}") from error
@@ -118,3 +123,27 @@ def encode_raster(frame: Frame, kind: str, like: Picture | None, aspect: Fractio
     if like is None or like.codec != kind:
         return content
     return like.kept.into(content)
+
+
+def _packed(frame: Frame, kind: str, *, grey: bool) -> av.VideoFrame:
+    """A frame in the form that an encoder takes; of grey with alpha one colour is all there is."""
+    if grey:
+        return _grey_with_alpha(frame, _GREY_FORMATS[frame.pixel_format.depth, kind])
+    name = (_PNG_FORMATS if kind == "png" else _TIFF_FORMATS)[frame.pixel_format.name]
+    same_range = int(frame.colour.range)
+    return to_av(frame).reformat(
+        format=name, src_color_range=same_range, dst_color_range=same_range
+    )
+
+
+def _grey_with_alpha(frame: Frame, name: str) -> av.VideoFrame:
+    """Packed here: FFmpeg would weigh the colours anew, and round."""
+    picture = av.VideoFrame(frame.width, frame.height, name)
+    picture.pts, picture.time_base = frame.pts, frame.time_base
+    order = ">" if name.endswith("be") else "<"
+    samples = np.frombuffer(
+        memoryview(picture.planes[0]), frame.pixel_format.dtype.newbyteorder(order)
+    )
+    rows = samples.reshape(frame.height, -1)[:, : 2 * frame.width]
+    rows[:, 0::2], rows[:, 1::2] = frame.planes[0], frame.planes[3]
+    return picture

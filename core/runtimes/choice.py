@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
@@ -9,12 +10,13 @@ import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 from platformdirs import user_cache_path
 
+from ..errors import DeviceError
 from ..style import Style
 from ..whole_file import whole_file
 from .runtime import KINDS, Runtime, Wanted, able, open_runtime
@@ -53,7 +55,11 @@ def measured(style: Style, wanted: Wanted, size: int, *, anew: bool = False) -> 
     kept = _read()
     if anew or key not in kept:
         frame = torch.rand(1, 3, *shape_of(size), device=wanted.device)
-        figures = {name: _milliseconds(open_runtime(name, style, wanted), frame) for name in names}
+        figures = {}
+        for name in names:
+            # One may be installed without what it needs for the device.
+            with suppress(DeviceError):
+                figures[name] = _milliseconds(open_runtime(name, style, wanted), frame)
         kept = _read() | {key: figures}
         with suppress(OSError), whole_file(_path()) as file:
             file.write(json.dumps(kept, indent=1).encode())
@@ -90,10 +96,18 @@ def _key(style: Style, wanted: Wanted, names: list[str], size: int) -> str:
     device = str(wanted.device)
     if wanted.device.type == "cuda":
         device += " " + torch.cuda.get_device_name(wanted.device)
-    versions = [f"{name} {version(KINDS[name].package)}" for name in names]
+    versions = [f"{name} {_version(KINDS[name].package)}" for name in names]
     facts = [_processor(), f"{torch.get_num_threads()} of {os.cpu_count()} cores", device]
     facts += [wanted.precision, f"{wanted.parallel} at a time", f"2^{size} pixels", *versions]
     return "; ".join([*facts, json.dumps(style.spec.to_json(), sort_keys=True)])
+
+
+def _version(module: str) -> str:
+    try:
+        return version(module)
+    except PackageNotFoundError:
+        # Some builds are distributed under another name, as onnxruntime-gpu is.
+        return importlib.import_module(module).__version__
 
 
 def _processor() -> str:

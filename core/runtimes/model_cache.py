@@ -27,13 +27,14 @@ def kept_model(
     Args:
         key: Everything that the conversion depends on, but for Housestyle's version.
         make: Writes the network's files into an empty folder.
-        read: Reads them back; raises RuntimeError where they are damaged.
+        read: Reads them back; raises RuntimeError where they are damaged, OSError where one is
+            missing.
     """
     name = hashlib.sha256(json.dumps([__version__, *key]).encode()).hexdigest()[:32]
     folder = user_cache_path("housestyle", appauthor=False) / "models" / name
     if folder.is_dir():
-        # What a loss of power left damaged is made again.
-        with suppress(RuntimeError):
+        # What a loss of power left damaged, or somebody removed, is made again.
+        with suppress(RuntimeError, OSError):
             return read(folder)
         shutil.rmtree(folder, ignore_errors=True)
     return _made(folder, make, read)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import onnxruntime
 import torch
 from torch import Tensor
 
+from ..errors import DeviceError
 from ..export import export_onnx
 from ..style import Style
 from .model_cache import kept_model
@@ -29,20 +32,18 @@ class _OnnxRuntime:
     def __init__(self, style: Style, wanted: Wanted):
         self.identity = f"onnxruntime {onnxruntime.__version__} {wanted.precision}"
         self.parallel = wanted.parallel
-        there = onnxruntime.get_available_providers()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
-        options.intra_op_num_threads = max(1, torch.get_num_threads() // wanted.parallel)
-        data = kept_model(
+        providers = _providers(wanted.device)
+        self._session = kept_model(
             (style.digest, f"onnx of torch {torch.__version__}"),
             make=lambda folder: export_onnx(style, folder / "network.onnx"),
-            read=lambda folder: (folder / "network.onnx").read_bytes(),
+            read=lambda folder: _session(folder / "network.onnx", wanted, providers),
         )
-        self._session = onnxruntime.InferenceSession(
-            data,
-            options,
-            providers=[name for name in _PROVIDERS[wanted.device.type] if name in there],
-        )
+        # It goes to the CPU, and says nothing, where the device's libraries are missing.
+        if not set(providers) & set(self._session.get_providers()):
+            raise DeviceError(
+                f"onnxruntime can't use {wanted.device}",
+                hint="the libraries that its build needs are missing",
+            )
 
     def __call__(self, frames: Tensor) -> Tensor:
         # One by one: a frame's picture must not depend on what shares its batch.
@@ -51,3 +52,31 @@ class _OnnxRuntime:
             for frame in frames.cpu().split(1)
         ]
         return torch.cat(painted).to(frames.device)
+
+
+def _providers(device: torch.device) -> list[str]:
+    """Those of this build that compute on the device.
+
+    Raises:
+        DeviceError: There is none.
+    """
+    there = onnxruntime.get_available_providers()
+    providers = [name for name in _PROVIDERS[device.type] if name in there]
+    if not providers:
+        raise DeviceError(
+            f"this build of onnxruntime does not run on {device.type}",
+            hint="install onnxruntime-gpu instead, or use another --runtime",
+        )
+    return providers
+
+
+def _session(path: Path, wanted: Wanted, providers: list[str]) -> onnxruntime.InferenceSession:
+    """Raises RuntimeError where the file is damaged, as `kept_model` wants it."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.intra_op_num_threads = max(1, torch.get_num_threads() // wanted.parallel)
+    content = path.read_bytes()
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=providers)
+    except Exception as error:  # its own have no other base
+        raise RuntimeError(f"onnxruntime can't read the network: {error}") from error

@@ -68,13 +68,15 @@ class Kind:
 
     Attributes:
         module: Where its ``open_runtime(style, wanted)`` is.
-        package: What has to be installed for it.
+        package: The module that it needs.
+        requirement: What to install for it, as pip takes it.
         devices: Types of device that it runs on.
         precisions: What it computes in.
     """
 
     module: str
     package: str
+    requirement: str
     devices: tuple[str, ...]
     precisions: tuple[str, ...]
 
@@ -85,9 +87,11 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "openvino": Kind("on_openvino", "openvino", ("cpu",), ("fp32", "bf16", "int8")),
-    "onnxruntime": Kind("on_onnxruntime", "onnxruntime", ("cpu", "cuda"), ("fp32",)),
-    "torch": Kind("on_torch", "torch", ("cpu", "cuda", "mps"), ("fp32", "bf16", "fp16")),
+    "openvino": Kind("on_openvino", "openvino", "openvino", ("cpu",), ("fp32", "bf16", "int8")),
+    "onnxruntime": Kind(
+        "on_onnxruntime", "onnxruntime", "'housestyle[onnx]'", ("cpu", "cuda"), ("fp32",)
+    ),
+    "torch": Kind("on_torch", "torch", "torch", ("cpu", "cuda", "mps"), ("fp32", "bf16", "fp16")),
 }
 """The likely fastest first: the others are measured against it."""
 
@@ -112,7 +116,7 @@ def check_runtime(name: str, wanted: Wanted) -> None:
         raise UsageError(f"runtime must be one of auto, {', '.join(KINDS)}, not {name!r}")
     kind = KINDS[name]
     if not kind.installed:
-        raise DeviceError(f"{name} is not installed", hint=f"pip install {kind.package}")
+        raise DeviceError(f"{name} is not installed", hint=f"pip install {kind.requirement}")
     if not _fits(kind, wanted):
         raise UsageError(
             f"{name} does not run in {wanted.precision} on {wanted.device.type}",
@@ -124,6 +128,7 @@ def open_runtime(name: str, style: Style, wanted: Wanted) -> Runtime:
     """Make a style's network ready in a runtime that `check_runtime` finds able.
 
     Raises:
+        DeviceError: What is installed can't use the device.
         StyleError: The style is damaged.
         UsageError: The style does not bear the precision.
     """

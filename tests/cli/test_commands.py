@@ -10,6 +10,7 @@ from typing import get_args
 
 import av
 import pytest
+import torch
 
 from housestyle import cli
 from housestyle.batch import command
@@ -19,13 +20,14 @@ from housestyle.batch.compare import Layout
 from housestyle.batch.encoding.codecs import CODECS
 from housestyle.batch.encoding.encode import ENCODERS
 from housestyle.batch.plan import CONTAINERS
-from housestyle.cli import main
+from housestyle.cli import _parser, _training_settings, main
 from housestyle.core import machine
+from housestyle.core.errors import UsageError
 from housestyle.core.export import Pixels
 from housestyle.core.frames.fields import Interlaced
 from housestyle.core.runtimes.runtime import RuntimeName
 from housestyle.core.stylizer import Precision
-from housestyle.training.recipe import RECIPES
+from housestyle.training.recipe import HOUSE, RECIPES
 
 from .called import everything_in, run_command, validated
 
@@ -230,3 +232,18 @@ def test_devices_are_dealt_in_turn():
     assert command._devices("cuda:0, cuda:1", None) == ["cuda:0", "cuda:1"]
     assert command._devices("cuda:0,cuda:1", 3) == ["cuda:0", "cuda:1", "cuda:0"]
     assert command._devices("auto", None) == ["auto"]
+
+
+TRAIN = ["train", "painting.png", "--clips", "footage", "--name", "mine"]
+
+
+def test_a_child_of_a_settled_style_trains_as_its_parent_did():
+    options = _parser().parse_args([*TRAIN, "--from", "wave"])
+    assert _training_settings(options, torch.device("cpu")).network == HOUSE.network
+
+
+@pytest.mark.parametrize("scale", ["nan", "inf", "0", "-1"])
+def test_a_stroke_size_that_makes_no_sense(scale):
+    options = _parser().parse_args([*TRAIN, f"--style-scale={scale}"])
+    with pytest.raises(UsageError, match="--style-scale must be above 0"):
+        _training_settings(options, torch.device("cpu"))

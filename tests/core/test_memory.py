@@ -29,6 +29,23 @@ def test_a_container_has_less(files, limit, left):
     assert free_bytes(CPU) == left
 
 
+@pytest.mark.parametrize(
+    ("content", "left"),
+    [
+        ("anon 20000\ninactive_file 30000\nactive_file 500\n", 430000),
+        ("inactive_file 0\ntotal_inactive_file 30000\n", 430000),
+        ("inactive_file", 400000),
+        ("inactive_file many", 400000),
+    ],
+)
+def test_what_a_container_keeps_of_files_is_free(files, content, left):
+    (files / "meminfo").write_text("MemAvailable: 2000 kB\n")
+    (files / "max").write_text("500000")
+    (files / "current").write_text("100000\n")
+    (files / "memory.stat").write_text(content)
+    assert free_bytes(CPU) == left
+
+
 @pytest.mark.parametrize("content", ["", "MemAvailable:", "MemAvailable: lots"])
 def test_not_known(files, content):
     (files / "meminfo").write_text(content)

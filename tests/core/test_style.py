@@ -174,6 +174,14 @@ class TestDamage:
         content = style_bytes(tiny_style) + b"more"
         assert "damaged" in refusal(tmp_path / "s.safetensors", content)
 
+    @pytest.mark.parametrize("dtype", ["F4", "F8_E8M0"])
+    def test_numbers_that_pytorch_does_not_know(self, tmp_path, dtype):
+        length = {"F4": 1, "F8_E8M0": 2}[dtype]
+        about = {"a": {"dtype": dtype, "shape": [2], "data_offsets": [0, length]}}
+        header = json.dumps(about).encode()
+        content = len(header).to_bytes(8, "little") + header + bytes(length)
+        assert dtype in refusal(tmp_path / "s.safetensors", content)
+
     def test_empty(self, tmp_path):
         assert refusal(tmp_path / "s.safetensors", b"").endswith("is empty")
 

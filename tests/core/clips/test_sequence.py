@@ -124,8 +124,12 @@ class TestFindPatterns:
         ("23.98", Fraction(24000, 1001)),
         ("29.97", Fraction(30000, 1001)),
         ("59.94", Fraction(60000, 1001)),
+        ("119.88", Fraction(120000, 1001)),
         ("12.5", Fraction(25, 2)),
         ("25.0", Fraction(25)),
+        ("12.99", Fraction(1299, 100)),
+        ("0.005", Fraction(1, 200)),
+        ("0.999", Fraction(999, 1000)),
     ],
 )
 def test_rates(text, rate):

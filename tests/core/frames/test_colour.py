@@ -38,8 +38,8 @@ SWSCALE_MATRICES = {
 }
 SWSCALE_RANGES = {Range.LIMITED: "tv", Range.FULL: "pc"}
 SWSCALE_FLAGS = "flags=bilinear+accurate_rnd+bitexact+full_chroma_int+full_chroma_inp"
-SITINGS = [ChromaLocation.LEFT, ChromaLocation.CENTER, ChromaLocation.TOP_LEFT]
-SWSCALE_SITING = dict(zip(SITINGS, [(0, 128), (128, 128), (0, 0)], strict=True))  # 1/256 sample
+SITINGS = [ChromaLocation.LEFT, ChromaLocation.CENTER]
+SWSCALE_SITING = dict(zip(SITINGS, [(0, 128), (128, 128)], strict=True))  # 1/256 sample
 RANGES = [Range.LIMITED, Range.FULL]
 COLOURS = [name for name, format_ in PIXEL_FORMATS.items() if not format_.alpha]
 YUV = [name for name in COLOURS if PIXEL_FORMATS[name].family == "yuv"]
@@ -294,7 +294,7 @@ class TestSubsampling:
         cr = rng.integers(98, 158, layout.plane_shape(2, width, height)).astype(np.uint8)
         colour = Colour(Matrix.BT709, Range.LIMITED, chroma_location=location)
         frame = frame_from([luma, np.full_like(cr, 128), cr], "yuv420p", colour)
-        down = places(cr.shape[0], co_sited=location == ChromaLocation.TOP_LEFT)
+        down = places(cr.shape[0], co_sited=False)
         across = places(cr.shape[1], co_sited=location != ChromaLocation.CENTER)
         tall = np.stack([np.interp(np.arange(height), down, column) for column in cr.T], 1)
         full = np.stack([np.interp(np.arange(width), across, row) for row in tall])
@@ -309,7 +309,6 @@ class TestSubsampling:
             (ChromaLocation.LEFT, 0.75, 1.0),
             (ChromaLocation.UNSPECIFIED, 0.75, 1.0),
             (ChromaLocation.CENTER, 1.0, 1.0),
-            (ChromaLocation.TOP_LEFT, 0.75, 0.75),
         ],
     )
     def test_down_at_odd_sizes(self, location, across, down):

@@ -80,6 +80,15 @@ def test_white_of_another_white_point_is_white():
     torch.testing.assert_close(shown, shown[:, :1].repeat(1, 3, 1, 1), rtol=0, atol=1e-3)
 
 
+def test_light_of_xyz_primaries():
+    colour = Colour(
+        Matrix.RGB, Range.FULL, 2, 8, chromaticities=(1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1 / 3, 1 / 3)
+    )
+    shown, gain = to_sdr(torch.full((1, 3, 1, 1), 0.3), colour)
+    torch.testing.assert_close(shown, shown[:, :1].repeat(1, 3, 1, 1), rtol=0, atol=1e-3)
+    assert to_hdr(shown, gain, colour).flatten().tolist() == pytest.approx([0.3] * 3, rel=1e-3)
+
+
 def test_a_saturated_colour_of_wide_primaries_is_shown_at_the_border():
     colour = Colour(Matrix.RGB, Range.FULL, 2, 8, chromaticities=ACES_CG)
     shown, _ = to_sdr(torch.tensor([0.0, 0.5, 0.0]).view(1, 3, 1, 1), colour)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from housestyle.core.pictures.picture import (
     Beside,
     Picture,
     as_display,
+    as_grey,
     as_linear,
     check_written,
     encode_picture,
@@ -117,6 +120,22 @@ class TestRaster:
         assert int.from_bytes(content[4:8], "little") < 100
         with pytest.raises(MediaError, match="is cut short"):
             read_picture(write(tmp_path / "a.tif", content[:-500]))
+
+    def test_a_tiff_that_lies_on_its_side_says_so_afterwards(self, tmp_path):
+        pixels = np.random.default_rng(0).integers(0, 256, (23, 35, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "a.tif", tiffinfo={274: 6})
+        source = read_picture(tmp_path / "a.tif")
+        with Image.open(io.BytesIO(encode_picture(source.frame, "tiff", source))) as copy:
+            assert copy.getexif()[274] == 6
+
+    def test_a_tiff_with_strip_counts_of_another_type(self, tmp_path):
+        pixels = np.random.default_rng(0).integers(0, 256, (23, 35, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "a.tif")
+        content = bytearray((tmp_path / "a.tif").read_bytes())
+        entry = content.index(struct.pack("<HH", 279, 4))
+        content[entry + 2] = 1
+        with pytest.raises(MediaError, match="damaged"):
+            read_picture(write(tmp_path / "a.tif", bytes(content)))
 
     @pytest.mark.parametrize("kind", ["png", "tiff", "exr"])
     def test_something_else(self, tmp_path, kind, capfd):
@@ -317,6 +336,17 @@ class TestBetweenKinds:
         np.testing.assert_allclose(linear.planes[0], wanted, rtol=1e-3, atol=1e-6)
 
     @pytest.mark.parametrize(
+        ("primaries", "red"), [(1, 0.64), (4, 0.67), (5, 0.64), (6, 0.63), (7, 0.63), (11, 0.68)]
+    )
+    def test_light_of_a_clip_says_its_primaries(self, tmp_path, primaries, red):
+        frame = noise("gbrp16le")
+        frame = replace(frame, colour=replace(frame.colour, primaries=primaries))
+        path = write(tmp_path / "a.exr", encode_picture(as_linear(frame), "exr"))
+        assert OpenEXR.File(str(path)).header()["chromaticities"][0] == pytest.approx(red)
+        found = read_picture(path).frame.colour
+        assert (found.primaries, found.chromaticities) == (6 if primaries == 7 else primaries, None)
+
+    @pytest.mark.parametrize(
         ("source", "kind", "wanted"),
         [
             ("yuv420p", "png", "gbrp"),
@@ -328,6 +358,83 @@ class TestBetweenKinds:
     )
     def test_what_holds_it(self, source, kind, wanted):
         assert written_format(PIXEL_FORMATS[source], kind).name == wanted
+
+
+def painted(frame: Frame) -> Frame:
+    """With other colours that are not alike; alpha stays."""
+    *colours, alpha = frame.planes
+    if frame.pixel_format.floating:
+        colours = [np.nan_to_num(plane, posinf=4, neginf=-4) for plane in colours]
+    colours = [np.roll(plane, shift) for shift, plane in enumerate(colours, 1)]
+    return replace(frame, planes=(*colours, alpha))
+
+
+class TestGreyWithAlpha:
+    @pytest.fixture(params=["la.png", "la16.png", "la.tif", "half.exr", "float.exr"])
+    def source(self, request, tmp_path) -> Path:
+        path = tmp_path / request.param
+        if path.suffix == ".exr":
+            dtype = np.float16 if path.stem == "half" else np.float32
+            return exr(path, light(*"YA", dtype=dtype))
+        codes = np.random.default_rng(3).integers(0, 256, (23, 35, 2), np.uint8)
+        if path.stem == "la":
+            Image.fromarray(codes, "LA").save(path)
+            return path
+        return write(path, encode_picture(self.grey_noise(), "png", self.like("png")))
+
+    def grey_noise(self) -> Frame:
+        return as_grey(noise("gbrap16le"))
+
+    def like(self, kind: str) -> Picture:
+        return Picture(noise("gbrap16le"), f"no {kind}", (0, 0, 23, 35), grey=True)
+
+    def test_unpainted_it_keeps_every_bit(self, tmp_path, source):
+        picture = read_picture(source)
+        assert picture.grey
+        assert_same(as_grey(picture.frame), picture.frame)
+        for plane, theirs in zip(as_grey(picture.frame).planes, picture.frame.planes, strict=True):
+            np.testing.assert_array_equal(np.signbit(plane), np.signbit(theirs))
+        again = write(tmp_path / "b", encode_picture(picture.frame, picture.codec, picture))
+        found = read_picture(again, picture.codec)
+        assert found.grey
+        assert_same(found.frame, picture.frame)
+
+    def test_painted_it_stays_grey(self, tmp_path, source):
+        picture = read_picture(source)
+        frame = as_grey(painted(picture.frame))
+        content = encode_picture(frame, picture.codec, picture)
+        check_written(write(tmp_path / "b", content), picture.codec, frame, picture)
+        found = read_picture(tmp_path / "b", picture.codec)
+        assert found.grey
+        np.testing.assert_array_equal(found.frame.planes[0], found.frame.planes[2])
+        np.testing.assert_array_equal(found.frame.planes[3], picture.frame.planes[3])
+
+    @pytest.mark.parametrize("kind", ["png", "tiff", "exr"])
+    def test_it_stays_grey_in_another_kind(self, tmp_path, kind):
+        frame = self.grey_noise()
+        frame = as_linear(frame) if kind == "exr" else frame
+        path = write(tmp_path / "b", encode_picture(frame, kind, self.like(kind)))
+        check_written(path, kind, frame, self.like(kind))
+        assert read_picture(path, kind).grey
+
+    def test_other_programs_see_grey(self, tmp_path, source):
+        picture = read_picture(source)
+        frame = as_grey(painted(picture.frame))
+        path = write(tmp_path / "b", encode_picture(frame, picture.codec, picture))
+        if picture.codec == "exr":
+            found = OpenEXR.File(str(path), separate_channels=True).channels()
+            assert set(found) == {"Y", "A"}
+            np.testing.assert_array_equal(found["Y"].pixels, frame.planes[1])
+        else:
+            with Image.open(path) as other:
+                assert other.mode == "LA" or source.stem == "la16"
+
+    def test_luma_is_that_of_bt709(self):
+        frame = noise("gbrap")
+        green, blue, red = (plane.astype(float) for plane in frame.planes[:3])
+        wanted = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+        np.testing.assert_allclose(as_grey(frame).planes[1], wanted, atol=0.5)
+        np.testing.assert_array_equal(as_grey(frame).planes[3], frame.planes[3])
 
 
 def test_something_else_was_written(tmp_path):

@@ -51,6 +51,14 @@ def test_what_is_damaged_is_made_again(home):
     assert converter.runs == 2
 
 
+def test_what_is_missing_is_made_again(home):
+    converter = Converter()
+    converter.get("a")
+    (kept(home)[0] / "network").unlink()
+    assert converter.get("a") == "whole"
+    assert converter.runs == 2
+
+
 def test_a_cache_that_can_t_be_written_is_done_without(home):
     (home / "cache").write_text("a file in the place of the folder")
     assert Converter().get("a") == "whole"

@@ -1,0 +1,43 @@
+"""Moments of a clip as people write them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from housestyle.core.clips.excerpt import Excerpt, ExcerptReader, Span, parse_position
+from housestyle.core.clips.timecode import Timecode
+from housestyle.core.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [
+        ("12", Fraction(12)),
+        ("12.5", Fraction(25, 2)),
+        ("12,5", Fraction(25, 2)),
+        ("00:00:12.500", Fraction(25, 2)),
+        ("00:00:12,500", Fraction(25, 2)),
+        ("01:00:12,12", 3612 + Fraction(12, 100)),
+        ("00:00:12:12", Timecode(0, 0, 12, 12)),
+        ("00:00:12;12", Timecode(0, 0, 12, 12, drop=True)),
+    ],
+)
+def test_seconds_a_clock_or_timecode(text, position):
+    assert parse_position(text) == position
+
+
+@pytest.mark.parametrize("text", ["noon", "1,2,3", "0:12", "12;5", ""])
+def test_no_time(text):
+    with pytest.raises(UsageError, match="is no time"):
+        parse_position(text)
+
+
+@pytest.mark.parametrize("code", ["00:00:00:25", "00:00:00:99"])
+def test_more_frames_than_a_second_has(tmp_path, write_clip, code):
+    clip = write_clip(tmp_path / "a.mp4", count=4)
+    with pytest.raises(UsageError, match=f"{code} is no time: a second has 25 frames"):
+        ExcerptReader(clip, Span(end=parse_position(code)))
+    with ExcerptReader(clip, Span(end=parse_position("00:00:00:24"))) as reader:
+        assert reader.excerpt == Excerpt(0, 4)
