@@ -25,7 +25,7 @@ def sequence(request, tmp_path) -> Path:
             OpenEXR.File(header, channels).write(str(path))
         else:
             codes = random.integers(0, 256, (32, 48, 2), np.uint8)
-            Image.fromarray(codes, "LA").save(path)
+            Image.fromarray(codes).save(path)
     return tmp_path / f"a.%d.{request.param}"
 
 

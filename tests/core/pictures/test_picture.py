@@ -378,7 +378,7 @@ class TestGreyWithAlpha:
             return exr(path, light(*"YA", dtype=dtype))
         codes = np.random.default_rng(3).integers(0, 256, (23, 35, 2), np.uint8)
         if path.stem == "la":
-            Image.fromarray(codes, "LA").save(path)
+            Image.fromarray(codes).save(path)
             return path
         return write(path, encode_picture(self.grey_noise(), "png", self.like("png")))
 
