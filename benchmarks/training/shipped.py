@@ -5,8 +5,8 @@
 
 A parent is trained from scratch, the eight styles from it. A twin is the same run with temporal
 weight 0, from the parent's twin. Results go to the user's style library; the parent lies in
-benchmarks/training, the eight in core/weights, the twins in benchmarks/twins, without the "-twin" of
-their names; the parent's twin, for one, is what the others were trained from.
+benchmarks/training, the eight in core/weights, the twins in benchmarks/twins, there without the
+"-twin" of their names.
 """
 
 from __future__ import annotations
