@@ -94,6 +94,10 @@ def rows() -> dict[str, TrainingSettings]:
         "no compression": disturbing(compression=0.0),
         "both frames judged": replace(HOUSE, both_judged=True),
         "no ramp": replace(HOUSE, temporal_ramp=0.0),
+        "overlay / 4": weighing(overlay=HOUSE.weights.overlay / 4),
+        "overlay / 4, temporal x 2": weighing(
+            overlay=HOUSE.weights.overlay / 4, temporal=HOUSE.weights.temporal * 2
+        ),
         LUMINANCE: HOUSE,
         FEATURES: HOUSE,
         "paper": PAPER,
