@@ -16,13 +16,11 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 from housestyle.core.errors import MediaError, OutputError
-from housestyle.core.frames.frame import LINEAR, PIXEL_FORMATS, Colour, Frame, Matrix, Range
+from housestyle.core.frames.frame import LINEAR, PIXEL_FORMATS
 from housestyle.core.pictures.picture import (
-    TICK,
     Beside,
     Picture,
     as_display,
-    as_grey,
     as_linear,
     check_written,
     encode_picture,
@@ -31,30 +29,10 @@ from housestyle.core.pictures.picture import (
     written_format,
 )
 
+from .drawn import assert_same, exr, light, noise, write
+
 RASTERS = ["gray", "gbrp", "gbrap", "gray16le", "gbrp16le", "gbrap16le"]
 ACES_CG = (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767)
-
-
-def noise(name: str, size: tuple[int, int] = (35, 23)) -> Frame:
-    form = PIXEL_FORMATS[name]
-    random = np.random.default_rng(1)
-    shape = (size[1], size[0])
-    planes = tuple(
-        random.integers(0, 2**form.depth, shape).astype(form.dtype) for _ in range(form.plane_count)
-    )
-    matrix = Matrix.RGB if form.family == "rgb" else Matrix.BT709
-    return Frame(planes, form, *size, 0, 1, TICK, Colour(matrix, Range.FULL, 1, 13))
-
-
-def write(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
-
-
-def assert_same(one: Frame, other: Frame) -> None:
-    assert one.pixel_format == other.pixel_format
-    for plane, theirs in zip(one.planes, other.planes, strict=True):
-        np.testing.assert_array_equal(plane, theirs)
 
 
 class TestRaster:
@@ -149,20 +127,6 @@ class TestRaster:
         content[len(content) // 2] ^= 1
         with pytest.raises(MediaError, match="a checksum is wrong"):
             read_picture(write(tmp_path / "a.png", bytes(content)))
-
-
-def exr(path: Path, channels: dict, **header) -> Path:
-    about = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage} | header
-    OpenEXR.File(about, {name: array.copy() for name, array in channels.items()}).write(str(path))
-    return path
-
-
-def light(*names: str, dtype: type = np.float16, size: tuple[int, int] = (35, 23)) -> dict:
-    random = np.random.default_rng(2)
-    values = {name: random.normal(1, 3, (size[1], size[0])).astype(dtype) for name in names}
-    for array in values.values():
-        array[0, :5] = [np.nan, np.inf, -np.inf, 65504, -0.0]
-    return values
 
 
 def window(left: int, top: int, width: int, height: int) -> tuple:
@@ -358,83 +322,6 @@ class TestBetweenKinds:
     )
     def test_what_holds_it(self, source, kind, wanted):
         assert written_format(PIXEL_FORMATS[source], kind).name == wanted
-
-
-def painted(frame: Frame) -> Frame:
-    """With other colours that are not alike; alpha stays."""
-    *colours, alpha = frame.planes
-    if frame.pixel_format.floating:
-        colours = [np.nan_to_num(plane, posinf=4, neginf=-4) for plane in colours]
-    colours = [np.roll(plane, shift) for shift, plane in enumerate(colours, 1)]
-    return replace(frame, planes=(*colours, alpha))
-
-
-class TestGreyWithAlpha:
-    @pytest.fixture(params=["la.png", "la16.png", "la.tif", "half.exr", "float.exr"])
-    def source(self, request, tmp_path) -> Path:
-        path = tmp_path / request.param
-        if path.suffix == ".exr":
-            dtype = np.float16 if path.stem == "half" else np.float32
-            return exr(path, light(*"YA", dtype=dtype))
-        codes = np.random.default_rng(3).integers(0, 256, (23, 35, 2), np.uint8)
-        if path.stem == "la":
-            Image.fromarray(codes).save(path)
-            return path
-        return write(path, encode_picture(self.grey_noise(), "png", self.like("png")))
-
-    def grey_noise(self) -> Frame:
-        return as_grey(noise("gbrap16le"))
-
-    def like(self, kind: str) -> Picture:
-        return Picture(noise("gbrap16le"), f"no {kind}", (0, 0, 23, 35), grey=True)
-
-    def test_unpainted_it_keeps_every_bit(self, tmp_path, source):
-        picture = read_picture(source)
-        assert picture.grey
-        assert_same(as_grey(picture.frame), picture.frame)
-        for plane, theirs in zip(as_grey(picture.frame).planes, picture.frame.planes, strict=True):
-            np.testing.assert_array_equal(np.signbit(plane), np.signbit(theirs))
-        again = write(tmp_path / "b", encode_picture(picture.frame, picture.codec, picture))
-        found = read_picture(again, picture.codec)
-        assert found.grey
-        assert_same(found.frame, picture.frame)
-
-    def test_painted_it_stays_grey(self, tmp_path, source):
-        picture = read_picture(source)
-        frame = as_grey(painted(picture.frame))
-        content = encode_picture(frame, picture.codec, picture)
-        check_written(write(tmp_path / "b", content), picture.codec, frame, picture)
-        found = read_picture(tmp_path / "b", picture.codec)
-        assert found.grey
-        np.testing.assert_array_equal(found.frame.planes[0], found.frame.planes[2])
-        np.testing.assert_array_equal(found.frame.planes[3], picture.frame.planes[3])
-
-    @pytest.mark.parametrize("kind", ["png", "tiff", "exr"])
-    def test_it_stays_grey_in_another_kind(self, tmp_path, kind):
-        frame = self.grey_noise()
-        frame = as_linear(frame) if kind == "exr" else frame
-        path = write(tmp_path / "b", encode_picture(frame, kind, self.like(kind)))
-        check_written(path, kind, frame, self.like(kind))
-        assert read_picture(path, kind).grey
-
-    def test_other_programs_see_grey(self, tmp_path, source):
-        picture = read_picture(source)
-        frame = as_grey(painted(picture.frame))
-        path = write(tmp_path / "b", encode_picture(frame, picture.codec, picture))
-        if picture.codec == "exr":
-            found = OpenEXR.File(str(path), separate_channels=True).channels()
-            assert set(found) == {"Y", "A"}
-            np.testing.assert_array_equal(found["Y"].pixels, frame.planes[1])
-        else:
-            with Image.open(path) as other:
-                assert other.mode == "LA" or source.stem == "la16"
-
-    def test_luma_is_that_of_bt709(self):
-        frame = noise("gbrap")
-        green, blue, red = (plane.astype(float) for plane in frame.planes[:3])
-        wanted = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-        np.testing.assert_allclose(as_grey(frame).planes[1], wanted, atol=0.5)
-        np.testing.assert_array_equal(as_grey(frame).planes[3], frame.planes[3])
 
 
 def test_something_else_was_written(tmp_path):
