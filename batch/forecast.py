@@ -126,14 +126,10 @@ def _bytes_there(output: Path) -> int:
     pattern = Pattern.of(output)
     names = () if pattern is None else map(pattern.name, pattern.numbers())
     sizes = 0
-    for path in (*_files(work_folder(output)), *names):
+    for path in (*work_folder(output).glob("*"), *names):
         with suppress(OSError):
             sizes += path.stat().st_size
     return sizes
-
-
-def _files(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def network_speed(stylizer: Stylizer) -> float | None:

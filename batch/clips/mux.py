@@ -24,7 +24,7 @@ from .cut import cut_chapters, cut_packets, cut_timecode, seek_before
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # A post house can do without a data track, not without what is heard or read.
-_REFUSED_TYPES = ("audio", "subtitle")
+_PLAYED_TYPES = ("audio", "subtitle")
 # Written by the muxer itself, or true only of the file they came from.
 _OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 # The words that MP4 and MOV have places of their own for; other names they hold only in a list of
@@ -174,7 +174,7 @@ class CopiedTracks:
                 continue
             if holds(target.format.name, template):
                 self._add(template, about)
-            elif about.type in _REFUSED_TYPES and not drop_unsupported:
+            elif about.type in _PLAYED_TYPES and not drop_unsupported:
                 raise _refusal(template, about, target.format.name)
             else:
                 self.left_out.append(
@@ -314,7 +314,7 @@ def copied_packets(path: Path, info: ClipInfo, cut: Cut | None = None) -> Iterat
             else:
                 seek_before(container, cut, info.origin)
                 # Timecode, say, has a single packet: nobody waits for the next.
-                lasting = [about.index for about in info.others if about.type in _REFUSED_TYPES]
+                lasting = [about.index for about in info.others if about.type in _PLAYED_TYPES]
                 yield from cut_packets(_other_packets(container, info), cut, lasting)
         except (av.error.FFmpegError, OSError) as error:
             raise MediaError(f"can't be read on: {error}", path=path) from error

@@ -290,7 +290,7 @@ def main() -> None:
         if name not in results:
             results[name] = row_of(name, options, sequences, losses)
             kept = {"options": measured_with, "rows": results}
-            options.output.write_text(json.dumps(kept, indent=1))
+            options.output.write_text(json.dumps(kept, indent=1) + "\n")
     twin = results.get(TWIN, {"died": "not trained"})
     if "died" not in twin:
         measured = {name: results[name] for name in rows() if name in results}
