@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 from tqdm import tqdm
@@ -52,7 +53,8 @@ def download_tensors(source: Source, names: Sequence[str], target: Path) -> None
     """Fetch a PyTorch state dictionary and keep some of its tensors as safetensors.
 
     Says how large it is before it starts. Nothing of the file is read before its hash is checked,
-    and then only tensors are (`weights_only`). The file itself is deleted.
+    and then only tensors are (`weights_only`). The file itself is deleted. Of several processes
+    that want the same target, as torchrun starts them, one fetches it and the others wait.
 
     Args:
         source: What to fetch.
@@ -63,12 +65,16 @@ def download_tensors(source: Source, names: Sequence[str], target: Path) -> None
         TrainingError: Unreachable, cut off, another file than expected, or no space for it.
     """
     fetched = target.with_name(f".{target.name}.{os.getpid()}.download")
+    lock = target.with_name(f".{target.name}.lock")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _check_space(source, target.parent)
-        _check_hash(source, _fetch(source, fetched))
-        with whole_file(target) as file:
-            file.write(save_tensors(_read(fetched, names, source)))
+        with FileLock(lock):
+            if target.is_file():
+                return
+            _check_space(source, target.parent)
+            _check_hash(source, _fetch(source, fetched))
+            with whole_file(target) as file:
+                file.write(save_tensors(_read(fetched, names, source)))
     except OSError as error:
         raise TrainingError(
             f"the loss network can't be written: {error.strerror or error}",
@@ -76,8 +82,9 @@ def download_tensors(source: Source, names: Sequence[str], target: Path) -> None
             hint="is the disk full?",
         ) from error
     finally:
-        with suppress(OSError):
-            fetched.unlink(missing_ok=True)
+        for path in (fetched, lock):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def _check_space(source: Source, folder: Path) -> None:

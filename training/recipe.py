@@ -128,7 +128,9 @@ PAPER = TrainingSettings(
 # What measured best, lever by lever: docs/training.md.
 HOUSE = TrainingSettings(
     recipe="house",
-    weights=LossWeights(content=8.0, style=420.0, total_variation=1e-4, temporal=6e4, overlay=4e4),
+    weights=LossWeights(
+        content=8.0, style=420.0, total_variation=1e-4, temporal=1.2e5, overlay=1e4
+    ),
     relative_style=True,
     network=NetworkSpec(),
     disturbances=Disturbances(

@@ -45,7 +45,7 @@ WAVE = Shipped(
     "c. 1831",
     style_scale=1.0,
 )
-PARENT = replace(WAVE, name="parent", iterations=2400)
+PARENT = replace(WAVE, name="parent", iterations=4000)
 STYLES = (
     PARENT,
     WAVE,

@@ -6,6 +6,7 @@ import pickle
 import shutil
 import threading
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -69,6 +70,15 @@ def target(tmp_path) -> Path:
 
 def left_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_of_several_that_want_it_one_fetches_it(serve, published, target, capsys):
+    source = serve(published)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: download_tensors(source, NAMES, target), range(4)))
+    assert load_file(target).keys() == set(NAMES)
+    assert left_in(target.parent) == [target.name]
+    assert capsys.readouterr().err.count("downloading") == 1
 
 
 def test_keeps_the_tensors_that_are_asked_for(serve, published, tensors, target, capsys):
