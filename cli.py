@@ -195,8 +195,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1")
     add("--resume", action="store_true", help="go on with an interrupted run")
     add("--checkpoint-minutes", type=float, default=5.0, metavar="N", help="default: 5")
-    add("--loss-weights", type=Path, metavar="PATH", help="VGG-19, safetensors")
-    add("--download-loss-network", action="store_true", help="fetch VGG-19 if it is missing")
+    _add_loss_network(parser)
     add("--title", help="of the painting (default: the style's name)")
     add("--artist", default="unknown")
     add("--year", default="unknown")
@@ -279,6 +278,12 @@ def _training_settings(options: argparse.Namespace, device: torch.device) -> Tra
     )
 
 
+def _add_loss_network(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--loss-weights", type=Path, metavar="PATH", help="VGG-19, safetensors")
+    add("--download-loss-network", action="store_true", help="fetch VGG-19 if it is missing")
+
+
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "styles", nargs="+", metavar="STYLE", help="a style's name or file, or an .onnx model"
@@ -293,7 +298,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--painting", type=Path, metavar="PICTURE", help="measure style and content loss too"
     )
-    parser.add_argument("--loss-weights", type=Path, metavar="PATH", help="VGG-19, safetensors")
+    _add_loss_network(parser)
     parser.add_argument("--twin", metavar="STYLE", help="trained alike without the temporal loss")
     parser.add_argument(
         "--pairs", type=int, default=8, metavar="N", help="of frames, of each clip (default: 8)"
@@ -326,8 +331,8 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     if options.pairs < 1 or options.long_side < 64:
         raise UsageError("--pairs takes 1 or more, --long-side 64 or more")
-    if options.loss_weights and not options.painting:
-        raise UsageError("--loss-weights needs --painting")
+    if (options.loss_weights or options.download_loss_network) and not options.painting:
+        raise UsageError("the loss network (--loss-weights) needs --painting")
     if options.output:
         _make_folder(options.output)  # before minutes of measuring
     device = choose_device(options.device)
@@ -335,7 +340,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     judge = None
     if options.painting:
         painting = load_painting(options.painting, TrainingSettings.style_size).to(device)
-        judge = LossNetwork(find_weights(options.loss_weights)), painting
+        weights = find_weights(options.loss_weights, download=options.download_loss_network)
+        judge = LossNetwork(weights), painting
     sequences = find_sequences(options.clips, pairs=options.pairs, long_side=options.long_side)
     losses = painting_losses(*judge, sequences) if judge else None
     progress = tqdm(sequences, desc="measuring", unit="clip", leave=False, disable=None)

@@ -46,6 +46,7 @@ def add_stylize(parser: argparse.ArgumentParser) -> None:
     flags.add("--end", metavar="TIME", help="up to here, also counted from the clip's start")
     _add_style(flags)
     _add_written(flags)
+    flags.add("--fps", metavar="RATE", help="of numbered pictures: 24, 23.976 (default: 24)")
     flags.group("the batch")
     _switch(flags, "--fail-fast", "start no clip after one that failed")
     flags.add("--report", type=Path, metavar="FILE", help="JSON, see docs/batch.md")
@@ -78,11 +79,12 @@ def _add_written(flags: Flags) -> None:
     flags.add("--preset", metavar="NAME", help="the encoder's effort: ultrafast to veryslow")
     flags.add("--decoder", choices=DECODERS, default="software", help="auto: hardware that works")
     flags.add("--encoder", choices=ENCODERS, default="software", help="auto: hardware that works")
-    flags.add("--fps", metavar="RATE", help="of numbered pictures: 24, 23.976 (default: 24)")
     flags.add(
         "--interlaced", choices=INTERLACED, default="deinterlace", help="default: deinterlace"
     )
-    flags.add("--container", choices=CONTAINERS, help="default: as the source's")
+    flags.add(
+        "--container", choices=CONTAINERS, help="default: the source's, where it can be written"
+    )
     _switch(flags, "--drop-unsupported", "leave out tracks that the container can't hold")
     _switch(flags, "--overwrite", "replace outputs that exist")
     _switch(flags, "--skip-existing", "leave clips alone whose output exists")
@@ -175,6 +177,8 @@ def _writing(settings: argparse.Namespace) -> Writing:
     from .encoding.encode import EncodeSettings, parse_bitrate
     from .run import Writing
 
+    given = vars(settings)  # `watch` has no flags for a single clip
+    fps = given.get("fps")
     return Writing(
         EncodeSettings(
             codec=settings.codec,
@@ -191,8 +195,8 @@ def _writing(settings: argparse.Namespace) -> Writing:
             drop_unsupported=settings.drop_unsupported,
             interlaced=settings.interlaced,
             decoder=settings.decoder,
-            frame_rate=None if settings.fps is None else parse_rate(settings.fps),
-            excerpt=span(vars(settings).get("start"), vars(settings).get("end")),
+            frame_rate=None if fps is None else parse_rate(fps),
+            excerpt=span(given.get("start"), given.get("end")),
         ),
         overwrite=settings.overwrite,
         skip_existing=settings.skip_existing,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ _ENCODED = {
     "dnxhr": EncodeSettings(codec="dnxhr", profile="hqx"),
 }
 _NOT_IN_NAMES = re.compile(r'[\x00-\x1f<>:"/\\|?*%]+')
-_LONGEST_STEM = 80
+_LONGEST_STEM = 80  # bytes: file systems count those
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ def plan_shot(shot: Shot, recipe: Recipe, folder: Path, *, handles: int = 12) ->
 def _file_name(shot: Shot, recipe: Recipe, excerpt: Excerpt) -> str:
     about = [recipe.digest, clip_identity(shot.media), excerpt.first, excerpt.end]
     code = hashlib.blake2b(json.dumps(about).encode(), digest_size=5).hexdigest()
-    stem = _NOT_IN_NAMES.sub("_", shot.media.stem)[:_LONGEST_STEM]
+    whole = os.fsencode(_NOT_IN_NAMES.sub("_", shot.media.stem))
+    stem = whole[:_LONGEST_STEM].decode(errors="ignore")
     return f"{stem}.{recipe.style_name}.{code}.mov"
 
 

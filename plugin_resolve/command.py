@@ -17,7 +17,9 @@ def add_resolve(parser: argparse.ArgumentParser) -> None:
         "uninstall": "take it out again",
         "doctor": "show what of Resolve is here, and what is wrong",
     }.items():
-        command = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+        command = commands.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + "."
+        )
         command.add_argument("--ofx", action="store_true", help="the OpenFX effect too")
         if name == "doctor":
             command.add_argument("--json", action="store_true", help="one JSON object a line")

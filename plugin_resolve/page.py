@@ -2,7 +2,8 @@
 
 The server listens on 127.0.0.1 under a path that cannot be guessed, for requests that name this
 very address (a page of another origin, or a name that was rebound to 127.0.0.1, gets nothing),
-and ends with the job.
+and ends with the job. What the browser is started with leads there once: other users of the machine
+can read a process's arguments.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Page:
 
     Attributes:
         cancelled: Set when the user stops, or leaves before anything was started.
-        address: What the browser opens; holds the secret.
+        address: What the browser opens; good for one time, it leads to the page.
     """
 
     def __init__(self, offer: Offer, title: str, pictures: Path):
@@ -60,12 +61,13 @@ class Page:
         self._state["lines"] = []
         self._told_end, self._shown = threading.Event(), False
         self._deadline = time.monotonic() + _PATIENCE
-        secret = secrets.token_urlsafe(32)
-        handler = partial(_Handler, self, f"/{secret}/")
+        self.root, self._ticket = (f"/{secrets.token_urlsafe(32)}/" for _ in range(2))
+        self._punched = threading.Lock()
+        handler = partial(_Handler, self)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.host = f"127.0.0.1:{self._server.server_port}"
-        self.address = f"http://{self.host}/{secret}/"
+        self.address = f"http://{self.host}{self._ticket}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def open(self) -> bool:
@@ -80,6 +82,7 @@ class Page:
                 return self._choices.get(timeout=0.2)
             except queue.Empty:
                 if time.monotonic() > self._deadline:
+                    self.say("The page was left before anything was chosen: cancelled")
                     self.cancelled.set()
         return None
 
@@ -128,6 +131,11 @@ class Page:
             self._state |= {"phase": "work", "text": "Starting"}
             self._choices.put(choice)
 
+    def admits(self, path: str) -> bool:
+        """Whether a path is that of the address, for the first time."""
+        right = secrets.compare_digest(path.encode(), self._ticket.encode())
+        return right and self._punched.acquire(blocking=False)
+
     def leave(self) -> None:
         """The page is closed or loaded anew; in the second case it asks again at once."""
         if self._state["phase"] == "choose":
@@ -139,14 +147,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     timeout = 30
 
-    def __init__(self, page: Page, root: str, *arguments: Any):  # noqa: ANN401  http.server's own
-        self._page, self._root = page, root
+    def __init__(self, page: Page, *arguments: Any):  # noqa: ANN401  http.server's own
+        self._page = page
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
         """Files of the page, pictures, and the state."""
         name = self._name()
-        if name is None:
+        if name is None and self._named() and self._page.admits(self.path):
+            self._send(HTTPStatus.SEE_OTHER, location=self._page.root)
+        elif name is None:
             self._send(HTTPStatus.FORBIDDEN)
         elif name == "state":
             self._send(HTTPStatus.OK, json.dumps(self._page.state()).encode(), "application/json")
@@ -168,9 +178,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _name(self) -> str | None:
         """What is asked for; None of requests that are not the page's own."""
-        right = secrets.compare_digest(self.path[: len(self._root)].encode(), self._root.encode())
-        named = self.headers.get("Host") == self._page.host
-        return self.path[len(self._root) :] if right and named else None
+        root = self._page.root
+        right = secrets.compare_digest(self.path[: len(root)].encode(), root.encode())
+        return self.path[len(root) :] if right and self._named() else None
+
+    def _named(self) -> bool:
+        return self.headers.get("Host") == self._page.host
 
     def _start(self) -> None:
         length = self.headers.get("Content-Length", "")
@@ -195,9 +208,16 @@ class _Handler(BaseHTTPRequestHandler):
             path = known[name]
             self._send(HTTPStatus.OK, path.read_bytes(), _KINDS[path.suffix])
 
-    def _send(self, status: HTTPStatus, content: bytes = b"", kind: str = "text/plain") -> None:
+    def _send(
+        self,
+        status: HTTPStatus,
+        content: bytes = b"",
+        kind: str = "text/plain",
+        location: str | None = None,
+    ) -> None:
         self.send_response(status)
         headers = _HEADERS | {"Content-Type": kind, "Content-Length": str(len(content))}
+        headers |= {} if location is None else {"Location": location}
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()

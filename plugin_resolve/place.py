@@ -19,8 +19,6 @@ from .resolve.timeline import Item, Timeline
 from .survey import TRACK_PREFIX, Cut, own_tracks
 
 BIN = "Housestyle"
-# What comes of asking an item that was deleted: it answers nothing.
-_GONE = (EditorError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -67,6 +65,7 @@ class NotPlaced:
 class _Earlier:
     """A styled shot of an earlier run."""
 
+    id: str
     item: Item
     spot: Spot
     clip: PoolClip
@@ -93,6 +92,7 @@ class Placing:
         self._append = Appending(resolve, project)
         self._name = f"{TRACK_PREFIX}{recipe.style}"
         self._inserted: list[int] = []
+        self._stuck: dict[str, EditorError] = {}
 
     def __call__(self, shots: Sequence[Styled]) -> Iterator[Placed | NotPlaced]:
         """Place them all; what goes wrong with one does not stop the others."""
@@ -101,29 +101,41 @@ class Placing:
         new = [_as_it_lies(shot) for shot in shots if shot not in kept]
         gone = [one for one in earlier if any(_replaces(shot, one) for shot in new)]
         yield from (Placed(shot, "kept") for shot in kept)
-        with self._resolve.edit_page():
-            self._timeline.delete([one.item for one in gone])
+        self._take_off(gone)
         placed: dict[str, Spot] = {}
         for shot in new:
             replaced = [one for one in gone if _replaces(shot, one)]
             yield self._placed_or_not(shot, replaced, placed)
         self._check_all(placed)
 
+    def _take_off(self, gone: Sequence[_Earlier]) -> None:
+        """One by one: of several, a single one on a locked track must not keep the others."""
+        with self._resolve.edit_page():
+            for one in gone:
+                try:
+                    self._timeline.delete([one.item])
+                except EditorError as error:
+                    self._stuck[one.id] = error
+
     def _placed_or_not(
         self, shot: Styled, replaced: list[_Earlier], placed: dict[str, Spot]
     ) -> Placed | NotPlaced:
+        stuck = [self._stuck[one.id] for one in replaced if one.id in self._stuck]
         try:
+            if stuck:
+                raise stuck[0]
             item, spot, warnings = self._place(shot)
         except EditorError as error:
             for one in replaced:
-                self._put_back(one)
+                if one.id not in self._stuck:
+                    self._put_back(one)
             return NotPlaced(shot, error)
         placed[item.id] = spot
         return Placed(shot, "replaced" if replaced else "placed", warnings)
 
     def _place(self, shot: Styled) -> tuple[Item, Spot, tuple[str, ...]]:
         cut = shot.cut
-        _check_unmoved(cut)
+        check_unmoved(cut)
         clip = self._pool.bring_in(shot.path, self._pool.bin(BIN))
         _check_clip(clip, shot, self._timeline)
         spot = Spot(self._track(cut), cut.record, shot.head, cut.frames)
@@ -173,7 +185,7 @@ class Placing:
                 note, clip = Note.on(item), item.clip
                 if note is not None and clip is not None:
                     spot = Spot(track, item.start, item.left_offset, item.duration)
-                    found.append(_Earlier(item, spot, clip, note))
+                    found.append(_Earlier(item.id, item, spot, clip, note))
         return found
 
     def _is(self, shot: Styled, one: _Earlier) -> bool:
@@ -243,18 +255,22 @@ def _as_it_lies(shot: Styled) -> Styled:
     """The editor may have added tracks while the shot was painted."""
     try:
         track = shot.cut.item.track[1]
-    except _GONE:
+    except EditorError:
         return shot
     return replace(shot, cut=replace(shot.cut, track=track))
 
 
-def _check_unmoved(cut: Cut) -> None:
-    """The editor may have gone on cutting while the shot was painted."""
+def check_unmoved(cut: Cut) -> None:
+    """The editor may have gone on cutting while the shot was painted.
+
+    Raises:
+        EditorError: The clip is not where it was.
+    """
     item = cut.item
     try:
         here = item.start <= cut.record and cut.record + cut.frames <= item.end
         unmoved = here and item.left_offset + cut.record - item.start == cut.first
-    except _GONE:
+    except EditorError:
         unmoved = False
     if not unmoved:
         raise EditorError(

@@ -16,6 +16,7 @@ from ..core.style import load_style
 Codec = Literal["prores", "dnxhr"]
 
 _WRITTEN = re.compile(r"\bstyle=")
+_DECIMAL_COMMA = re.compile(r"(?<==[01]),(?=\d)")
 _YES = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}
 
 
@@ -115,11 +116,15 @@ class Recipe:
 
 
 def _words(text: str) -> list[str]:
-    """Words as in a shell, so that a file's name may hold spaces; an odd quote is a letter."""
+    """Words as in a shell, so that a file's name may hold spaces; an odd quote is a letter.
+
+    A comma may part words too, but for that of strength=0,7.
+    """
+    text = _DECIMAL_COMMA.sub(".", text).replace(",", " ")
     try:
-        return shlex.split(text.replace("\\", "\\\\").replace(",", " "))
+        return shlex.split(text.replace("\\", "\\\\"))
     except ValueError:
-        return text.replace(",", " ").split()
+        return text.split()
 
 
 def _value(name: str, text: str) -> str | float | bool:

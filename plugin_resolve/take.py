@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..core.errors import EditorError
-from .place import BIN, NotPlaced, Placed, Placing, Styled
+from .place import BIN, NotPlaced, Placed, Placing, Styled, check_unmoved
 from .resolve.application import Project, Resolve
 from .resolve.calls import call
 from .resolve.media_pool import PoolClip
@@ -18,15 +18,17 @@ def add_takes(
     """Add each styled shot to its item's take selector, and select it.
 
     What lies on the timeline keeps its place and length; the take before stays in the selector.
-    No measurement of these calls is public: a take that does not fit is taken away again.
+    No measurement of these calls is public: a take that does not fit, or that can't be marked, is
+    taken away again.
     """
     pool = project.media_pool()
     for shot in shots:
         try:
+            check_unmoved(shot.cut)
             _check_whole(shot)
             clip = pool.bring_in(shot.path, pool.bin(BIN))
-            _add(shot, clip, exclusive=resolve.ends_exclusively)
-            shot.cut.item.mark(0, "Housestyle", "", placing.note(shot).to_json())
+            note = placing.note(shot).to_json()
+            _add(shot, clip, note, exclusive=resolve.ends_exclusively)
         except EditorError as error:
             yield NotPlaced(shot, error)
         else:
@@ -40,9 +42,14 @@ def _check_whole(shot: Styled) -> None:
         )
 
 
-def _add(shot: Styled, clip: PoolClip, *, exclusive: bool) -> None:
+def _add(shot: Styled, clip: PoolClip, note: str, *, exclusive: bool) -> None:
     item, end = shot.cut.item, shot.head + shot.cut.frames
     before = int(call(item.raw, "GetSelectedTakeIndex") or 0) or 1
+
+    def take_back(number: int) -> None:
+        call(item.raw, "SelectTakeByIndex", before)
+        call(item.raw, "DeleteTakeByIndex", number)
+
     for last in (end, end - 1) if exclusive else (end - 1, end):
         call(item.raw, "AddTake", clip.raw, shot.head, last)
         number = _take_of(item, clip)
@@ -50,9 +57,13 @@ def _add(shot: Styled, clip: PoolClip, *, exclusive: bool) -> None:
             raise EditorError(f"Resolve does not add a take to {shot.cut.name!r}")
         call(item.raw, "SelectTakeByIndex", number)
         if (item.start, item.duration, item.left_offset) == _wanted(shot):
+            try:
+                item.mark(0, "Housestyle", "", note)
+            except EditorError:
+                take_back(number)
+                raise
             return
-        call(item.raw, "SelectTakeByIndex", before)
-        call(item.raw, "DeleteTakeByIndex", number)
+        take_back(number)
     raise EditorError(
         f"a take does not fit {shot.cut.name!r}", hint="put it on a new track instead"
     )

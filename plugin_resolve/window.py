@@ -79,8 +79,8 @@ class PageWindow(Page):
         super().__init__(offer, title, pictures)
         self._bridge = bridge
         self.cancelled = bridge.cancelled
-        if not self.open():
-            self._tell(f"open this address in a browser: {self.address}")
+        self.open()
+        self._tell(f"its window is a page in the browser; if none came up, open {self.address}")
 
     def say(self, line: str) -> None:
         """See `Window`."""

@@ -226,9 +226,10 @@ def encoded_picture(
 ) -> Picture:
     """The source's own format where the encoder takes it, else the nearest that loses least.
 
-    The nearest keeps transparency first, then the chroma resolution (RGB counts as 4:4:4), then
-    the depth; RGB becomes limited-range BT.709. H.264 and HEVC count cropping in chroma samples:
-    an odd size has no 4:2:0 form in them, and is written with finer chroma.
+    Colour is never lost. The nearest keeps transparency first, then the chroma resolution (RGB
+    counts as 4:4:4), then the depth; RGB becomes limited-range BT.709. H.264 and HEVC count
+    cropping in chroma samples: an odd size has no 4:2:0 form in them, and is written with finer
+    chroma.
 
     Raises:
         OutputError: The profile has no format for a picture of this size.
@@ -238,11 +239,12 @@ def encoded_picture(
     offered = [PIXEL_FORMATS[name] for name in names if name in encoder.pixel_formats]
     if codec.crops_in_chroma:
         offered = [form for form in offered if _divides(form, video)]
+    offered = [form for form in offered if form.colour_plane_count >= source.colour_plane_count]
     if not offered:
         raise OutputError(
             f"{encoder.name} has no form for {video.width}x{video.height} in "
             f"{f'profile {profile}' if profile else '4:2:0'}",
-            hint="leave --profile and --encoder out",
+            hint="leave --profile, --delivery and --encoder out",
         )
     form = source if source in offered else min(offered, key=lambda offer: _loss(source, offer))
     # PyAV can't tag where chroma sits, so it is put where every decoder expects it.
@@ -258,13 +260,12 @@ def _divides(form: PixelFormat, video: VideoInfo) -> bool:
 def _loss(source: PixelFormat, offer: PixelFormat) -> tuple[float, ...]:
     """Sorts pixel formats by what a source loses in them, then by what they waste."""
     no_alpha = int(source.alpha and not offer.alpha)
-    fewer_planes = int(offer.colour_plane_count < source.colour_plane_count)
     other_family = int((source.family == "rgb") != (offer.family == "rgb"))
     # Grey has no chroma to lose.
     coarser = 0 if source.family == "gray" else _coarser(source, offer)
     shallower = max(0, source.depth - offer.depth)
     samples = 1 + (offer.colour_plane_count - 1) / 2 ** sum(offer.chroma_shift) + offer.alpha
-    return no_alpha, fewer_planes, other_family, coarser, shallower, offer.depth * samples
+    return no_alpha, other_family, coarser, shallower, offer.depth * samples
 
 
 def _coarser(source: PixelFormat, offer: PixelFormat) -> int:

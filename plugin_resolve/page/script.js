@@ -3,6 +3,9 @@ const $ = (id) => document.getElementById(id);
 const chosen = (name) => document.querySelector(`input[name=${name}]:checked`)?.value;
 let offer = null;
 let over = false;
+// A computer that wakes up or changes its network fails once or twice; Housestyle goes on meanwhile.
+const PATIENCE = 8;
+let failures = 0;
 
 function element(kind, className, ...children) {
   const made = document.createElement(kind);
@@ -110,7 +113,10 @@ async function ask() {
   let state;
   try {
     state = await (await fetch("state")).json();
+    failures = 0;
   } catch {
+    failures += 1;
+    if (failures < PATIENCE) return;
     over = true;
     follow({ phase: "done", text: "Housestyle has ended", share: 1, lines: [] });
     return;

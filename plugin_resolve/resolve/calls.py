@@ -9,6 +9,8 @@ from ...core.errors import EditorError
 Raw: TypeAlias = Any
 """An object of the API, or a plain value that it gave."""
 
+MEANWHILE = "was something deleted meanwhile? Run it again: what is painted is kept"
+
 
 def can(thing: Raw, method: str) -> bool:
     """Whether an object of the API has a method.
@@ -34,6 +36,19 @@ def call(thing: Raw, method: str, *arguments: object) -> Raw:
     if not can(thing, method):
         raise EditorError(f"this version of DaVinci Resolve has no {method}", hint="update it")
     return getattr(thing, method)(*arguments)
+
+
+def number(thing: Raw, method: str, *arguments: object) -> int:
+    """A whole number that a method of the API gives.
+
+    Raises:
+        EditorError: See `call`; or it gives none, as what was deleted does.
+    """
+    answer = call(thing, method, *arguments)
+    try:
+        return int(answer)
+    except (TypeError, ValueError):
+        raise EditorError(f"Resolve answers {answer!r} to {method}", hint=MEANWHILE) from None
 
 
 def listed(answer: Raw) -> list[Raw]:

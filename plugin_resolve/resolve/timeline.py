@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from ...core.errors import EditorError
-from .calls import Raw, call, can, listed
+from .calls import MEANWHILE, Raw, call, can, listed, number
 from .media_pool import PoolClip
 from .rate import parse_rate
 
@@ -38,18 +38,19 @@ class _Named:
 class Item(_Named):
     """Something on a track: a clip, a generator, a title.
 
-    Frames of the timeline count from its start timecode, not from 0.
+    Frames of the timeline count from its start timecode, not from 0. Whatever says where it is
+    raises an EditorError when it was deleted meanwhile.
     """
 
     @property
     def start(self) -> int:
         """Its first frame on the timeline."""
-        return int(call(self.raw, "GetStart"))
+        return number(self.raw, "GetStart")
 
     @property
     def duration(self) -> int:
         """In frames of the timeline."""
-        return int(call(self.raw, "GetDuration"))
+        return number(self.raw, "GetDuration")
 
     @property
     def end(self) -> int:
@@ -59,12 +60,12 @@ class Item(_Named):
     @property
     def left_offset(self) -> int:
         """Frames of the clip before its first one; exact for clips that are not retimed."""
-        return int(call(self.raw, "GetLeftOffset"))
+        return number(self.raw, "GetLeftOffset")
 
     @property
     def right_offset(self) -> int:
         """Frames of the clip after its last one."""
-        return int(call(self.raw, "GetRightOffset"))
+        return number(self.raw, "GetRightOffset")
 
     @property
     def source_span(self) -> int | None:
@@ -73,8 +74,8 @@ class Item(_Named):
         None where Resolve says 0 and 0, as it does of imported timelines: not known.
         Either number may be off by one.
         """
-        first = int(call(self.raw, "GetSourceStartFrame"))
-        last = int(call(self.raw, "GetSourceEndFrame"))
+        first = number(self.raw, "GetSourceStartFrame")
+        last = number(self.raw, "GetSourceEndFrame")
         return None if first == last == 0 else last - first
 
     @property
@@ -85,8 +86,11 @@ class Item(_Named):
     @property
     def track(self) -> tuple[str, int]:
         """Kind and number of its track: ("video", 1)."""
-        kind, number = call(self.raw, "GetTrackTypeAndIndex")
-        return str(kind), int(number)
+        answer = call(self.raw, "GetTrackTypeAndIndex")
+        if not answer:
+            raise EditorError("Resolve does not know the track of something", hint=MEANWHILE)
+        kind, index = answer
+        return str(kind), int(index)
 
     @property
     def clip(self) -> PoolClip | None:
@@ -142,12 +146,12 @@ class Timeline(_Named):
     @property
     def start(self) -> int:
         """Its first frame: 90000 of a timeline that starts at 01:00:00:00 with 25 a second."""
-        return int(call(self.raw, "GetStartFrame"))
+        return number(self.raw, "GetStartFrame")
 
     @property
     def tracks(self) -> int:
         """How many video tracks there are; they count from 1, upwards."""
-        return int(call(self.raw, "GetTrackCount", "video"))
+        return number(self.raw, "GetTrackCount", "video")
 
     def track_name(self, track: int) -> str:
         """Of a video track."""

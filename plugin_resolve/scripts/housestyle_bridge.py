@@ -12,8 +12,11 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import Any, Callable, Dict, List, Optional
+
+import housestyle_window
 
 Message = Dict[str, Any]
 Tell = Callable[[Message], None]
@@ -22,6 +25,8 @@ Tell = Callable[[Message], None]
 FOREIGN = ("LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONPATH", "DYLD_LIBRARY_PATH")
 PLAIN = (type(None), bool, int, float, str)
 WINDOWS_NO_CONSOLE = 0x08000000
+# Seconds: that one tick of the window's clock may take, and to wait in it for the next question.
+BUSY, NEXT = 0.08, 0.02
 
 
 def run(settings: Dict[str, Any], given: Dict[str, Any]) -> None:
@@ -65,8 +70,6 @@ def window_maker(resolve: Any, given: Dict[str, Any]) -> Optional[Callable[[Mess
     manager = getattr(fusion, "UIManager", None) if fusion is not None else None
     if manager is None or bmd is None or "UIDispatcher" not in dir(bmd):
         return None
-    import housestyle_window
-
     return lambda offer, tell: housestyle_window.Window(manager, bmd, offer, tell)
 
 
@@ -151,9 +154,19 @@ class Server:
                 self._window = None
 
     def _drain(self) -> bool:
-        """What has arrived; called by the window's clock. Whether the child is done."""
-        while not self._ended and not self._child.inbox.empty():
-            self.answer(self._child.inbox.get())
+        """What has arrived; called by the window's clock. Whether the child is done.
+
+        The child asks its next question when it has the answer to the last one: waiting for it a
+        little lets thousands of them pass in seconds.
+        """
+        until, wait = time.monotonic() + BUSY, 0.0
+        while not self._ended and time.monotonic() < until:
+            try:
+                message = self._child.inbox.get(timeout=wait)
+            except queue.Empty:
+                break
+            self.answer(message)
+            wait = NEXT if message is not None and "id" in message else 0.0
         return self._ended
 
     def answer(self, message: Optional[Message]) -> None:

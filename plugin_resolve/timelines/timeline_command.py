@@ -35,7 +35,12 @@ def add_timeline(parser: argparse.ArgumentParser) -> None:
     )
     add("--handles", type=int, default=12, metavar="N", help="frames on each side (default: 12)")
     add("--codec", choices=("prores", "dnxhr"), default="prores", help="default: prores")
-    add("--media", type=Path, metavar="FOLDER", help="for the styled shots (default: OUT.media)")
+    add(
+        "--media",
+        type=Path,
+        metavar="FOLDER",
+        help="of the styled shots (default: OUT with suffix .media)",
+    )
     add("--search", type=Path, action="append", default=[], metavar="FOLDER", help="for media")
     add("--fps", help="of an .edl, which does not say it: 25, 23.976, 29.97")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")

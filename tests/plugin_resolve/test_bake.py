@@ -142,6 +142,12 @@ def test_one_bad_shot_does_not_stop_the_others(baked, tmp_path):
         assert why in line
 
 
+def test_long_names_in_any_script_fit_the_file_system(baked, tmp_path):
+    clip = _clip(tmp_path / ("画" * 80 + ".mov"))
+    (shot,) = baked(Shot("a", clip, 0, 3))
+    assert shot.path.name.startswith("画" * 20)
+
+
 def test_rounded_times_come_evenly(baked, tmp_path):
     # Matroska counts in milliseconds.
     (shot,) = baked(Shot("a", _clip(tmp_path / "a.mkv"), 3, 9))

@@ -31,7 +31,9 @@ def script(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPTS))
+        spec.loader.exec_module(module)
     return module
 
 
@@ -44,15 +46,21 @@ class Browser:
             assert time.monotonic() < end
             time.sleep(0.05)
         self.address = urlsplit(note.read_text(encoding="utf-8").strip())
+        status, self.root = self._ask("GET", self.address.path)[::2]
+        assert status == 303
 
     def ask(self, method: str, name: str, body: object = None) -> tuple[int, bytes]:
+        return self._ask(method, self.root + name, body)[:2]
+
+    def _ask(self, method: str, path: str, body: object = None) -> tuple[int, bytes, str]:
+        """Status, content, and where it leads on."""
         connection = http.client.HTTPConnection(self.address.netloc, timeout=10)
         origin = {"Origin": f"http://{self.address.netloc}"}
         content = None if body is None else json.dumps(body)
         try:
-            connection.request(method, self.address.path + name, content, origin)
+            connection.request(method, path, content, origin)
             answer = connection.getresponse()
-            return answer.status, answer.read()
+            return answer.status, answer.read(), answer.getheader("Location", "")
         finally:
             connection.close()
 

@@ -43,7 +43,7 @@ import sys
 class Thing(object):
     pass
 class Api(object):
-    def GetProductName(self): return "DaVinci Resolve"
+    def GetProductName(self): return sys.argv[2]
     def Make(self, part):
         assert part == {"a": 1}
         self.made = Thing()
@@ -51,7 +51,10 @@ class Api(object):
     def Same(self, one, others): return one is self.made and others == [self.made]
     def Wrong(self): raise ValueError("no")
     def GetMarkers(self): return {96.0: {"customData": "x"}}
-given = {"__name__": "__main__", "resolve": Api()}
+class Part(object):
+    UIManager = UIDispatcher = None
+given = {"__name__": "__main__", "resolve": Api(), "fusion": Part(), "bmd": Part()}
+given["fusion"].UIManager = Part()
 with open(sys.argv[1]) as file:
     source = file.read()
 exec(compile(source, sys.argv[1], "exec"), given)
@@ -84,12 +87,14 @@ def install_at(folder: Path, child: str) -> Path:
     return folder / "Housestyle.py"
 
 
-def start(python: str, script: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def start(
+    python: str, script: Path, folder: Path, product: str = "DaVinci Resolve"
+) -> subprocess.CompletedProcess[str]:
     host = folder / "host.py"
     host.write_text(HOST, encoding="utf-8")
     foreign = {"PYTHONPATH": str(folder), "LD_LIBRARY_PATH": "/nowhere"}
     return subprocess.run(
-        [python, "-B", str(host), str(script)],
+        [python, "-B", str(host), str(script), product],
         capture_output=True,
         text=True,
         timeout=60,
@@ -98,12 +103,14 @@ def start(python: str, script: Path, folder: Path) -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.parametrize("product", ["DaVinci Resolve", "DaVinci Resolve Studio"])
 @pytest.mark.parametrize("python", interpreters(), ids=lambda path: Path(path).parts[-3])
-def test_script_serves_its_child(python, tmp_path):
-    ended = start(python, install_at(tmp_path, CHILD), tmp_path)
+def test_script_serves_its_child(python, product, tmp_path):
+    ended = start(python, install_at(tmp_path, CHILD), tmp_path, product)
     assert (ended.returncode, ended.stderr) == (0, "")
     first, second = (json.loads(line.split(": ", 1)[1]) for line in ended.stdout.splitlines())
-    assert first == [False, [], True, {"object": 1}, True]
+    has_window = product.endswith("Studio")
+    assert first == [has_window, [], True, {"object": 1}, True]
     assert second == ["ValueError: no", True, {"pairs": [[96.0, {"pairs": [["customData", "x"]]}]]}]
 
 

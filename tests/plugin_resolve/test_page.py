@@ -41,7 +41,7 @@ def ask(
 ) -> tuple[int, bytes, Any]:
     connection = http.client.HTTPConnection(page.host, timeout=10)
     own = {"Host": page.host, "Origin": f"http://{page.host}"} | headers
-    path = name if name.startswith("/") else urlsplit(page.address).path + name
+    path = name if name.startswith("/") else page.root + name
     try:
         connection.request(method, path, None if body is None else json.dumps(body), own)
         answer = connection.getresponse()
@@ -123,9 +123,20 @@ def test_only_this_machine_is_listened_to(page):
 def test_every_page_has_a_secret_of_its_own(page, tmp_path):
     other = Page(Offer([], Choice()), "", tmp_path)
     other.close()
-    secret = urlsplit(page.address).path.strip("/")
-    assert len(secret) >= 40
-    assert secret != urlsplit(other.address).path.strip("/")
+    secrets = {page.root, other.root, urlsplit(page.address).path, urlsplit(other.address).path}
+    assert len(secrets) == 4
+    assert all(len(secret.strip("/")) >= 40 for secret in secrets)
+
+
+def test_address_leads_to_the_page_once(page):
+    """It stands in the browser's arguments, which other users can read."""
+    path = urlsplit(page.address).path
+    assert ask(page, "GET", path + "state")[0] == 403
+    assert ask(page, "GET", path, Host="evil.example")[0] == 403
+    status, content, headers = ask(page, "GET", path)
+    assert (status, content, headers["Location"]) == (303, b"", page.root)
+    assert ask(page, "GET", path)[0] == 403
+    assert ask(page, "GET", "state")[0] == 200
 
 
 def test_closed_tab_ends_the_wait(page, monkeypatch):

@@ -13,6 +13,7 @@ from housestyle.plugin_resolve.recipe import Recipe
     [
         ("style=wave", Recipe("wave")),
         ("SHOT 12 style=wave strength=0.7", Recipe("wave", 0.7)),
+        ("style=wave strength=0,7,keep-colors=yes", Recipe("wave", 0.7, keep_colors=True)),
         ("style=wave, strength=.5, keep-colors=yes", Recipe("wave", 0.5, keep_colors=True)),
         ("style=wave:0.6+udnie:0.4 and more words", Recipe("wave:0.6+udnie:0.4")),
         ('style="my styles/wave.safetensors"', Recipe("my styles/wave.safetensors")),

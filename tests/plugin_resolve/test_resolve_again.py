@@ -101,9 +101,48 @@ def test_locked_track_is_left_alone(cut, job):
     held = the.timeline.tracks[2]
     held.locked = True
     kept = list(held.items)
-    with pytest.raises(EditorError, match="locked"):
-        job(the, extent="track 2", strength=0.5)
+    outcome, _ = job(the, extent="track 2", strength=0.5)
+    assert outcome.placed == 0
+    assert len(outcome.failed) == len(kept)
+    assert all("locked" in line for line in outcome.failed)
     assert held.items == kept
+
+
+def test_one_locked_track_does_not_cost_the_shots_of_another(cut, job):
+    the = cut()
+    job(the)
+    ours = [track for track in the.timeline.tracks if track.name == "Housestyle: tiny"]
+    ours[0].locked = True
+    held, free = list(ours[0].items), len(ours[1].items)
+    outcome, _ = job(the, strength=0.5)
+    assert (outcome.placed, len(outcome.failed)) == (free, len(held))
+    assert ours[0].items == held
+    assert len(ours[1].items) == free
+    check_places(the)
+
+
+def test_take_of_a_clip_deleted_meanwhile_does_not_stop_the_others(cut, job, monkeypatch):
+    from housestyle.plugin_resolve import session
+
+    the = cut()
+    real = session._Job._place
+
+    def place(self, painted):
+        for track in the.timeline.tracks:
+            track.items = [item for item in track.items if item.name != "b2"]
+        return real(self, painted)
+
+    monkeypatch.setattr(session._Job, "_place", place)
+    outcome, _ = job(the, mode="take")
+    assert outcome.placed == 7
+    assert "b2" in outcome.failed[0]
+
+
+def test_take_that_can_not_be_marked_is_taken_back(cut, job):
+    the = cut(idle=frozenset({"AddMarker"}))
+    outcome, _ = job(the, mode="take")
+    assert outcome.placed == 0
+    assert all(the.item(name).take <= 1 and len(the.item(name).takes) <= 1 for name in PAINTED)
 
 
 def test_what_else_lies_on_our_track_is_left_there(cut, job):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
-
-import pytest
 
 from housestyle.plugin_resolve.choice import Choice
 
@@ -114,11 +113,11 @@ class Child:
 
     def tell(self, message: dict[str, Any]) -> None:
         self.heard.append(message)
-        if message["do"] == "choice":
+        if message.get("do") == "choice":
             self.inbox.put({"do": "progress", "progress": {"share": 0.5, "text": "Half"}})
             self.inbox.put({"do": "say", "text": "8 shots are in place"})
             self.inbox.put({"do": "end"})
-        if message["do"] == "cancel":
+        if message.get("do") == "cancel":
             self.inbox.put({"do": "end"})
 
 
@@ -137,13 +136,6 @@ def serve(
     child.inbox.put({"do": "offer", "offer": OFFER})
     bridge.Server(child, resolve, bridge.window_maker(resolve, given)).serve()
     return manager, child
-
-
-@pytest.fixture(autouse=True)
-def scripts_are_found(monkeypatch):
-    from housestyle.plugin_resolve.install import SCRIPTS
-
-    monkeypatch.syspath_prepend(str(SCRIPTS))
 
 
 def test_window_starts_with_the_last_choice_and_sends_it():
@@ -182,6 +174,29 @@ def test_cancel_and_closing_are_told():
         steps = lambda it: [lambda: it.click(name, event), lambda: None, it.ExitLoop]  # noqa: B023, E731
         _, child = serve(steps)
         assert {"do": "cancel"} in child.heard
+
+
+def test_many_questions_are_answered_in_one_tick():
+    """Resolve's clock ticks ten times a second; a cut asks thousands of questions."""
+
+    class Asking(Child):
+        asked = 0
+
+        def tell(self, message: dict[str, Any]) -> None:
+            super().tell(message)
+            if "id" in message and self.asked < 50:
+                self.asked += 1
+                question = {"id": self.asked, "do": "names", "object": 0}
+                threading.Timer(0.0005, self.inbox.put, [question]).start()
+
+    bridge, child = script("housestyle_bridge"), Asking()
+    bridge.BUSY, bridge.NEXT = 30.0, 1.0
+    server = bridge.Server(child, SimpleNamespace())
+    child.inbox.put({"id": 0, "do": "names", "object": 0})
+    assert server._drain() is False
+    assert child.asked == 50
+    child.inbox.put({"do": "end"})
+    assert server._drain() is True
 
 
 def test_free_edition_is_never_asked_for_a_window(cut):

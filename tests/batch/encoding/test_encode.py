@@ -305,9 +305,10 @@ def test_a_profile_decides_the_pixel_format(video, codec, profile, source, writt
     assert picture(video(source), codec, profile).pixel_format.name == written
 
 
-def test_a_profile_without_a_form_for_the_size_is_refused(video):
-    with pytest.raises(OutputError, match="no form for 97x64 in profile main"):
-        picture(video("yuv420p", 97, 64), "h264", "main")
+@pytest.mark.parametrize("profile", ["main", "high", "high10"])
+def test_a_profile_without_a_form_for_the_size_is_refused(video, profile):
+    with pytest.raises(OutputError, match=f"no form for 97x64 in profile {profile}"):
+        picture(video("yuv420p", 97, 64), "h264", profile)
 
 
 def test_rgb_becomes_limited_709(video):

@@ -29,10 +29,14 @@ class Api:
                 acting,
                 missing=frozenset(missing),
                 answers_all=lies.answers_all,
-                frozen=lambda: self.world.dialogue_open,
+                frozen=lambda: self.world.dialogue_open or self._is_gone(thing),
             )
             self._made[id(thing)] = (thing, made)
         return self._made[id(thing)][1]
+
+    def _is_gone(self, thing: Any) -> bool:
+        tracks = [track for sequence in self.world.timelines for track in sequence.tracks]
+        return isinstance(thing, Lying) and not any(thing in track.items for track in tracks)
 
     def resolve(self) -> Strict:
         return self.of("Resolve", self.world, ResolveActs(self))
