@@ -261,14 +261,19 @@ def _training_settings(options: argparse.Namespace, device: torch.device) -> Tra
     from .training.recipe import fastest_precision
 
     recipe = SETTINGS[options.recipe]
-    given = {"style": options.style_weight, "temporal": options.temporal_weight}
-    given = {name: weight for name, weight in given.items() if weight is not None}
+    weights = recipe.weights
+    if options.style_weight is not None:
+        # Overlays hold black and white against the style; where it pulls harder, so do they.
+        overlay = weights.overlay * options.style_weight / weights.style
+        weights = dataclasses.replace(weights, style=options.style_weight, overlay=overlay)
+    if options.temporal_weight is not None:
+        weights = dataclasses.replace(weights, temporal=options.temporal_weight)
     automatic = options.precision == "auto"
     if not 0 < options.style_scale < math.inf:
         raise UsageError(f"--style-scale must be above 0, not {options.style_scale}")
     return dataclasses.replace(
         recipe,
-        weights=dataclasses.replace(recipe.weights, **given),
+        weights=weights,
         iterations=options.iterations,
         seed=options.seed,
         batch=options.batch,

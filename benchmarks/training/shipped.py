@@ -30,7 +30,7 @@ class Shipped:
     title: str
     artist: str
     year: str
-    iterations: int = 1000
+    iterations: int = 900
     style_scale: float = 1.25
     style_weight: float = HOUSE.weights.style
 

@@ -83,26 +83,36 @@ def install(root: Path | None = None, *, system: bool = False, dry_run: bool = F
         _put(bundle)
     except OSError as error:
         raise OutputError(
-            f"can't be written: {error.strerror}", path=bundle, hint=_way_in(folder)
+            f"can't be written: {error.strerror or error}", path=bundle, hint=_way_in(folder)
         ) from error
     return [f"installed {bundle}", *_what_is_left(folder)]
 
 
 def _put(bundle: Path) -> None:
     partial = bundle.with_name(f".{BUNDLE}.partial")
-    old = bundle.with_name(f".{BUNDLE}.old")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         shutil.copytree(_OURS, partial)
         _write_command(partial)
-        if bundle.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            bundle.rename(old)
-        partial.rename(bundle)
+        _exchange(partial, bundle)
     finally:
-        # A host that has the old one open may keep Windows from removing it.
-        shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _exchange(new: Path, bundle: Path) -> None:
+    old = bundle.with_name(f".{BUNDLE}.old")
+    replaces = bundle.exists()
+    if replaces:
+        shutil.rmtree(old, ignore_errors=True)
+        bundle.rename(old)
+    try:
+        new.rename(bundle)
+    except OSError:  # on Windows a virus scanner may be reading what is new
+        if replaces:
+            old.rename(bundle)
+        raise
+    # A host that has the old one open may keep Windows from removing it.
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_command(bundle: Path) -> None:

@@ -6,6 +6,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
@@ -87,7 +88,8 @@ def _fall_silent(said: int) -> None:
     for stream in range(3):
         os.dup2(nowhere, stream)
     os.close(nowhere)
-    os.write(said, b".")
+    with suppress(BrokenPipeError):  # a host that has stopped waiting wants the server later
+        os.write(said, b".")
     os.close(said)
 
 

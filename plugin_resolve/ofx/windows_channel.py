@@ -21,9 +21,12 @@ if sys.platform == "win32":
     _KERNEL = ctypes.WinDLL("kernel32", use_last_error=True)
     _KERNEL.CreateNamedPipeW.restype = wintypes.HANDLE
     _KERNEL.LocalFree.argtypes = (ctypes.c_void_p,)
+    _KERNEL.OpenFileMappingW.argtypes = (wintypes.DWORD, wintypes.BOOL, wintypes.LPCWSTR)
+    _KERNEL.OpenFileMappingW.restype = wintypes.HANDLE
     _OWNER_ONLY = "D:P(A;;GA;;;OW)"
     _BUFFER = 2**16
     _REJECT_REMOTE_CLIENTS = 0x8
+    _FILE_MAP_ALL_ACCESS = 0xF001F
 
     class _SecurityAttributes(ctypes.Structure):
         _fields_ = (
@@ -93,7 +96,15 @@ if sys.platform == "win32":
             if not name.startswith("Local\\housestyle-") or size > MAX_MEMORY:
                 raise EditorError("what was named is not shared memory of an effect")
             try:
-                return mmap.mmap(-1, size, tagname=name)
+                # `mmap` makes what it does not find: zeros, where the effect runs in another login
+                # session. Held, the memory stays the one that was found.
+                held = _KERNEL.OpenFileMappingW(_FILE_MAP_ALL_ACCESS, False, name)
+                if not held:
+                    raise ctypes.WinError(ctypes.get_last_error())
+                try:
+                    return mmap.mmap(-1, size, tagname=name)
+                finally:
+                    _winapi.CloseHandle(held)
             except OSError as error:
                 raise EditorError(f"shared memory can't be mapped: {error}") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -19,6 +19,9 @@ from ...core.errors import HousestyleError, MediaError, OutputError, UsageError
 from ...core.whole_file import whole_file
 from ..bake import Baker, Plan, Shot, plan_shot
 from ..recipe import Codec, Recipe
+from ..survey import TRACK_PREFIX
+from .earlier_run import is_styled_shot
+from .media_search import MediaSearch
 from .timeline_edl import EdlTimeline
 from .timeline_fcpxml import FcpxmlTimeline
 from .timeline_model import (
@@ -95,18 +98,21 @@ def read_timeline(path: Path, rate: Fraction | None = None) -> TimelineFile:
     """
     if not path.is_file():
         raise UsageError("no such file", path=path)
-    if path.suffix.lower() == ".edl":
-        return EdlTimeline(path, rate)
     formats: dict[str, Callable[[Path], TimelineFile]] = {
         ".otio": OtioTimeline,
         ".xml": XmemlTimeline,
         ".fcpxml": FcpxmlTimeline,
+        ".edl": partial(EdlTimeline, rate=rate),
     }
     if path.suffix.lower() not in formats:
-        raise UsageError(
-            "is no timeline file", path=path, hint=f"use {', '.join([*formats, '.edl'])}"
-        )
-    return formats[path.suffix.lower()](path)
+        raise UsageError("is no timeline file", path=path, hint=f"use {', '.join(formats)}")
+    try:
+        return formats[path.suffix.lower()](path)
+    except UsageError as error:
+        raise UsageError(error.what, path=path, hint=error.hint) from error
+    except (ValueError, KeyError, ArithmeticError) as error:
+        # A number that is none, a rate of 0: whatever is wrong, it is the file.
+        raise UsageError(f"can't be read as a timeline: {error}", path=path) from error
 
 
 def plan_timeline(
@@ -119,6 +125,8 @@ def plan_timeline(
 ) -> list[Task]:
     """Decide what becomes of each clip of a cut; those that are left alone are left out.
 
+    So are the styled shots of an earlier run: what they were made from is planned anew.
+
     Args:
         timeline: From `read_timeline`.
         wish: Which clips are styled, and how.
@@ -130,7 +138,10 @@ def plan_timeline(
         StyleError: There is no such style.
     """
     tasks = []
+    media_search = MediaSearch(search)
     for use in timeline.uses:
+        if is_styled_shot(use, folder):
+            continue
         recipe: Recipe | None = None
         try:
             recipe = wish.recipe(use)
@@ -139,7 +150,7 @@ def plan_timeline(
             if use.problem in LEFT_ALONE:
                 timeline.warnings.append(f"{use.name} {use.problem}: left as it is")
                 continue
-            shot = _shot(use, timeline.rate, search)
+            shot = _shot(use, timeline.rate, media_search)
             recipe.digest  # noqa: B018  no clip's fault, and not a reason to go on
             tasks.append(Task(use, recipe, plan_shot(shot, recipe, folder, handles=handles)))
         except (MediaError, UsageError) as error:
@@ -152,12 +163,12 @@ def _named(error: HousestyleError, use: Use, rate: Fraction) -> HousestyleError:
     return type(error)(f"{where}: {error.what}", path=error.path, hint=error.hint)
 
 
-def _shot(use: Use, rate: Fraction, search: Sequence[Path]) -> Shot:
+def _shot(use: Use, rate: Fraction, search: MediaSearch) -> Shot:
     if use.problem:
         raise MediaError(use.problem)
     if use.media is None:
         raise MediaError("names no media file")
-    media = _found(use.media, search)
+    media = search.find(use.media)
     own = probe(media).video.frame_rate
     if own is not None and editing_rate(own) != rate:
         raise MediaError(
@@ -168,17 +179,6 @@ def _shot(use: Use, rate: Fraction, search: Sequence[Path]) -> Shot:
     start = start_timecode(media) if use.origin else None
     first = use.first - (0 if start is None else start.number(rate))
     return Shot(use.name, media, first, first + use.frames)
-
-
-def _found(media: Path, search: Iterable[Path]) -> Path:
-    if media.is_file():
-        return media
-    for folder in search:
-        # An edit decision list often names clips without their suffix.
-        for path in sorted(folder.rglob("*")):
-            if media.name in (path.name, path.stem) and path.is_file():
-                return path
-    raise MediaError("is offline", path=media, hint="--search FOLDER looks for it by name")
 
 
 def bake_tasks(
@@ -235,18 +235,21 @@ def _bake(plan: Plan, baker: Baker, result: BatchResult, reporter: Reporter) -> 
     return not isinstance(outcome, HousestyleError)
 
 
-def write_timeline(timeline: TimelineFile, tasks: Sequence[Task], output: Path) -> None:
+def write_timeline(
+    timeline: TimelineFile, tasks: Sequence[Task], output: Path, without: Collection[Use] = ()
+) -> None:
     """The cut with a new track above each that has styled clips.
 
     Args:
         timeline: From `read_timeline`.
         tasks: From `bake_tasks`.
         output: The file.
+        without: From `outdated_shots`.
 
     Raises:
         OutputError: It can't be written.
     """
-    content = timeline.with_tracks(list(styled_tracks(tasks, timeline.rate)))
+    content = timeline.with_tracks(list(styled_tracks(tasks, timeline.rate)), without)
     try:
         with whole_file(output) as file:
             file.write(content)
@@ -261,7 +264,7 @@ def styled_tracks(tasks: Sequence[Task], rate: Fraction) -> Iterator[StyledTrack
         on_track = list(group)
         styles = dict.fromkeys(task.recipe.style for task in on_track if task.recipe)
         clips = [_styled(task, rate) for task in on_track]
-        yield StyledTrack(above, f"Housestyle: {', '.join(styles)}", clips)
+        yield StyledTrack(above, f"{TRACK_PREFIX}{', '.join(styles)}", clips)
 
 
 def _styled(task: Task, rate: Fraction) -> StyledClip:

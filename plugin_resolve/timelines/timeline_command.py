@@ -76,6 +76,7 @@ def _done(
     options: argparse.Namespace, cut: TimelineFile, tasks: Sequence[Task], folder: Path
 ) -> int:
     from ...batch.report import JsonReporter, TerminalReporter
+    from .earlier_run import outdated_shots
     from .timeline import bake_tasks, write_timeline
 
     reporter = JsonReporter() if options.json else TerminalReporter("what is done is used again")
@@ -87,7 +88,7 @@ def _done(
     if not done:
         print(f"{options.output}: not written, no clip could be done", file=sys.stderr)
         return result.exit_status
-    write_timeline(cut, done, options.output)
+    write_timeline(cut, done, options.output, outdated_shots(cut.uses, folder))
     print(options.output, file=sys.stderr if options.json else sys.stdout)
     return result.exit_status
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -50,8 +50,8 @@ class EdlTimeline(OtioTimeline):
     def _rate(self, path: Path) -> Fraction:
         return self._stated
 
-    def with_tracks(self, tracks: Sequence[StyledTrack]) -> bytes:
-        """The styled shots, each with the file that it is found in."""
+    def with_tracks(self, tracks: Sequence[StyledTrack], without: Collection[Use] = ()) -> bytes:
+        """The styled shots, each with the file that it is found in; nothing else is written."""
         mode = "DROP FRAME" if self._start.drop else "NON-DROP FRAME"
         lines = [f"TITLE: {self._title} - {tracks[0].name}", f"FCM: {mode}", ""]
         clips = [clip for track in tracks for clip in track.clips]

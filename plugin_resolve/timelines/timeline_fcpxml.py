@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
@@ -35,12 +36,14 @@ _CLIPS = ("asset-clip", "clip", "video", *_PROBLEMS)
 _AFTER_ANCHORED = frozenset(
     {
         *("marker", "chapter-marker", "rating", "keyword", "analysis-marker"),
-        *("audio-channel-source", "audio-role-source", "filter-video", "filter-video-mask"),
-        *("filter-audio", "metadata"),
+        *("hidden-clip-marker", "audio-channel-source", "audio-role-source", "sync-source"),
+        *("filter-video", "filter-video-mask", "filter-audio", "metadata", "reserved"),
     }
 )
 # Files name their media in an element of its own since this version.
 _MEDIA_REP = (1, 9)
+# There are no tracks, and so no track's name; roles are shown as such.
+_ROLE = "Housestyle"
 
 
 class FcpxmlTimeline:
@@ -61,16 +64,20 @@ class FcpxmlTimeline:
         self._resources = resources
         self._named = {element.get("id"): element for element in resources}
         self._format = sequence.get("format", "")
-        frame = self._named[self._format].get("frameDuration") if self._format else None
-        if frame is None:
+        form = self._named.get(self._format)
+        frame = _seconds(None if form is None else form.get("frameDuration"))
+        if frame <= 0:
             raise UsageError("its sequence has no frame rate", path=path)
-        self.rate = 1 / _seconds(frame)
+        self.rate = 1 / frame
+        version = tuple(int(part) for part in root.get("version", "1.8").split("."))
+        self._has_media_reps = version >= _MEDIA_REP
         self.warnings: list[str] = []
         self._uses = Uses()
         # Of each clip: whom a clip above it is connected to, and where.
         self._anchors: list[tuple[Element, Fraction]] = []
+        self._clips: list[Element] = []
         self._read_line(spine, start=_seconds(sequence.get("tcStart")), lane=0, anchor=None)
-        self._lanes = [item for item in spine.iter() if int(item.get("lane", 0)) > 0]
+        self._lanes = {item: lane for item in spine.iter() if (lane := int(item.get("lane", 0)))}
         self.uses: Sequence[Use] = self._uses.found
 
     def _read_line(
@@ -105,6 +112,7 @@ class FcpxmlTimeline:
         local = self._local_start(item)
         if item.tag != "gap" and not self._is_sound(item):
             self._anchors.append(anchor or (item, local))
+            self._clips.append(item)
             self._add_use(item, at, lane)
         for child in item:
             if "lane" not in child.attrib:
@@ -136,6 +144,8 @@ class FcpxmlTimeline:
             ),
             texts=tuple(_texts(item)),
             problem=self._problem(item, asset, url),
+            # Final Cut appends a subrole.
+            on_styled_track=item.get("videoRole", "").split(".")[0] == _ROLE,
         )
 
     def _source(self, item: Element) -> tuple[Element | None, Fraction]:
@@ -173,25 +183,45 @@ class FcpxmlTimeline:
             return RETIMED
         return "" if url else NO_MEDIA
 
-    def with_tracks(self, tracks: Sequence[StyledTrack]) -> bytes:
-        """The whole file with new clips connected, everything else as it was."""
+    def with_tracks(self, tracks: Sequence[StyledTrack], without: Collection[Use] = ()) -> bytes:
+        """See `TimelineFile`; clips go that are connected to another and have none connected."""
+        gone = self._replaceable(without)
+        removed = [*gone, *self._assets_of(gone)]
+        ids = self._text.new_ids("housestyle", removed)
+        staying = {item: lane for item, lane in self._lanes.items() if item not in gone}
+        empty = set(self._lanes.values()) - set(staying.values())
+        moved_lane = partial(_moved_lane, above=[track.above for track in tracks], empty=empty)
         pieces: list[tuple[Element, Element | None, Element]] = []
-        # Each new lane comes right above its clips' own, under the titles; those above move up.
-        above = sorted(track.above for track in tracks)
-        for number, track in enumerate(tracks):
-            for place, clip in enumerate(track.clips):
-                name = f"housestyle-{number + 1}-{place + 1}"
+        for track in tracks:
+            lane = moved_lane(track.above) + 1
+            for clip, name in zip(track.clips, ids, strict=False):
                 pieces.append((self._resources, None, self._asset(clip, name)))
                 parent, offset = self._anchors[clip.use.number]
-                new = self._connected(clip, name, offset, track.above + 1 + number)
                 after = (child for child in parent if child.tag in _AFTER_ANCHORED)
+                new = self._connected(clip, name, offset, lane)
                 pieces.append((parent, next(after, None), new))
         moved = {
-            (item, "lane"): str(lane + sum(other < lane for other in above))
-            for item in self._lanes
-            if (lane := int(item.get("lane", 0))) > above[0]
+            (item, "lane"): str(new)
+            for item, lane in staying.items()
+            if (new := moved_lane(lane)) != lane
         }
-        return self._text.edited(pieces, attributes=moved)
+        return self._text.edited(pieces, attributes=moved, removed=removed)
+
+    def _replaceable(self, without: Collection[Use]) -> set[Element]:
+        clips = (self._clips[use.number] for use in without)
+        return {
+            clip
+            for clip in clips
+            if "lane" in clip.attrib and not any("lane" in child.attrib for child in clip)
+        }
+
+    def _assets_of(self, gone: Collection[Element]) -> list[Element]:
+        """The assets that nothing else names."""
+        names = {clip.get("ref") for clip in gone}
+        for element in self._text.root.iter():
+            if element not in gone:
+                names.discard(element.get("ref"))
+        return [element for name, element in self._named.items() if name in names]
 
     def _asset(self, clip: StyledClip, name: str) -> Element:
         url = clip.shot.path.absolute().as_uri()
@@ -206,11 +236,10 @@ class FcpxmlTimeline:
                 "format": self._format,
             },
         )
-        version = tuple(int(part) for part in self._text.root.get("version", "1.8").split("."))
-        if version < _MEDIA_REP:
-            asset.set("src", url)
-        else:
+        if self._has_media_reps:
             SubElement(asset, "media-rep", {"kind": "original-media", "src": url})
+        else:
+            asset.set("src", url)
         return asset
 
     def _connected(self, clip: StyledClip, name: str, offset: Fraction, lane: int) -> Element:
@@ -224,8 +253,7 @@ class FcpxmlTimeline:
                 "start": self._time(clip.start.number(self.rate) + clip.offset),
                 "duration": self._time(clip.use.frames),
                 "format": self._format,
-                # There are no tracks, and so no track's name; roles are shown as such.
-                "videoRole": "Housestyle",
+                "videoRole": _ROLE,
             },
         )
         SubElement(element, "note").text = clip.recipe.to_json()
@@ -236,6 +264,18 @@ class FcpxmlTimeline:
         if frames == 0:
             return "0s"
         return f"{frames * self.rate.denominator}/{self.rate.numerator}s"
+
+
+def _moved_lane(lane: int, *, above: Collection[int], empty: Collection[int]) -> int:
+    """Where a lane lies when each new one is right above its clips' own, and empty ones are gone.
+
+    The storyline stays at 0: what lies above it moves up, what lies below it down.
+    """
+    if lane < 0:
+        down = sum(lane <= other < 0 for other in above)
+        return lane - down + sum(lane < other < 0 for other in empty)
+    up = sum(0 <= other < lane for other in above)
+    return lane + up - sum(0 < other < lane for other in empty)
 
 
 def _seconds(text: str | None) -> Fraction:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import av
 
 from ...core.clips.timecode import Timecode, nominal_rate
+from ...core.errors import UsageError
 from ..bake import BakedShot
 from ..recipe import Recipe
 
@@ -42,6 +43,7 @@ class Use:
         texts: Name, markers and comments: a recipe may be written there.
         color: The editor's colour of the clip.
         problem: Why it can't be styled.
+        on_styled_track: Whether its track is named as those that are written.
     """
 
     number: int
@@ -55,6 +57,7 @@ class Use:
     texts: Sequence[str] = ()
     color: str = ""
     problem: str = ""
+    on_styled_track: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,13 @@ class TimelineFile(Protocol):
     uses: Sequence[Use]
     warnings: list[str]
 
-    def with_tracks(self, tracks: Sequence[StyledTrack]) -> bytes:
-        """The whole file with new tracks, everything else as it was."""
+    def with_tracks(self, tracks: Sequence[StyledTrack], without: Collection[Use] = ()) -> bytes:
+        """The whole file with new tracks, everything else as it was.
+
+        Args:
+            tracks: From the lowest to the highest.
+            without: Clips of an earlier run, which are left out as far as nothing depends on them.
+        """
         ...
 
 
@@ -125,9 +133,23 @@ class Uses:
         self.found.append(Use(len(self.found), track, name, start, frames, **about))  # pyright: ignore[reportArgumentType]
 
 
+def emptied_tracks(uses: Sequence[Use], without: Collection[Use]) -> list[int]:
+    """The tracks on which no clip is left without these."""
+    return sorted(
+        {use.track for use in without} - {use.track for use in uses if use not in without}
+    )
+
+
 def path_of(url: str) -> Path:
-    """The file that a ``file:`` address or a bare path names."""
-    parts = urlsplit(url)
+    """The file that a ``file:`` address or a bare path names.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise UsageError(f"{url!r} is no address of a file") from None
     if parts.scheme != "file":
         return Path(unquote(url) if "%" in url and not Path(url).exists() else url)
     path = unquote(parts.path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.clips.timecode import editing_rate
 from ...core.errors import UsageError
+from ..survey import TRACK_PREFIX
 from .timeline_model import (
     GENERATED,
     NESTED,
@@ -19,6 +20,7 @@ from .timeline_model import (
     StyledTrack,
     Use,
     Uses,
+    emptied_tracks,
     path_of,
 )
 
@@ -55,8 +57,11 @@ class OtioTimeline:
         self._tracks = self.timeline.video_tracks()
         self.rate = self._rate(path)
         uses = Uses()
-        for number, track in enumerate(self._tracks):
-            self._read_track(number, track, uses)
+        try:
+            for number, track in enumerate(self._tracks):
+                self._read_track(number, track, uses)
+        except self._otio.exceptions.OTIOError as error:  # a clip that says no range
+            raise UsageError(f"can't be read as a timeline: {error}", path=path) from error
         self.uses: Sequence[Use] = uses.found
 
     def _read(self, path: Path) -> otio.schema.Timeline:
@@ -105,6 +110,7 @@ class OtioTimeline:
             texts=tuple(_texts(item)),
             color=_color(item),
             problem=self._problem(item, reference, url),
+            on_styled_track=self._tracks[track].name.startswith(TRACK_PREFIX),
         )
 
     def _frames(self, time: otio.opentime.RationalTime) -> int:
@@ -112,7 +118,7 @@ class OtioTimeline:
 
     def _problem(self, item: otio.core.Item, reference: Any, url: str) -> str:  # noqa: ANN401
         schema = self._otio.schema
-        if not item.enabled:
+        if not (item.enabled and item.parent().enabled):
             return SWITCHED_OFF
         if not isinstance(item, schema.Clip):
             return NESTED
@@ -125,13 +131,15 @@ class OtioTimeline:
             return f"runs at {float(rate):.5g} fps on a timeline of {float(self.rate):.5g}"
         return "" if url else NO_MEDIA
 
-    def with_tracks(self, tracks: Sequence[StyledTrack]) -> bytes:
-        """The whole file with new tracks, everything else as it was."""
+    def with_tracks(self, tracks: Sequence[StyledTrack], without: Collection[Use] = ()) -> bytes:
+        """See `TimelineFile`; tracks go as a whole, once nothing else lies on them."""
         timeline = self.timeline.deepcopy()
         old = timeline.video_tracks()
         for track in tracks:
             place = timeline.tracks.index(old[track.above])
             timeline.tracks.insert(place + 1, self.track(track))
+        for number in emptied_tracks(self.uses, without):
+            timeline.tracks.remove(old[number])
         return self._otio.adapters.write_to_string(timeline, "otio_json").encode()
 
     def track(self, track: StyledTrack) -> otio.schema.Track:

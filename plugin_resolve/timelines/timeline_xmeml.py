@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import quote
@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from ...core.clips.timecode import nominal_rate
 from ...core.errors import UsageError
+from ..survey import TRACK_PREFIX
 from .timeline_model import (
     GENERATED,
     MULTICAM,
@@ -21,6 +22,7 @@ from .timeline_model import (
     StyledTrack,
     Use,
     Uses,
+    emptied_tracks,
     path_of,
 )
 from .xml_text import XmlText
@@ -74,7 +76,9 @@ class XmemlTimeline:
     def _read_item(
         self, track: int, item: Element, before: Element | None, after: Element | None, uses: Uses
     ) -> None:
-        start, end, into = _int(item, "start"), _int(item, "end"), _int(item, "in")
+        start, end = _int(item, "start"), _int(item, "end")
+        # A subclip counts from its own start.
+        into = _int(item, "in") + _int(item.find("subclipinfo"), "startoffset")
         if start == -1:
             # The clip begins under a transition; its "in" is there, its cut in the middle.
             start = _cut_point(before)
@@ -96,11 +100,12 @@ class XmemlTimeline:
             first=into,
             texts=tuple(_texts(item)),
             color=item.findtext("labels/label2") or "",
-            problem=self._problem(item, url),
+            problem=self._problem(track, item, url),
+            on_styled_track=_name(self._tracks[track]).startswith(TRACK_PREFIX),
         )
 
-    def _problem(self, item: Element, url: str) -> str:
-        if item.findtext("enabled", "TRUE").upper() == "FALSE":
+    def _problem(self, track: int, item: Element, url: str) -> str:
+        if _is_off(self._tracks[track]) or _is_off(item):
             return SWITCHED_OFF
         for tag, problem in _PROBLEMS.items():
             if item.find(tag) is not None:
@@ -119,39 +124,62 @@ class XmemlTimeline:
             return ""
         return f"runs at {float(rate):.5g} fps on a timeline of {float(self.rate):.5g}"
 
-    def with_tracks(self, tracks: Sequence[StyledTrack]) -> bytes:
-        """The whole file with new tracks, everything else as it was."""
+    def with_tracks(self, tracks: Sequence[StyledTrack], without: Collection[Use] = ()) -> bytes:
+        """See `TimelineFile`; tracks go as a whole, once nothing else lies on them."""
         video = self._sequence.find("./media/video")
         assert video is not None
+        gone = self._replaceable(emptied_tracks(self.uses, without))
+        removed = [self._tracks[number] for number in gone]
+        ids = self._text.new_ids("housestyle", removed)
         pieces = []
-        for number, track in enumerate(tracks):
+        for track in tracks:
             above = self._tracks[track.above]
             rest = list(video)
             after = rest[rest.index(above) + 1 :]
-            pieces.append((video, after[0] if after else None, self._track(track, number)))
-        return self._text.edited(pieces, self._links(sorted(track.above for track in tracks)))
+            pieces.append((video, after[0] if after else None, self._track(track, ids)))
+        moved, dead = self._links([track.above for track in tracks], gone)
+        return self._text.edited(pieces, moved, removed=[*removed, *dead])
 
-    def _links(self, above: Sequence[int]) -> dict[Element, str]:
-        """Linked clips are named by their track's number, from 1, which a new track raises."""
+    def _replaceable(self, numbers: Sequence[int]) -> Sequence[int]:
+        """These tracks; none of them if something that stays names a file written out on them."""
+        going = {element for number in numbers for element in self._tracks[number].iter()}
+        for element in self._text.root.iter():
+            if element not in going and self._whole(element) in going:
+                return ()
+        return numbers
+
+    def _links(
+        self, above: Sequence[int], gone: Sequence[int]
+    ) -> tuple[dict[Element, str], list[Element]]:
+        """Linked clips are named by their track's number, from 1.
+
+        Returns:
+            The numbers that are others now, and the links whose clip is gone.
+        """
         moved: dict[Element, str] = {}
+        dead = []
+        going = {link for number in gone for link in self._tracks[number].iter("link")}
         for link in self._sequence.iterfind("./media//link"):
             index = link.find("trackindex")
-            if index is not None and link.findtext("mediatype") == "video":
-                number = _int(link, "trackindex")
-                raised = number + sum(track + 1 < number for track in above)
-                if raised != number:
-                    moved[index] = str(raised)
-        return moved
+            if index is None or link.findtext("mediatype") != "video" or link in going:
+                continue
+            track = _int(link, "trackindex") - 1
+            shift = sum(other < track for other in above) - sum(other < track for other in gone)
+            if track in gone:
+                dead.append(link)
+            elif shift:
+                moved[index] = str(track + 1 + shift)
+        return moved, dead
 
-    def _track(self, track: StyledTrack, number: int) -> Element:
+    def _track(self, track: StyledTrack, ids: Iterator[str]) -> Element:
         new = Element("track", {"MZ.TrackName": track.name})
-        for place, clip in enumerate(track.clips):
-            new.append(self._clipitem(clip, f"housestyle-{number + 1}-{place + 1}"))
+        for clip in track.clips:
+            new.append(self._clipitem(clip, ids))
         _add(new, {"enabled": "TRUE", "locked": "FALSE", "name": track.name})
         return new
 
-    def _clipitem(self, clip: StyledClip, name: str) -> Element:
-        use, item = clip.use, Element("clipitem", {"id": name})
+    def _clipitem(self, clip: StyledClip, ids: Iterator[str]) -> Element:
+        use, item = clip.use, Element("clipitem", {"id": next(ids)})
         _add(item, {"name": use.name, "enabled": "TRUE", "duration": clip.shot.frames})
         self._add_rate(item)
         _add(
@@ -163,13 +191,13 @@ class XmemlTimeline:
                 "out": clip.offset + use.frames,
             },
         )
-        self._add_file(item, clip, name)
+        self._add_file(item, clip, next(ids))
         _add(SubElement(item, "comments"), {"mastercomment1": clip.recipe.to_json()})
         return item
 
     def _add_file(self, item: Element, clip: StyledClip, name: str) -> None:
         path = clip.shot.path.absolute()
-        file = SubElement(item, "file", {"id": f"{name}-file"})
+        file = SubElement(item, "file", {"id": name})
         _add(file, {"name": path.name, "pathurl": f"file://localhost{_url_path(path)}"})
         self._add_rate(file)
         _add(file, {"duration": clip.shot.frames})
@@ -199,11 +227,19 @@ def _sequence(root: Element, path: Path) -> Element:
 
 
 def _rate(element: Element) -> Fraction | None:
-    base = element.findtext("rate/timebase")
-    if base is None:
+    base = _int(element.find("rate"), "timebase")
+    if base <= 0:
         return None
     ntsc = element.findtext("rate/ntsc", "FALSE").upper() == "TRUE"
-    return Fraction(int(base) * 1000, 1001) if ntsc else Fraction(int(base))
+    return Fraction(base * 1000, 1001) if ntsc else Fraction(base)
+
+
+def _name(track: Element) -> str:
+    return track.get("MZ.TrackName") or track.findtext("name") or ""
+
+
+def _is_off(element: Element) -> bool:
+    return element.findtext("enabled", "TRUE").upper() == "FALSE"
 
 
 def _int(element: Element | None, tag: str) -> int:
@@ -211,7 +247,7 @@ def _int(element: Element | None, tag: str) -> int:
     try:
         return int(text or 0)
     except ValueError:
-        raise UsageError(f"{tag} {text!r} in the timeline is no number of frames") from None
+        raise UsageError(f"{tag} {text!r} in the timeline is no whole number") from None
 
 
 def _cut_point(transition: Element | None) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -41,6 +42,7 @@ class XmlText:
         inserted: Sequence[tuple[Element, Element | None, Element]],
         texts: Mapping[Element, str] | None = None,
         attributes: Mapping[tuple[Element, str], str] | None = None,
+        removed: Iterable[Element] = (),
     ) -> bytes:
         """The file with changes.
 
@@ -49,6 +51,8 @@ class XmlText:
                 (None: at the end), and the element.
             texts: New texts of elements that hold nothing else.
             attributes: New values, by element and name.
+            removed: Elements that are left out, none of them within another; in them nothing
+                else changes.
         """
         edits = [*self._insertions(inserted)]
         for element, new in (texts or {}).items():
@@ -56,11 +60,25 @@ class XmlText:
             edits.append((head_end, end_tag, new))
         for (element, name), value in (attributes or {}).items():
             edits.append((*self._attribute(element, name), value))
+        edits += [(*self._whole_span(element), "") for element in removed]
         text = self._text
-        # From the end to the start, so that places stay what they are.
-        for start, end, new in sorted(edits, key=lambda edit: edit[0], reverse=True):
+        # From the end to the start, so that places stay what they are; and what goes to the place
+        # of a removed element after that.
+        for start, end, new in sorted(edits, reverse=True):
             text = text[:start] + new.encode() + text[end:]
         return text
+
+    def new_ids(self, prefix: str, removed: Iterable[Element] = ()) -> Iterator[str]:
+        """Ids, without end, that no element has but the removed ones and those within them."""
+        gone = {element for top in removed for element in top.iter()}
+        taken = {element.get("id") for element in self.root.iter() if element not in gone}
+        names = (f"{prefix}-{number}" for number in count(1))
+        return (name for name in names if name not in taken)
+
+    def _whole_span(self, element: Element) -> tuple[int, int]:
+        """With the end of its line."""
+        start, *_, end = self._spans[element]
+        return start, end + (self._text[end : end + 1] == b"\n")
 
     def _insertions(
         self, inserted: Sequence[tuple[Element, Element | None, Element]]
@@ -101,8 +119,12 @@ def _spans(text: bytes) -> list[tuple[int, int, int, int]]:
         found.append([place, _tag_end(text, place)])
 
     def ended(_tag: str) -> None:
-        place = parser.CurrentByteIndex
-        found[open_elements.pop()] += [place, _tag_end(text, place)]
+        span = found[open_elements.pop()]
+        if text[span[1] - 2 : span[1]] == b"/>":
+            span += span  # one tag is its first and its last
+        else:
+            place = parser.CurrentByteIndex
+            span += [place, _tag_end(text, place)]
 
     parser.StartElementHandler, parser.EndElementHandler = started, ended
     parser.Parse(text, True)

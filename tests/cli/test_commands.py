@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -240,6 +241,14 @@ TRAIN = ["train", "painting.png", "--clips", "footage", "--name", "mine"]
 def test_a_child_of_a_settled_style_trains_as_its_parent_did():
     options = _parser().parse_args([*TRAIN, "--from", "wave"])
     assert _training_settings(options, torch.device("cpu")).network == HOUSE.network
+
+
+def test_black_and_white_are_held_against_a_stronger_style():
+    options = _parser().parse_args([*TRAIN, "--style-weight", f"{3 * HOUSE.weights.style}"])
+    expected = replace(
+        HOUSE.weights, style=3 * HOUSE.weights.style, overlay=3 * HOUSE.weights.overlay
+    )
+    assert _training_settings(options, torch.device("cpu")).weights == expected
 
 
 @pytest.mark.parametrize("scale", ["nan", "inf", "0", "-1"])

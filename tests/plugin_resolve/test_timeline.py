@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,9 +19,11 @@ import pytest
 
 from housestyle.cli import main
 from housestyle.core.clips.timecode import Timecode
-from housestyle.core.errors import UsageError
 from housestyle.core.stylizer import Stylizer
+from housestyle.plugin_resolve.bake import Plan
+from housestyle.plugin_resolve.timelines.earlier_run import is_styled_shot
 from housestyle.plugin_resolve.timelines.timeline import Wish, plan_timeline, read_timeline
+from housestyle.plugin_resolve.timelines.timeline_model import start_timecode
 
 from .cuts import FORMATS, GAP, A, B, C, fcpxml
 
@@ -272,6 +275,34 @@ def test_the_same_again_paints_nothing(make, capsys):
     assert "is there already" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_the_same_command_on_a_cut_with_our_track_in_it_changes_nothing(make, suffix, capsys):
+    made = make(suffix)
+    made.run()
+    first = made.output.read_bytes()
+    painted = sorted(made.output.with_suffix(".media").iterdir())
+    made.path.write_bytes(first)
+    capsys.readouterr()
+    made.run("--overwrite")
+    assert made.output.read_bytes() == first
+    assert sorted(made.output.with_suffix(".media").iterdir()) == painted
+    assert capsys.readouterr().err.count("is there already") == 3
+
+
+def test_a_subclip_is_painted_from_its_frames_of_the_file(make):
+    def subclip(*about):
+        info = "<subclipinfo><startoffset>7</startoffset><endoffset>0</endoffset></subclipinfo>"
+        return FORMATS[".xml"](*about).replace('<file id="file-1">', f'{info}<file id="file-1">')
+
+    made = make(".xml", write=subclip)
+    made.run()
+    start, first, frames, path = _new_clips(made.output)[0]
+    assert (start, first, frames) == (0, HANDLES, A)
+    code = start_timecode(Path(path))
+    assert code is not None
+    assert code.number(made.rate) == made.start + 7 + 10 - HANDLES
+
+
 def test_newer_fcpxml_names_its_media_in_an_element(make):
     made = make(".fcpxml", version="1.10")
     made.run()
@@ -302,6 +333,19 @@ def test_moved_media_is_searched_by_name(make, media, tmp_path):
     assert sum(isinstance(t.plan, Exception) for t in found) == 3
 
 
+def test_media_of_one_name_in_several_places_is_its_clips_problem(make, media, tmp_path):
+    made = make(".xml")
+    made.path.write_text(made.path.read_text().replace("/25/one.mov", "/away/one.mov"))
+    for card in ("card1", "card2"):
+        (tmp_path / card).mkdir()
+        shutil.copy(media("25") / "one.mov", tmp_path / card)
+    cut, wish = read_timeline(made.path), Wish(made.styles[0])
+    plans = {t.use.name: t.plan for t in plan_timeline(cut, wish, tmp_path, search=[tmp_path])}
+    assert "may be any of" in str(plans["A"])
+    assert "may be any of" in str(plans["C"])
+    assert isinstance(plans["B"], Plan)
+
+
 EDL = """TITLE: cut
 FCM: NON-DROP FRAME
 
@@ -321,25 +365,9 @@ def test_a_list_of_the_styled_shots_is_written_for_an_edit_decision_list(make, m
         ["10:00:00:10", "10:00:01:05", "01:00:00:00", "01:00:00:20"],
         ["10:00:00:20", "10:00:01:05", "01:00:01:00", "01:00:01:10"],
     ]
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "says"),
-    [
-        ("a.xml", "<xmeml", "is no XML"),
-        ("a.xml", "\ufeff<xmeml/>".encode("utf-16-le"), "UTF-16"),
-        ("a.xml", "<xmeml/>", "holds no sequence"),
-        ("a.fcpxml", "<fcpxml/>", "holds no project"),
-        ("a.otio", "{", "can't be read as a timeline"),
-        ("a.edl", EDL, "--fps"),
-        ("a.aaf", "", "is no timeline file"),
-    ],
-)
-def test_a_file_that_is_no_cut_is_refused(tmp_path, name, text, says):
-    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(UsageError) as error:
-        read_timeline(tmp_path / name)
-    assert says in str(error.value)
+    folder = made.output.with_suffix(".media")
+    written = read_timeline(made.output, Fraction(25)).uses
+    assert [is_styled_shot(use, folder) for use in written] == [True, True]
 
 
 def test_connected_clips_and_storylines_are_styled_in_their_place(make):

@@ -69,6 +69,13 @@ static const char *kept_name(const instance *self) {
     return name;
 }
 
+static void keep_name(const instance *self) {
+    int chosen = chosen_style(self);
+    if (chosen < 0 || chosen >= self->styles->count) return;
+    const char *name = self->styles->names[chosen];
+    if (strcmp(kept_name(self), name)) hs_parameters->paramSetValue(self->style_name, name);
+}
+
 OfxStatus hs_create_instance(OfxImageEffectHandle effect, const hs_styles *styles) {
     instance *made = calloc(1, sizeof *made);
     if (!made) return kOfxStatErrMemory;
@@ -80,6 +87,8 @@ OfxStatus hs_create_instance(OfxImageEffectHandle effect, const hs_styles *style
     /* The project's style may have another number in today's library. */
     int kept = hs_style_index(styles, kept_name(made));
     if (kept >= 0 && kept != chosen_style(made)) hs_parameters->paramSetValue(made->style, kept);
+    /* A project's values are loaded by now: this is a new one, of whose default no notice comes. */
+    if (!*kept_name(made)) keep_name(made);
     hs_properties->propSetPointer(properties_of(effect), kOfxPropInstanceData, 0, made);
     count_alive(1);
     return kOfxStatOK;
@@ -97,13 +106,6 @@ OfxStatus hs_destroy_instance(OfxImageEffectHandle effect) {
 /* A name that today's library lacks is kept until the user chooses another. */
 static bool is_lost(const instance *self, const char *name) {
     return *name && hs_style_index(self->styles, name) < 0;
-}
-
-static void keep_name(const instance *self) {
-    int chosen = chosen_style(self);
-    if (chosen < 0 || chosen >= self->styles->count) return;
-    const char *name = self->styles->names[chosen];
-    if (strcmp(kept_name(self), name)) hs_parameters->paramSetValue(self->style_name, name);
 }
 
 OfxStatus hs_instance_changed(OfxImageEffectHandle effect, OfxPropertySetHandle in) {

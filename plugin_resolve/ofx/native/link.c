@@ -137,7 +137,7 @@ bool hs_read_installation(hs_installation *installation) {
     return installation->command[0] != NULL;
 }
 
-static hs_outcome start(char message[HS_MESSAGE_BYTES]) {
+static hs_outcome start(const hs_abort *abort, char message[HS_MESSAGE_BYTES]) {
     hs_installation installation;
     if (!hs_read_installation(&installation)) {
         snprintf(message, HS_MESSAGE_BYTES,
@@ -145,10 +145,11 @@ static hs_outcome start(char message[HS_MESSAGE_BYTES]) {
         return HS_FAILED;
     }
     char words[HS_MESSAGE_BYTES] = {0};
-    if (hs_start_server(installation.command, words)) return HS_DONE;
-    snprintf(message, HS_MESSAGE_BYTES, "the render server can't be started: %.900s",
-             *words ? words : installation.command[0]);
-    return HS_FAILED;
+    hs_outcome outcome = hs_start_server(installation.command, abort, words);
+    if (outcome == HS_FAILED)
+        snprintf(message, HS_MESSAGE_BYTES, "the render server can't be started: %.900s",
+                 *words ? words : installation.command[0]);
+    return outcome;
 }
 
 /* A second server ends by itself if another has been faster, so that starting one too many does
@@ -162,7 +163,10 @@ static hs_outcome open_or_start(hs_link **opened, const hs_abort *abort,
             snprintf(message, HS_MESSAGE_BYTES, "the render server does not answer");
             return HS_FAILED;
         }
-        if (waited % STARTS_EVERY_MS == 0 && start(message) != HS_DONE) return HS_FAILED;
+        if (waited % STARTS_EVERY_MS == 0) {
+            outcome = start(abort, message);
+            if (outcome != HS_DONE) return outcome;
+        }
         outcome = open_link(opened, abort, message);
         if (outcome == HS_BROKEN) hs_pause(START_INTERVAL_MS);
     }

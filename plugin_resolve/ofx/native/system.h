@@ -57,7 +57,9 @@ bool hs_make_memory(hs_memory *memory, size_t size);
 void hs_free_memory(hs_memory *memory);
 
 /* Runs a command, ended by NULL, with an environment that is free of the host's own Python and
- * libraries. Returns when the server listens, or false; `message` is what it said meanwhile. */
-bool hs_start_server(char *const command[], char message[HS_MESSAGE_BYTES]);
+ * libraries. HS_DONE when the server listens (on Windows: when its process runs); `message` is what
+ * it said meanwhile. */
+hs_outcome hs_start_server(char *const command[], const hs_abort *abort,
+                           char message[HS_MESSAGE_BYTES]);
 
 #endif

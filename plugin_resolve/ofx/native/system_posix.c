@@ -32,7 +32,11 @@
 
 extern char **environ;
 
-enum { ABORT_INTERVAL_MS = 20, START_TIMEOUT_MS = 60000 };
+#ifndef HS_START_SECONDS
+#define HS_START_SECONDS 60 /* the tests' build has less patience */
+#endif
+
+enum { ABORT_INTERVAL_MS = 20 };
 
 static pthread_mutex_t the_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -42,6 +46,12 @@ void hs_give_lock(void) { pthread_mutex_unlock(&the_lock); }
 void hs_pause(int milliseconds) {
     struct timespec span = {milliseconds / 1000, (long)(milliseconds % 1000) * 1000000};
     nanosleep(&span, NULL);
+}
+
+static int64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static bool joined(char path[HS_PATH_BYTES], const char *folder, const char *rest) {
@@ -274,12 +284,23 @@ static bool spawn(char *const command[], int output, pid_t *child) {
     return started;
 }
 
-/* What the child says until it closes its end, as the server does when it listens. */
-static void last_words(int pipe_end, char message[HS_MESSAGE_BYTES]) {
+/* HS_DONE when there is something to read or the other end is closed, HS_FAILED when it is late. */
+static hs_outcome wait_for_words(int pipe_end, int64_t latest, const hs_abort *abort) {
     struct pollfd waiting = {.fd = pipe_end, .events = POLLIN};
+    while (now_ms() < latest) {
+        if (abort->asked(abort->effect)) return HS_ABORTED;
+        if (poll(&waiting, 1, ABORT_INTERVAL_MS) > 0) return HS_DONE;
+    }
+    return HS_FAILED;
+}
+
+/* What the child says until it closes its end, as the server does when it listens. */
+static hs_outcome last_words(int pipe_end, const hs_abort *abort, char message[HS_MESSAGE_BYTES]) {
+    int64_t latest = now_ms() + HS_START_SECONDS * 1000;
     size_t length = 0;
     char surplus[256];
-    while (poll(&waiting, 1, START_TIMEOUT_MS) > 0) {
+    hs_outcome outcome;
+    while ((outcome = wait_for_words(pipe_end, latest, abort)) == HS_DONE) {
         bool full = length == HS_MESSAGE_BYTES - 1;
         ssize_t received = full ? read(pipe_end, surplus, sizeof surplus)
                                 : read(pipe_end, message + length, HS_MESSAGE_BYTES - 1 - length);
@@ -288,25 +309,36 @@ static void last_words(int pipe_end, char message[HS_MESSAGE_BYTES]) {
     }
     while (length && (message[length - 1] == '\n' || message[length - 1] == '\r')) length--;
     message[length] = 0;
+    if (outcome == HS_FAILED)
+        snprintf(message, HS_MESSAGE_BYTES, "it does not start within %d s", HS_START_SECONDS);
+    return outcome;
 }
 
-bool hs_start_server(char *const command[], char message[HS_MESSAGE_BYTES]) {
+/* 0 says that it is still ours: a host that waits for every child may have been faster, and the
+ * number another process's by now. */
+static void stop(pid_t child) {
+    if (waitpid(child, NULL, WNOHANG) == 0) kill(child, SIGKILL);
+}
+
+hs_outcome hs_start_server(char *const command[], const hs_abort *abort,
+                           char message[HS_MESSAGE_BYTES]) {
     int ends[2];
     pid_t child;
-    if (pipe(ends)) return false;
+    if (pipe(ends)) return HS_FAILED;
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    bool started = spawn(command, ends[1], &child);
+    hs_outcome outcome = spawn(command, ends[1], &child) ? HS_DONE : HS_FAILED;
     close(ends[1]);
-    if (started) {
+    if (outcome == HS_DONE) {
         int status = 0;
-        last_words(ends[0], message);
+        outcome = last_words(ends[0], abort, message);
+        if (outcome != HS_DONE) stop(child);
         /* It leaves the server behind and ends at once. A host that waits for every child may
          * have been faster; then its status is not known, and taken for good. */
         while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
         }
-        started = status == 0;
+        if (outcome == HS_DONE && status) outcome = HS_FAILED;
     }
     close(ends[0]);
-    return started;
+    return outcome;
 }

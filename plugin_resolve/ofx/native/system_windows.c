@@ -246,7 +246,9 @@ static bool command_line(char *const command[], wchar_t line[HS_PATH_BYTES]) {
     return widened(line, text);
 }
 
-bool hs_start_server(char *const command[], char message[HS_MESSAGE_BYTES]) {
+hs_outcome hs_start_server(char *const command[], const hs_abort *abort,
+                           char message[HS_MESSAGE_BYTES]) {
+    (void)abort; /* nothing is waited for here */
     wchar_t line[HS_PATH_BYTES], *environment = clean_environment();
     STARTUPINFOW how = {.cb = sizeof how};
     PROCESS_INFORMATION made;
@@ -257,9 +259,9 @@ bool hs_start_server(char *const command[], char message[HS_MESSAGE_BYTES]) {
     free(environment);
     if (!started) {
         snprintf(message, HS_MESSAGE_BYTES, "%.500s: error %lu", command[0], GetLastError());
-        return false;
+        return HS_FAILED;
     }
     CloseHandle(made.hThread);
     CloseHandle(made.hProcess);
-    return true;
+    return HS_DONE;
 }

@@ -63,6 +63,32 @@ def test_a_folder_that_can_not_be_written_to(tmp_path):
         bundles.install(tmp_path / "file")
 
 
+def test_an_update_that_fails_leaves_the_older_effect(tmp_path, monkeypatch):
+    monkeypatch.setenv("OFX_PLUGIN_PATH", str(tmp_path))
+    bundles.install()
+    rename = Path.rename
+
+    def scanned(path: Path, target: Path) -> Path:
+        if path.name.endswith(".partial"):
+            raise PermissionError(13, "a virus scanner is reading it")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", scanned)
+    with pytest.raises(OutputError, match="can't be written: a virus scanner"):
+        bundles.install()
+    assert bundles.check() == []
+    assert [path.name for path in tmp_path.iterdir()] == [bundles.BUNDLE]
+
+
+def test_a_file_that_can_not_be_copied_is_said(tmp_path, monkeypatch, compiled):
+    ours = tmp_path / "ours"
+    shutil.copytree(compiled, ours)
+    (ours / "dangling").symlink_to("nowhere")
+    monkeypatch.setattr(bundles, "_OURS", ours)
+    with pytest.raises(OutputError, match="No such file"):
+        bundles.install(tmp_path / "plugins")
+
+
 def test_without_an_effect_for_this_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(bundles, "_OURS", tmp_path / "nothing")
     with pytest.raises(OutputError, match="holds no OpenFX effect"):

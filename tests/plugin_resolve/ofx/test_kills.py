@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 from threading import Timer
@@ -9,7 +11,9 @@ from threading import Timer
 import numpy as np
 import pytest
 
-from .minihost import FAILED, OK, Image
+from housestyle.plugin_resolve.ofx import build
+
+from .minihost import FAILED, OK, Image, MiniHost
 
 
 def kill_during_the_next_frame(place, delay: float) -> Timer:
@@ -116,6 +120,39 @@ def test_a_server_that_can_not_start_fails_the_render_with_its_words(host, place
     assert not output.pixels.any()
     assert effect.render(Image(noise()))[0] == OK
     effect.destroy()
+
+
+@pytest.fixture(scope="module")
+def impatient(compiled, tmp_path_factory) -> Path:
+    """The effect, compiled to wait for a server for a second, and with one that does nothing."""
+    bundle = tmp_path_factory.mktemp("impatient") / build.BUNDLE
+    with pytest.MonkeyPatch.context() as patch:
+        compiler = shlex.join(build.own_compiler() or [])
+        patch.setenv("CC", f"{compiler} -DHS_START_SECONDS=1")
+        build.build_own(bundle)
+    command = bundle / "Contents" / "Resources" / "server"
+    command.parent.mkdir()
+    command.write_text("/no/styles\n/bin/sleep\n30\n")
+    return bundle
+
+
+@pytest.mark.parametrize("aborted", [False, True])
+def test_a_server_that_hangs_at_its_start_does_not_hang_the_host(impatient, place, noise, aborted):
+    place.kill()
+    host = MiniHost(impatient)
+    effect = host.create()
+    effect.change(style="tiny")
+    before = leftovers(place)
+    begun = time.monotonic()
+    effect.asked_to_abort = lambda: aborted and time.monotonic() - begun > 0.2
+    status, output = effect.render(Image(noise()))
+    assert time.monotonic() - begun < 20
+    assert status == FAILED
+    started = "the render server can't be started: it does not start within 1 s"
+    assert effect.shown == (None if aborted else started)
+    assert not output.pixels.any()
+    assert leftovers(place) == before
+    host.unload()
 
 
 def test_an_effect_that_was_only_copied_says_how_to_install_it(host, place, noise):

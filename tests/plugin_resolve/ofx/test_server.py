@@ -318,6 +318,18 @@ def test_one_server_is_enough(serving):
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+def test_a_server_outlives_a_host_that_does_not_wait_until_it_listens():
+    program = (
+        "import os\n"
+        "from housestyle.plugin_resolve.ofx.serve import _fall_silent\n"
+        "heard, said = os.pipe()\n"
+        "os.close(heard)\n"
+        "_fall_silent(said)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
+    assert ended.returncode == 0
+
+
 def test_a_folder_that_others_can_read_is_refused(place, tmp_path, monkeypatch):
     (tmp_path / "housestyle").mkdir(mode=0o755)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))

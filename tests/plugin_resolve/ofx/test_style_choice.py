@@ -15,6 +15,12 @@ def test_a_project_keeps_the_name_of_its_style(host):
     assert again.options("style")[again.parameters["style"].value] == "tiny"
 
 
+def test_a_project_that_stays_on_the_default_keeps_its_name_without_any_notice(host):
+    effect = host.create()
+    assert effect.parameters["styleName"].value == "wave"
+    assert effect.options("style")[effect.parameters["style"].value] == "wave"
+
+
 def test_a_host_without_notices_of_change_keeps_it_before_saving(host):
     effect = host.create()
     effect.parameters["style"].value = effect.options("style").index("other")

@@ -1,0 +1,68 @@
+"""Media that is looked for by its name: the right file, or none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from housestyle.core.errors import MediaError
+from housestyle.plugin_resolve.timelines.media_search import MediaSearch
+
+
+def _made(folder: Path, *names: str) -> list[Path]:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return [folder / name for name in names]
+
+
+def test_folders_at_the_end_of_the_path_tell_cards_apart(tmp_path):
+    _, right, _ = _made(
+        tmp_path, "a/card1/clip/C1.mov", "b/card2/clip/C1.mov", "b/card2/proxy/C1.mov"
+    )
+    search = MediaSearch([tmp_path])
+    assert search.find(Path("/gone/shoot/card2/clip/C1.mov")) == right
+
+
+def test_what_may_be_several_files_is_named_and_not_guessed(tmp_path):
+    paths = _made(tmp_path, "card1/C1.mov", "card2/C1.mov")
+    with pytest.raises(MediaError) as error:
+        MediaSearch([tmp_path]).find(Path("/gone/C1.mov"))
+    assert all(str(path) in str(error.value) for path in paths)
+    assert "narrow --search" in str(error.value)
+
+
+def test_a_file_that_is_found_twice_is_one(tmp_path):
+    (path,) = _made(tmp_path, "all/card1/C1.mov")
+    (tmp_path / "linked").symlink_to(tmp_path / "all", target_is_directory=True)
+    folders = [tmp_path / "all", tmp_path / "all/card1", tmp_path / "linked"]
+    assert MediaSearch(folders).find(Path("/gone/C1.mov")).samefile(path)
+
+
+def test_a_name_without_suffix_means_the_clip_and_no_sidecar(tmp_path):
+    *_, clip = _made(tmp_path, "B7.jpg", "B7.xml", "B7.MOV")
+    search = MediaSearch([tmp_path])
+    assert search.find(Path("B7")) == clip
+    with pytest.raises(MediaError, match="is offline"):
+        search.find(Path("A1"))
+
+
+def test_a_name_with_suffix_is_not_taken_for_a_stem(tmp_path):
+    _made(tmp_path, "C1.mov.mp4")
+    with pytest.raises(MediaError, match="is offline"):
+        MediaSearch([tmp_path]).find(Path("/gone/C1.mov"))
+
+
+def test_folders_are_walked_through_once_and_only_where_something_is_missing(tmp_path, monkeypatch):
+    (path,) = _made(tmp_path, "C1.mov")
+    walked = []
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda folder: walked.append(folder) or walk(folder))
+    search = MediaSearch([tmp_path])
+    assert search.find(path) == path
+    assert not walked
+    assert [search.find(Path("/gone/C1.mov")), search.find(Path("C1"))] == [path, path]
+    assert walked == [tmp_path]
