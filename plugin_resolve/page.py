@@ -155,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Files of the page, pictures, and the state."""
         name = self._name()
         if name is None and self._named() and self._page.admits(self.path):
-            self._send(HTTPStatus.SEE_OTHER, location=self._page.root)
+            self._send(HTTPStatus.SEE_OTHER, Location=self._page.root)
         elif name is None:
             self._send(HTTPStatus.FORBIDDEN)
         elif name == "state":
@@ -209,15 +209,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, path.read_bytes(), _KINDS[path.suffix])
 
     def _send(
-        self,
-        status: HTTPStatus,
-        content: bytes = b"",
-        kind: str = "text/plain",
-        location: str | None = None,
+        self, status: HTTPStatus, content: bytes = b"", kind: str = "text/plain", **more: str
     ) -> None:
         self.send_response(status)
-        headers = _HEADERS | {"Content-Type": kind, "Content-Length": str(len(content))}
-        headers |= {} if location is None else {"Location": location}
+        about = {"Content-Type": kind, "Content-Length": str(len(content))}
+        headers = _HEADERS | about | more
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()

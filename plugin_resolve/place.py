@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -92,7 +92,6 @@ class Placing:
         self._append = Appending(resolve, project)
         self._name = f"{TRACK_PREFIX}{recipe.style}"
         self._inserted: list[int] = []
-        self._stuck: dict[str, EditorError] = {}
 
     def __call__(self, shots: Sequence[Styled]) -> Iterator[Placed | NotPlaced]:
         """Place them all; what goes wrong with one does not stop the others."""
@@ -101,33 +100,43 @@ class Placing:
         new = [_as_it_lies(shot) for shot in shots if shot not in kept]
         gone = [one for one in earlier if any(_replaces(shot, one) for shot in new)]
         yield from (Placed(shot, "kept") for shot in kept)
-        self._take_off(gone)
+        stuck = self._take_off(gone)
         placed: dict[str, Spot] = {}
         for shot in new:
             replaced = [one for one in gone if _replaces(shot, one)]
-            yield self._placed_or_not(shot, replaced, placed)
+            yield self._placed_or_not(shot, replaced, stuck, placed)
         self._check_all(placed)
 
-    def _take_off(self, gone: Sequence[_Earlier]) -> None:
-        """One by one: of several, a single one on a locked track must not keep the others."""
+    def _take_off(self, gone: Sequence[_Earlier]) -> dict[str, EditorError]:
+        """All at once, or one by one if one on a locked track keeps the others; what stays."""
+        stuck: dict[str, EditorError] = {}
         with self._resolve.edit_page():
-            for one in gone:
-                try:
-                    self._timeline.delete([one.item])
-                except EditorError as error:
-                    self._stuck[one.id] = error
+            try:
+                self._timeline.delete([one.item for one in gone])
+            except EditorError:
+                there = self._timeline.all_items()
+                for one in gone:
+                    try:
+                        self._timeline.delete([there[one.id]] if one.id in there else [])
+                    except EditorError as error:
+                        stuck[one.id] = error
+        return stuck
 
     def _placed_or_not(
-        self, shot: Styled, replaced: list[_Earlier], placed: dict[str, Spot]
+        self,
+        shot: Styled,
+        replaced: list[_Earlier],
+        stuck: Mapping[str, EditorError],
+        placed: dict[str, Spot],
     ) -> Placed | NotPlaced:
-        stuck = [self._stuck[one.id] for one in replaced if one.id in self._stuck]
         try:
-            if stuck:
-                raise stuck[0]
+            for one in replaced:
+                if one.id in stuck:
+                    raise stuck[one.id]
             item, spot, warnings = self._place(shot)
         except EditorError as error:
             for one in replaced:
-                if one.id not in self._stuck:
+                if one.id not in stuck:
                     self._put_back(one)
             return NotPlaced(shot, error)
         placed[item.id] = spot
