@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 
 from ..core.consistency import warp
 from .loss_network import CONTENT_LAYER, STYLE_LAYERS, LossNetwork
@@ -29,10 +30,34 @@ class LossWeights:
     overlay: float
 
 
+class _Gram(torch.autograd.Function):
+    """A Gram matrix is symmetric: its slope is one matrix product, where autograd has two.
+
+    Features stay as they lie in memory, (H W, C) in channels_last, and their slope is computed in
+    their own type; the matrix itself is float32, in autocast too.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, features: Tensor) -> Tensor:
+        places = features.movedim(1, -1).flatten(1, 2)
+        ctx.save_for_backward(places)
+        ctx.sizes = features.shape[-2:]  # type: ignore[attr-defined]
+        with torch.autocast(features.device.type, enabled=False):
+            wide = places.float()
+            return wide.transpose(1, 2) @ wide / wide.shape[1]
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, slope: Tensor) -> Tensor:  # type: ignore[override]
+        (places,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        both = (slope + slope.transpose(1, 2)) / places.shape[1]
+        with torch.autocast(places.device.type, enabled=False):
+            product = places @ both.to(places.dtype)
+        return product.unflatten(1, ctx.sizes).movedim(-1, 1)  # type: ignore[attr-defined]
+
+
 def gram_matrix(features: Tensor) -> Tensor:
-    """(N, C, H, W) to (N, C, C): phi phi^T / (H W), in float32 outside of autocast."""
-    flat = features.flatten(2).float()
-    return flat @ flat.transpose(1, 2) / flat.shape[-1]
+    """(N, C, H, W) to (N, C, C): phi phi^T / (H W), in float32."""
+    return _Gram.apply(features)  # type: ignore[return-value]
 
 
 def content_loss(stylized: Features, source: Features) -> Tensor:

@@ -30,7 +30,7 @@ class Shipped:
     title: str
     artist: str
     year: str
-    iterations: int = 900
+    iterations: int = 2200
     style_scale: float = 1.25
     style_weight: float = HOUSE.weights.style
 
@@ -45,7 +45,7 @@ WAVE = Shipped(
     "c. 1831",
     style_scale=1.0,
 )
-PARENT = replace(WAVE, name="parent", iterations=4000)
+PARENT = replace(WAVE, name="parent", iterations=7000)
 STYLES = (
     PARENT,
     WAVE,
@@ -57,6 +57,7 @@ STYLES = (
         "Udnie",
         "Francis Picabia",
         "1913",
+        iterations=3500,
         style_scale=1.0,
         style_weight=STRONG,
     ),

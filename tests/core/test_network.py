@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from housestyle.core.network import ConvBlock, NetworkSpec, StylizingNetwork
+from housestyle.core.network import ConvBlock, NetworkSpec, StylizingNetwork, UpsampleBlock
 
 SMALL = NetworkSpec(channels=(4, 6, 8), residual_blocks=2)
 UPSAMPLINGS = ["bilinear", "nearest", "transposed"]
@@ -45,7 +45,9 @@ class Recorder(TorchFunctionMode):
             outputs, inputs, *kernel = args[1].shape
             if kwargs.get("groups", 1) > 1:
                 return f"low-pass {outputs} k{kernel}"
-            return f"conv {inputs}-{outputs} k{kernel} s{args[3][0]} p{args[4][0]}"
+            # A plain call gives neither: a stride of 1, no padding.
+            (stride, *_), (padding, *_) = args[3:5] or ((1,), (0,))
+            return f"conv {inputs}-{outputs} k{kernel} s{stride} p{padding}"
         if name == "conv_transpose2d":
             inputs, outputs, *kernel = args[1].shape
             return f"transposed {inputs}-{outputs} k{kernel} s{args[3][0]}"
@@ -58,7 +60,7 @@ class Recorder(TorchFunctionMode):
             return f"{kwargs.get('mode', 'nearest')} x{kwargs['scale_factor']}"
         if name in ("add", "__add__") and all(isinstance(arg, torch.Tensor) for arg in args):
             return "skip"
-        return name if name in ("relu", "tanh", "sigmoid") else None
+        return name if name in ("relu", "tanh", "sigmoid", "pixel_shuffle") else None
 
 
 def layers(spec: NetworkSpec) -> list[str]:
@@ -72,8 +74,13 @@ def conv(inputs: int, outputs: int, *after: str, stride: int = 1) -> list[str]:
     return ["pad reflect (1, 1, 1, 1)", step, *after]
 
 
-def doubled(how: str, inputs: int, outputs: int, *after: str) -> list[str]:
-    return ["pad replicate (1, 1, 1, 1)", f"{how} x2.0", *conv(inputs, outputs, *after)[1:]]
+def doubled(inputs: int, outputs: int, *after: str) -> list[str]:
+    """Nearest neighbours; bilinear doubling and its convolution are one, in `sub_pixel`."""
+    return ["pad replicate (1, 1, 1, 1)", "nearest x2.0", *conv(inputs, outputs, *after)[1:]]
+
+
+def sub_pixel_doubled(inputs: int, outputs: int, *after: str) -> list[str]:
+    return ["pad replicate (1, 1, 1, 1)", conv(inputs, 4 * outputs)[1], "pixel_shuffle", *after]
 
 
 class TestTable1:
@@ -90,8 +97,8 @@ class TestTable1:
             *conv(16, 32, "IN", "relu", stride=2),
             *conv(32, 48, "IN", "relu", stride=2),
             *5 * [*conv(48, 48, "IN", "relu"), *conv(48, 48, "IN", "skip")],
-            *doubled("nearest", 48, 32, "IN", "relu"),
-            *doubled("nearest", 32, 16, "IN", "relu"),
+            *doubled(48, 32, "IN", "relu"),
+            *doubled(32, 16, "IN", "relu"),
             *conv(16, 3, "IN", "tanh"),
         ]
 
@@ -114,8 +121,8 @@ class TestTable1:
             *[step.format(32) for step in low_pass],
             *conv(32, 48, "relu", stride=2),
             *5 * [*conv(48, 48, "IN", "relu"), *conv(48, 48, "IN", "skip")],
-            *doubled("bilinear", 48, 32, "skip", "relu"),
-            *doubled("bilinear", 32, 16, "skip", "relu"),
+            *sub_pixel_doubled(48, 32, "skip", "relu"),
+            *sub_pixel_doubled(32, 16, "skip", "relu"),
             *conv(16, 3, "tanh"),
         ]
 
@@ -149,6 +156,17 @@ class TestShifts:
     @pytest.mark.parametrize("lever", [{"downsampling": "strided"}, {"upsampling": "nearest"}])
     def test_it_takes_both_filters(self, lever):
         assert self.change(SMALL) < 0.7 * self.change(dataclasses.replace(SMALL, **lever))
+
+
+class TestSubPixel:
+    @pytest.mark.parametrize("size", [(1, 1), (2, 7), (9, 12)])
+    def test_is_bilinear_doubling_and_then_the_convolution(self, size):
+        block = UpsampleBlock(5, 3, NetworkSpec()).double()
+        x = torch.randn(2, 5, *size, dtype=torch.double)
+        wide = F.interpolate(
+            F.pad(x, (1, 1, 1, 1), mode="replicate"), scale_factor=2.0, mode="bilinear"
+        )
+        torch.testing.assert_close(block(x), block.conv(wide[..., 1:-1, 1:-1]))
 
 
 class TestForward:
