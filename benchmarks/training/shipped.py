@@ -30,7 +30,7 @@ class Shipped:
     title: str
     artist: str
     year: str
-    iterations: int = 2200
+    iterations: int = 1800
     style_scale: float = 1.25
     style_weight: float = HOUSE.weights.style
 
@@ -43,6 +43,7 @@ WAVE = Shipped(
     "The Great Wave off Kanagawa",
     "Katsushika Hokusai",
     "c. 1831",
+    iterations=1000,
     style_scale=1.0,
 )
 PARENT = replace(WAVE, name="parent", iterations=7000)

@@ -11,8 +11,10 @@ import torch
 
 from housestyle.core.errors import DeviceError, UsageError
 from housestyle.core.runtimes import runtime as module
+from housestyle.core.runtimes.packed import PackedNetwork
 from housestyle.core.runtimes.runtime import KINDS, Wanted, able, check_runtime, open_runtime
 from housestyle.core.style import load_style
+from housestyle.core.tiling import paint_in_tiles
 
 CPU = torch.device("cpu")
 # Decibels against fp32 in PyTorch.
@@ -114,6 +116,7 @@ SIGNALS = """
 import gc, signal, sys, threading, torch
 from housestyle.core.runtimes.runtime import Wanted, open_runtime
 from housestyle.core.style import load_style
+from housestyle.core.tiling import paint_in_tiles
 
 def paint():
     held.append(open_runtime(sys.argv[1], load_style("wave"), Wanted(torch.device("cpu"), "fp32")))
@@ -132,6 +135,24 @@ for _ in range(3):
     thread.join()
     signal.raise_signal(signal.SIGINT)
 """
+
+
+@pytest.mark.parametrize("amx", [False, True])
+def test_openvino_packs_the_network_where_that_pays(wave, monkeypatch, amx):
+    """What is built for one CPU paints the same on any, whole and in tiles."""
+    pytest.importorskip(KINDS["openvino"].package)
+    built = []
+    init = PackedNetwork.__init__
+    monkeypatch.setattr(PackedNetwork, "__init__", lambda *args: built.append(init(*args)))
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    runtime, picture = open_runtime("openvino", wave, Wanted(CPU, "bf16")), frames(96, 112)
+    whole = runtime(picture)
+    assert len(built) == amx
+    error = ((whole - wave.network()(picture)) ** 2).mean()
+    assert -10 * error.log10() > LEAST_PSNR["bf16"]
+    assert runtime.parts is not None
+    # AMX adds up a last row of less than a tile in another order.
+    torch.testing.assert_close(paint_in_tiles(runtime.parts, picture, 64), whole, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if "cpu" in kind.devices])
