@@ -33,6 +33,7 @@ from torch import Tensor, nn
 
 from housestyle import stylize_clip
 from housestyle.batch.demo.clip import make_demo_clip
+from housestyle.core.runtimes.folded import folded
 from housestyle.core.runtimes.runtime import Wanted, able, open_runtime
 from housestyle.core.style import Style, load_style
 from housestyle.core.stylizer import Stylizer, choose_device, choose_precision
@@ -89,8 +90,8 @@ def milliseconds(paint: Callable[[Tensor], Tensor], frame: Tensor, parallel: int
 
 
 def multiplications(style: Style, frame: Tensor) -> int:
-    """Of a frame's convolutions, in the network as it is written down."""
-    total, network = 0, style.network()
+    """Of a frame's convolutions: packed, the network takes a third more of them and less time."""
+    total, network = 0, folded(style.network())
 
     def count(conv: nn.Module, _given: tuple[Tensor, ...], made: Tensor) -> None:
         nonlocal total
