@@ -1,7 +1,7 @@
 """How fast styles are painted, by the network alone and from file to file, beside others.
 
     python benchmarks/batch/speed.py [--style wave] [--device auto] [--sizes 640x360 ...]
-        [--frames 48] [--json FILE] [--chart FILE.png]
+        [--frames 48] [--crf N] [--json FILE] [--chart FILE.png]
 
 Everything is measured in one run, so that the ratios hold on a machine that is busy with other
 things now and then. Columns of the first table: milliseconds a frame of the network alone, as a
@@ -131,7 +131,9 @@ def file_to_file(
     height, width = size
     source = folder / f"{width}x{height}.mp4"
     make_demo_clip(source, width=width, height=height, seconds=options.frames / 24)
-    report = stylize_clip(source, folder / "out.mp4", style, device=options.device, overwrite=True)
+    report = stylize_clip(
+        source, folder / "out.mp4", style, device=options.device, crf=options.crf, overwrite=True
+    )
     return report.frames / report.seconds, {k: round(v, 3) for k, v in report.stages.items()}
 
 
@@ -257,6 +259,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--sizes", nargs="*", default=SIZES)
     parser.add_argument("--frames", type=int, default=48)
+    parser.add_argument("--crf", type=int, help="of what is written; by default the command's own")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--chart", type=Path)
     options = parser.parse_args()
