@@ -30,7 +30,7 @@ class Shipped:
     title: str
     artist: str
     year: str
-    iterations: int = 1800
+    iterations: int = 1500
     style_scale: float = 1.25
     style_weight: float = HOUSE.weights.style
 
@@ -50,7 +50,14 @@ PARENT = replace(WAVE, name="parent", iterations=7000)
 STYLES = (
     PARENT,
     WAVE,
-    Shipped("starry-night", "starry_night.jpg", "The Starry Night", "Vincent van Gogh", "1889"),
+    Shipped(
+        "starry-night",
+        "starry_night.jpg",
+        "The Starry Night",
+        "Vincent van Gogh",
+        "1889",
+        iterations=1800,
+    ),
     Shipped("scream", "the_scream.jpg", "The Scream", "Edvard Munch", "1893", style_weight=STRONG),
     Shipped(
         "udnie",
