@@ -136,7 +136,9 @@ class UpsampleBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C', 2H, 2W)."""
         if self.resize == "bilinear":
-            x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), *sub_pixel(self.conv))
+            assert self.conv.bias is not None
+            weight, bias = sub_pixel(self.conv.weight, self.conv.bias)
+            x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
             return self.norm(F.pixel_shuffle(x, 2))
         if self.resize == "nearest":
             # Before it is doubled: doubling and convolution are one linear step, border and all.
@@ -155,27 +157,25 @@ _DOUBLED = (
 )
 
 
-def sub_pixel(conv: nn.Module) -> tuple[Tensor, Tensor]:
+def sub_pixel(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """Bilinear doubling and the convolution after it, both linear, as one before it.
 
     That one has four times the outputs, one for each place in a 2 x 2 block (sub-pixel convolution,
     Shi et al. 2016); the doubled features are never made.
 
     Args:
-        conv: (O, C, 3, 3) weights and a bias.
+        weight: (O, C, 3, 3), of the convolution.
+        bias: (O,).
 
     Returns:
-        (4 O, C, 3, 3) weights in `pixel_shuffle`'s order and (4 O,) bias.
+        (4 O, C, 3, 3) and (4 O,), in `pixel_shuffle`'s order.
     """
-    assert isinstance(conv, nn.Conv2d)
-    assert conv.bias is not None
-    weight = conv.weight
     rows = torch.tensor(_DOUBLED, dtype=weight.dtype, device=weight.device)
     # shares[p, t, i]: of tap t at place p, what comes from row i - 1.
     shares = torch.stack([rows[0:3], rows[1:4]])
     with torch.autocast(weight.device.type, enabled=False):
         places = torch.einsum("ocyx,pyi,qxj->opqcij", weight, shares, shares)
-    return places.reshape(-1, *weight.shape[1:]), conv.bias.repeat_interleave(4)
+    return places.reshape(-1, *weight.shape[1:]), bias.repeat_interleave(4)
 
 
 class ResidualBlock(nn.Module):

@@ -27,7 +27,8 @@ class _SubPixel(nn.Module):
     def __init__(self, block: nn.Module):
         super().__init__()
         assert isinstance(block, UpsampleBlock)
-        weight, bias = sub_pixel(block.conv)
+        assert block.conv.bias is not None
+        weight, bias = sub_pixel(block.conv.weight, block.conv.bias)
         self.conv = nn.Conv2d(weight.shape[1], weight.shape[0], 3)
         self.conv.weight.data, self.conv.bias = weight.detach(), nn.Parameter(bias.detach())
         self.norm = block.norm

@@ -4,8 +4,8 @@ AMX multiplies tiles of 16 outputs by 32 inputs. A convolution from or to 3 chan
 one empty, and all convolutions together take less time there than what lies between them: padding,
 adding and shuffling 16 channels of full resolution. So these are kept as 64 of half resolution, 16
 for each place of a 2 x 2 block (space to depth), and filters are multiplied out with the
-convolutions beside them. A third more multiplications, and a frame takes a quarter less time; on
-CPUs that multiply more slowly `folded` is faster.
+convolutions beside them. More multiplications, and less time all the same; on CPUs that multiply
+more slowly `folded` is faster.
 """
 
 from __future__ import annotations
@@ -38,33 +38,23 @@ class PackedNetwork(StylizingNetwork):
         network: Of a shape that `can_be_packed`.
     """
 
-    @torch.no_grad()
     def __init__(self, network: StylizingNetwork):
-        nn.Module.__init__(self)  # without a new network's random weights
-        self.spec = network.spec
+        super().__init__(network.spec)
         self.residuals = network.residuals
-        full, half, quarter = [block.conv for block in network.encoder]
-        doubled, blocks = [block.conv for block in network.decoder]
-        output = network.output.conv
-        four_times = full.bias.repeat(4)
+        full, half, quarter = map(_weights, network.encoder)
+        doubled, blocks = map(_weights, network.decoder)
+        weight, bias = _weights(network.output)
         self.encoder = nn.ModuleList(
             [
-                _convolution(_onto_blocks(full.weight), four_times, stride=2),
-                _convolution(_on_blocks(_filtered(half.weight), places=1), half.bias),
-                _convolution(_filtered(quarter.weight), quarter.bias, stride=2),
+                _convolution(_onto_blocks(full[0]), full[1].repeat(4), stride=2),
+                _convolution(_on_blocks(_filtered(half[0]), places=1), half[1]),
+                _convolution(_filtered(quarter[0]), quarter[1], stride=2),
             ]
         )
-        weight, bias = sub_pixel(blocks)
-        # Of a channel's four places in a row, all channels' first place and so on.
         self.decoder = nn.ModuleList(
-            [
-                _doubling(doubled),
-                _convolution(_places_first(weight), _places_first(bias)),
-            ]
+            [_doubling(*doubled), _convolution(*map(_places_first, sub_pixel(*blocks)))]
         )
-        self.output = _convolution(
-            _on_blocks(output.weight, places=2), output.bias.repeat_interleave(4)
-        )
+        self.output = _convolution(_on_blocks(weight, places=2), bias.repeat_interleave(4))
 
     def encode(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `StylizingNetwork.encode`."""
@@ -102,6 +92,14 @@ def _bordered(blocks: Tensor) -> Tensor:
     return torch.cat([above, wide, wide[:, :, -1:]], 2)
 
 
+def _weights(block: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weights and bias of a block's convolution."""
+    conv = block.conv
+    assert isinstance(conv, nn.Conv2d)
+    assert conv.bias is not None
+    return conv.weight.detach(), conv.bias.detach()
+
+
 def _convolution(weight: Tensor, bias: Tensor, *, stride: int = 1) -> nn.Conv2d:
     outputs, inputs, size, _ = weight.shape
     conv = nn.Conv2d(inputs, outputs, size, stride)
@@ -109,12 +107,12 @@ def _convolution(weight: Tensor, bias: Tensor, *, stride: int = 1) -> nn.Conv2d:
     return conv
 
 
-def _doubling(conv: nn.Conv2d) -> nn.ConvTranspose2d:
+def _doubling(weight: Tensor, bias: Tensor) -> nn.ConvTranspose2d:
     """Bilinear doubling and the convolution after it; the input has a border of 1."""
-    outputs, inputs = conv.weight.shape[:2]
+    outputs, inputs = weight.shape[:2]
     doubling = nn.ConvTranspose2d(inputs, outputs, 6, stride=2, padding=4)
-    doubling.weight.data = _response(conv.weight, _DOUBLED).transpose(0, 1).contiguous()
-    doubling.bias = conv.bias
+    doubling.weight.data = _response(weight, _DOUBLED).transpose(0, 1).contiguous()
+    doubling.bias = nn.Parameter(bias)
     return doubling
 
 
@@ -157,4 +155,5 @@ def _on_blocks(weight: Tensor, *, places: int) -> Tensor:
 
 
 def _places_first(values: Tensor) -> Tensor:
+    """From `pixel_shuffle`'s order, a channel's places in a row, to a place's channels in a row."""
     return values.unflatten(0, (-1, 4)).transpose(0, 1).flatten(0, 1)
