@@ -104,9 +104,10 @@ class TestStylizer:
         pytest.importorskip("openvino")
         if precision == "bf16" != choose_precision("auto", torch.device("cpu")):
             pytest.skip("this CPU does not compute in bf16")
-        style, frames = load_style("wave"), noise(150, 131)
+        style, frames = load_style("wave"), noise(201, 211)
         settings = {"device": "cpu", "precision": precision, "runtime": "openvino"}
-        tiled = Stylizer(style, **settings, tile=64)(frames)
+        # AMX adds up rows of less than that in another order.
+        tiled = Stylizer(style, **settings, tile=128)(frames)
         assert torch.equal(tiled, Stylizer(style, **settings, tile="off")(frames))
 
     def test_several_threads(self, tiny_style):
