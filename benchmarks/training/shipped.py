@@ -43,7 +43,7 @@ WAVE = Shipped(
     "The Great Wave off Kanagawa",
     "Katsushika Hokusai",
     "c. 1831",
-    iterations=1000,
+    iterations=1000,  # the parent knows this painting
     style_scale=1.0,
 )
 PARENT = replace(WAVE, name="parent", iterations=7000)

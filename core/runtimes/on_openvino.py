@@ -73,9 +73,7 @@ class _OpenVino:
     @cached_property
     def _network(self) -> StylizingNetwork:
         network = self._style.network().eval()
-        if self._packed:
-            return _steady(PackedNetwork(network))
-        network = folded(network)
+        network = PackedNetwork(network) if self._packed else folded(network)
         return _steady(quantized(network) if self._wanted.precision == "int8" else network)
 
     def _model(self, part: str, wanted: Wanted) -> _Model:

@@ -28,7 +28,7 @@ def can_be_packed(spec: NetworkSpec) -> bool:
 
 
 class PackedNetwork(StylizingNetwork):
-    """A copy of a network that paints the same, to rounding.
+    """Paints the same as a network, to rounding, with its residual blocks.
 
     What `encode` gives and `decode` takes as features of full resolution are blocks of 2 x 2,
     (N, 4 C, H / 2, W / 2): C channels of upper left places, then upper right, lower left, lower

@@ -116,7 +116,6 @@ SIGNALS = """
 import gc, signal, sys, threading, torch
 from housestyle.core.runtimes.runtime import Wanted, open_runtime
 from housestyle.core.style import load_style
-from housestyle.core.tiling import paint_in_tiles
 
 def paint():
     held.append(open_runtime(sys.argv[1], load_style("wave"), Wanted(torch.device("cpu"), "fp32")))
@@ -135,6 +134,17 @@ for _ in range(3):
     thread.join()
     signal.raise_signal(signal.SIGINT)
 """
+
+
+def test_openvino_reports_nothing_to_its_makers():
+    pytest.importorskip("openvino")
+    code = (
+        "import housestyle.core.runtimes.on_openvino, sys; import openvino.tools.ovc;"
+        "print([name for name in sys.modules if name.startswith('openvino_telemetry.')])"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("amx", [False, True])
