@@ -26,10 +26,10 @@ format: .venv/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The OpenFX effect for Linux, Windows and macOS; a wheel that is built after it holds them all.
+# What is written in C, for Linux, Windows and macOS; a wheel that is built after it holds it all.
 ofx-all: .venv/dev.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'ziglang>=0.13,<0.18'
-	$(BIN)/python plugin_resolve/ofx/build.py --all
+	$(BIN)/python native.py --all
 
 clean:
 	rm -rf .venv build dist *.egg-info demo
@@ -38,10 +38,10 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Housestyle needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 
-.venv/run.stamp: pyproject.toml constraints.txt | $(BIN)/python
+.venv/run.stamp: pyproject.toml constraints.txt core/runtimes/amx.c | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
-.venv/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
+.venv/dev.stamp: pyproject.toml constraints.txt core/runtimes/amx.c | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@ .venv/run.stamp

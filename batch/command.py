@@ -29,7 +29,7 @@ VERIFY = ("standard", "full")
 LAYOUTS = ("wipe", "side", "stack")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 DECODERS = ("software", "auto")
-RUNTIMES = ("auto", "torch", "openvino", "onnxruntime")
+RUNTIMES = ("auto", "amx", "torch", "openvino", "onnxruntime")
 
 
 def add_stylize(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ import av
 import torch
 
 from .errors import HousestyleError
+from .runtimes.amx_library import library
 from .runtimes.choice import measured, shape_of
 from .runtimes.runtime import Wanted, able
 from .style import Style, load_style, style_paths, user_styles
@@ -51,7 +52,7 @@ def examine() -> list[Finding]:
         _user_folder(),
         _extra("train", "cv2", "training new styles"),
         _extra("onnx", "onnxruntime", "exporting styles and comparing with ONNX models"),
-        _runtimes(),
+        *_runtimes(),
     ]
 
 
@@ -77,8 +78,18 @@ def _devices() -> list[Finding]:
     return found
 
 
-def _runtimes() -> Finding:
-    return Finding("runtimes", "ok", f"{', '.join(able(_automatic()))}; --bench times them")
+def _runtimes() -> list[Finding]:
+    found = [Finding("runtimes", "ok", f"{', '.join(able(_automatic()))}; --bench times them")]
+    if torch.cpu._is_amx_tile_supported() and library() is None:
+        found.append(
+            Finding(
+                "amx",
+                "missing",
+                "this CPU has AMX, and the kernels for it were not compiled",
+                fix="install a C compiler, then Housestyle once more",
+            )
+        )
+    return found
 
 
 def time_runtimes() -> list[Finding]:

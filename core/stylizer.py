@@ -39,8 +39,8 @@ class Stylizer:
         precision: What the network computes in. "auto" is fp16 on CUDA, bf16 on a CPU that
             multiplies bf16 natively, else fp32; "int8" is faster on CPUs and less exact. Input and
             output stay what the caller gave.
-        runtime: "torch", "openvino" or "onnxruntime"; "auto" takes the fastest, measured once for
-            this machine and about this size of frame.
+        runtime: "amx", "torch", "openvino" or "onnxruntime"; "auto" takes the fastest, measured
+            once for this machine and about this size of frame.
         strength: 0 (the source, untouched) to 1 (the full style), mixed pixel by pixel.
         keep_colors: Take only lightness from the painting; every pixel keeps the source's chroma.
         parallel: How many threads may call it at a time. On a CPU each then gets cores of its own,

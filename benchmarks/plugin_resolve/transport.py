@@ -25,9 +25,10 @@ from statistics import median
 import numpy as np
 import torch
 
+from housestyle import native
 from housestyle.core.network import NetworkSpec, StylizingNetwork
 from housestyle.core.style import Painting, Style
-from housestyle.plugin_resolve.ofx import build, bundle
+from housestyle.plugin_resolve.ofx import bundle
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "plugin_resolve"))
 from ofx.minihost import OK, Image, Instance, MiniHost
@@ -69,9 +70,9 @@ def _measure_all(folder: Path, rounds: int) -> list[dict]:
     style.save(folder / "data" / "housestyle" / "styles" / "tiny.safetensors")
     bundle.install()
     # It must not outlive the folder by much.
-    server = folder / "plugins" / build.BUNDLE / "Contents" / "Resources" / "server"
+    server = folder / "plugins" / native.BUNDLE / "Contents" / "Resources" / "server"
     server.write_text(server.read_text() + "--idle\n20\n")
-    host = MiniHost(folder / "plugins" / build.BUNDLE)
+    host = MiniHost(folder / "plugins" / native.BUNDLE)
     effect = host.create()
     effect.change(style="tiny")
     rows = [_measure(effect, *size, rounds) for size in SIZES]

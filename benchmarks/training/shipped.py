@@ -30,7 +30,7 @@ class Shipped:
     title: str
     artist: str
     year: str
-    iterations: int = 1500
+    iterations: int = 3000
     style_scale: float = 1.25
     style_weight: float = HOUSE.weights.style
 
@@ -43,7 +43,6 @@ WAVE = Shipped(
     "The Great Wave off Kanagawa",
     "Katsushika Hokusai",
     "c. 1831",
-    iterations=1000,  # the parent knows this painting
     style_scale=1.0,
 )
 PARENT = replace(WAVE, name="parent", iterations=7000)
@@ -56,7 +55,7 @@ STYLES = (
         "The Starry Night",
         "Vincent van Gogh",
         "1889",
-        iterations=1800,
+        style_weight=STRONG,
     ),
     Shipped("scream", "the_scream.jpg", "The Scream", "Edvard Munch", "1893", style_weight=STRONG),
     Shipped(
@@ -65,9 +64,9 @@ STYLES = (
         "Udnie",
         "Francis Picabia",
         "1913",
-        iterations=3500,
+        iterations=7000,
         style_scale=1.0,
-        style_weight=STRONG,
+        style_weight=4 * HOUSE.weights.style,
     ),
     Shipped(
         "composition-vii", "composition_vii.jpg", "Composition VII", "Wassily Kandinsky", "1913"

@@ -1,4 +1,4 @@
-"""Where a network runs: PyTorch, OpenVINO or ONNX Runtime, behind one protocol."""
+"""Where a network runs: own kernels, PyTorch, OpenVINO or ONNX Runtime, behind one protocol."""
 
 import sys
 

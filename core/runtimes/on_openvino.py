@@ -23,7 +23,6 @@ from ..style import Style
 from ..tiling import NetworkParts, Parts
 from .folded import folded
 from .model_cache import kept_model
-from .packed import PackedNetwork, can_be_packed
 from .quantized import quantized
 from .runtime import Runtime, Wanted
 
@@ -66,20 +65,14 @@ class _OpenVino:
         return _OpenVinoParts(lambda part: self._model(part, one), len(self._network.residuals))
 
     @cached_property
-    def _packed(self) -> bool:
-        amx = self._wanted.precision == "bf16" and torch.cpu._is_amx_tile_supported()
-        return amx and can_be_packed(self._style.spec)
-
-    @cached_property
     def _network(self) -> StylizingNetwork:
-        network = self._style.network().eval()
-        network = PackedNetwork(network) if self._packed else folded(network)
+        network = folded(self._style.network())
         return _steady(quantized(network) if self._wanted.precision == "int8" else network)
 
     def _model(self, part: str, wanted: Wanted) -> _Model:
         core = _core()
         model = kept_model(
-            (self._style.digest, self.identity, part, _CONVERSION, f"packed {self._packed}"),
+            (self._style.digest, self.identity, part, _CONVERSION),
             make=lambda folder: self._convert(part, folder / "network.xml"),
             read=lambda folder: core.read_model(folder / "network.xml"),
         )

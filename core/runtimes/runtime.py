@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -13,8 +14,9 @@ from torch import Tensor
 from ..errors import DeviceError, UsageError
 from ..style import Style
 from ..tiling import Parts
+from .amx_library import library
 
-RuntimeName = Literal["auto", "torch", "openvino", "onnxruntime"]
+RuntimeName = Literal["auto", "amx", "torch", "openvino", "onnxruntime"]
 
 
 class Runtime(Protocol):
@@ -72,6 +74,8 @@ class Kind:
         requirement: What to install for it, as pip takes it.
         devices: Types of device that it runs on.
         precisions: What it computes in.
+        machine: What it takes of the machine, in words.
+        runs_here: Whether this machine has that.
     """
 
     module: str
@@ -79,6 +83,8 @@ class Kind:
     requirement: str
     devices: tuple[str, ...]
     precisions: tuple[str, ...]
+    machine: str = ""
+    runs_here: Callable[[], bool] = lambda: True
 
     @property
     def installed(self) -> bool:
@@ -87,6 +93,11 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
+    "amx": Kind(
+        *("on_amx", "housestyle", "housestyle", ("cpu",), ("bf16",)),
+        machine="it takes Linux, a CPU with AMX, and a C compiler when Housestyle is installed",
+        runs_here=lambda: library() is not None,
+    ),
     "openvino": Kind("on_openvino", "openvino", "openvino", ("cpu",), ("fp32", "bf16", "int8")),
     "onnxruntime": Kind(
         "on_onnxruntime", "onnxruntime", "'housestyle[onnx]'", ("cpu", "cuda"), ("fp32",)
@@ -98,7 +109,11 @@ KINDS: dict[str, Kind] = {
 
 def able(wanted: Wanted) -> list[str]:
     """The runtimes that are installed and can do it."""
-    return [name for name, kind in KINDS.items() if kind.installed and _fits(kind, wanted)]
+    return [
+        name
+        for name, kind in KINDS.items()
+        if kind.installed and kind.runs_here() and _fits(kind, wanted)
+    ]
 
 
 def check_runtime(name: str, wanted: Wanted) -> None:
@@ -106,7 +121,7 @@ def check_runtime(name: str, wanted: Wanted) -> None:
 
     Raises:
         UsageError: There is no such runtime, or it can't do it.
-        DeviceError: It is not installed.
+        DeviceError: It is not installed, or can't run on this machine.
     """
     if name == "auto":
         if not able(wanted):
@@ -117,6 +132,8 @@ def check_runtime(name: str, wanted: Wanted) -> None:
     kind = KINDS[name]
     if not kind.installed:
         raise DeviceError(f"{name} is not installed", hint=f"pip install {kind.requirement}")
+    if not kind.runs_here():
+        raise DeviceError(f"{name} can't run here", hint=kind.machine)
     if not _fits(kind, wanted):
         raise UsageError(
             f"{name} does not run in {wanted.precision} on {wanted.device.type}",
@@ -128,7 +145,7 @@ def open_runtime(name: str, style: Style, wanted: Wanted) -> Runtime:
     """Make a style's network ready in a runtime that `check_runtime` finds able.
 
     Raises:
-        DeviceError: What is installed can't use the device.
+        DeviceError: What is installed can't use the device, or not for this network.
         StyleError: The style is damaged.
         UsageError: The style does not bear the precision.
     """

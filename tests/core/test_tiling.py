@@ -106,7 +106,7 @@ class TestStylizer:
             pytest.skip("this CPU does not compute in bf16")
         style, frames = load_style("wave"), noise(201, 211)
         settings = {"device": "cpu", "precision": precision, "runtime": "openvino"}
-        # AMX adds up rows of less than that in another order.
+        # OpenVINO's AMX adds up rows of less than that in another order.
         tiled = Stylizer(style, **settings, tile=128)(frames)
         assert torch.equal(tiled, Stylizer(style, **settings, tile="off")(frames))
 

@@ -11,10 +11,8 @@ import torch
 
 from housestyle.core.errors import DeviceError, UsageError
 from housestyle.core.runtimes import runtime as module
-from housestyle.core.runtimes.packed import PackedNetwork
 from housestyle.core.runtimes.runtime import KINDS, Wanted, able, check_runtime, open_runtime
 from housestyle.core.style import load_style
-from housestyle.core.tiling import paint_in_tiles
 
 CPU = torch.device("cpu")
 # Decibels against fp32 in PyTorch.
@@ -38,12 +36,19 @@ def opened(wave):
     kept = {}
 
     def get(name: str, precision: str):
-        pytest.importorskip(KINDS[name].package)
+        need(name)
         if (name, precision) not in kept:
             kept[name, precision] = open_runtime(name, wave, Wanted(CPU, precision, parallel=2))
         return kept[name, precision]
 
     return get
+
+
+def need(name: str) -> None:
+    """Skip where there is no such runtime."""
+    pytest.importorskip(KINDS[name].package)
+    if not KINDS[name].runs_here():
+        pytest.skip(KINDS[name].machine)
 
 
 def frames(height: int, width: int, count: int = 1) -> torch.Tensor:
@@ -81,7 +86,7 @@ class TestEvery:
 
     def test_neither_frames_side_by_side_nor_threads_change_a_frame(self, wave, name, precision):
         """What is resumed with other settings, or painted for an effect, is the same picture."""
-        pytest.importorskip(KINDS[name].package)
+        need(name)
         picture, threads = frames(120, 168), torch.get_num_threads()
         alone = open_runtime(name, wave, Wanted(CPU, precision, parallel=1))
         try:
@@ -118,7 +123,8 @@ from housestyle.core.runtimes.runtime import Wanted, open_runtime
 from housestyle.core.style import load_style
 
 def paint():
-    held.append(open_runtime(sys.argv[1], load_style("wave"), Wanted(torch.device("cpu"), "fp32")))
+    wanted = Wanted(torch.device("cpu"), sys.argv[2])
+    held.append(open_runtime(sys.argv[1], load_style("wave"), wanted))
     held[-1](torch.rand(1, 3, 16, 16))
 
 def forget():
@@ -147,35 +153,18 @@ def test_openvino_reports_nothing_to_its_makers():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("amx", [False, True])
-def test_openvino_packs_the_network_where_that_pays(wave, monkeypatch, amx):
-    """What is built for one CPU paints the same on any, whole and in tiles."""
-    pytest.importorskip(KINDS["openvino"].package)
-    built = []
-    init = PackedNetwork.__init__
-    monkeypatch.setattr(PackedNetwork, "__init__", lambda *args: built.append(init(*args)))
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
-    runtime, picture = open_runtime("openvino", wave, Wanted(CPU, "bf16")), frames(200, 212)
-    whole = runtime(picture)
-    assert len(built) == amx
-    error = ((whole - wave.network()(picture)) ** 2).mean()
-    assert -10 * error.log10() > LEAST_PSNR["bf16"]
-    assert runtime.parts is not None
-    tiled = paint_in_tiles(runtime.parts, picture, 128)
-    torch.testing.assert_close(tiled, whole, atol=1 / 255, rtol=0)
-
-
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if "cpu" in kind.devices])
 def test_ctrl_c_arrives_after_another_thread_has_let_go_of_a_runtime(name):
-    pytest.importorskip(KINDS[name].package)
+    need(name)
     command = [sys.executable, "-X", "faulthandler", "-c", SIGNALS, name]
+    command.append(KINDS[name].precisions[0])
     ended = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert (ended.returncode, ended.stdout.split()) == (0, ["arrived"] * 3), ended.stderr
 
 
 class TestChecks:
     def test_unknown(self):
-        with pytest.raises(UsageError, match="must be one of auto, openvino"):
+        with pytest.raises(UsageError, match="must be one of auto, amx, openvino"):
             check_runtime("tensorflow", Wanted(CPU, "fp32"))
 
     def test_not_installed(self, monkeypatch):

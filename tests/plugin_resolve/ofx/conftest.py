@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 import torch
 
+from housestyle import native
 from housestyle.core.stylizer import Stylizer
-from housestyle.plugin_resolve.ofx import build
 from housestyle.plugin_resolve.ofx import bundle as bundles
 
 from .minihost import MiniHost
@@ -41,7 +41,7 @@ class Place:
 
     @property
     def bundle(self) -> Path:
-        return self.root / "plugins" / build.BUNDLE
+        return self.root / "plugins" / native.BUNDLE
 
     def connect(self) -> tuple[socket.socket, bytes]:
         """To the server that is running, with its token."""
@@ -75,10 +75,10 @@ class Place:
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory) -> Path:
     """The effect, compiled from what is in the tree."""
-    if sys.platform != "linux" or platform.machine() != "x86_64" or not build.own_compiler():
+    if sys.platform != "linux" or platform.machine() != "x86_64" or not native.own_compiler():
         pytest.skip("the host of these tests needs Linux on x86-64 and a C compiler")
-    folder = tmp_path_factory.mktemp("compiled") / build.BUNDLE
-    build.build_own(folder)
+    folder = tmp_path_factory.mktemp("compiled") / native.BUNDLE
+    native.build_own(folder)
     return folder
 
 

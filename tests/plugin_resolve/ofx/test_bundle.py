@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import housestyle
+from housestyle import native
 from housestyle.core.errors import OutputError
-from housestyle.plugin_resolve.ofx import build
 from housestyle.plugin_resolve.ofx import bundle as bundles
 
 
@@ -136,7 +136,7 @@ def test_both_processors_of_a_mac_share_a_file(tmp_path):
             struct.pack("<III", 0xFEEDFACF, processor, 3) + bytes([processor & 255]) * 99
         )
         thin.append(path)
-    both = build.universal(thin)
+    both = native.universal(thin)
     assert struct.unpack_from(">II", both) == (0xCAFEBABE, 2)
     for index, path in enumerate(thin):
         entry = struct.unpack_from(">5I", both, 8 + 20 * index)
@@ -149,7 +149,7 @@ def test_both_processors_of_a_mac_share_a_file(tmp_path):
 def test_a_wheel_holds_the_effect_if_there_is_a_compiler(tmp_path, monkeypatch, compiler):
     tree = tmp_path / "tree"
     ours = Path(housestyle.__file__).parent
-    shutil.copytree(ours, tree, ignore=shutil.ignore_patterns(".*", "build", build.BUNDLE))
+    shutil.copytree(ours, tree, ignore=shutil.ignore_patterns(".*", "build", native.BUNDLE))
     if not compiler:
         monkeypatch.setenv("PATH", str(tmp_path))
         monkeypatch.delenv("CC", raising=False)
@@ -158,5 +158,5 @@ def test_a_wheel_holds_the_effect_if_there_is_a_compiler(tmp_path, monkeypatch, 
     (made,) = tmp_path.glob("*.whl")
     assert ("linux_x86_64" in made.name) == compiler
     held = [name for name in zipfile.ZipFile(made).namelist() if name.endswith(".ofx")]
-    home = f"housestyle/plugin_resolve/ofx/{build.BUNDLE}/Contents/Linux-x86-64"
+    home = f"housestyle/plugin_resolve/ofx/{native.BUNDLE}/Contents/Linux-x86-64"
     assert held == ([f"{home}/Housestyle.ofx"] if compiler else [])

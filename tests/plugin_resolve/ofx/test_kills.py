@@ -11,7 +11,7 @@ from threading import Timer
 import numpy as np
 import pytest
 
-from housestyle.plugin_resolve.ofx import build
+from housestyle import native
 
 from .minihost import FAILED, OK, Image, MiniHost
 
@@ -125,11 +125,11 @@ def test_a_server_that_can_not_start_fails_the_render_with_its_words(host, place
 @pytest.fixture(scope="module")
 def impatient(compiled, tmp_path_factory) -> Path:
     """The effect, compiled to wait for a server for a second, and with one that does nothing."""
-    bundle = tmp_path_factory.mktemp("impatient") / build.BUNDLE
+    bundle = tmp_path_factory.mktemp("impatient") / native.BUNDLE
     with pytest.MonkeyPatch.context() as patch:
-        compiler = shlex.join(build.own_compiler() or [])
+        compiler = shlex.join(native.own_compiler() or [])
         patch.setenv("CC", f"{compiler} -DHS_START_SECONDS=1")
-        build.build_own(bundle)
+        native.build_own(bundle)
     command = bundle / "Contents" / "Resources" / "server"
     command.parent.mkdir()
     command.write_text("/no/styles\n/bin/sleep\n30\n")

@@ -1,6 +1,8 @@
-"""Compiles the effect: for this machine with its own compiler, for all others with zig's.
+"""Compiles what is written in C: the OpenFX effect, and the network's kernels for CPUs with AMX.
 
-    python plugin_resolve/ofx/build.py --all
+For this machine with its own compiler, for all others with zig's:
+
+    python native.py --all
 
 The file is read by the package's build, too, before the package is there: it imports nothing of it.
 """
@@ -22,7 +24,11 @@ from typing import Any
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parent
+EFFECT = Path("plugin_resolve", "ofx")
+KERNELS = Path("core", "runtimes", "amx.so")
+"""Folder of the effect's bundle, and the kernels' library, both in the package."""
+
 BUNDLE = "Housestyle.ofx.bundle"
 LIBRARY = "Housestyle.ofx"
 PLUGIN = "org.housestyle.paint"
@@ -33,6 +39,10 @@ FOLDERS = {"linux": "Linux-x86-64", "darwin": "MacOS", "win32": "Win64"}
 
 _COMMON = ("plugin.c", "instance.c", "describe.c", "host.c", "link.c", "styles.c", "picture.c")
 _FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-shared", "-fvisibility=hidden")
+_KERNEL_FLAGS = (
+    *("-O3", "-fPIC", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16"),
+    *("-mamx-tile", "-mamx-bf16", "-lpthread", "-lm"),
+)
 # glibc 2.17 is that of CentOS 7, the oldest system that current hosts run on.
 _ZIG_TARGETS = {
     "linux": ("x86_64-linux-gnu.2.17",),
@@ -71,15 +81,28 @@ def own_compiler() -> list[str] | None:
 
 
 def builds_here() -> bool:
-    """Whether this machine can compile its own library; Windows has the cross-compiled one."""
-    known = sys.platform == "darwin" or (
-        sys.platform == "linux" and platform.machine() in ("x86_64", "AMD64")
+    """Whether this machine can compile its own effect; Windows has the cross-compiled one."""
+    return (sys.platform == "darwin" or _is_linux_x86()) and own_compiler() is not None
+
+
+def _is_linux_x86() -> bool:
+    return sys.platform == "linux" and platform.machine() in ("x86_64", "AMD64")
+
+
+def build_kernels(library: Path, compiler: list[str]) -> None:
+    """Compile the kernels for Linux x86-64, whatever its CPU.
+
+    Raises:
+        subprocess.CalledProcessError: The compiler refuses, as one older than AMX does.
+    """
+    source = ROOT / KERNELS.with_suffix(".c")
+    subprocess.run(
+        [*compiler, *_FLAGS, "-o", str(library), str(source), *_KERNEL_FLAGS], check=True
     )
-    return known and own_compiler() is not None
 
 
 def build_own(bundle: Path) -> None:
-    """Compile for this machine, into a bundle.
+    """Compile the effect for this machine, into a bundle.
 
     Raises:
         subprocess.CalledProcessError: The compiler refuses.
@@ -92,14 +115,14 @@ def build_own(bundle: Path) -> None:
 
 
 def build_all(bundle: Path) -> None:
-    """Cross-compile for Linux x86-64, macOS (both kinds in one file) and Windows x86-64.
+    """Cross-compile the effect for Linux x86-64, macOS (both kinds in one file) and Windows x86-64.
 
     Needs `ziglang` from the package index.
 
     Raises:
         subprocess.CalledProcessError: The compiler refuses, or is not there.
     """
-    zig = [sys.executable, "-m", "ziglang", "cc"]
+    zig = _zig()
     for system, targets in _ZIG_TARGETS.items():
         with tempfile.TemporaryDirectory() as folder:
             parts = [Path(folder) / target / LIBRARY for target in targets]
@@ -113,6 +136,10 @@ def build_all(bundle: Path) -> None:
     _write_info(bundle)
 
 
+def _zig() -> list[str]:
+    return [sys.executable, "-m", "ziglang", "cc"]
+
+
 def _compile(compiler: list[str], system: str, library: Path) -> None:
     sources = [*_COMMON, "system_windows.c" if system == "win32" else "system_posix.c"]
     libraries = {
@@ -122,7 +149,7 @@ def _compile(compiler: list[str], system: str, library: Path) -> None:
     }
     library.parent.mkdir(parents=True, exist_ok=True)
     arguments = [*compiler, *_FLAGS, "-o", str(library)]
-    arguments += [str(HERE / "native" / source) for source in sources]
+    arguments += [str(ROOT / EFFECT / "native" / source) for source in sources]
     subprocess.run([*arguments, *libraries[system]], check=True)
 
 
@@ -149,36 +176,46 @@ def universal(thin: list[Path]) -> bytes:
     return header.ljust(offset, b"\0") + body
 
 
-class BuildEffect(build_py):
-    """Python modules, and the effect beside them where it can be compiled."""
+class BuildNative(build_py):
+    """Python modules, and beside them what can be compiled."""
 
     def run(self) -> None:
-        """Build; without a compiler everything but the effect, which `doctor` then says."""
+        """Build; without a compiler all but what it makes, which `doctor` then says."""
         super().run()
-        folder = (
-            HERE if self.editable_mode else Path(self.build_lib, "housestyle/plugin_resolve/ofx")
-        )
-        if not self.editable_mode and (HERE / BUNDLE).exists():
-            shutil.copytree(HERE / BUNDLE, folder / BUNDLE, dirs_exist_ok=True)
-        if library_is_released(folder / BUNDLE) or not builds_here():
-            return
+        root = ROOT if self.editable_mode else Path(self.build_lib, "housestyle")
+        if not self.editable_mode:
+            self._take_released(root)
         try:
-            build_own(folder / BUNDLE)
+            self._compile_missing(root)
         except subprocess.CalledProcessError as error:
-            self.warn(f"the OpenFX effect is left out: {error}")
+            self.warn(f"what is written in C is left out: {error}")
+
+    def _take_released(self, root: Path) -> None:
+        """What `main` compiled for all systems."""
+        if (ROOT / EFFECT / BUNDLE).exists():
+            shutil.copytree(ROOT / EFFECT / BUNDLE, root / EFFECT / BUNDLE, dirs_exist_ok=True)
+        if is_released() and (ROOT / KERNELS).exists():
+            shutil.copy(ROOT / KERNELS, root / KERNELS)
+
+    def _compile_missing(self, root: Path) -> None:
+        if is_released() or not builds_here():
+            return
+        build_own(root / EFFECT / BUNDLE)
+        if _is_linux_x86():
+            build_kernels(root / KERNELS, own_compiler() or [])
 
 
-def library_is_released(bundle: Path) -> bool:
-    """Whether the bundle holds the libraries of all systems, and needs no compiler here."""
-    return all(library_in(bundle, system).exists() for system in FOLDERS)
+def is_released() -> bool:
+    """Whether there are the libraries of all systems, and no compiler is needed here."""
+    return all(library_in(ROOT / EFFECT / BUNDLE, system).exists() for system in FOLDERS)
 
 
-class EffectWheel(bdist_wheel):
-    """A wheel for every system if it holds the effect of every system, else for this one."""
+class NativeWheel(bdist_wheel):
+    """A wheel for every system if it holds what is compiled for each, else for this one."""
 
     def get_tag(self) -> tuple[str, str, str]:
         """The wheel's tag; the Python part is the same everywhere."""
-        if library_is_released(HERE / BUNDLE) or not builds_here():
+        if is_released() or not builds_here():
             return "py3", "none", "any"
         self.root_is_pure = False
         tag: Any = super().get_tag()
@@ -187,13 +224,16 @@ class EffectWheel(bdist_wheel):
 
 
 def main() -> None:
-    """Compile into this folder's bundle."""
-    parser = argparse.ArgumentParser(description="Compile the OpenFX effect.")
+    """Compile into the package."""
+    parser = argparse.ArgumentParser(description="Compile what is written in C.")
     parser.add_argument("--all", action="store_true", help="for every system, with ziglang")
     if parser.parse_args().all:
-        build_all(HERE / BUNDLE)
-    else:
-        build_own(HERE / BUNDLE)
+        build_all(ROOT / EFFECT / BUNDLE)
+        build_kernels(ROOT / KERNELS, [*_zig(), "-target", *_ZIG_TARGETS["linux"], "-g0", "-s"])
+        return
+    build_own(ROOT / EFFECT / BUNDLE)
+    if _is_linux_x86():
+        build_kernels(ROOT / KERNELS, own_compiler() or [])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,66 @@
+"""The kernels of `amx.c`, where they were compiled and can run."""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+from functools import cache
+from pathlib import Path
+
+_FILE = Path(__file__).with_name("amx.so")
+
+
+class Kind(enum.IntEnum):
+    """What a step does; in `amx.c`'s order."""
+
+    FROM_PIXELS = 0
+    RELU = 1
+    SUMS = 2
+    NORMALIZE_RELU = 3
+    NORMALIZE_ADD = 4
+    DOUBLE_ADD_RELU = 5
+    TO_PIXELS = 6
+
+
+class Map(ctypes.Structure):
+    """Features of one frame; see `amx.c`."""
+
+    _fields_ = (
+        ("origin", ctypes.c_void_p),
+        ("row", ctypes.c_int64),
+        ("width", ctypes.c_int32),
+        ("height", ctypes.c_int32),
+        ("channels", ctypes.c_int32),
+        ("border", ctypes.c_int32),
+    )
+
+
+class Step(ctypes.Structure):
+    """One step of a network; see `amx.c`."""
+
+    _fields_ = (
+        ("kind", ctypes.c_int32),
+        ("reflect", ctypes.c_int32),
+        ("source", ctypes.POINTER(Map)),
+        ("out", ctypes.POINTER(Map)),
+        ("weights", ctypes.c_void_p),
+        ("bias", ctypes.c_void_p),
+        ("size", ctypes.c_int32),
+        ("stride", ctypes.c_int32),
+        ("tiles", ctypes.c_int32),
+        ("epsilon", ctypes.c_float),
+        ("sums", ctypes.c_void_p),
+        ("pixels", ctypes.c_void_p),
+    )
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The kernels; None where the CPU can't run them or no compiler was there for them."""
+    try:
+        kernels = ctypes.CDLL(str(_FILE))
+    except OSError:
+        return None
+    kernels.housestyle_run.argtypes = (ctypes.POINTER(Step), ctypes.c_int, ctypes.c_int)
+    kernels.housestyle_run.restype = None
+    return kernels if kernels.housestyle_can_run() else None

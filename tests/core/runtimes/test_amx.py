@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import dataclasses
+import platform
+import sys
+
+import pytest
+import torch
+
+from housestyle import native
+from housestyle.core import machine
+from housestyle.core.errors import DeviceError
+from housestyle.core.network import NetworkSpec, StylizingNetwork
+from housestyle.core.runtimes import amx_library
+from housestyle.core.runtimes.on_amx import can_run
+from housestyle.core.runtimes.runtime import Wanted, able, check_runtime, open_runtime
+from housestyle.core.style import Painting, Style
+from housestyle.core.tiling import paint_in_tiles
+
+WANTED = Wanted(torch.device("cpu"), "bf16")
+SPEC = NetworkSpec(residual_blocks=2)
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    if sys.platform != "linux" or platform.machine() != "x86_64" or not native.own_compiler():
+        pytest.skip("the kernels are compiled on Linux x86-64")
+    library = tmp_path_factory.mktemp("compiled") / "amx.so"
+    native.build_kernels(library, native.own_compiler())
+    return library
+
+
+@pytest.fixture
+def installed_as(monkeypatch):
+    """Have the kernels read from a file."""
+
+    def read(file):
+        monkeypatch.setattr(amx_library, "_FILE", file)
+        amx_library.library.cache_clear()
+
+    yield read
+    amx_library.library.cache_clear()
+
+
+@pytest.fixture
+def kernels(compiled, installed_as):
+    """The source as it is, not as it was when the package was installed."""
+    installed_as(compiled)
+    if amx_library.library() is None:
+        pytest.skip("this CPU has no AMX")
+
+
+def style(spec: NetworkSpec = SPEC) -> Style:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        network = StylizingNetwork(spec)
+        for name, value in network.named_parameters():
+            if name.endswith("bias"):  # zero at the start
+                torch.nn.init.normal_(value, std=0.1)
+    painting = Painting("Waves", "A. Painter", "1831", "public domain")
+    return Style("random", "Waves", painting, spec, network.state_dict())
+
+
+def picture(height: int, width: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(height * width)
+    coarse = torch.rand(1, 3, height // 8 + 2, width // 8 + 2, generator=generator)
+    return torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+
+
+def decibels(painted: torch.Tensor, right: torch.Tensor) -> float:
+    return float(-10 * ((painted - right) ** 2).mean().clamp(min=1e-12).log10())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 3), (12, 8), (37, 50), (64, 200)])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"channels": (16, 16, 16)}, {"channels": (32, 48, 80)}, {"residual_blocks": 0}],
+)
+@pytest.mark.usefixtures("kernels")
+def test_paints_what_the_network_paints(changes, size):
+    random = style(dataclasses.replace(SPEC, **changes))
+    right = random.network()(picture(*size))
+    painted = open_runtime("amx", random, WANTED)(picture(*size))
+    assert decibels(painted, right) > 45
+    # The last rows and columns on their own: they are a small part of it.
+    for edge in (slice(0, 2), slice(-2, None)):
+        assert decibels(painted[..., edge, :], right[..., edge, :]) > 42
+        assert decibels(painted[..., edge], right[..., edge]) > 42
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+@pytest.mark.usefixtures("kernels")
+def test_flat_frames(level):
+    frame, random = torch.full((1, 3, 40, 48), level), style()
+    painted = open_runtime("amx", random, WANTED)(frame)
+    assert decibels(painted, random.network()(frame)) > 45
+
+
+@pytest.mark.usefixtures("kernels")
+def test_threads_change_nothing():
+    threads, random, frame = torch.get_num_threads(), style(), picture(52, 150)
+    try:
+        painted = []
+        for count in (1, 2, 5, 60):
+            torch.set_num_threads(count)
+            painted.append(open_runtime("amx", random, WANTED)(frame))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(other, painted[0]) for other in painted)
+
+
+@pytest.mark.parametrize("tile", [64, 100])
+@pytest.mark.usefixtures("kernels")
+def test_tiles_are_the_whole_frame_to_the_bit(tile):
+    runtime, frame = open_runtime("amx", style(), WANTED), picture(200, 212)
+    assert runtime.parts is not None
+    assert torch.equal(paint_in_tiles(runtime.parts, frame, tile), runtime(frame))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"channels": (16, 32, 40)},
+        {"downsampling": "strided"},
+        {"upsampling": "nearest"},
+        {"skips": False},
+        {"normalization": "none"},
+    ],
+)
+def test_not_every_shape_has_kernels(changes):
+    assert can_run(SPEC)
+    other = dataclasses.replace(SPEC, **changes)
+    assert not can_run(other)
+    with pytest.raises(DeviceError, match="does not run networks of this shape"):
+        open_runtime("amx", style(other), WANTED)
+
+
+def test_without_kernels_others_run(tmp_path, installed_as, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    installed_as(tmp_path / "none.so")
+    assert "amx" not in able(WANTED)
+    assert "torch" in able(WANTED)
+    with pytest.raises(DeviceError, match=r"amx can't run here \(it takes Linux, a CPU with AMX"):
+        check_runtime("amx", WANTED)
+    (found,) = (finding for finding in machine.examine() if finding.subject == "amx")
+    assert (found.status, found.fix) == (
+        "missing",
+        "install a C compiler, then Housestyle once more",
+    )
