@@ -90,7 +90,7 @@ def milliseconds(paint: Callable[[Tensor], Tensor], frame: Tensor, parallel: int
 
 
 def multiplications(style: Style, frame: Tensor) -> int:
-    """Of a frame's convolutions, the network folded; packed it takes more of them, in less time."""
+    """Of a frame's convolutions, the network folded; `amx.c` makes some more of them."""
     total, network = 0, folded(style.network())
 
     def count(conv: nn.Module, _given: tuple[Tensor, ...], made: Tensor) -> None:

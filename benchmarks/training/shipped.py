@@ -33,6 +33,7 @@ class Shipped:
     iterations: int = 3000
     style_scale: float = 1.25
     style_weight: float = HOUSE.weights.style
+    temporal_weight: float = HOUSE.weights.temporal
 
 
 # Of paintings with little contrast or few colours the usual weight leaves a tint.
@@ -67,6 +68,7 @@ STYLES = (
         iterations=7000,
         style_scale=1.0,
         style_weight=4 * HOUSE.weights.style,
+        temporal_weight=HOUSE.weights.temporal * 2 / 3,  # so calm a painting leaves room for it
     ),
     Shipped(
         "composition-vii", "composition_vii.jpg", "Composition VII", "Wassily Kandinsky", "1913"
@@ -79,6 +81,7 @@ STYLES = (
         "Woman in Peasant Dress, red chalk",
         "an old master",
         "17th century",
+        iterations=1500,
     ),
 )
 
@@ -93,7 +96,9 @@ def command(style: Shipped, options: argparse.Namespace, *, twin: bool) -> list[
     words += ["--style-scale", str(style.style_scale)]
     if style.style_weight != HOUSE.weights.style:
         words += ["--style-weight", f"{style.style_weight:g}"]
-    words += ["--temporal-weight", "0"] if twin else []
+    temporal_weight = 0 if twin else style.temporal_weight
+    if temporal_weight != HOUSE.weights.temporal:
+        words += ["--temporal-weight", f"{temporal_weight:g}"]
     words += ["--loss-weights", str(options.loss_weights), "--device", options.device]
     words += ["--title", style.title, "--artist", style.artist, "--year", style.year]
     return [*words, "--licence", "public domain", "--overwrite"]

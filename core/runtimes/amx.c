@@ -39,11 +39,12 @@ struct step {
     int32_t kind;
     int32_t reflect; /* whether the border of `out` mirrors it; else it repeats it */
     struct map *in, *out;
-    /* A convolution: `size` taps along an axis, `tiles` times 16 outputs; how weights are laid out
-    is in `on_amx.py`. A normalisation: its gain and its shift, one after the other, as `bias`. */
+    /* A convolution: `size` taps along an axis, `tiles` times 16 outputs for `across` pixels side by
+    side; how weights are laid out is in `on_amx.py`. A normalisation: its gain and its shift, one
+    after the other, as `bias`. */
     const bf16 *weights;
     const float *bias;
-    int32_t size, stride, tiles;
+    int32_t size, stride, across, tiles;
     float epsilon;
     float *sums;   /* (rows, 2, channels): of values and of their squares */
     float *pixels; /* (3, height, width) */
@@ -127,15 +128,17 @@ static inline __m512 squashed(__m512 x)
     return _mm512_div_ps(_mm512_set1_ps(1), _mm512_add_ps(_mm512_set1_ps(1), power));
 }
 
-/* What becomes of 16 outputs, from `16 * tile` on, of up to 16 pixels from (x, y) on. */
+/* What becomes of 16 outputs, from `16 * tile` on, of up to 16 pixels from (x, y) on, or of as many
+times `across` pixels. */
 static inline void finish_tile(const struct step *step, enum kind kind, const float *values, int x,
                                int y, int tile, int count)
 {
     const struct map *out = step->out;
     const __m512 zero = _mm512_setzero_ps();
     if (kind == RELU) {
-        bf16 *to = out->origin + y * out->row + (int64_t)x * out->channels + tile * TILE;
-        for (int i = 0; i < count; i++, to += out->channels)
+        int64_t wide = out->channels * step->across;
+        bf16 *to = out->origin + y * out->row + x * wide + tile * TILE;
+        for (int i = 0; i < count; i++, to += wide)
             narrow(to, _mm512_max_ps(_mm512_load_ps(values + i * TILE), zero));
     } else if (kind == SUMS) {
         bf16 *to = out->origin + y * out->row + (int64_t)x * out->channels + tile * TILE;
@@ -159,12 +162,20 @@ static inline void finish_tile(const struct step *step, enum kind kind, const fl
     } else {
         const struct map *in = step->in;
         int64_t size = (int64_t)in->width * in->height;
-        const __m512i rows = _mm512_slli_epi32(
-            _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), 4);
-        for (int c = 0; c < 3; c++) {
-            __m512 v = squashed(_mm512_i32gather_ps(rows, values + c, 4));
-            _mm512_mask_storeu_ps(step->pixels + c * size + (int64_t)y * in->width + x,
-                                  (__mmask16)((1u << count) - 1), v);
+        /* Four pixels of red, of green, of blue. */
+        for (int i = 0; i < count; i += 4, values += 4 * TILE) {
+            __m512 a = _mm512_load_ps(values), b = _mm512_load_ps(values + TILE);
+            __m512 c = _mm512_load_ps(values + 2 * TILE), d = _mm512_load_ps(values + 3 * TILE);
+            __m512 ab = _mm512_shuffle_f32x4(a, b, 0x44), cd = _mm512_shuffle_f32x4(c, d, 0x44);
+            __m512 planes[3] = {_mm512_shuffle_f32x4(ab, cd, 0x88),
+                                _mm512_shuffle_f32x4(ab, cd, 0xDD),
+                                _mm512_shuffle_f32x4(_mm512_shuffle_f32x4(a, b, 0xEE),
+                                                     _mm512_shuffle_f32x4(c, d, 0xEE), 0x88)};
+            int left = 4 * (count - i);
+            for (int colour = 0; colour < 3; colour++)
+                _mm512_mask_storeu_ps(
+                    step->pixels + colour * size + (int64_t)y * in->width + 4 * (x + i),
+                    (__mmask16)(left < TILE ? (1u << left) - 1 : 0xFFFF), squashed(planes[colour]));
         }
     }
 }
@@ -205,17 +216,18 @@ products are finished. */
         STEP                                                                                       \
     }
 
-/* A row of a convolution: 32 pixels by 32 outputs at a time, 48 by 16 where only those are left. */
+/* A row of a convolution: 32 (times `across`) pixels by 32 outputs at a time, 48 by 16 where only those are left. */
 static inline __attribute__((always_inline)) void convolve_row(const struct step *step,
                                                                 enum kind kind, int y)
 {
     const struct map *in = step->in;
-    const int width = in->width / step->stride, reach = step->size / 2;
-    const int64_t pixel = (int64_t)step->stride * in->channels * 2, group = pixel * TILE;
+    const int apart = step->stride * step->across, width = in->width / apart;
+    const int reach = step->size / 2, span = step->size + apart - step->stride;
+    const int64_t pixel = (int64_t)apart * in->channels * 2, group = pixel * TILE;
     int chunks = 0;
     int64_t offsets[MOST_CHUNKS];
     for (int ky = 0; ky < step->size; ky++)
-        for (int k = 0; k < step->size * in->channels; k += CHUNK)
+        for (int k = 0; k < span * in->channels; k += CHUNK)
             offsets[chunks++] = (ky * in->row + k) * 2;
     const char *first = (const char *)(in->origin + (y * step->stride - reach) * in->row -
                                        (int64_t)reach * in->channels);

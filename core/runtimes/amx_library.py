@@ -47,6 +47,7 @@ class Step(ctypes.Structure):
         ("bias", ctypes.c_void_p),
         ("size", ctypes.c_int32),
         ("stride", ctypes.c_int32),
+        ("across", ctypes.c_int32),
         ("tiles", ctypes.c_int32),
         ("epsilon", ctypes.c_float),
         ("sums", ctypes.c_void_p),

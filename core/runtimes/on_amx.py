@@ -24,8 +24,11 @@ from .runtime import Runtime, Wanted
 _VERSION = 1
 # Outputs, and inputs, that an AMX tile holds.
 _OUTPUTS, _INPUTS = 16, 32
-# Pixels of a row that are loaded together, at a stride of 2, with some to spare.
-_BEYOND = 128
+# Pixels side by side for which a convolution from or to 3 channels is one with 4 times the outputs:
+# alone they leave most of a tile empty.
+_ACROSS = 4
+# More than the pixels of a row that are loaded together.
+_BEYOND = 256
 
 
 def open_runtime(style: Style, wanted: Wanted) -> Runtime:
@@ -217,7 +220,8 @@ class _Convolution:
     inputs by 16 outputs, a pair's two together.
 
     Args:
-        weight: (O, C, K, K); C is a multiple of 16, or 3.
+        weight: (O, C, K, K) or, for K' - K + 1 pixels side by side, (O, C, K, K'); C is a multiple
+            of 16, or 3.
         bias: (O,).
     """
 
@@ -225,7 +229,8 @@ class _Convolution:
     """Channels that pixels are given: red, green, blue and 0."""
 
     def __init__(self, weight: Tensor, bias: Tensor):
-        outputs, inputs, self.size, _ = weight.shape
+        outputs, inputs, self.size, width = weight.shape
+        self.across = width - self.size + 1
         more = (0, -outputs % _OUTPUTS)
         weight = F.pad(weight, (0, 0, 0, 0, 0, self.COLOURS - 3 if inputs == 3 else 0, *more))
         rows = weight.permute(2, 3, 1, 0).flatten(1, 2)
@@ -248,7 +253,8 @@ class _Convolution:
         sums: int = 0,
     ) -> Step:
         """The step that applies it; both maps have to outlive it."""
-        step = Step(kind=kind, reflect=reflect, size=self.size, stride=stride, tiles=self.tiles)
+        step = Step(kind=kind, reflect=reflect, size=self.size, stride=stride)
+        step.across, step.tiles = self.across, self.tiles
         step.weights, step.bias, step.sums = self._weights.data_ptr(), self._bias.data_ptr(), sums
         step.source = ctypes.pointer(source.struct)
         if out is not None:
@@ -281,7 +287,8 @@ class _Layers:
         self.channels = network.spec.channels
         first, *strided = map(_weights, network.encoder)
         self.encoder = [
-            _Convolution(*first),
+            # 4 pixels' outputs in the order of the map that they go to.
+            _Convolution(_for_pixels_across(first[0]).flatten(0, 1), first[1].repeat(_ACROSS)),
             *(_Convolution(_filtered(weight), bias) for weight, bias in strided),
         ]
         self.residuals = [
@@ -291,7 +298,10 @@ class _Layers:
             _Convolution(*map(_places_first, sub_pixel(*_weights(block))))
             for block in network.decoder
         ]
-        self.output = _Convolution(*_weights(network.output))
+        # Pixels are planes of red, green and blue: 4 pixels of each.
+        weight, bias = _weights(network.output)
+        planes = _for_pixels_across(weight).transpose(0, 1).flatten(0, 1)
+        self.output = _Convolution(planes, bias.repeat_interleave(_ACROSS))
 
 
 def _weights(block: nn.Module) -> tuple[Tensor, Tensor]:
@@ -300,6 +310,11 @@ def _weights(block: nn.Module) -> tuple[Tensor, Tensor]:
     assert isinstance(conv, nn.Conv2d)
     assert conv.bias is not None
     return conv.weight, conv.bias
+
+
+def _for_pixels_across(weight: Tensor) -> Tensor:
+    """(O, C, K, K) to (4, O, C, K, K + 3): for each of 4 pixels side by side."""
+    return torch.stack([F.pad(weight, (x, _ACROSS - 1 - x)) for x in range(_ACROSS)])
 
 
 def _filtered(weight: Tensor) -> Tensor:

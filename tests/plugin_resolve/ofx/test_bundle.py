@@ -146,10 +146,11 @@ def test_both_processors_of_a_mac_share_a_file(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("compiler", [True, False])
-def test_a_wheel_holds_the_effect_if_there_is_a_compiler(tmp_path, monkeypatch, compiler):
+def test_a_wheel_holds_what_is_compiled_if_there_is_a_compiler(tmp_path, monkeypatch, compiler):
     tree = tmp_path / "tree"
     ours = Path(housestyle.__file__).parent
-    shutil.copytree(ours, tree, ignore=shutil.ignore_patterns(".*", "build", native.BUNDLE))
+    compiled = (native.BUNDLE, native.KERNELS.name)
+    shutil.copytree(ours, tree, ignore=shutil.ignore_patterns(".*", "build", *compiled))
     if not compiler:
         monkeypatch.setenv("PATH", str(tmp_path))
         monkeypatch.delenv("CC", raising=False)
@@ -157,6 +158,7 @@ def test_a_wheel_holds_the_effect_if_there_is_a_compiler(tmp_path, monkeypatch, 
     subprocess.run([*wheel, "-w", tmp_path], cwd=tree, check=True, capture_output=True)
     (made,) = tmp_path.glob("*.whl")
     assert ("linux_x86_64" in made.name) == compiler
-    held = [name for name in zipfile.ZipFile(made).namelist() if name.endswith(".ofx")]
-    home = f"housestyle/plugin_resolve/ofx/{native.BUNDLE}/Contents/Linux-x86-64"
-    assert held == ([f"{home}/Housestyle.ofx"] if compiler else [])
+    held = {name for name in zipfile.ZipFile(made).namelist() if name.endswith((".ofx", ".so"))}
+    effect = native.library_in(native.EFFECT / native.BUNDLE)
+    wanted = {f"housestyle/{path.as_posix()}" for path in (effect, native.KERNELS)}
+    assert held == (wanted if compiler else set())
