@@ -208,15 +208,16 @@ products are finished. */
 #define ACCUMULATE(N, STEP)                                                                        \
     for (; k < 4 && k < chunks; k++, b += (N) * 1024) {                                            \
         STEP                                                                                       \
-        finish(step, kind, y, width, last, k);                                                     \
+        finish(step, kind, y, width, &last, k);                                                    \
     }                                                                                              \
     for (int i = k; i < 4; i++)                                                                    \
-        finish(step, kind, y, width, last, i);                                                     \
+        finish(step, kind, y, width, &last, i);                                                    \
     for (; k < chunks; k++, b += (N) * 1024) {                                                     \
         STEP                                                                                       \
     }
 
-/* A row of a convolution: 32 (times `across`) pixels by 32 outputs at a time, 48 by 16 where only those are left. */
+/* A row of a convolution: 32 (times `across`) pixels by 32 outputs at a time, 48 by 16 where only
+those are left. */
 static inline __attribute__((always_inline)) void convolve_row(const struct step *step,
                                                                 enum kind kind, int y)
 {
@@ -232,8 +233,8 @@ static inline __attribute__((always_inline)) void convolve_row(const struct step
     const char *first = (const char *)(in->origin + (y * step->stride - reach) * in->row -
                                        (int64_t)reach * in->channels);
     const char *weights = (const char *)step->weights;
-    struct products both[2], *last = both, *next = both + 1;
-    last->count = 0;
+    struct products last;
+    last.count = 0;
     for (int tile = 0; tile < step->tiles;) {
         int n = step->tiles - tile == 1 ? 1 : 2, m = n == 1 ? 3 : 2;
         const float *bias = step->bias + tile * TILE;
@@ -248,25 +249,23 @@ static inline __attribute__((always_inline)) void convolve_row(const struct step
                 ACCUMULATE(2, LOAD_A(4, 0); LOAD_B(6, 0); _tile_dpbf16ps(0, 4, 6);
                            LOAD_B(7, 1); _tile_dpbf16ps(1, 4, 7);
                            LOAD_A(5, 1); _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);)
-                _tile_stored(3, next->values[3], 64);
+                _tile_stored(3, last.values[3], 64);
             } else {
                 _tile_loadd(1, bias, 0);
                 ACCUMULATE(1, LOAD_B(7, 0); LOAD_A(4, 0); _tile_dpbf16ps(0, 4, 7);
                            LOAD_A(5, 1); _tile_dpbf16ps(1, 5, 7);
                            LOAD_A(6, 2); _tile_dpbf16ps(2, 6, 7);)
             }
-            _tile_stored(0, next->values[0], 64);
-            _tile_stored(1, next->values[1], 64);
-            _tile_stored(2, next->values[2], 64);
-            next->x = x, next->tile = tile, next->n = n, next->count = m * n;
-            struct products *swap = last;
-            last = next, next = swap;
+            _tile_stored(0, last.values[0], 64);
+            _tile_stored(1, last.values[1], 64);
+            _tile_stored(2, last.values[2], 64);
+            last.x = x, last.tile = tile, last.n = n, last.count = m * n;
         }
         weights += (int64_t)chunks * n * 1024;
         tile += n;
     }
     for (int i = 0; i < 4; i++)
-        finish(step, kind, y, width, last, i);
+        finish(step, kind, y, width, &last, i);
 }
 
 /* What to multiply a channel by and to add to it: instance normalisation by the sums of all rows. */
