@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow bench check format ofx-all clean
+.PHONY: demo test test-slow bench check format native-all clean
 
 demo: .venv/run.stamp
 	$(BIN)/housestyle demo
@@ -27,7 +27,7 @@ format: .venv/dev.stamp
 	$(BIN)/ruff check --fix .
 
 # What is written in C, for Linux, Windows and macOS; a wheel that is built after it holds it all.
-ofx-all: .venv/dev.stamp
+native-all: .venv/dev.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'ziglang>=0.13,<0.18'
 	$(BIN)/python native.py --all
 
