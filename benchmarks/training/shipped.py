@@ -44,6 +44,7 @@ WAVE = Shipped(
     "The Great Wave off Kanagawa",
     "Katsushika Hokusai",
     "c. 1831",
+    iterations=1000,  # the parent knows this painting: more do nothing
     style_scale=1.0,
 )
 PARENT = replace(WAVE, name="parent", iterations=7000)
@@ -56,7 +57,7 @@ STYLES = (
         "The Starry Night",
         "Vincent van Gogh",
         "1889",
-        style_weight=STRONG,
+        iterations=1800,
     ),
     Shipped("scream", "the_scream.jpg", "The Scream", "Edvard Munch", "1893", style_weight=STRONG),
     Shipped(
