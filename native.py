@@ -101,17 +101,29 @@ def build_kernels(library: Path, compiler: list[str]) -> None:
     )
 
 
-def build_own(bundle: Path) -> None:
-    """Compile the effect for this machine, into a bundle.
+def build_own(root: Path) -> None:
+    """Compile all that this machine can use, into the package's folder.
 
     Raises:
+        FileNotFoundError: There is no compiler.
         subprocess.CalledProcessError: The compiler refuses.
     """
+    build_own_effect(root / EFFECT / BUNDLE)
+    if _is_linux_x86():
+        build_kernels(root / KERNELS, _compiler())
+
+
+def build_own_effect(bundle: Path) -> None:
+    """Compile the effect for this machine, into a bundle; raises as `build_own`."""
+    _compile(_compiler(), sys.platform, library_in(bundle))
+    _write_info(bundle)
+
+
+def _compiler() -> list[str]:
     compiler = own_compiler()
     if compiler is None:
         raise FileNotFoundError("there is no C compiler")
-    _compile(compiler, sys.platform, library_in(bundle))
-    _write_info(bundle)
+    return compiler
 
 
 def build_all(bundle: Path) -> None:
@@ -185,10 +197,12 @@ class BuildNative(build_py):
         root = ROOT if self.editable_mode else Path(self.build_lib, "housestyle")
         if not self.editable_mode:
             self._take_released(root)
+        if is_released() or not builds_here():
+            return
         try:
-            self._compile_missing(root)
+            build_own(root)
         except subprocess.CalledProcessError as error:
-            self.warn(f"what is written in C is left out: {error}")
+            self.warn(f"not all that is written in C was compiled: {error}")
 
     def _take_released(self, root: Path) -> None:
         """What `main` compiled for all systems."""
@@ -196,13 +210,6 @@ class BuildNative(build_py):
             shutil.copytree(ROOT / EFFECT / BUNDLE, root / EFFECT / BUNDLE, dirs_exist_ok=True)
         if is_released() and (ROOT / KERNELS).exists():
             shutil.copy(ROOT / KERNELS, root / KERNELS)
-
-    def _compile_missing(self, root: Path) -> None:
-        if is_released() or not builds_here():
-            return
-        build_own(root / EFFECT / BUNDLE)
-        if _is_linux_x86():
-            build_kernels(root / KERNELS, own_compiler() or [])
 
 
 def is_released() -> bool:
@@ -230,10 +237,8 @@ def main() -> None:
     if parser.parse_args().all:
         build_all(ROOT / EFFECT / BUNDLE)
         build_kernels(ROOT / KERNELS, [*_zig(), "-target", *_ZIG_TARGETS["linux"], "-g0", "-s"])
-        return
-    build_own(ROOT / EFFECT / BUNDLE)
-    if _is_linux_x86():
-        build_kernels(ROOT / KERNELS, own_compiler() or [])
+    else:
+        build_own(ROOT)
 
 
 if __name__ == "__main__":

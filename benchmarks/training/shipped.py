@@ -36,8 +36,6 @@ class Shipped:
     temporal_weight: float = HOUSE.weights.temporal
 
 
-# Of paintings with little contrast or few colours the usual weight leaves a tint.
-STRONG = 3 * HOUSE.weights.style
 WAVE = Shipped(
     "wave",
     "great_wave.jpg",
@@ -59,7 +57,15 @@ STYLES = (
         "1889",
         iterations=1800,
     ),
-    Shipped("scream", "the_scream.jpg", "The Scream", "Edvard Munch", "1893", style_weight=STRONG),
+    # Of paintings with little contrast or few colours the usual style weight leaves a tint.
+    Shipped(
+        "scream",
+        "the_scream.jpg",
+        "The Scream",
+        "Edvard Munch",
+        "1893",
+        style_weight=3 * HOUSE.weights.style,
+    ),
     Shipped(
         "udnie",
         "udnie.jpg",

@@ -162,7 +162,7 @@ static inline void finish_tile(const struct step *step, enum kind kind, const fl
     } else {
         const struct map *in = step->in;
         int64_t size = (int64_t)in->width * in->height;
-        /* Four pixels of red, of green, of blue. */
+        /* `across` is 4: a row of a tile holds four pixels' red, green and blue. */
         for (int i = 0; i < count; i += 4, values += 4 * TILE) {
             __m512 a = _mm512_load_ps(values), b = _mm512_load_ps(values + TILE);
             __m512 c = _mm512_load_ps(values + 2 * TILE), d = _mm512_load_ps(values + 3 * TILE);

@@ -78,7 +78,7 @@ def compiled(tmp_path_factory) -> Path:
     if sys.platform != "linux" or platform.machine() != "x86_64" or not native.own_compiler():
         pytest.skip("the host of these tests needs Linux on x86-64 and a C compiler")
     folder = tmp_path_factory.mktemp("compiled") / native.BUNDLE
-    native.build_own(folder)
+    native.build_own_effect(folder)
     return folder
 
 

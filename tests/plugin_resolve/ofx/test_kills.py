@@ -129,7 +129,7 @@ def impatient(compiled, tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         compiler = shlex.join(native.own_compiler() or [])
         patch.setenv("CC", f"{compiler} -DHS_START_SECONDS=1")
-        native.build_own(bundle)
+        native.build_own_effect(bundle)
     command = bundle / "Contents" / "Resources" / "server"
     command.parent.mkdir()
     command.write_text("/no/styles\n/bin/sleep\n30\n")
