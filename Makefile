@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow bench check format native-all clean
+.PHONY: demo test test-slow bench bench-gpu check format native-all clean
 
 demo: .venv/run.stamp
 	$(BIN)/housestyle demo
@@ -16,6 +16,9 @@ test-slow: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/batch/speed.py --json speed.json --chart speed.png
+
+bench-gpu: .venv/dev.stamp
+	$(BIN)/python benchmarks/batch/speed.py --device cuda --frames 480 --encoder auto --decoder auto --json speed-gpu.json --chart speed-gpu.png
 
 check: .venv/dev.stamp
 	$(BIN)/ruff format --check .

@@ -108,8 +108,7 @@ def time_runtimes() -> list[Finding]:
 def _automatic() -> Wanted:
     """What a batch wants where nothing is asked for."""
     device = choose_device("auto")
-    parallel = torch.get_num_threads() if device.type == "cpu" else 1
-    return Wanted(device, choose_precision("auto", device), parallel)
+    return Wanted(device, choose_precision("auto", device), parallel=torch.get_num_threads())
 
 
 def _styles() -> list[Finding]:

@@ -22,7 +22,8 @@ _SIGNS = ("out of memory", "can't allocate memory", "bad_alloc", "not enough mem
 def free_bytes(device: torch.device) -> int | None:
     """What a device's memory has left for this process; None where that can't be found out."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + cached
     found = [_available(), *(_left_in_group(*paths) for paths in _GROUPS)]
     return min((count for count in found if count is not None), default=None)
 

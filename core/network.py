@@ -98,26 +98,35 @@ class ConvBlock(nn.Module):
         self, inputs: int, outputs: int, spec: NetworkSpec, *, stride: int = 1, branch: bool = False
     ):
         super().__init__()
-        self.filtered = stride > 1 and spec.downsampling == "filtered"
+        filtered = stride > 1 and spec.downsampling == "filtered"
+        self.filter = LowPass(inputs) if filtered else nn.Identity()
         self.conv = nn.Conv2d(inputs, outputs, 3, stride)
         self.norm = _normalization(outputs, spec, branch=branch)
 
     def forward(self, x: Tensor) -> Tensor:
         """Reflecting the border keeps it free of the dark frame that zeros would paint."""
-        if self.filtered:
-            x = low_pass(x)
-        return self.norm(self.conv(F.pad(x, (1, 1, 1, 1), mode="reflect")))
+        return self.norm(self.conv(F.pad(self.filter(x), (1, 1, 1, 1), mode="reflect")))
 
 
-def low_pass(x: Tensor) -> Tensor:
-    """(N, C, H, W) through the binomial filter (1 2 1) / 4 along both axes.
+class LowPass(nn.Module):
+    """The binomial filter (1 2 1) / 4 along both axes; nothing of it is trained or stored.
 
     What a stride alone would fold into other frequencies (aliasing) moves with the pixel grid and
     not with the scene (Zhang 2019, "Making Convolutional Networks Shift-Invariant Again").
     """
-    taps = torch.tensor((1.0, 2.0, 1.0), dtype=x.dtype, device=x.device) / 4
-    kernel = (taps[:, None] * taps).expand(x.shape[1], 1, 3, 3)
-    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), kernel, groups=x.shape[1])
+
+    kernel: Tensor
+
+    def __init__(self, channels: int):
+        super().__init__()
+        taps = torch.tensor((1.0, 2.0, 1.0)) / 4
+        kernel = (taps[:, None] * taps).repeat(channels, 1, 1, 1)
+        # On the network's device: what is captured there (CUDA graphs) may not wait for an upload.
+        self.register_buffer("kernel", kernel, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same."""
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), self.kernel, groups=x.shape[1])
 
 
 class UpsampleBlock(nn.Module):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .allocator import give_back_large_blocks
+from .cuda import own_stream
 from .errors import DeviceError, UsageError
 from .frames.colour import from_rgb, to_rgb
 from .frames.frame import Colour, Frame, PixelFormat
@@ -211,9 +212,10 @@ class Stylizer:
         wanted = (pixel_format or frame.pixel_format, colour or frame.colour)
         if self.strength == 0 and wanted == (frame.pixel_format, frame.colour):
             return frame
-        rgb = to_rgb(frame, device=self.device)
-        painted = self._hdr(rgb, frame.colour) if frame.colour.hdr else self(rgb)
-        return from_rgb(painted, frame, pixel_format=wanted[0], colour=wanted[1])
+        with own_stream(self.device):
+            rgb = to_rgb(frame, device=self.device)
+            painted = self._hdr(rgb, frame.colour) if frame.colour.hdr else self(rgb)
+            return from_rgb(painted, frame, pixel_format=wanted[0], colour=wanted[1])
 
     @torch.no_grad()
     def _hdr(self, source: Tensor, colour: Colour) -> Tensor:

@@ -1,13 +1,16 @@
 """How fast styles are painted, by the network alone and from file to file, beside others.
 
     python benchmarks/batch/speed.py [--style wave] [--device auto] [--sizes 640x360 ...]
-        [--frames 48] [--crf N] [--json FILE] [--chart FILE.png]
+        [--frames 48] [--crf N] [--encoder software] [--decoder software]
+        [--json FILE] [--chart FILE.png]
 
 Everything is measured in one run, so that the ratios hold on a machine that is busy with other
 things now and then. Columns of the first table: milliseconds a frame of the network alone, as a
 batch runs it (several frames side by side on a CPU); its share of the roofline (the arithmetic of
-its convolutions at the rate of a large matrix product of the same type, the better of two); frames
-a second from file to file, with sound, decoding, encoding as H.264 and verification; what the
+its convolutions at the rate of a large matrix product of the same type, the better of two); its
+share of the memory's (each convolution's inputs and outputs once, at the rate of a large copy);
+frames a second from file to file, with sound, decoding, encoding as H.264 and verification, and the
+same without the network (strength 0), which is what decoder and encoder allow; what the
 eight times larger per-frame network of Johnson et al. (2016) takes in PyTorch, in float32; our
 network in ONNX Runtime. The second table: peak memory of a process that does one clip. Last, how
 long a command takes to start.
@@ -31,8 +34,11 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor, nn
 
-from housestyle import stylize_clip
+from housestyle.batch.clips.clip import convert
+from housestyle.batch.clips.handling import Handling
+from housestyle.batch.command import DECODERS, ENCODERS
 from housestyle.batch.demo.clip import make_demo_clip
+from housestyle.batch.encoding.encode import EncodeSettings
 from housestyle.core.runtimes.folded import folded
 from housestyle.core.runtimes.runtime import Wanted, able, open_runtime
 from housestyle.core.style import Style, load_style
@@ -89,21 +95,27 @@ def milliseconds(paint: Callable[[Tensor], Tensor], frame: Tensor, parallel: int
         return (time.perf_counter() - since) / count * 1000
 
 
-def multiplications(style: Style, frame: Tensor) -> int:
-    """Of a frame's convolutions, the network folded; `amx.c` makes some more of them."""
-    total, network = 0, folded(style.network())
+def work(style: Style, frame: Tensor) -> tuple[int, int]:
+    """Multiplications, and values read and written, of a frame's convolutions, the network folded.
 
-    def count(conv: nn.Module, _given: tuple[Tensor, ...], made: Tensor) -> None:
-        nonlocal total
+    `amx.c` makes some more multiplications.
+    """
+    products = values = 0
+    network = folded(style.network())
+
+    def count(conv: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
+        nonlocal products, values
         assert isinstance(conv, nn.Conv2d)
-        total += made.numel() * conv.weight[0].numel()
+        products += made.numel() * conv.weight[0].numel()
+        values += given[0].numel() + made.numel()
 
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             module.register_forward_hook(count)
     with torch.no_grad():
-        network(torch.zeros(1, 3, 64, 64))
-    return round(total * frame[0, 0].numel() / 64**2)
+        network(torch.zeros(1, 3, 256, 256))
+    share = frame[0, 0].numel() / 256**2
+    return round(products * share), round(values * share)
 
 
 def rate_of_products(device: torch.device, precision: str) -> float:
@@ -125,15 +137,13 @@ def rate_of_copies(device: torch.device) -> float:
 
 
 def file_to_file(
-    style: Style, folder: Path, size: tuple[int, int], options: argparse.Namespace
+    source: Path, stylizer: Stylizer, options: argparse.Namespace
 ) -> tuple[float, dict[str, float]]:
-    """Frames a second, and the report's shares, of a clip with sound."""
-    height, width = size
-    source = folder / f"{width}x{height}.mp4"
-    make_demo_clip(source, width=width, height=height, seconds=options.frames / 24)
-    report = stylize_clip(
-        source, folder / "out.mp4", style, device=options.device, crf=options.crf, overwrite=True
-    )
+    """Frames a second, and the report's shares."""
+    settings = EncodeSettings(crf=options.crf, encoder=options.encoder)
+    handling = Handling(decoder=options.decoder)
+    output = source.with_stem("out")
+    report = convert(source, output, stylizer, settings, overwrite=True, handling=handling)
     return report.frames / report.seconds, {k: round(v, 3) for k, v in report.stages.items()}
 
 
@@ -141,8 +151,8 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """A row for each size."""
     style, device = load_style(options.style), choose_device(options.device)
     precision = choose_precision("auto", device)
-    cores = torch.get_num_threads() if device.type == "cpu" else 1
-    products = rate_of_products(device, precision)
+    cores = torch.get_num_threads()
+    products, copies = rate_of_products(device, precision), rate_of_copies(device)
     johnson = Johnson().to(device).eval().requires_grad_(requires_grad=False)
     for name in options.sizes:
         width, height = map(int, name.split("x"))
@@ -151,8 +161,10 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         stylizer = Stylizer(style, device=options.device, parallel=cores)
         runtime = stylizer.runtime_for(height, width)
         took = milliseconds(runtime, frame, runtime.parallel)
-        row |= {"runtime": runtime.identity, "network_ms": took}
-        row["roofline"] = multiplications(style, frame) / products / took * 1000
+        row |= {"runtime": runtime.identity, "network_ms": took, "copies_gb_s": copies / 1e9}
+        multiplied, moved = work(style, frame)
+        row["roofline"] = multiplied / products / took * 1000
+        row["bandwidth"] = moved * (4 if precision == "fp32" else 2) / copies / took * 1000
         if "openvino" in able(wanted := Wanted(device, "int8", cores)):
             quick = open_runtime("openvino", style, wanted)
             row["int8_ms"] = milliseconds(quick, frame, quick.parallel)
@@ -163,8 +175,12 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 row["onnxruntime_ms"] = milliseconds(other, frame, other.parallel)
             row["times_johnson"] = row["johnson_torch_ms"] / took
         with tempfile.TemporaryDirectory() as folder:
-            fps, stages = file_to_file(style, Path(folder), (height, width), options)
-        yield row | {"file_fps": fps, "stages_s": stages}
+            source = Path(folder) / "clip.mp4"
+            make_demo_clip(source, width=width, height=height, seconds=options.frames / 24)
+            row["file_fps"], row["stages_s"] = file_to_file(source, stylizer, options)
+            without = Stylizer(style, device=options.device, strength=0, parallel=cores)
+            row["codecs_fps"], _ = file_to_file(source, without, options)
+        yield row
 
 
 def peak_memory(name: str, style: str) -> float:
@@ -214,13 +230,15 @@ def start_up(style: str) -> tuple[float, float]:
 
 def print_table(rows: list[dict[str, Any]]) -> None:
     """Markdown."""
-    heads = ["size", "network ms", "fps", "roofline", "int8 ms", "file to file fps"]
+    heads = ["size", "network ms", "fps", "roofline", "of memory's", "int8 ms"]
+    heads += ["file to file fps", "without network"]
     heads += ["Johnson, torch ms", "times", "ONNX Runtime ms"]
     print("|", " | ".join(heads), "|")
     print("|", " | ".join("---" for _ in heads), "|")
     for row in rows:
         cells = [str(row["size"]), f"{row['network_ms']:.1f}", f"{1000 / row['network_ms']:.1f}"]
-        cells += [f"{row['roofline']:.0%}", _cell(row, "int8_ms"), f"{row['file_fps']:.1f}"]
+        cells += [f"{row['roofline']:.0%}", f"{row['bandwidth']:.0%}", _cell(row, "int8_ms")]
+        cells += [f"{row['file_fps']:.1f}", f"{row['codecs_fps']:.1f}"]
         cells += [
             _cell(row, key) for key in ("johnson_torch_ms", "times_johnson", "onnxruntime_ms")
         ]
@@ -260,6 +278,8 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="*", default=SIZES)
     parser.add_argument("--frames", type=int, default=48)
     parser.add_argument("--crf", type=int, help="of what is written; by default the command's own")
+    parser.add_argument("--encoder", choices=ENCODERS, default="software")
+    parser.add_argument("--decoder", choices=DECODERS, default="software")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--chart", type=Path)
     options = parser.parse_args()
@@ -271,10 +291,10 @@ def main() -> None:
         print(f"| {row['size']} | {row['peak_mib']:.0f} MiB |")
     helped, painted = start_up(options.style)
     print(f"\n`housestyle --help` takes {helped:.2f} s, the way to the first frame {painted:.1f} s")
-    copies = rate_of_copies(choose_device(options.device)) / 1e9
+    copies = rows[0]["copies_gb_s"]
     print(f"\n{rows[0]['runtime']}; a copy moves {copies:.1f} GB/s; torch {torch.__version__}")
     if options.json:
-        found = {"copies_gb_s": copies, "help_s": helped, "first_frame_s": painted, "rows": rows}
+        found = {"help_s": helped, "first_frame_s": painted, "rows": rows}
         options.json.write_text(json.dumps(found, indent=1))
     if options.chart:
         draw(rows, options.chart)

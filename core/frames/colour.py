@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..cuda import download, upload
 from .frame import ChromaLocation, Colour, Frame, Matrix, PixelFormat, Range
 
 _LUMA_WEIGHTS = {
@@ -137,9 +138,9 @@ def _upload(plane: np.ndarray, device: torch.device | str, depth: int = 8) -> Te
     if not plane.flags.writeable or min(plane.strides) < 0:
         plane = plane.copy()  # torch can't share these
     if plane.dtype != np.uint16:
-        return torch.from_numpy(plane).to(device).to(torch.float32)
+        return upload(torch.from_numpy(plane), device).to(torch.float32)
     # Not every device converts uint16. With 16 bits the sign bit may be set.
-    codes = torch.from_numpy(plane.view(np.int16)).to(device)
+    codes = upload(torch.from_numpy(plane.view(np.int16)), device)
     if depth == 16:
         return codes.to(torch.int32).bitwise_and_(0xFFFF).to(torch.float32)
     return codes.to(torch.float32)
@@ -219,16 +220,15 @@ def _planes(rgb: Tensor, pixel_format: PixelFormat, colour: Colour) -> tuple[np.
     """Quantised planes of (3, H, W) float32."""
     levels = _luma_levels(pixel_format, colour)
     if pixel_format.family == "rgb":
-        return tuple(_quantise(rgb[index], levels, pixel_format) for index in (1, 2, 0))
-    luma = _luma(rgb, colour.matrix)
-    if pixel_format.family == "gray":
-        return (_quantise(luma, levels, pixel_format),)
-    chroma = _chroma_of_rgb(rgb, luma, pixel_format, colour)
-    chroma_levels = _chroma_levels(pixel_format, colour)
-    return (
-        _quantise(luma, levels, pixel_format),
-        *(_quantise(component, chroma_levels, pixel_format) for component in chroma),
-    )
+        codes = [_quantise(rgb[index], levels, pixel_format) for index in (1, 2, 0)]
+    else:
+        luma = _luma(rgb, colour.matrix)
+        codes = [_quantise(luma, levels, pixel_format)]
+        if pixel_format.family == "yuv":
+            chroma = _chroma_of_rgb(rgb, luma, pixel_format, colour)
+            chroma_levels = _chroma_levels(pixel_format, colour)
+            codes += [_quantise(component, chroma_levels, pixel_format) for component in chroma]
+    return tuple(_plane(samples, pixel_format) for samples in download(codes))
 
 
 def _floats(
@@ -307,10 +307,14 @@ def _downsample(source: Tensor, *, co_sited: bool) -> Tensor:
     return target
 
 
-def _quantise(values: Tensor, levels: _Levels, pixel_format: PixelFormat) -> np.ndarray:
+def _quantise(values: Tensor, levels: _Levels, pixel_format: PixelFormat) -> Tensor:
+    """Codes in the narrowest type that every device has."""
     codes = (values * levels.span).add_(levels.zero).round_().clamp_(levels.low, levels.high)
-    if pixel_format.depth == 8:
-        return codes.to(torch.uint8).cpu().contiguous().numpy()
-    if pixel_format.depth == 16:
-        return codes.to(torch.int32).cpu().numpy().astype(np.uint16)
-    return codes.to(torch.int16).cpu().contiguous().numpy().view(np.uint16)
+    types = {8: torch.uint8, 16: torch.int32}
+    return codes.to(types.get(pixel_format.depth, torch.int16)).contiguous()
+
+
+def _plane(codes: Tensor, pixel_format: PixelFormat) -> np.ndarray:
+    plane = codes.numpy()
+    same_size = plane.itemsize == pixel_format.dtype.itemsize
+    return plane.view(pixel_format.dtype) if same_size else plane.astype(pixel_format.dtype)

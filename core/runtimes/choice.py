@@ -67,9 +67,10 @@ def measured(style: Style, wanted: Wanted, size: int, *, anew: bool = False) -> 
 
 
 def _candidates(wanted: Wanted) -> list[str]:
-    """Where OpenVINO runs, ONNX Runtime is slower and takes longest to convert for."""
+    """Without ONNX Runtime where it is slower (beside OpenVINO) or less exact (Core ML)."""
     names = able(wanted)
-    return [name for name in names if not (name == "onnxruntime" and "openvino" in names)]
+    left_out = "openvino" in names or wanted.device.type == "mps"
+    return [name for name in names if not (name == "onnxruntime" and left_out)]
 
 
 def _milliseconds(runtime: Runtime, frame: torch.Tensor) -> float:

@@ -318,7 +318,7 @@ def _for_pixels_across(weight: Tensor) -> Tensor:
 
 
 def _filtered(weight: Tensor) -> Tensor:
-    """(O, C, 3, 3) of what `network.low_pass` gives to (O, C, 5, 5) of what it takes."""
+    """(O, C, 3, 3) of what `network.LowPass` gives to (O, C, 5, 5) of what it takes."""
     taps = weight.new_tensor((0.25, 0.5, 0.25))
     spread = F.pad(taps[:, None] * taps, (2, 2, 2, 2))[None, None]
     response = F.conv2d(spread, weight.reshape(-1, 1, 3, 3))

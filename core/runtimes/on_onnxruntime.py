@@ -1,9 +1,16 @@
-"""The network in ONNX Runtime: TensorRT and CUDA where its build has them, else the CPU."""
+"""The network in ONNX Runtime: TensorRT, CUDA, Core ML or DirectML as its build has it, or the CPU.
+
+DirectML, any graphics chip on Windows, is no device that PyTorch knows: frames come from the CPU
+and go back there.
+"""
 
 from __future__ import annotations
 
+import threading
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import torch
 from torch import Tensor
@@ -14,9 +21,11 @@ from ..style import Style
 from .model_cache import kept_model
 from .runtime import Runtime, Wanted
 
+_DIRECTML = "DmlExecutionProvider"
 _PROVIDERS = {
-    "cpu": ("CPUExecutionProvider",),
+    "cpu": (_DIRECTML, "CPUExecutionProvider"),
     "cuda": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
+    "mps": ("CoreMLExecutionProvider",),
 }
 _ERRORS_ONLY = 3
 
@@ -30,9 +39,11 @@ class _OnnxRuntime:
     parts = None
 
     def __init__(self, style: Style, wanted: Wanted):
-        self.identity = f"onnxruntime {onnxruntime.__version__} {wanted.precision}"
-        self.parallel = wanted.parallel
         providers = _providers(wanted.device)
+        # A session of DirectML may not be called by two threads at a time.
+        alone = _DIRECTML in providers
+        self.parallel = 1 if alone else wanted.parallel
+        self._turn = threading.Lock() if alone else nullcontext()
         self._session = kept_model(
             (style.digest, f"onnx of torch {torch.__version__}"),
             make=lambda folder: export_onnx(style, folder / "network.onnx"),
@@ -44,14 +55,17 @@ class _OnnxRuntime:
                 f"onnxruntime can't use {wanted.device}",
                 hint="the libraries that its build needs are missing",
             )
+        first = self._session.get_providers()[0].removesuffix("ExecutionProvider")
+        self.identity = f"onnxruntime {onnxruntime.__version__} {first} {wanted.precision}"
 
     def __call__(self, frames: Tensor) -> Tensor:
         # One by one: a frame's picture must not depend on what shares its batch.
-        painted = [
-            torch.from_numpy(self._session.run(["painted"], {"frames": frame.numpy()})[0])
-            for frame in frames.cpu().split(1)
-        ]
+        painted = [self._painted(frame.numpy()) for frame in frames.cpu().split(1)]
         return torch.cat(painted).to(frames.device)
+
+    def _painted(self, frame: np.ndarray) -> Tensor:
+        with self._turn:
+            return torch.from_numpy(self._session.run(["painted"], {"frames": frame})[0])
 
 
 def _providers(device: torch.device) -> list[str]:
@@ -75,6 +89,8 @@ def _session(path: Path, wanted: Wanted, providers: list[str]) -> onnxruntime.In
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = max(1, torch.get_num_threads() // wanted.parallel)
+    # DirectML takes its memory itself.
+    options.enable_mem_pattern = _DIRECTML not in providers
     content = path.read_bytes()
     try:
         return onnxruntime.InferenceSession(content, options, providers=providers)

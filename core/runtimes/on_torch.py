@@ -8,6 +8,7 @@ from torch import Tensor
 from ..network import StylizingNetwork
 from ..style import Style
 from ..tiling import NetworkParts
+from .cuda_graph import Recorded
 from .folded import folded
 from .runtime import Runtime, Wanted
 
@@ -20,20 +21,30 @@ def open_runtime(style: Style, wanted: Wanted) -> Runtime:
 
 
 class _Torch:
-    # PyTorch spreads a frame over the cores by itself, and a GPU takes one after the other.
-    parallel = 1
-
     def __init__(self, style: Style, wanted: Wanted):
         self.identity = f"torch {torch.__version__} {wanted.precision}"
         self._dtype = _DTYPES[wanted.precision]
         network = folded(style.network()).to(wanted.device, self._dtype)
-        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.parts = _TorchParts(self._network, self._dtype)
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.parts = _TorchParts(network, self._dtype)
+        if wanted.device.type == "cuda":
+            if wanted.precision == "fp32":
+                # For the whole process: unless told not to, cuDNN keeps 10 bits of float32.
+                torch.backends.cudnn.allow_tf32 = False
+            # A frame goes up and one comes down while a third is painted.
+            self.parallel = min(3, wanted.parallel)
+            self._paint = Recorded(network)
+            # Other threads' streams do not wait for the weights.
+            torch.cuda.synchronize(wanted.device)
+        else:
+            # PyTorch spreads a frame over the cores by itself.
+            self.parallel = 1
+            self._paint = network
 
     @torch.no_grad()
     def __call__(self, frames: Tensor) -> Tensor:
         frames = frames.to(self._dtype, memory_format=torch.channels_last)
-        return self._network(frames).to(torch.float32)
+        return self._paint(frames).to(torch.float32)
 
 
 class _TorchParts(NetworkParts):

@@ -100,7 +100,7 @@ KINDS: dict[str, Kind] = {
     ),
     "openvino": Kind("on_openvino", "openvino", "openvino", ("cpu",), ("fp32", "bf16", "int8")),
     "onnxruntime": Kind(
-        "on_onnxruntime", "onnxruntime", "'housestyle[onnx]'", ("cpu", "cuda"), ("fp32",)
+        "on_onnxruntime", "onnxruntime", "'housestyle[onnx]'", ("cpu", "cuda", "mps"), ("fp32",)
     ),
     "torch": Kind("on_torch", "torch", "torch", ("cpu", "cuda", "mps"), ("fp32", "bf16", "fp16")),
 }

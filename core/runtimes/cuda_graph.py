@@ -1,0 +1,97 @@
+"""CUDA graphs: what a network launches for a frame, recorded once and started with one call.
+
+A frame of this network is some eighty kernels of a few microseconds each up to 1080p; launched one
+by one from Python, the GPU waits for them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+# Larger frames keep the GPU busy by themselves, and a recording keeps its memory.
+_MOST_PIXELS = 2**21
+_KEPT = 4
+# cuDNN chooses its algorithms, and allocates for them, in the first runs.
+_WARM_UP = 3
+# PyTorch records one graph at a time in a process.
+_recording = threading.Lock()
+
+_log = logging.getLogger(__name__)
+
+
+class Recorded:
+    """A network whose frames are replayed; shapes that can't be recorded run as they are.
+
+    May be called by several threads at a time, each in a stream of its own.
+
+    Args:
+        network: (N, C, H, W) to (N, C', H, W) on a CUDA device, the same kernels every time.
+    """
+
+    def __init__(self, network: Callable[[Tensor], Tensor]):
+        self._network = network
+        self._lock = threading.Lock()
+        self._recordings: OrderedDict[torch.Size, _Recording | None] = OrderedDict()
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """What the network gives."""
+        if frames.shape[-2] * frames.shape[-1] > _MOST_PIXELS:
+            return self._network(frames)
+        with self._lock:
+            recording = self._recording(frames)
+            # Replaying only queues up: nothing is waited for under the lock.
+            return self._network(frames) if recording is None else recording.replay(frames)
+
+    def _recording(self, frames: Tensor) -> _Recording | None:
+        shape = frames.shape
+        if shape not in self._recordings:
+            while len(self._recordings) >= _KEPT:
+                torch.cuda.synchronize(frames.device)  # it may still be running
+                self._recordings.popitem(last=False)
+            self._recordings[shape] = self._recorded(frames)
+        self._recordings.move_to_end(shape)
+        return self._recordings[shape]
+
+    def _recorded(self, frames: Tensor) -> _Recording | None:
+        try:
+            with _recording:
+                return _Recording(self._network, frames)
+        except torch.OutOfMemoryError:
+            raise  # the caller can take smaller tiles
+        except RuntimeError as error:
+            _log.warning("frames are painted without CUDA graphs: %s", error)
+            return None
+
+
+class _Recording:
+    """One shape's graph, with the memory that its frames come from and go to."""
+
+    def __init__(self, network: Callable[[Tensor], Tensor], frames: Tensor):
+        self._given = frames.clone()
+        stream = torch.cuda.Stream(frames.device)
+        stream.wait_stream(torch.cuda.current_stream(frames.device))
+        with torch.cuda.stream(stream):
+            for _ in range(_WARM_UP):
+                network(self._given)
+        stream.synchronize()
+        self._graph = torch.cuda.CUDAGraph()
+        # Other threads go on uploading and downloading meanwhile.
+        with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
+            self._painted = network(self._given)
+        self._free = torch.cuda.Event()
+
+    def replay(self, frames: Tensor) -> Tensor:
+        """Queue a frame in the caller's stream, after the one that another has queued before."""
+        stream = torch.cuda.current_stream(frames.device)
+        stream.wait_event(self._free)
+        self._given.copy_(frames)
+        self._graph.replay()
+        painted = self._painted.clone()
+        self._free.record(stream)
+        return painted
