@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
@@ -49,6 +52,35 @@ def test_what_can_t_use_the_device_is_not_the_fastest(tiny_style, monkeypatch):
     monkeypatch.setattr(choice, "open_runtime", opened)
     monkeypatch.setattr(choice, "_milliseconds", lambda *_: 1.0)
     assert choice.fastest(tiny_style, CPU, 360, 640) == "torch"
+
+
+def test_core_ml_is_taken_only_when_asked_for(tiny_style, monkeypatch):
+    monkeypatch.setattr(choice, "able", lambda _wanted: ["onnxruntime", "torch"])
+    on_mac = Wanted(torch.device("mps"), "fp32")
+    assert choice.fastest(tiny_style, on_mac, 360, 640) == "torch"
+
+
+def test_directml_paints_one_frame_at_a_time(tiny_style, monkeypatch):
+    inside, most = [], []
+
+    def run(_outputs, inputs):
+        inside.append(1)
+        time.sleep(0.005)
+        most.append(len(inside))
+        inside.pop()
+        return [inputs["frames"] / 2]
+
+    there = ["DmlExecutionProvider", "CPUExecutionProvider"]
+    session = SimpleNamespace(get_providers=lambda: there, run=run)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
+    monkeypatch.setattr(on_onnxruntime, "kept_model", lambda *_, **__: session)
+    runtime = open_runtime("onnxruntime", tiny_style, replace(CPU, parallel=4))
+    assert (runtime.parallel, runtime.identity.split()[2:]) == (1, ["Dml", "fp32"])
+    frames = torch.rand(1, 3, 8, 8)
+    with ThreadPoolExecutor(4) as threads:
+        painted = list(threads.map(runtime, [frames] * 8))
+    assert all(torch.equal(picture, frames / 2) for picture in painted)
+    assert max(most) == 1
 
 
 def test_a_build_under_another_name_has_a_version(monkeypatch):
