@@ -20,6 +20,8 @@ from .picture import TICK, Beside, Picture
 _LOSSY = frozenset({"B44", "B44A", "DWAA", "DWAB", "LJ2K"})
 # Stored with the precision of a float.
 _SAME_CHROMATICITIES = 1e-4
+# Twice the area between red, green and blue in x and y; BT.709's is 0.22.
+_LEAST_GAMUT = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,8 @@ def read_exr(path: Path) -> Picture:
     covers the display window and the data window; where there are no data it is 0.
 
     Raises:
-        MediaError: It is damaged, has deep or subsampled data, or no colours.
+        MediaError: It is damaged, has deep or subsampled data, no colours, or chromaticities that
+            span none.
     """
     parts = read_parts(path)
     place, names = _chosen(parts)
@@ -151,6 +154,16 @@ def _colour(header: Mapping[str, Any], count: int) -> Colour:
     for code, known in CHROMATICITIES.items():
         if np.allclose(stated, known, atol=_SAME_CHROMATICITIES):
             return Colour(matrix, Range.FULL, code, LINEAR)
+    corners = np.array([(x, y, 1) for x, y in zip(stated[:6:2], stated[1:6:2], strict=True)])
+    if (
+        not np.isfinite(stated).all()
+        or stated[7] <= 0
+        or abs(np.linalg.det(corners)) < _LEAST_GAMUT
+    ):
+        raise MediaError(
+            f"has chromaticities that span no colours: {', '.join(f'{c:g}' for c in stated)}",
+            hint="write it anew with those of its colour space, or with none for BT.709",
+        )
     return Colour(matrix, Range.FULL, transfer=LINEAR, chromaticities=stated)
 
 

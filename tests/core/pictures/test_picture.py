@@ -177,6 +177,16 @@ class TestExr:
         for name, array in source.items():
             np.testing.assert_array_equal(after.channels()[name].pixels, array)
 
+    @pytest.mark.parametrize(
+        "stated",
+        [(0.0,) * 8, (0.64, 0.33) * 3 + (0.3127, 0.329), (*ACES_CG[:7], 0.0), (np.nan,) * 8],
+    )
+    def test_chromaticities_that_span_nothing(self, tmp_path, stated):
+        path = exr(tmp_path / "a.exr", light(*"RGB"), chromaticities=stated)
+        with pytest.raises(MediaError, match="chromaticities that span no colours") as caught:
+            read_picture(path)
+        assert caught.value.path == path
+
     def test_a_thumbnail_does_not_go_over(self, tmp_path):
         thumbnail = OpenEXR.PreviewImage(2, 1)
         picture = read_picture(exr(tmp_path / "a.exr", light(*"RGB"), preview=thumbnail))
