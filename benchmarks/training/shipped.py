@@ -55,7 +55,7 @@ STYLES = (
         "The Starry Night",
         "Vincent van Gogh",
         "1889",
-        iterations=1800,
+        iterations=18000,
     ),
     # Of paintings with little contrast or few colours the usual style weight leaves a tint.
     Shipped(
