@@ -154,17 +154,19 @@ def _colour(header: Mapping[str, Any], count: int) -> Colour:
     for code, known in CHROMATICITIES.items():
         if np.allclose(stated, known, atol=_SAME_CHROMATICITIES):
             return Colour(matrix, Range.FULL, code, LINEAR)
-    corners = np.array([(x, y, 1) for x, y in zip(stated[:6:2], stated[1:6:2], strict=True)])
-    if (
-        not np.isfinite(stated).all()
-        or stated[7] <= 0
-        or abs(np.linalg.det(corners)) < _LEAST_GAMUT
-    ):
+    if not _spans_colours(stated):
         raise MediaError(
             f"has chromaticities that span no colours: {', '.join(f'{c:g}' for c in stated)}",
             hint="write it anew with those of its colour space, or with none for BT.709",
         )
     return Colour(matrix, Range.FULL, transfer=LINEAR, chromaticities=stated)
+
+
+def _spans_colours(stated: tuple[float, ...]) -> bool:
+    """Whether red, green and blue are three, and white has a lightness."""
+    corners = np.array([(x, y, 1) for x, y in zip(stated[:6:2], stated[1:6:2], strict=True)])
+    finite = bool(np.isfinite(stated).all())
+    return finite and stated[7] > 0 and abs(np.linalg.det(corners)) >= _LEAST_GAMUT
 
 
 def _rate(header: Mapping[str, Any]) -> Fraction | None:

@@ -20,7 +20,7 @@ _KEPT = 4
 # cuDNN chooses its algorithms, and allocates for them, in the first runs.
 _WARM_UP = 3
 # PyTorch records one graph at a time in a process.
-_recording = threading.Lock()
+_one_at_a_time = threading.Lock()
 
 _log = logging.getLogger(__name__)
 
@@ -44,11 +44,13 @@ class Recorded:
         if frames.shape[-2] * frames.shape[-1] > _MOST_PIXELS:
             return self._network(frames)
         with self._lock:
-            recording = self._recording(frames)
-            # Replaying only queues up: nothing is waited for under the lock.
-            return self._network(frames) if recording is None else recording.replay(frames)
+            recording = self._recording_for(frames)
+            if recording is not None:
+                # This only queues up: nothing is waited for under the lock.
+                return recording.replay(frames)
+        return self._network(frames)
 
-    def _recording(self, frames: Tensor) -> _Recording | None:
+    def _recording_for(self, frames: Tensor) -> _Recording | None:
         shape = frames.shape
         if shape not in self._recordings:
             while len(self._recordings) >= _KEPT:
@@ -60,7 +62,7 @@ class Recorded:
 
     def _recorded(self, frames: Tensor) -> _Recording | None:
         try:
-            with _recording:
+            with _one_at_a_time:
                 return _Recording(self._network, frames)
         except torch.OutOfMemoryError:
             raise  # the caller can take smaller tiles

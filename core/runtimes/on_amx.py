@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import DeviceError
-from ..network import NetworkSpec, StylizingNetwork, padded, sub_pixel
+from ..network import LowPass, NetworkSpec, StylizingNetwork, padded, sub_pixel
 from ..style import Style
 from ..tiling import Parts
 from .amx_library import Kind, Map, Step, library
@@ -319,9 +319,7 @@ def _for_pixels_across(weight: Tensor) -> Tensor:
 
 def _filtered(weight: Tensor) -> Tensor:
     """(O, C, 3, 3) of what `network.LowPass` gives to (O, C, 5, 5) of what it takes."""
-    taps = weight.new_tensor((0.25, 0.5, 0.25))
-    spread = F.pad(taps[:, None] * taps, (2, 2, 2, 2))[None, None]
-    response = F.conv2d(spread, weight.reshape(-1, 1, 3, 3))
+    response = F.conv2d(F.pad(LowPass(1).kernel, (2, 2, 2, 2)), weight.reshape(-1, 1, 3, 3))
     return response.reshape(*weight.shape[:2], 5, 5).flip(2, 3)
 
 

@@ -93,10 +93,10 @@ def _session(path: Path, wanted: Wanted, providers: list[str]) -> onnxruntime.In
     options.enable_mem_pattern = _DIRECTML not in providers
     content = path.read_bytes()
     # Of several GPUs, the one that was named.
-    device = [{"device_id": wanted.device.index or 0} if wanted.device.type == "cuda" else {}]
+    device = {"device_id": wanted.device.index or 0} if wanted.device.type == "cuda" else {}
     try:
         return onnxruntime.InferenceSession(
-            content, options, providers=providers, provider_options=device * len(providers)
+            content, options, providers=[(name, device) for name in providers]
         )
     except Exception as error:  # its own have no other base
         raise RuntimeError(f"onnxruntime can't read the network: {error}") from error
