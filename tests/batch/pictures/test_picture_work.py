@@ -270,6 +270,8 @@ def test_killed_again_and_again(tmp_path, make, run, painter, tiny_style):
         if wanted:
             process.kill()
         process.join()
+        if process.exitcode == 0:
+            break  # on a busy machine it may be done before it is killed
     assert process.exitcode == 0
     run(source, "whole/a.%04d.png", painter)
     same_pictures(output, tmp_path / "whole/a.%04d.png", range(24))
