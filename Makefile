@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test test-slow bench bench-gpu check format native-all clean
 
 demo: .venv/run.stamp
-	$(BIN)/housestyle demo
+	$(BIN)/brushreel demo
 
 # A process for each core; a file's tests stay together, for what they share.
 test: .venv/dev.stamp
@@ -38,7 +38,7 @@ clean:
 	rm -rf .venv build dist *.egg-info demo
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Housestyle needs Python 3.11 or newer")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Brushreel needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 
 .venv/run.stamp: pyproject.toml constraints.txt core/runtimes/amx.c | $(BIN)/python

@@ -1,6 +1,6 @@
-"""Housestyle: trained painting styles on moving pictures, without flicker.
+"""Brushreel: trained painting styles on moving pictures, without flicker.
 
->>> from housestyle import stylize_clip
+>>> from brushreel import stylize_clip
 >>> stylize_clip("holiday.mp4", "holiday.wave.mp4", "wave")  # doctest: +SKIP
 """
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .batch.clips.clip import ClipReport, stylize_clip
-    from .core.errors import HousestyleError
+    from .core.errors import BrushreelError
     from .core.style import Style, list_styles, load_style
     from .core.stylizer import Stylizer
 
 __version__ = "0.1.0"
 __all__ = [
+    "BrushreelError",
     "ClipReport",
-    "HousestyleError",
     "Style",
     "Stylizer",
     "list_styles",
@@ -28,7 +28,7 @@ __all__ = [
 
 _HOMES = {
     "ClipReport": ".batch.clips.clip",
-    "HousestyleError": ".core.errors",
+    "BrushreelError": ".core.errors",
     "Style": ".core.style",
     "Stylizer": ".core.stylizer",
     "list_styles": ".core.style",
@@ -38,7 +38,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  a module's attributes are of any type
-    # PyTorch takes a second to import; `housestyle --help` need not wait for it.
+    # PyTorch takes a second to import; `brushreel --help` need not wait for it.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name], __name__), name)

@@ -1,4 +1,4 @@
-"""``python -m housestyle`` is the ``housestyle`` command."""
+"""``python -m brushreel`` is the ``brushreel`` command."""
 
 import sys
 

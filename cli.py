@@ -1,4 +1,4 @@
-"""The ``housestyle`` command: one thin function per subcommand.
+"""The ``brushreel`` command: one thin function per subcommand.
 
 Those on clips are in batch/command.py.
 """
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NoReturn
 from . import __version__
 from .batch import command as clips
 from .core.allocator import keep_freed_memory
-from .core.errors import HousestyleError, OutputError, UsageError
+from .core.errors import BrushreelError, OutputError, UsageError
 from .plugin_resolve import command as editors
 from .plugin_resolve.timelines import timeline_command as cuts
 
@@ -63,10 +63,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _status(options: argparse.Namespace) -> int:
     try:
         return options.run(options)
-    except HousestyleError as error:
+    except BrushreelError as error:
         return _fail(str(error), error.exit_status)
     except KeyboardInterrupt:
-        print("housestyle: interrupted", file=sys.stderr)
+        print("brushreel: interrupted", file=sys.stderr)
         return clips.INTERRUPTED
     except BrokenPipeError:
         return 1  # whoever read our output has closed it
@@ -92,7 +92,7 @@ def _flushed(status: int) -> int:
 
 def _fail(line: str, status: int) -> int:
     logging.getLogger(__name__).debug("failed", exc_info=True)
-    print(f"housestyle: {line}", file=sys.stderr)
+    print(f"brushreel: {line}", file=sys.stderr)
     return status
 
 
@@ -103,9 +103,9 @@ def _terminate(_signal: int, _frame: object) -> NoReturn:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="housestyle", description="Puts a trained painting style on moving pictures."
+        prog="brushreel", description="Puts a trained painting style on moving pictures."
     )
-    parser.add_argument("--version", action="version", version=f"housestyle {__version__}")
+    parser.add_argument("--version", action="version", version=f"brushreel {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add = functools.partial(_add_command, commands)
     add("styles", _styles, _add_styles, "list the styles of the library")
@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     add("evaluate", _evaluate, _add_evaluate, "measure how styles paint and flicker")
     add("timeline", cuts.timeline, cuts.add_timeline, "style the clips of a cut, on a new track")
     add("serve", _serve, _add_serve, "paint frames for the OpenFX effect, until idle")
-    add("resolve", editors.resolve, editors.add_resolve, "put Housestyle into DaVinci Resolve")
+    add("resolve", editors.resolve, editors.add_resolve, "put Brushreel into DaVinci Resolve")
     add("export", _export, _add_export, "write a style as an ONNX model")
     add("doctor", _doctor, _add_doctor, "show what this machine has, and what is wrong")
     return parser
@@ -154,19 +154,34 @@ def _add_debug(parser: argparse.ArgumentParser, *, default: bool | str) -> None:
 
 
 def _add_styles(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument(
+        "--adopt",
+        type=Path,
+        metavar="PATH",
+        help="copy style files of Brushreel's former name, a file or a folder, into the library",
+    )
 
 
 def _styles(options: argparse.Namespace) -> int:
-    from .core.style import Style, style_paths
+    from .core.former_name import former_library
+    from .core.style import Style, adopt, style_paths, user_styles
 
+    if options.adopt is not None:
+        for path in adopt(options.adopt):
+            print(path)
+        return 0
+    former = former_library()
+    if former is not None and not user_styles().exists():
+        line = f"a library of the former name is there (brushreel styles --adopt {former})"
+        print(f"brushreel: {line}", file=sys.stderr)
     failed = 0
     for name, path in style_paths().items():
         try:
             style = Style.load(path)
-        except HousestyleError as error:
+        except BrushreelError as error:
             failed = 1
-            print(f"housestyle: {error}", file=sys.stderr)
+            print(f"brushreel: {error}", file=sys.stderr)
             continue
         if options.json:
             about = {"name": name, "title": style.title, "path": str(path)}
@@ -230,7 +245,7 @@ def _train(options: argparse.Namespace) -> int:
         name=options.name,
         output=output,
         folder=folder,
-        command=shlex.join(["housestyle", *sys.argv[1:]]),
+        command=shlex.join(["brushreel", *sys.argv[1:]]),
         device=device,
         resume=options.resume,
         checkpoint_minutes=options.checkpoint_minutes,

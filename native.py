@@ -29,9 +29,9 @@ EFFECT = Path("plugin_resolve", "ofx")
 KERNELS = Path("core", "runtimes", "amx.so")
 """Folder of the effect's bundle, and the kernels' library, both in the package."""
 
-BUNDLE = "Housestyle.ofx.bundle"
-LIBRARY = "Housestyle.ofx"
-PLUGIN = "org.housestyle.paint"
+BUNDLE = "Brushreel.ofx.bundle"
+LIBRARY = "Brushreel.ofx"
+PLUGIN = "org.brushreel.paint"
 VERSION = "1.0"
 
 FOLDERS = {"linux": "Linux-x86-64", "darwin": "MacOS", "win32": "Win64"}
@@ -57,7 +57,7 @@ _INFO = f"""<?xml version="1.0" encoding="UTF-8"?>
   <key>CFBundleExecutable</key><string>{LIBRARY}</string>
   <key>CFBundleIdentifier</key><string>{PLUGIN}</string>
   <key>CFBundleInfoDictionaryVersion</key><string>6.0</string>
-  <key>CFBundleName</key><string>Housestyle</string>
+  <key>CFBundleName</key><string>Brushreel</string>
   <key>CFBundlePackageType</key><string>BNDL</string>
   <key>CFBundleShortVersionString</key><string>{VERSION}</string>
   <key>CFBundleVersion</key><string>{VERSION}</string>
@@ -194,7 +194,7 @@ class BuildNative(build_py):
     def run(self) -> None:
         """Build; without a compiler all but what it makes, which `doctor` then says."""
         super().run()
-        root = ROOT if self.editable_mode else Path(self.build_lib, "housestyle")
+        root = ROOT if self.editable_mode else Path(self.build_lib, "brushreel")
         if not self.editable_mode:
             self._take_released(root)
         if is_released() or not builds_here():

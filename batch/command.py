@@ -33,7 +33,7 @@ RUNTIMES = ("auto", "amx", "torch", "openvino", "onnxruntime")
 
 
 def add_stylize(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``housestyle stylize``."""
+    """The flags of ``brushreel stylize``."""
     parser.add_argument("inputs", nargs="+", type=Path, help="clips, sequences and folders")
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done and what it takes"
@@ -108,7 +108,7 @@ def _switch(flags: Flags, name: str, text: str, *, default: bool = False) -> Non
 
 
 def stylize(options: argparse.Namespace) -> int:
-    """``housestyle stylize``."""
+    """``brushreel stylize``."""
     from .report import TerminalReporter
 
     settings = options.flags.settle(options)
@@ -158,7 +158,7 @@ def treatment_of(settings: argparse.Namespace) -> Treatment:
     from .run import Treatment
 
     if settings.style is None:
-        raise UsageError("no style is named", hint="-s NAME; housestyle styles lists them")
+        raise UsageError("no style is named", hint="-s NAME; brushreel styles lists them")
     return Treatment(
         style=settings.style,
         strength=settings.strength,
@@ -277,7 +277,7 @@ def _reporter(
 
 
 def add_watch(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``housestyle watch``."""
+    """The flags of ``brushreel watch``."""
     parser.add_argument("inbox", type=Path, metavar="IN", help="folder in which clips arrive")
     parser.add_argument("outbox", type=Path, metavar="OUT", help="folder in which they are written")
     parser.add_argument("--once", action="store_true", help="do what is there, then end")
@@ -301,7 +301,7 @@ def add_watch(parser: argparse.ArgumentParser) -> None:
 
 
 def watch(options: argparse.Namespace) -> int:
-    """``housestyle watch``."""
+    """``brushreel watch``."""
     from .report import TerminalReporter
     from .watch import Work
     from .watch import watch as watch_folder
@@ -343,7 +343,7 @@ def watch(options: argparse.Namespace) -> int:
 
 
 def add_preview(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``housestyle preview``."""
+    """The flags of ``brushreel preview``."""
     add = parser.add_argument
     add("inputs", nargs="+", type=Path, metavar="INPUT", help="clips and pictures")
     add("-o", "--output", type=Path, required=True, help="a .png")
@@ -356,7 +356,7 @@ def add_preview(parser: argparse.ArgumentParser) -> None:
 
 
 def preview(options: argparse.Namespace) -> int:
-    """``housestyle preview``."""
+    """``brushreel preview``."""
     from .looks import preview as draw
 
     draw(
@@ -374,7 +374,7 @@ def preview(options: argparse.Namespace) -> int:
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``housestyle compare``."""
+    """The flags of ``brushreel compare``."""
     add = parser.add_argument
     add("before", type=Path, metavar="BEFORE", help="a clip")
     add("after", type=Path, metavar="AFTER", help="the same clip, stylized")
@@ -385,7 +385,7 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """``housestyle compare``."""
+    """``brushreel compare``."""
     from .compare import compare as write
 
     warnings = write(
@@ -403,7 +403,7 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def add_demo(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``housestyle demo``."""
+    """The flags of ``brushreel demo``."""
     parser.add_argument("-s", "--style", default="wave", help="default: wave")
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("demo"), help="folder (default: demo)"
@@ -411,7 +411,7 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
 
 
 def demo(options: argparse.Namespace) -> int:
-    """``housestyle demo``."""
+    """``brushreel demo``."""
     from ..core.stylizer import Stylizer
     from .demo.clip import make_demo_clip
     from .plan import Job

@@ -16,7 +16,7 @@ import ffmpeg
 
 from ..core.clips.clip_info import ClipInfo, VideoInfo
 from ..core.clips.media import open_clip, probe
-from ..core.errors import HousestyleError, OutputError, UsageError
+from ..core.errors import BrushreelError, OutputError, UsageError
 from ..core.frames.frame import UNSPECIFIED_TAG, Colour, Matrix
 from .clips.mux import MUXERS
 from .clips.output import check_output
@@ -221,7 +221,7 @@ def _beside(output: Path) -> Iterator[Path]:
         partial.replace(output)
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror}", path=output) from error
-    except HousestyleError as error:
+    except BrushreelError as error:
         error.path = output
         raise
     finally:

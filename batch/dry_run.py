@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from ..core.errors import HousestyleError
+from ..core.errors import BrushreelError
 from .clips.clip import inspect_clip
 from .clips.picture_work import is_written
 from .forecast import (
@@ -44,7 +44,7 @@ class Forecast:
     seconds: float | None = None
     disk: Disk | None = None
     warnings: tuple[str, ...] = ()
-    error: HousestyleError | None = None
+    error: BrushreelError | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def forecast(jobs: Sequence[Job], treatment: Treatment, device: str) -> list[For
     """Look at every clip, and measure how fast the network is on the device.
 
     Raises:
-        HousestyleError: Style, settings or device are wrong.
+        BrushreelError: Style, settings or device are wrong.
     """
     speed = network_speed(treatment.stylizer(device))
     skips = treatment.writing.skip_existing
@@ -83,7 +83,7 @@ def _forecast(job: Job, writing: Writing, speed: float | None) -> Forecast:
             handling=writing.handling,
         )
         disk = disk_expected(info, job.output, writing.encode)
-    except HousestyleError as error:
+    except BrushreelError as error:
         return Forecast(job, error=error)
     size, frames = (info.video.width, info.video.height), frames_expected(info)
     seconds = None if speed is None or frames is None else frames * size[0] * size[1] / speed

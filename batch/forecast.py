@@ -67,7 +67,7 @@ def disk_expected(info: ClipInfo, output: Path, settings: EncodeSettings) -> Dis
     """Estimated from size, length and codec; None where the length is not known.
 
     Raises:
-        HousestyleError: As `choose`.
+        BrushreelError: As `choose`.
     """
     frames, video = frames_expected(info), info.video
     if frames is None:

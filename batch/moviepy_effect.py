@@ -36,7 +36,7 @@ class Stylize(Effect):
         device: See `Stylizer`.
 
     Raises:
-        HousestyleError: As `Stylizer`, when the effect is made; a `UsageError` when it is applied
+        BrushreelError: As `Stylizer`, when the effect is made; a `UsageError` when it is applied
             to sound or to a mask, which has no colours to paint.
     """
 

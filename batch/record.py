@@ -16,7 +16,7 @@ from .. import __version__
 from ..core.clips.clip_info import ClipInfo
 from ..core.clips.media import CLIP_SUFFIXES
 from ..core.clips.sequence import PICTURE_SUFFIXES
-from ..core.errors import HousestyleError, OutputError, UsageError
+from ..core.errors import BrushreelError, OutputError, UsageError
 from ..core.whole_file import whole_file
 from .clips.handling import ClipReport
 from .plan import Job
@@ -65,7 +65,7 @@ class ReportFile:
         self._path = path
         self._report: dict[str, object] = {
             "version": REPORT_VERSION,
-            "housestyle": __version__,
+            "brushreel": __version__,
             "started": _now(),
             "finished": None,
             "exit_status": None,
@@ -106,7 +106,7 @@ class ReportFile:
         """Its figures."""
         self._set(job, "done", **figures(report))
 
-    def failed(self, job: Job, error: HousestyleError) -> None:
+    def failed(self, job: Job, error: BrushreelError) -> None:
         """Its error."""
         self._set(job, "failed", error=reason(error))
 
@@ -162,7 +162,7 @@ class LogReporter:
 
     def begins(self, jobs: Sequence[Job]) -> None:
         """How many."""
-        _log.info("housestyle %s, clips to do: %d", __version__, len(jobs))
+        _log.info("brushreel %s, clips to do: %d", __version__, len(jobs))
 
     def started(self, job: Job, info: ClipInfo, warnings: tuple[str, ...]) -> None:
         """What it is, and what can't be kept."""
@@ -190,7 +190,7 @@ class LogReporter:
         """Its figures."""
         _log.info("%s: done: %s", report.output, json.dumps(figures(report)))
 
-    def failed(self, job: Job, error: HousestyleError) -> None:
+    def failed(self, job: Job, error: BrushreelError) -> None:
         """Why."""
         _log.info("%s: failed: %s", job.source, error.what)
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from tqdm import tqdm
 
 from ..core.clips.clip_info import ClipInfo
-from ..core.errors import HousestyleError
+from ..core.errors import BrushreelError
 from .clips.handling import ClipReport
 from .plan import Job
 
@@ -35,7 +35,7 @@ class BatchResult:
     """
 
     done: list[ClipReport] = field(default_factory=list)
-    failed: list[tuple[Job, HousestyleError]] = field(default_factory=list)
+    failed: list[tuple[Job, BrushreelError]] = field(default_factory=list)
     skipped: list[Job] = field(default_factory=list)
     not_started: list[Job] = field(default_factory=list)
 
@@ -69,7 +69,7 @@ class Reporter(Protocol):
     def done(self, job: Job, report: ClipReport) -> None:
         """The clip is written and verified."""
 
-    def failed(self, job: Job, error: HousestyleError) -> None:
+    def failed(self, job: Job, error: BrushreelError) -> None:
         """The clip could not be done."""
 
     def skipped(self, job: Job) -> None:
@@ -118,7 +118,7 @@ class Reporters:
         for reporter in self._reporters:
             reporter.done(job, report)
 
-    def failed(self, job: Job, error: HousestyleError) -> None:
+    def failed(self, job: Job, error: BrushreelError) -> None:
         """See `Reporter`."""
         for reporter in self._reporters:
             reporter.failed(job, error)
@@ -194,10 +194,10 @@ class TerminalReporter:
                 _say(f"{job.source}: {warning}")
         _say(f"{report.output}: {report.frames} frames, {report.fps:.1f} fps")
 
-    def failed(self, job: Job, error: HousestyleError) -> None:
+    def failed(self, job: Job, error: BrushreelError) -> None:
         """One line."""
         self._close_bar(job)
-        _say(f"housestyle: {error}")
+        _say(f"brushreel: {error}")
 
     def skipped(self, job: Job) -> None:
         """One line."""
@@ -225,7 +225,7 @@ class TerminalReporter:
             self._close_bar(job)
         left = "the same command goes on where it was" if self._kept else "nothing was left over"
         past = f"; {self._next_time}" if self._any_done else ""
-        _say(f"housestyle: interrupted; {left}{past}")
+        _say(f"brushreel: interrupted; {left}{past}")
 
     def _close_bar(self, job: Job) -> None:
         if job in self._bars:
@@ -293,7 +293,7 @@ class JsonReporter:
         self._steps.pop(job, None)
         emit("clip_done", job, **figures(report))
 
-    def failed(self, job: Job, error: HousestyleError) -> None:
+    def failed(self, job: Job, error: BrushreelError) -> None:
         """``clip_failed``."""
         self._steps.pop(job, None)
         emit("clip_failed", job, **reason(error))
@@ -334,7 +334,7 @@ def figures(report: ClipReport) -> dict[str, object]:
     }
 
 
-def reason(error: HousestyleError) -> dict[str, object]:
+def reason(error: BrushreelError) -> dict[str, object]:
     """What events and report files say of an error."""
     return {"error": type(error).__name__, "what": error.what, "hint": error.hint}
 

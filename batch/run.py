@@ -10,7 +10,7 @@ from functools import partial
 import torch
 
 from ..core.clips.clip_info import ClipInfo
-from ..core.errors import HousestyleError, UsageError
+from ..core.errors import BrushreelError, UsageError
 from ..core.runtimes.runtime import RuntimeName
 from ..core.style import load_style
 from ..core.stylizer import Precision, Stylizer, Tile
@@ -30,7 +30,7 @@ class Skipped:
     """What becomes of a clip whose output is there already, where that is to be left alone."""
 
 
-Outcome = ClipReport | HousestyleError | Skipped
+Outcome = ClipReport | BrushreelError | Skipped
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def attempt(job: Job, stylizer: Stylizer, writing: Writing, observer: Observer) 
             observer=replace(observer, on_start=on_start),
             handling=writing.handling,
         )
-    except HousestyleError as error:
+    except BrushreelError as error:
         _log.debug("%s failed", job.source, exc_info=True)
         return error
     except Exception as error:  # noqa: BLE001  the other clips must go on, whatever it is
@@ -160,7 +160,7 @@ def attempt(job: Job, stylizer: Stylizer, writing: Writing, observer: Observer) 
 
 def note(job: Job, outcome: Outcome, result: BatchResult, reporter: Reporter) -> None:
     """Enter what became of a job into the result, and report it."""
-    if isinstance(outcome, HousestyleError):
+    if isinstance(outcome, BrushreelError):
         result.failed.append((job, outcome))
         reporter.failed(job, outcome)
     elif isinstance(outcome, Skipped):
@@ -171,9 +171,9 @@ def note(job: Job, outcome: Outcome, result: BatchResult, reporter: Reporter) ->
         reporter.done(job, outcome)
 
 
-def _unexpected(error: Exception, job: Job) -> HousestyleError:
+def _unexpected(error: Exception, job: Job) -> BrushreelError:
     """What nobody foresaw (a driver, memory) still names its clip and a way on."""
-    return HousestyleError(
+    return BrushreelError(
         f"unexpected {type(error).__name__}: {error}",
         path=job.source,
         hint="--debug shows where it came from",

@@ -13,12 +13,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from ..core.errors import HousestyleError, MediaError, OutputError, UsageError
+from ..core.errors import BrushreelError, MediaError, OutputError, UsageError
 from .plan import Job
 from .report import BatchResult
 from .watch_state import Entry, FileIdentity, State, identity
 
-STATE, LOCK = ".housestyle-watch.json", ".housestyle-watch.lock"
+STATE, LOCK = ".brushreel-watch.json", ".brushreel-watch.lock"
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ class _Watcher:
         assert entry is not None
         self._state.put(self._name(job), replace(entry, status=status, written=written))
 
-    def _fail(self, job: Job, error: HousestyleError) -> None:
+    def _fail(self, job: Job, error: BrushreelError) -> None:
         """The clip's own fault is remembered; a full disk, say, until the next start."""
         entry = self._state.get(self._name(job))
         assert entry is not None

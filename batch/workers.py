@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 import torch
 
 from ..core.allocator import keep_freed_memory
-from ..core.errors import HousestyleError
+from ..core.errors import BrushreelError
 from ..core.stylizer import choose_device
 from .clips.handling import Observer
 from .plan import Job
@@ -59,7 +59,7 @@ def run_in_workers(
         fail_fast: Start no clip after one that failed; those under way are finished.
 
     Raises:
-        HousestyleError: A worker can't be set up (device, style, settings); nothing was done.
+        BrushreelError: A worker can't be set up (device, style, settings); nothing was done.
         KeyboardInterrupt: The user stopped it; the clips under way have left no file.
     """
     result, waiting = BatchResult(), deque(jobs)
@@ -118,7 +118,7 @@ class _Crew:
         self._size = size
         self._reporter = reporter
         self._workers: list[_Worker] = []
-        self._trouble = HousestyleError("no worker process is left")
+        self._trouble = BrushreelError("no worker process is left")
 
     @property
     def busy(self) -> bool:
@@ -191,19 +191,19 @@ class _Crew:
         _pass_on(kind, facts, job, self._reporter)
         return None
 
-    def _lost(self, worker: _Worker, job: Job, *, replace: bool) -> HousestyleError:
+    def _lost(self, worker: _Worker, job: Job, *, replace: bool) -> BrushreelError:
         self._workers.remove(worker)
         ended = worker.end()
         if replace:
             try:
                 self._workers.append(self._hired(worker.device))
                 _await_ready(self._workers[-1], self._reporter)
-            except HousestyleError as error:
+            except BrushreelError as error:
                 self._trouble = error
                 gone = self._workers.pop()
                 gone.process.kill()
                 gone.end()
-        return HousestyleError(
+        return BrushreelError(
             f"the process that worked on it was ended {ended}",
             path=job.source,
             hint="the other clips went on; fewer --jobs need less memory",
@@ -223,7 +223,7 @@ def _await_ready(worker: _Worker, reporter: Reporter) -> None:
         try:
             kind, *facts = worker.connection.recv()
         except (EOFError, OSError) as error:
-            raise HousestyleError(
+            raise BrushreelError(
                 f"the worker process for {worker.device} was ended {worker.end()}"
             ) from error
         if kind == "ready":
@@ -278,7 +278,7 @@ def _serve(
             if choose_device(device).type == "cpu":
                 torch.set_num_threads(max(1, torch.get_num_threads() // workers))
             stylizer = treatment.stylizer(device)
-        except HousestyleError as error:
+        except BrushreelError as error:
             return line.say("refused", error)
         line.say("ready")
         observer = Observer(

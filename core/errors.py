@@ -1,6 +1,6 @@
-"""Every error that Housestyle raises on purpose.
+"""Every error that Brushreel raises on purpose.
 
-    HousestyleError              exit status 1: this clip, style or file could not be done
+    BrushreelError              exit status 1: this clip, style or file could not be done
     ├── UsageError               exit status 2: the command or call itself is wrong
     ├── StyleError               a style file or name
     ├── MediaError               a clip that can't be read as it should
@@ -19,7 +19,7 @@ from __future__ import annotations
 from pathlib import Path
 
 
-class HousestyleError(Exception):
+class BrushreelError(Exception):
     """Base of the tree.
 
     Args:
@@ -42,17 +42,17 @@ class HousestyleError(Exception):
         return " ".join(f"{where}{self.what}{advice}".split("\n"))
 
 
-class UsageError(HousestyleError):
+class UsageError(BrushreelError):
     """The command line or call asks for something that makes no sense; nothing was started."""
 
     exit_status = 2
 
 
-class StyleError(HousestyleError):
+class StyleError(BrushreelError):
     """A style that is unknown, damaged, or of another format version."""
 
 
-class MediaError(HousestyleError):
+class MediaError(BrushreelError):
     """A clip that can't be opened, read or decoded completely."""
 
 
@@ -60,17 +60,25 @@ class ColourError(MediaError):
     """A pixel format or colour matrix without a conversion."""
 
 
-class OutputError(HousestyleError):
+class OutputError(BrushreelError):
     """A file that can't be written (folder, disk, codec) or did not verify after writing."""
 
 
-class DeviceError(HousestyleError):
+class DeviceError(BrushreelError):
     """A device or precision that this machine does not have."""
 
 
-class TrainingError(HousestyleError):
+class TrainingError(BrushreelError):
     """Training material, loss network or a training run that can't be used."""
 
 
-class EditorError(HousestyleError):
+class EditorError(BrushreelError):
     """An editing program that can't be spoken with, refused, or did not do what it said."""
+
+
+def extra_hint(extra: str) -> str:
+    """Return how to install an optional part of Brushreel, such as "train".
+
+    A checkout is the only source: what a package index has under a name may be a stranger's.
+    """
+    return f"in Brushreel's checkout: pip install -c constraints.txt '.[{extra}]'"

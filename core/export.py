@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import __version__
-from .errors import DeviceError, OutputError
+from .errors import DeviceError, OutputError, extra_hint
 from .network import StylizingNetwork
 from .runtimes.folded import folded
 from .style import Style
@@ -72,9 +72,7 @@ def _package(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise DeviceError(
-            f"{name} is not installed", hint="pip install 'housestyle[onnx]'"
-        ) from error
+        raise DeviceError(f"{name} is not installed", hint=extra_hint("onnx")) from error
 
 
 def _about(style: Style, pixels: Pixels) -> dict[str, str]:
@@ -85,11 +83,11 @@ def _about(style: Style, pixels: Pixels) -> dict[str, str]:
     }
     painting = style.painting
     return {
-        "housestyle.version": __version__,
-        "housestyle.style": style.name,
-        "housestyle.digest": style.digest,
-        "housestyle.painting": f"{painting.artist}, {painting.title}, {painting.year}",
-        "housestyle.pixels": layouts[pixels],
+        "brushreel.version": __version__,
+        "brushreel.style": style.name,
+        "brushreel.digest": style.digest,
+        "brushreel.painting": f"{painting.artist}, {painting.title}, {painting.year}",
+        "brushreel.pixels": layouts[pixels],
     }
 
 

@@ -1,4 +1,4 @@
-"""What this machine has, for `housestyle doctor`."""
+"""What this machine has, for `brushreel doctor`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Literal
 import av
 import torch
 
-from .errors import HousestyleError
+from .errors import BrushreelError, extra_hint
 from .runtimes.amx_library import library
 from .runtimes.choice import measured, shape_of
 from .runtimes.runtime import Wanted, able
@@ -86,7 +86,7 @@ def _runtimes() -> list[Finding]:
                 "amx",
                 "missing",
                 "this CPU has AMX, and the kernels for it were not compiled",
-                fix="install a C compiler, then Housestyle once more",
+                fix="install a C compiler, then Brushreel once more",
             )
         )
     return found
@@ -116,7 +116,7 @@ def _styles() -> list[Finding]:
     for name, path in style_paths().items():
         try:
             style = Style.load(path)
-        except HousestyleError as error:
+        except BrushreelError as error:
             found.append(Finding(f"style {name}", "broken", error.what, f"remove {path}"))
         else:
             found.append(Finding(f"style {name}", "ok", f"{style.title}, {path}"))
@@ -134,7 +134,5 @@ def _user_folder() -> Finding:
 
 def _extra(name: str, module: str, purpose: str) -> Finding:
     if importlib.util.find_spec(module) is None:
-        return Finding(
-            name, "missing", f"{purpose} is not installed", f"pip install 'housestyle[{name}]'"
-        )
+        return Finding(name, "missing", f"{purpose} is not installed", extra_hint(name))
     return Finding(name, "ok", f"{purpose} is installed")

@@ -21,7 +21,8 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from .blend import blend, parse_blend
-from .errors import StyleError
+from .errors import OutputError, StyleError
+from .former_name import HINT, former_library, is_former, renamed
 from .network import NetworkSpec, StylizingNetwork
 from .whole_file import whole_file
 
@@ -106,7 +107,7 @@ class Style:
             "training": dict(self.training),
             "figures": dict(self.figures),
         }
-        metadata = {"housestyle_format": FORMAT_VERSION, "style": json.dumps(about)}
+        metadata = {"brushreel_format": FORMAT_VERSION, "style": json.dumps(about)}
         tensors = {name: tensor.contiguous() for name, tensor in self.weights.items()}
         try:
             with whole_file(path) as file:
@@ -194,14 +195,16 @@ def _what_is_wrong(content: bytes) -> str:
 def _about(content: bytes, path: Path) -> dict[str, Any]:
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     metadata = header.get("__metadata__", {})
-    version = metadata.get("housestyle_format")
+    if is_former(metadata):
+        raise StyleError("was written under Brushreel's former name", path=path, hint=HINT)
+    version = metadata.get("brushreel_format")
     if version is None or "style" not in metadata:
-        raise StyleError("is a safetensors file, but not a Housestyle style", path=path)
+        raise StyleError("is a safetensors file, but not a Brushreel style", path=path)
     if version != FORMAT_VERSION:
         raise StyleError(
             f"has format version {version}; this program reads version {FORMAT_VERSION}",
             path=path,
-            hint="update Housestyle",
+            hint="update Brushreel",
         )
     try:
         return json.loads(metadata["style"])
@@ -231,7 +234,43 @@ def _check_weights(weights: Mapping[str, Tensor], spec: NetworkSpec) -> None:
 
 def user_styles() -> Path:
     """The user's style folder (may not exist yet)."""
-    return user_data_path("housestyle", appauthor=False) / "styles"
+    return user_data_path("brushreel", appauthor=False) / "styles"
+
+
+def adopt(path: Path) -> list[Path]:
+    """Copy style files of the former name into the user's library, under the present one.
+
+    Args:
+        path: A style file, or a folder of them.
+
+    Returns:
+        The new files.
+
+    Raises:
+        StyleError: There is none, one can't be read, or is no style file of the former name.
+        OutputError: The library has a style of that name already, or can't be written.
+    """
+    sources = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
+    if not sources:
+        raise StyleError("holds no style file", path=path)
+    return [_adopt(source) for source in sources]
+
+
+def _adopt(source: Path) -> Path:
+    try:
+        content = renamed(_read(source))
+    except (ValueError, AttributeError) as error:
+        raise StyleError("is not a style file of the former name", path=source) from error
+    output = user_styles() / source.name
+    if output.exists():
+        raise OutputError("there is a style of that name", path=output, hint="rename one of them")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(output) as file:
+            file.write(content)
+    except OSError as error:
+        raise OutputError(f"can't be written: {error.strerror}", path=output) from error
+    return output
 
 
 def style_paths() -> dict[str, Path]:
@@ -287,4 +326,6 @@ def _load_one(name: str) -> Style:
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     there_are = f"there are: {', '.join(sorted(known))}" if known else "the library is empty"
     hint = f"did you mean {near[0]}?" if near else there_are
+    if (former := former_library()) is not None and (former / f"{name}{SUFFIX}").exists():
+        hint = f"it is in the library of the former name: brushreel styles --adopt {former}"
     raise StyleError(f"there is no style named {name!r}", hint=hint)

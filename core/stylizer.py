@@ -280,7 +280,7 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         # PyTorch's own text runs over several lines and speaks of builds.
         raise DeviceError(
-            f"device {name!r} is not available here", hint="housestyle doctor lists the devices"
+            f"device {name!r} is not available here", hint="brushreel doctor lists the devices"
         ) from error
     return device
 

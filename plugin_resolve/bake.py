@@ -19,7 +19,7 @@ from ..batch.encoding.encode import EncodeSettings
 from ..batch.plan import Job
 from ..batch.run import Skipped, Writing, attempt
 from ..core.clips.excerpt import Excerpt, Span
-from ..core.errors import HousestyleError, MediaError, OutputError
+from ..core.errors import BrushreelError, MediaError, OutputError
 from ..core.stylizer import Stylizer
 from .recipe import Recipe
 
@@ -72,7 +72,7 @@ class FailedShot:
     """A shot that could not be done, and why."""
 
     shot: Shot
-    error: HousestyleError
+    error: BrushreelError
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Plan:
         try:
             with open_reader(self.path, Handling()) as reader:
                 return reader.info.video.frames == self.excerpt.end - self.excerpt.first
-        except HousestyleError:
+        except BrushreelError:
             return False
 
 
@@ -167,14 +167,14 @@ def bake(
     for shot in shots:
         try:
             plan = plan_shot(shot, recipe, folder, handles=handles)
-        except HousestyleError as error:
+        except BrushreelError as error:
             yield FailedShot(shot, error)
             continue
         if plan.is_there:
             yield plan.baked(reused=True)
             continue
         outcome = baker.paint(plan, Observer() if observer is None else observer(shot))
-        failed = isinstance(outcome, HousestyleError)
+        failed = isinstance(outcome, BrushreelError)
         yield FailedShot(shot, outcome) if failed else plan.baked(reused=False)
 
 
@@ -200,7 +200,7 @@ class Baker:
         except OSError as error:
             raise OutputError(f"can't be made: {error.strerror}", path=folder) from error
 
-    def paint(self, plan: Plan, observer: Observer) -> ClipReport | HousestyleError:
+    def paint(self, plan: Plan, observer: Observer) -> ClipReport | BrushreelError:
         """Write a shot's file; whatever goes wrong with it is returned.
 
         Raises:

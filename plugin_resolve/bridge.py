@@ -1,6 +1,6 @@
-"""Housestyle's side of the pipe to the script that runs inside Resolve.
+"""Brushreel's side of the pipe to the script that runs inside Resolve.
 
-The script (scripts/housestyle_bridge.py) has started this process; standard input and output are
+The script (scripts/brushreel_bridge.py) has started this process; standard input and output are
 the pipe, one JSON object a line. Objects of Resolve are numbers here; a `RemoteObject` stands for
 each and is called as the object itself would be.
 """

@@ -78,7 +78,7 @@ def _fits(default: object, value: Any) -> bool:  # noqa: ANN401  it came from ou
 
 
 def _file() -> Path:
-    return user_config_path("housestyle", appauthor=False) / "resolve.json"
+    return user_config_path("brushreel", appauthor=False) / "resolve.json"
 
 
 def last_choice() -> Choice:

@@ -1,4 +1,4 @@
-"""``housestyle resolve``: into Resolve's menus, out of them, and what is wrong."""
+"""``brushreel resolve``: into Resolve's menus, out of them, and what is wrong."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import asdict
 
 
 def add_resolve(parser: argparse.ArgumentParser) -> None:
-    """The commands of ``housestyle resolve``."""
+    """The commands of ``brushreel resolve``."""
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="resolve_command")
     for name, summary in {
-        "install": "put Housestyle into Resolve's menu",
+        "install": "put Brushreel into Resolve's menu",
         "uninstall": "take it out again",
         "doctor": "show what of Resolve is here, and what is wrong",
     }.items():
@@ -31,7 +31,7 @@ def add_resolve(parser: argparse.ArgumentParser) -> None:
 
 
 def resolve(options: argparse.Namespace) -> int:
-    """``housestyle resolve``."""
+    """``brushreel resolve``."""
     return {"install": _install, "uninstall": _install, "doctor": _doctor, "run": _run}[
         options.resolve_command
     ](options)
@@ -46,7 +46,7 @@ def _install(options: argparse.Namespace) -> int:
     if options.ofx:
         print("\n".join(_ofx(options)))
     if options.resolve_command == "install" and not options.dry_run:
-        print("In Resolve: Workspace > Scripts > Housestyle", file=sys.stderr)
+        print("In Resolve: Workspace > Scripts > Brushreel", file=sys.stderr)
     return 0
 
 

@@ -39,13 +39,13 @@ def _program(folders: Folders) -> Finding:
 def _edition() -> Finding:
     seen = _seen()
     if seen is None:
-        way = "start Workspace > Scripts > Housestyle once, or see About DaVinci Resolve"
+        way = "start Workspace > Scripts > Brushreel once, or see About DaVinci Resolve"
         return Finding("edition", "missing", "not known yet", way)
     version = ".".join(map(str, seen["version"]))
     detail = f"{seen['product']} {version}, when the script last ran"
     if "Studio" in seen["product"] or tuple(seen["version"]) < STUDIO_ONLY:
         return Finding("edition", "ok", detail)
-    way = "use timeline files (housestyle timeline) or the OpenFX effect"
+    way = "use timeline files (brushreel timeline) or the OpenFX effect"
     return Finding("edition", "broken", f"{detail}: runs no Python scripts", way)
 
 
@@ -60,7 +60,7 @@ def remember_resolve(resolve: Resolve) -> None:
 
 
 def _seen_file() -> Path:
-    return user_config_path("housestyle", appauthor=False) / "resolve-seen.json"
+    return user_config_path("brushreel", appauthor=False) / "resolve-seen.json"
 
 
 def _seen() -> dict[str, Any] | None:
@@ -123,7 +123,7 @@ def _sandbox(folders: Folders) -> list[Finding]:
 def _scripts(folders: Folders, *, system: bool) -> Finding:
     goal = folder(folders, system=system)
     subject = "all users" if system else "scripts"
-    command = "housestyle resolve install" + (" --system" if system else "")
+    command = "brushreel resolve install" + (" --system" if system else "")
     wanted = contents()
     there = [name for name in wanted if (goal / name).exists()]
     if not there:

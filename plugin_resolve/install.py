@@ -1,4 +1,4 @@
-"""Housestyle's scripts into the folders from which Resolve lists them, and out again."""
+"""Brushreel's scripts into the folders from which Resolve lists them, and out again."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..core.whole_file import whole_file
 from .folders import Folders
 
 SCRIPTS = Path(__file__).parent / "scripts"
-LISTED = ("Housestyle.py", "Housestyle.lua")
-CONFIG = "Housestyle.json"
+LISTED = ("Brushreel.py", "Brushreel.lua")
+CONFIG = "Brushreel.json"
 # In each file that is ours, and the reason to believe that it is.
-MARK = "housestyle resolve install"
+MARK = "brushreel resolve install"
 
 
 def contents() -> dict[str, str]:
@@ -25,7 +25,7 @@ def contents() -> dict[str, str]:
     settings = {
         "written_by": MARK,
         "python": sys.executable,
-        "arguments": ["-P", "-m", "housestyle", "resolve", "run"],
+        "arguments": ["-P", "-m", "brushreel", "resolve", "run"],
         "scripts": str(SCRIPTS.resolve()),
         "log": str(_log()),
     }
@@ -34,7 +34,7 @@ def contents() -> dict[str, str]:
 
 def _log() -> Path:
     """Within the home folder of whoever runs the script, where the system keeps logs there."""
-    path = user_log_path("housestyle", appauthor=False) / "resolve.log"
+    path = user_log_path("brushreel", appauthor=False) / "resolve.log"
     return path.relative_to(Path.home()) if path.is_relative_to(Path.home()) else path
 
 

@@ -31,7 +31,7 @@ class Note:
 
     def to_json(self) -> str:
         """The text for a marker's custom data; what `read` reads."""
-        return json.dumps({"housestyle": _FORMAT, **asdict(self)}, sort_keys=True)
+        return json.dumps({"brushreel": _FORMAT, **asdict(self)}, sort_keys=True)
 
     def spoken(self) -> str:
         """For people, who read it at the marker."""
@@ -43,7 +43,7 @@ class Note:
         """None of what another program, or a later version, has written."""
         try:
             fields = json.loads(text)
-            if fields.pop("housestyle") != _FORMAT:
+            if fields.pop("brushreel") != _FORMAT:
                 return None
             return cls(**fields)
         except (ValueError, TypeError, KeyError, AttributeError):

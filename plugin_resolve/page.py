@@ -1,4 +1,4 @@
-"""Housestyle's own window: a page in the browser, served to this machine alone.
+"""Brushreel's own window: a page in the browser, served to this machine alone.
 
 The server listens on 127.0.0.1 under a path that cannot be guessed, for requests that name this
 very address (a page of another origin, or a name that was rebound to 127.0.0.1, gets nothing),
@@ -221,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def version_string(self) -> str:
         """Says nothing of itself."""
-        return "housestyle"
+        return "brushreel"
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  its own name
         """Addresses hold the secret: nothing is logged."""

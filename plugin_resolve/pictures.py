@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..batch.looks import Still, still_at
-from ..core.errors import HousestyleError
+from ..core.errors import BrushreelError
 from ..core.frames.colour import to_rgb
 from ..core.frames.hdr import to_sdr
 from ..core.frames.orientation import turned
@@ -32,13 +32,13 @@ def draw(cut: Cut, rate: float, styles: Iterable[str], folder: Path) -> Iterator
     try:
         still = still_at(cut.media, (cut.first + cut.frames // 2) / rate)
         source = _small(still)
-    except HousestyleError:
+    except BrushreelError:
         return
     yield SOURCE, _save(source, still, folder / f"{SOURCE}.jpg")
     for name in styles:
         try:
             painted = Stylizer(name)(source)
-        except HousestyleError:
+        except BrushreelError:
             continue
         yield name, _save(painted, still, folder / f"{name}.jpg")
 

@@ -18,7 +18,7 @@ from .resolve.rate import same_rate
 from .resolve.timeline import Item, Timeline
 from .survey import TRACK_PREFIX, Cut, own_tracks
 
-BIN = "Housestyle"
+BIN = "Brushreel"
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class _Earlier:
 
 
 class Placing:
-    """Puts styled shots onto tracks named "Housestyle: <style>".
+    """Puts styled shots onto tracks named "Brushreel: <style>".
 
     Each goes onto a track right above its clip's, so that what lay above the clip still does. The
     clips are never touched. A shot with the same recipe at its place is left there; one

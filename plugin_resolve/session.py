@@ -10,7 +10,7 @@ from pathlib import Path
 from platformdirs import user_videos_path
 
 from ..batch.clips.handling import Observer
-from ..core.errors import EditorError, HousestyleError
+from ..core.errors import BrushreelError, EditorError
 from .bake import BakedShot, FailedShot, Shot, bake
 from .bridge import Bridge
 from .choice import Choice, remember
@@ -56,10 +56,10 @@ def run(bridge: Bridge, folder: Path | None = None) -> Outcome:
 
     Args:
         bridge: To the script inside Resolve.
-        folder: Where painted files go; by default Housestyle/<project> among the user's videos.
+        folder: Where painted files go; by default Brushreel/<project> among the user's videos.
 
     Raises:
-        HousestyleError: Nothing could be started; what goes wrong with a shot is told instead.
+        BrushreelError: Nothing could be started; what goes wrong with a shot is told instead.
     """
     with told_in_page(bridge):
         resolve = Resolve(bridge.resolve)
@@ -76,10 +76,10 @@ def run(bridge: Bridge, folder: Path | None = None) -> Outcome:
             part = offer.part(choice)
             for one in part.left_out:
                 window.say(f"Left out: {one.name} {one.why}")
-            goal = folder or user_videos_path() / "Housestyle" / _plain(project.name)
+            goal = folder or user_videos_path() / "Brushreel" / _plain(project.name)
             job = _Job(resolve, project, timeline, choice, window, goal)
             outcome = job.run(part.cuts)
-        except HousestyleError as error:
+        except BrushreelError as error:
             window.finish(f"Not done: {error}")
             raise
         window.finish(str(outcome))
@@ -218,7 +218,7 @@ def serve(bridge: Bridge) -> int:
     try:
         try:
             status = int(bool(run(bridge).failed))
-        except HousestyleError as error:
+        except BrushreelError as error:
             status = error.exit_status
             bridge.tell("say", text=str(error))
         bridge.tell("end")

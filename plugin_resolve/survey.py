@@ -12,13 +12,13 @@ from typing import Literal
 
 from ..core.clips.clip_info import ClipInfo
 from ..core.clips.media import probe
-from ..core.errors import HousestyleError, UsageError
+from ..core.errors import BrushreelError, UsageError
 from .note import Note
 from .resolve.media_pool import PoolClip
 from .resolve.rate import same_rate
 from .resolve.timeline import Item, Timeline
 
-TRACK_PREFIX = "Housestyle: "
+TRACK_PREFIX = "Brushreel: "
 Extent = Literal["selection", "playhead", "track", "range"]
 _NUMBERED = re.compile(r"\[\d+-\d+\]")  # shot.[0001-0100].exr
 # What a script can't rebuild becomes a plain clip by the editor's own hand.
@@ -179,7 +179,7 @@ def _file(clip: PoolClip) -> Path:
 def _probed(path: Path) -> ClipInfo:
     try:
         return _probe(path, path.stat().st_mtime_ns)
-    except HousestyleError as error:
+    except BrushreelError as error:
         raise _NotThis(f"can't be read: {error}") from error
 
 

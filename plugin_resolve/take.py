@@ -58,7 +58,7 @@ def _add(shot: Styled, clip: PoolClip, note: str, *, exclusive: bool) -> None:
         call(item.raw, "SelectTakeByIndex", number)
         if (item.start, item.duration, item.left_offset) == _wanted(shot):
             try:
-                item.mark(0, "Housestyle", "", note)
+                item.mark(0, "Brushreel", "", note)
             except EditorError:
                 take_back(number)
                 raise

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from ..core.errors import EditorError, HousestyleError
+from ..core.errors import BrushreelError, EditorError
 from .bridge import Bridge
 from .choice import Choice
 from .offer import Offer
@@ -37,7 +37,7 @@ class Window(Protocol):
 
 
 class ResolveWindow:
-    """The window that scripts/housestyle_window.py opens inside Resolve."""
+    """The window that scripts/brushreel_window.py opens inside Resolve."""
 
     def __init__(self, bridge: Bridge, offer: Offer):
         self._bridge, self._offer = bridge, offer
@@ -103,7 +103,7 @@ def told_in_page(bridge: Bridge) -> Iterator[None]:
     """What goes wrong before there is a window is shown too: few look at Resolve's console."""
     try:
         yield
-    except HousestyleError as error:
+    except BrushreelError as error:
         if not bridge.cancelled.is_set():
             nothing = Offer([], Choice())
             PageWindow(bridge, nothing, "", Path()).finish(f"Not possible: {error}")
@@ -124,7 +124,7 @@ def chosen(
         title: Of the page: the timeline's name.
         rate: Of the timeline, frames a second.
     """
-    with tempfile.TemporaryDirectory(prefix="housestyle-") as folder:
+    with tempfile.TemporaryDirectory(prefix="brushreel-") as folder:
         painting = _Pictures(offer, rate, Path(folder))
         if bridge.hello.get("window"):
             painting.run(in_place=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from housestyle.core.network import NetworkSpec, StylizingNetwork
-from housestyle.core.style import Painting, Style
+from brushreel.core.network import NetworkSpec, StylizingNetwork
+from brushreel.core.style import Painting, Style
 
 
 @pytest.fixture(autouse=True)

@@ -50,7 +50,7 @@ class Checkpoint:
         tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.items()}
         tensors["history"] = self.history
         about = {"run": self.run, "step": self.step, "seconds": self.seconds}
-        metadata = {"housestyle_checkpoint": FORMAT_VERSION, "about": json.dumps(about)}
+        metadata = {"brushreel_checkpoint": FORMAT_VERSION, "about": json.dumps(about)}
         content = save_tensors(
             {name: t.cpu().contiguous() for name, t in tensors.items()}, metadata
         )
@@ -75,7 +75,7 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise TrainingError(f"the checkpoint is damaged: {error}", path=path) from error
-        if metadata.get("housestyle_checkpoint") != FORMAT_VERSION:
+        if metadata.get("brushreel_checkpoint") != FORMAT_VERSION:
             raise TrainingError("is not a checkpoint of this version", path=path)
         return cls(
             **json.loads(metadata["about"]),

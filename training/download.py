@@ -120,7 +120,7 @@ def _blocks(source: Source) -> Iterator[bytes]:
     """The file's bytes; failures of the connection are told apart from those of the disk."""
     try:
         # Some servers turn Python's own name away. The address is a constant of this file.
-        headers = {"User-Agent": "housestyle"}
+        headers = {"User-Agent": "brushreel"}
         request = urllib.request.Request(source.address, headers=headers)  # noqa: S310
         with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
             while block := response.read(BLOCK):

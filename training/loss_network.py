@@ -55,7 +55,7 @@ def find_weights(path: Path | None, *, download: bool = False) -> Path:
     Raises:
         TrainingError: There is no such file, or it can't be downloaded.
     """
-    found = path or user_cache_path("housestyle", appauthor=False) / WEIGHTS_NAME
+    found = path or user_cache_path("brushreel", appauthor=False) / WEIGHTS_NAME
     if download and path is None and not found.is_file():
         download_tensors(VGG_19, TENSOR_NAMES, found)
     if not found.is_file():

@@ -17,7 +17,7 @@ from ...core.clips.excerpt import ExcerptReader
 from ...core.clips.media import ClipInfo, ClipReader, Interlaced
 from ...core.clips.sequence import Pattern
 from ...core.clips.sequence_reader import SequenceReader
-from ...core.errors import HousestyleError, OutputError
+from ...core.errors import BrushreelError, OutputError
 from ...core.frames.frame import Frame
 from ...core.runtimes.runtime import RuntimeName
 from ...core.style import Style
@@ -85,7 +85,7 @@ def stylize_clip(
         end: Of that part, counted from there too.
 
     Raises:
-        HousestyleError: The subclass says what; nothing is left under the output's name that
+        BrushreelError: The subclass says what; nothing is left under the output's name that
             was not there before.
     """
     handling = Handling(
@@ -150,7 +150,7 @@ def inspect_clip(
     Nothing is written.
 
     Raises:
-        HousestyleError: As `convert`.
+        BrushreelError: As `convert`.
     """
     with open_reader(source, handling, output) as reader:
         if (pictures := Pattern.of(output)) is not None:
@@ -172,7 +172,7 @@ def _inspect(
             trial = FinishedFile(
                 container, reader, settings, drop_unsupported=handling.drop_unsupported
             )
-    except HousestyleError as error:
+    except BrushreelError as error:
         error.path = error.path or output
         raise
     lost = losses(reader.info, encoding, handling.interlaced)
@@ -360,7 +360,7 @@ class _Run:
 def _own_errors(output: Path, *, kept: Collection[int]) -> Iterator[None]:
     try:
         yield
-    except HousestyleError as error:
+    except BrushreelError as error:
         error.path = error.path or output
         raise
     except (av.error.FFmpegError, OSError) as error:

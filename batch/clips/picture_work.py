@@ -70,7 +70,7 @@ class PictureWork:
             OSError: It can't be written.
         """
         self._file = self._journal.with_suffix(".new").open("wb")
-        self._line({"housestyle_pictures": _FORMAT, "key": self._key})
+        self._line({"brushreel_pictures": _FORMAT, "key": self._key})
         for number, (source, digest) in sorted(self._noted.items()):
             self._line({"number": number, "source": source, "digest": digest})
         self._sync()
@@ -192,7 +192,7 @@ def _read_journal(path: Path, key: Mapping[str, Any] | None = None) -> dict[int,
     try:
         head, *lines = path.read_bytes().splitlines()
         about = json.loads(head)
-        if about["housestyle_pictures"] != _FORMAT or key not in (None, about["key"]):
+        if about["brushreel_pictures"] != _FORMAT or key not in (None, about["key"]):
             return {}
         for line in lines:
             entry = json.loads(line)

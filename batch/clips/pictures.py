@@ -18,7 +18,7 @@ from ...core.clips.media import ClipInfo, ClipReader, Interlaced
 from ...core.clips.sequence import Pattern
 from ...core.clips.sequence_reader import SequenceReader, file_identity
 from ...core.clips.timecode import Timecode, has_timecode, nominal_rate
-from ...core.errors import HousestyleError, OutputError, UsageError
+from ...core.errors import BrushreelError, OutputError, UsageError
 from ...core.frames.frame import Colour, Frame, Matrix, PixelFormat, Range
 from ...core.frames.orientation import turned
 from ...core.pictures.picture import (
@@ -68,7 +68,7 @@ def convert_to_pictures(
     """Stylize what a reader reads to numbered pictures, see `check_pictures`.
 
     Raises:
-        HousestyleError: Every picture that has its name is whole; none that was there before was
+        BrushreelError: Every picture that has its name is whole; none that was there before was
             replaced unless `overwrite` says so.
     """
     since = monotonic()
@@ -87,7 +87,7 @@ def inspect_pictures(
     """What `convert_to_pictures` finds out before the first frame; nothing is written.
 
     Raises:
-        HousestyleError: As `convert_to_pictures`.
+        BrushreelError: As `convert_to_pictures`.
     """
     _check_free(output, foreign_numbers(output), overwrite=overwrite)
     return reader.info, tuple(_warnings(reader, kind_of(output.path), handling.interlaced))
@@ -328,7 +328,7 @@ class _Run:
 def _own_errors(output: Path) -> Iterator[None]:
     try:
         yield
-    except HousestyleError as error:
+    except BrushreelError as error:
         error.path = error.path or output
         raise
     except OSError as error:

@@ -49,7 +49,7 @@ def run_key(info: ClipInfo, stylizer: Stylizer, others: Mapping[str, Any]) -> di
             "runtime": stylizer.identity(info.video.height, info.video.width),
         },
         "versions": {
-            "housestyle": __version__,
+            "brushreel": __version__,
             "av": [av.__version__, dict(av.library_versions)],
             "torch": torch.__version__,
         },
@@ -153,7 +153,7 @@ class Work:
 
     def _note(self) -> None:
         about = {
-            "housestyle_segments": _FORMAT,
+            "brushreel_segments": _FORMAT,
             "key": self._key,
             "segments": [asdict(segment) for segment in self.segments.values()],
             "whole": None if self.whole is None else asdict(self.whole),
@@ -179,7 +179,7 @@ def _read_manifest(
     """What was noted for this very key, or for any; nothing where there is doubt."""
     try:
         about = json.loads((folder / _MANIFEST).read_text())
-        if about["housestyle_segments"] != _FORMAT or key not in (None, about["key"]):
+        if about["brushreel_segments"] != _FORMAT or key not in (None, about["key"]):
             return [], None
         whole = about["whole"]
         segments = [Segment(**segment) for segment in about["segments"]]

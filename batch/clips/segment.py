@@ -28,7 +28,7 @@ from ...core.whole_file import whole_file
 from ..encoding.encode import EncodeSettings, add_video_stream, start_encoding
 
 SUFFIX = ".segment"
-_MAGIC = b"housestyle segment 1\n"
+_MAGIC = b"brushreel segment 1\n"
 # Bytes of the packet; the frame it shows, counted from the segment's first; whether a decoder can
 # start here.
 _RECORD = struct.Struct("<II?")

@@ -22,7 +22,7 @@ def work_folder(output: Path) -> Path:
     if len(code) > _LONGEST_NAME:
         # A name that just fits would not fit with what is added to it.
         name = f"{output.stem[:40]}-{hashlib.blake2b(code, digest_size=8).hexdigest()}"
-    return output.with_name(f".{name}.housestyle")
+    return output.with_name(f".{name}.brushreel")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which encoders work on this machine, for `housestyle doctor`: each writes a few frames."""
+"""Which encoders work on this machine, for `brushreel doctor`: each writes a few frames."""
 
 from __future__ import annotations
 

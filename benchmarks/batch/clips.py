@@ -56,8 +56,8 @@ def sound(path: Path) -> list[tuple[int, str]]:
 def convert(
     inputs: list[Path], output: Path, style: str
 ) -> tuple[list[dict[str, Any]], float, float]:
-    """One `housestyle stylize`: its events, wall seconds and peak memory in MiB."""
-    command = [sys.executable, "-m", "housestyle", "stylize", *map(str, inputs)]
+    """One `brushreel stylize`: its events, wall seconds and peak memory in MiB."""
+    command = [sys.executable, "-m", "brushreel", "stylize", *map(str, inputs)]
     command += ["-s", style, "-o", str(output), "--recursive", "--overwrite", "--json"]
     started = time.monotonic()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -4,7 +4,7 @@
 
 Whole clips of fifteen kinds of container and codec are damaged at random (bits turned round, files
 cut off, headers and blocks of zeros, blocks swapped, lost and repeated) and converted by one
-`housestyle stylize FOLDER`. Every file must be named in the end, done or failed; what is there
+`brushreel stylize FOLDER`. Every file must be named in the end, done or failed; what is there
 under a final name must decode whole with PyAV alone; no process may end with a traceback. Exit
 status 1 otherwise.
 """

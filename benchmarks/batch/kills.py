@@ -32,12 +32,12 @@ import av
 import numpy as np
 import torch
 
-from housestyle.batch.clips.clip import convert
-from housestyle.batch.clips.handling import Handling, Observer
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.core.network import NetworkSpec, StylizingNetwork
-from housestyle.core.style import Painting, Style
-from housestyle.core.stylizer import Stylizer
+from brushreel.batch.clips.clip import convert
+from brushreel.batch.clips.handling import Handling, Observer
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.network import NetworkSpec, StylizingNetwork
+from brushreel.core.style import Painting, Style
+from brushreel.core.stylizer import Stylizer
 
 FRAMES, PER_SEGMENT, RATE = 64, 10, 25
 SIZE = (96, 64)
@@ -46,7 +46,7 @@ PATIENCE = 300
 SUFFIXES = {"prores": ".mov", "dnxhr": ".mov", "ffv1": ".mkv"}
 # Its server imports PyTorch once, with what checking a style needs; a process of it begins at once.
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["housestyle.batch.clips.clip", "torch._dynamo"])
+_FORKS.set_forkserver_preload(["brushreel.batch.clips.clip", "torch._dynamo"])
 
 
 @dataclass

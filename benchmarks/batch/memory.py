@@ -4,7 +4,7 @@
     python benchmarks/batch/memory.py --picture 7680 4320 [--tile 1024] [--precision auto]
 
 Clips of 25 frames a second with a sound track are made and painted, by a small random network or by
-a style, each by one `housestyle stylize`. Peak memory is given over the first clip's too, frames a
+a style, each by one `brushreel stylize`. Peak memory is given over the first clip's too, frames a
 second for the first and the last minute of a run that takes two or more. A picture is painted by a
 style that ships.
 """
@@ -37,7 +37,7 @@ def converted(
     source: Path, output: Path, style: Path | str, *options: str
 ) -> tuple[float, list[tuple[float, int]]]:
     """Convert; the most memory that was resident, in MiB, and when how many frames were done."""
-    command = [sys.executable, "-m", "housestyle", "stylize", str(source), "-o", str(output)]
+    command = [sys.executable, "-m", "brushreel", "stylize", str(source), "-o", str(output)]
     command += ["-s", str(style), "--device", "cpu", "--json", *options]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None

@@ -22,12 +22,12 @@ import av
 from av.filter import Graph
 from av.filter.context import FilterContext
 
-from housestyle.batch.encoding.codecs import CODECS
-from housestyle.batch.encoding.encode import ENCODERS, EncodeSettings, Picture, add_video_stream
-from housestyle.core.clips.media import ClipReader, VideoInfo
-from housestyle.core.errors import HousestyleError
-from housestyle.core.frames.av_frame import to_av
-from housestyle.core.frames.frame import Frame
+from brushreel.batch.encoding.codecs import CODECS
+from brushreel.batch.encoding.encode import ENCODERS, EncodeSettings, Picture, add_video_stream
+from brushreel.core.clips.media import ClipReader, VideoInfo
+from brushreel.core.errors import BrushreelError
+from brushreel.core.frames.av_frame import to_av
+from brushreel.core.frames.frame import Frame
 
 _TICK = Fraction(1, 25)
 MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
@@ -117,7 +117,7 @@ def rows_of(path: Path, count: int, codecs: list[str], encoder: str) -> None:
         try:
             settings = EncodeSettings(codec, encoder=encoder)
             file, picture, seconds = encode(video, frames, settings)
-        except HousestyleError as error:
+        except BrushreelError as error:
             print(f"| {path.name} | {codec} | {error.what} |")
             continue
         values = ssim([repacked(frame, picture) for frame in frames], file)

@@ -34,15 +34,15 @@ import matplotlib.pyplot as plt
 import torch
 from torch import Tensor, nn
 
-from housestyle.batch.clips.clip import convert
-from housestyle.batch.clips.handling import Handling
-from housestyle.batch.command import DECODERS, ENCODERS
-from housestyle.batch.demo.clip import make_demo_clip
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.core.runtimes.folded import folded
-from housestyle.core.runtimes.runtime import Wanted, able, open_runtime
-from housestyle.core.style import Style, load_style
-from housestyle.core.stylizer import Stylizer, choose_device, choose_precision
+from brushreel.batch.clips.clip import convert
+from brushreel.batch.clips.handling import Handling
+from brushreel.batch.command import DECODERS, ENCODERS
+from brushreel.batch.demo.clip import make_demo_clip
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.runtimes.folded import folded
+from brushreel.core.runtimes.runtime import Wanted, able, open_runtime
+from brushreel.core.style import Style, load_style
+from brushreel.core.stylizer import Stylizer, choose_device, choose_precision
 
 SIZES = ("640x360", "1024x436", "1280x720", "1920x1080", "3840x2160")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -195,7 +195,7 @@ def peak_memory(name: str, style: str) -> float:
     """MiB of a process that does one clip of a size."""
     width, height = name.split("x")
     code = (
-        "import sys; from pathlib import Path; from housestyle import stylize_clip;"
+        "import sys; from pathlib import Path; from brushreel import stylize_clip;"
         "folder = Path(sys.argv[1]);"
         "stylize_clip(folder / 'a.mp4', folder / 'b.mp4', sys.argv[2]);"
         # Not ru_maxrss: a child starts with its parent's.
@@ -210,19 +210,19 @@ def peak_memory(name: str, style: str) -> float:
 
 
 def start_up(style: str) -> tuple[float, float]:
-    """Seconds of `housestyle --help`, and from a command to its first frame: the middle of three.
+    """Seconds of `brushreel --help`, and from a command to its first frame: the middle of three.
 
     Models and runtimes are in the cache: the first of four is left out.
     """
-    housestyle = [sys.executable, "-m", "housestyle"]
+    brushreel = [sys.executable, "-m", "brushreel"]
     helped, painted = [], []
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "a.mp4"
         make_demo_clip(source, width=640, height=360, seconds=0.5)
-        command = [*housestyle, "stylize", str(source), "-s", style, "--json", "--overwrite"]
+        command = [*brushreel, "stylize", str(source), "-s", style, "--json", "--overwrite"]
         for _ in range(4):
             since = time.perf_counter()
-            subprocess.run([*housestyle, "--help"], capture_output=True, check=True)
+            subprocess.run([*brushreel, "--help"], capture_output=True, check=True)
             helped.append(time.perf_counter() - since)
             since = time.perf_counter()
             with subprocess.Popen(
@@ -301,7 +301,7 @@ def main() -> None:
         row["peak_mib"] = peak_memory(str(row["size"]), options.style)
         print(f"| {row['size']} | {row['peak_mib']:.0f} MiB |")
     helped, painted = start_up(options.style)
-    print(f"\n`housestyle --help` takes {helped:.2f} s, the way to the first frame {painted:.1f} s")
+    print(f"\n`brushreel --help` takes {helped:.2f} s, the way to the first frame {painted:.1f} s")
     copies = rows[0]["copies_gb_s"]
     print(f"\n{rows[0]['runtime']}; a copy moves {copies:.1f} GB/s; torch {torch.__version__}")
     if options.json:

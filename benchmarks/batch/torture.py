@@ -3,7 +3,7 @@
     python benchmarks/batch/torture.py [--strength 0] [--clips FILES... [--flags ...]]
 
 The clips are made: they are the tests' (tests/batch/media/torture.py). With `--clips` it is these
-files instead. Each goes through `housestyle stylize` and is read back by PyAV alone and by FFmpeg's
+files instead. Each goes through `brushreel stylize` and is read back by PyAV alone and by FFmpeg's
 command line. Columns: frames in and out; the largest difference between the times of a source's
 frame and its output's, in seconds; the tracks beside the picture, each compared byte for byte; what
 differs, or "as it should be". Where a clip is refused, its message stands there. With

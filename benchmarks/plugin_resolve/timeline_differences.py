@@ -1,4 +1,4 @@
-"""What differs between a timeline file and the one that `housestyle timeline` made of it.
+"""What differs between a timeline file and the one that `brushreel timeline` made of it.
 
     python benchmarks/plugin_resolve/timeline_differences.py cut.xml styled.xml [more pairs]
 
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     wrong = 0
     for before, after in zip(arguments[::2], arguments[1::2], strict=True):
         old, new = _tracks(Path(before)), _tracks(Path(after))
-        added = [track for track in new if any("Housestyle" in line for line in track)]
+        added = [track for track in new if any("Brushreel" in line for line in track)]
         rest = [track for track in new if track not in added]
         pairs = zip(old, rest, strict=False)
         differing = abs(len(old) - len(rest)) + sum(one != other for one, other in pairs)

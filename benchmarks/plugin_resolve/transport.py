@@ -25,10 +25,10 @@ from statistics import median
 import numpy as np
 import torch
 
-from housestyle import native
-from housestyle.core.network import NetworkSpec, StylizingNetwork
-from housestyle.core.style import Painting, Style
-from housestyle.plugin_resolve.ofx import bundle
+from brushreel import native
+from brushreel.core.network import NetworkSpec, StylizingNetwork
+from brushreel.core.style import Painting, Style
+from brushreel.plugin_resolve.ofx import bundle
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "plugin_resolve"))
 from ofx.minihost import OK, Image, Instance, MiniHost
@@ -43,7 +43,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=41)
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="hs-") as folder:
+    with tempfile.TemporaryDirectory(prefix="br-") as folder:
         rows = _measure_all(Path(folder), options.rounds)
     print("| size | two copies | transport | ratio | parked frame |")
     print("| --- | --- | --- | --- | --- |")
@@ -67,7 +67,7 @@ def _measure_all(folder: Path, rounds: int) -> list[dict]:
     spec = NetworkSpec(channels=(4, 6, 8), residual_blocks=1)
     weights = StylizingNetwork(spec).state_dict()
     style = Style("tiny", "Tiny", Painting("-", "-", "-", "-"), spec, weights)
-    style.save(folder / "data" / "housestyle" / "styles" / "tiny.safetensors")
+    style.save(folder / "data" / "brushreel" / "styles" / "tiny.safetensors")
     bundle.install()
     # It must not outlive the folder by much.
     server = folder / "plugins" / native.BUNDLE / "Contents" / "Resources" / "server"

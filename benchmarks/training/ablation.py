@@ -27,21 +27,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from housestyle.core.allocator import keep_freed_memory
-from housestyle.core.consistency import warp
-from housestyle.core.errors import TrainingError
-from housestyle.core.network import StylizingNetwork
-from housestyle.core.style import Painting
-from housestyle.training import run
-from housestyle.training.evaluation.evaluate import PaintingLosses, measure, painting_losses
-from housestyle.training.evaluation.sequences import FrameSequence, find_sequences
-from housestyle.training.loss_network import LossNetwork
-from housestyle.training.losses import HybridLoss, hybrid_loss
-from housestyle.training.material.disturbance import Example
-from housestyle.training.material.painting import load_painting
-from housestyle.training.recipe import HOUSE, PAPER, TrainingSettings
-from housestyle.training.run import Material
-from housestyle.training.trainer import train
+from brushreel.core.allocator import keep_freed_memory
+from brushreel.core.consistency import warp
+from brushreel.core.errors import TrainingError
+from brushreel.core.network import StylizingNetwork
+from brushreel.core.style import Painting
+from brushreel.training import run
+from brushreel.training.evaluation.evaluate import PaintingLosses, measure, painting_losses
+from brushreel.training.evaluation.sequences import FrameSequence, find_sequences
+from brushreel.training.loss_network import LossNetwork
+from brushreel.training.losses import HybridLoss, hybrid_loss
+from brushreel.training.material.disturbance import Example
+from brushreel.training.material.painting import load_painting
+from brushreel.training.recipe import HOUSE, PAPER, TrainingSettings
+from brushreel.training.run import Material
+from brushreel.training.trainer import train
 
 # What the paper's own comparison is with: a network that knows of no other frame.
 TWIN = "plain network, temporal 0 (twin)"

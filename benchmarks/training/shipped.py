@@ -18,7 +18,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from housestyle.training.recipe import HOUSE
+from brushreel.training.recipe import HOUSE
 
 
 @dataclass(frozen=True)
@@ -126,9 +126,9 @@ def main() -> None:
         if options.only and style.name not in options.only:
             continue
         words = command(style, options, twin=options.twins)
-        print(shlex.join(["housestyle", *words]), flush=True)
+        print(shlex.join(["brushreel", *words]), flush=True)
         if not options.dry_run:
-            subprocess.run([sys.executable, "-m", "housestyle", *words], check=True)
+            subprocess.run([sys.executable, "-m", "brushreel", *words], check=True)
 
 
 if __name__ == "__main__":

@@ -420,7 +420,7 @@ static void *run_band(void *argument)
 }
 
 /* Take steps one after the other, by up to `threads` threads. */
-__attribute__((visibility("default"))) void housestyle_run(const struct step *steps, int count,
+__attribute__((visibility("default"))) void brushreel_run(const struct step *steps, int count,
                                                            int threads)
 {
     enum { MOST_THREADS = 256 };
@@ -438,7 +438,7 @@ __attribute__((visibility("default"))) void housestyle_run(const struct step *st
 
 /* Whether the CPU has what this needs and the system lets this process use it (Linux:
 Documentation/arch/x86/xstate.rst). */
-__attribute__((visibility("default"))) int housestyle_can_run(void)
+__attribute__((visibility("default"))) int brushreel_can_run(void)
 {
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
     const unsigned avx512f_bw_vl = 1u << 16 | 1u << 30 | 1u << 31;

@@ -62,6 +62,6 @@ def library() -> ctypes.CDLL | None:
         kernels = ctypes.CDLL(str(_FILE))
     except OSError:
         return None
-    kernels.housestyle_run.argtypes = (ctypes.POINTER(Step), ctypes.c_int, ctypes.c_int)
-    kernels.housestyle_run.restype = None
-    return kernels if kernels.housestyle_can_run() else None
+    kernels.brushreel_run.argtypes = (ctypes.POINTER(Step), ctypes.c_int, ctypes.c_int)
+    kernels.brushreel_run.restype = None
+    return kernels if kernels.brushreel_can_run() else None

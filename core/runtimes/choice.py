@@ -121,7 +121,7 @@ def _processor() -> str:
 
 
 def _path() -> Path:
-    return user_cache_path("housestyle", appauthor=False) / "runtimes.json"
+    return user_cache_path("brushreel", appauthor=False) / "runtimes.json"
 
 
 def _read() -> dict[str, dict[str, float]]:

@@ -25,13 +25,13 @@ def kept_model(
     """Read a converted network from the user's cache; it is made first where it is not there.
 
     Args:
-        key: Everything that the conversion depends on, but for Housestyle's version.
+        key: Everything that the conversion depends on, but for Brushreel's version.
         make: Writes the network's files into an empty folder.
         read: Reads them back; raises RuntimeError where they are damaged, OSError where one is
             missing.
     """
     name = hashlib.sha256(json.dumps([__version__, *key]).encode()).hexdigest()[:32]
-    folder = user_cache_path("housestyle", appauthor=False) / "models" / name
+    folder = user_cache_path("brushreel", appauthor=False) / "models" / name
     if folder.is_dir():
         # What a loss of power left damaged, or somebody removed, is made again.
         with suppress(RuntimeError, OSError):

@@ -158,7 +158,7 @@ class _Quarter:
         """Take steps one after the other."""
         kernels = library()
         assert kernels is not None
-        kernels.housestyle_run((Step * len(steps))(*steps), len(steps), self.threads)
+        kernels.brushreel_run((Step * len(steps))(*steps), len(steps), self.threads)
 
 
 class _Frame(_Quarter):

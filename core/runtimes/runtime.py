@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from ..errors import DeviceError, UsageError
+from ..errors import DeviceError, UsageError, extra_hint
 from ..style import Style
 from ..tiling import Parts
 from .amx_library import library
@@ -71,7 +71,7 @@ class Kind:
     Attributes:
         module: Where its ``open_runtime(style, wanted)`` is.
         package: The module that it needs.
-        requirement: What to install for it, as pip takes it.
+        install: How to install that module, where it does not come with Brushreel.
         devices: Types of device that it runs on.
         precisions: What it computes in.
         machine: What it takes of the machine, in words.
@@ -80,7 +80,7 @@ class Kind:
 
     module: str
     package: str
-    requirement: str
+    install: str
     devices: tuple[str, ...]
     precisions: tuple[str, ...]
     machine: str = ""
@@ -94,15 +94,35 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "amx": Kind(
-        *("on_amx", "housestyle", "housestyle", ("cpu",), ("bf16",)),
-        machine="it takes Linux, a CPU with AMX, and a C compiler when Housestyle is installed",
+        module="on_amx",
+        package="brushreel",
+        install="",
+        devices=("cpu",),
+        precisions=("bf16",),
+        machine="it takes Linux, a CPU with AMX, and a C compiler when Brushreel is installed",
         runs_here=lambda: library() is not None,
     ),
-    "openvino": Kind("on_openvino", "openvino", "openvino", ("cpu",), ("fp32", "bf16", "int8")),
-    "onnxruntime": Kind(
-        "on_onnxruntime", "onnxruntime", "'housestyle[onnx]'", ("cpu", "cuda", "mps"), ("fp32",)
+    "openvino": Kind(
+        module="on_openvino",
+        package="openvino",
+        install="pip install openvino",
+        devices=("cpu",),
+        precisions=("fp32", "bf16", "int8"),
     ),
-    "torch": Kind("on_torch", "torch", "torch", ("cpu", "cuda", "mps"), ("fp32", "bf16", "fp16")),
+    "onnxruntime": Kind(
+        module="on_onnxruntime",
+        package="onnxruntime",
+        install=extra_hint("onnx"),
+        devices=("cpu", "cuda", "mps"),
+        precisions=("fp32",),
+    ),
+    "torch": Kind(
+        module="on_torch",
+        package="torch",
+        install="pip install torch",
+        devices=("cpu", "cuda", "mps"),
+        precisions=("fp32", "bf16", "fp16"),
+    ),
 }
 """The likely fastest first: the others are measured against it."""
 
@@ -131,7 +151,7 @@ def check_runtime(name: str, wanted: Wanted) -> None:
         raise UsageError(f"runtime must be one of auto, {', '.join(KINDS)}, not {name!r}")
     kind = KINDS[name]
     if not kind.installed:
-        raise DeviceError(f"{name} is not installed", hint=f"pip install {kind.requirement}")
+        raise DeviceError(f"{name} is not installed", hint=kind.install)
     if not kind.runs_here():
         raise DeviceError(f"{name} can't run here", hint=kind.machine)
     if not _fits(kind, wanted):

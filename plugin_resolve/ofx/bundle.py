@@ -15,9 +15,9 @@ from ...core.errors import OutputError
 from ...core.machine import Finding
 from ...core.style import SHIPPED
 
-BUNDLE = "Housestyle.ofx.bundle"
+BUNDLE = "Brushreel.ofx.bundle"
 _OURS = Path(__file__).parent / BUNDLE
-_COMPILE = "install a C compiler, then Housestyle again"
+_COMPILE = "install a C compiler, then Brushreel again"
 _LIBRARIES = {"linux": "Linux-x86-64", "darwin": "MacOS", "win32": "Win64"}
 _SYSTEM_FOLDERS = {
     "linux": Path("/usr/OFX/Plugins"),
@@ -35,7 +35,7 @@ def plugin_folders() -> list[Path]:
 
 def own_folder() -> Path:
     """The user's own folder for effects, which hosts have to be told of by OFX_PLUGIN_PATH."""
-    return user_data_path("housestyle", appauthor=False) / "ofx"
+    return user_data_path("brushreel", appauthor=False) / "ofx"
 
 
 def _folder(root: Path | None, *, system: bool) -> Path:
@@ -52,7 +52,7 @@ def _first_that_is_there(folder: Path) -> Path:
 
 
 def _library(bundle: Path) -> Path:
-    return bundle / "Contents" / _LIBRARIES[sys.platform] / "Housestyle.ofx"
+    return bundle / "Contents" / _LIBRARIES[sys.platform] / "Brushreel.ofx"
 
 
 def install(root: Path | None = None, *, system: bool = False, dry_run: bool = False) -> list[str]:
@@ -72,7 +72,7 @@ def install(root: Path | None = None, *, system: bool = False, dry_run: bool = F
     """
     if not _library(_OURS).exists():
         raise OutputError(
-            "this installation of Housestyle holds no OpenFX effect for this machine",
+            "this installation of Brushreel holds no OpenFX effect for this machine",
             hint=_COMPILE,
         )
     folder = _folder(root, system=system)
@@ -120,7 +120,7 @@ def _write_command(bundle: Path) -> None:
 
     -P: the folder that a host happens to run in must not be imported from.
     """
-    lines = [str(SHIPPED), sys.executable, "-P", "-m", "housestyle", "serve", "--detach"]
+    lines = [str(SHIPPED), sys.executable, "-P", "-m", "brushreel", "serve", "--detach"]
     resources = bundle / "Contents" / "Resources"
     resources.mkdir(parents=True, exist_ok=True)
     with (resources / "server").open("w", encoding="utf-8", newline="\n") as file:
@@ -180,7 +180,7 @@ def installed() -> list[Path]:
 def examine() -> Finding:
     """Whether there is an effect for this machine, for the doctor."""
     if _library(_OURS).exists():
-        return Finding("openfx", "ok", "the effect is there: housestyle resolve install --ofx")
+        return Finding("openfx", "ok", "the effect is there: brushreel resolve install --ofx")
     return Finding("openfx", "missing", "the effect is not compiled for this machine", _COMPILE)
 
 
@@ -194,7 +194,7 @@ def check() -> list[str]:
         return [f"the effect is not compiled for this machine: {_COMPILE}"]
     bundles = installed()
     if not bundles:
-        return ["the effect is not installed: housestyle resolve install --ofx"]
+        return ["the effect is not installed: brushreel resolve install --ofx"]
     wrong = [line for bundle in bundles for line in _what_is_wrong(bundle)]
     if not any(bundle.parent in plugin_folders() for bundle in bundles):
         wrong.append(f"hosts don't look in {own_folder()}: put it into OFX_PLUGIN_PATH")
@@ -215,4 +215,4 @@ def _what_is_wrong(bundle: Path) -> list[str]:
         text = (bundle / "Contents" / "Resources" / "server").read_text(encoding="utf-8")
         if Path(text.splitlines()[1]).exists():
             return []
-    return [f"{bundle} does not know how to start Housestyle: install it again"]
+    return [f"{bundle} does not know how to start Brushreel: install it again"]

@@ -47,7 +47,7 @@ class Painter:
                 waits for any more is not worth.
 
         Raises:
-            HousestyleError: It can't be painted; the pixels are as they were.
+            BrushreelError: It can't be painted; the pixels are as they were.
         """
         if frame.strength == 0:
             return

@@ -1,4 +1,4 @@
-"""`housestyle serve`: the render server as a process of its own."""
+"""`brushreel serve`: the render server as a process of its own."""
 
 from __future__ import annotations
 

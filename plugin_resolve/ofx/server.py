@@ -13,7 +13,7 @@ from threading import BoundedSemaphore, Lock, Thread
 from typing import Protocol
 
 from ... import __version__
-from ...core.errors import EditorError, HousestyleError
+from ...core.errors import BrushreelError, EditorError
 from .protocol import DONE, PROTOCOL, REFUSED, Hello, Memory, Render, parse
 from .server_folder import RENDEZVOUS, write_rendezvous
 
@@ -138,8 +138,8 @@ class _Session:
             return False
         if hello.protocol != PROTOCOL:
             raise EditorError(
-                "the effect and Housestyle are of different versions",
-                hint="housestyle resolve install --ofx, then start the host again",
+                "the effect and Brushreel are of different versions",
+                hint="brushreel resolve install --ofx, then start the host again",
             )
         self._channel.send(DONE, __version__)
         return True
@@ -155,7 +155,7 @@ class _Session:
                 raise EditorError("said hello twice")
             try:
                 self._do(message)
-            except HousestyleError as error:
+            except BrushreelError as error:
                 self._channel.send(REFUSED, str(error))
             except Exception as error:  # noqa: BLE001  memory, a driver: this frame's, not ours
                 what = " ".join(f"unexpected {type(error).__name__}: {error}".split())

@@ -19,11 +19,11 @@ RENDEZVOUS = "server"
 def server_folder() -> Path:
     """Where it is; may not exist. native/system_*.c have the same rule."""
     if sys.platform == "win32":
-        return user_data_path("housestyle", appauthor=False) / "serve"
+        return user_data_path("brushreel", appauthor=False) / "serve"
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if sys.platform != "darwin" and runtime.startswith("/"):
-        return Path(runtime) / "housestyle"
-    return Path(f"/tmp/housestyle-{os.geteuid()}")  # noqa: S108  checked by `make_private`
+        return Path(runtime) / "brushreel"
+    return Path(f"/tmp/brushreel-{os.geteuid()}")  # noqa: S108  checked by `make_private`
 
 
 def make_private(folder: Path) -> None:

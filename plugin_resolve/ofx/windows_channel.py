@@ -93,7 +93,7 @@ if sys.platform == "win32":
             Raises:
                 EditorError: The name is none of an effect's, or there is no such memory.
             """
-            if not name.startswith("Local\\housestyle-") or size > MAX_MEMORY:
+            if not name.startswith("Local\\brushreel-") or size > MAX_MEMORY:
                 raise EditorError("what was named is not shared memory of an effect")
             try:
                 # `mmap` makes what it does not find: zeros, where the effect runs in another login
@@ -124,7 +124,7 @@ if sys.platform == "win32":
 
         def __init__(self, folder: Path):
             del folder
-            self.address = rf"\\.\pipe\housestyle-{secrets.token_hex(16)}"
+            self.address = rf"\\.\pipe\brushreel-{secrets.token_hex(16)}"
             self._next = self._instance(first=True)
             self._connecting = _winapi.ConnectNamedPipe(self._next, overlapped=True)
 

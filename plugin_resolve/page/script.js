@@ -3,7 +3,7 @@ const $ = (id) => document.getElementById(id);
 const chosen = (name) => document.querySelector(`input[name=${name}]:checked`)?.value;
 let offer = null;
 let over = false;
-// A computer that wakes up or changes its network fails once or twice; Housestyle goes on meanwhile.
+// A computer that wakes up or changes its network fails once or twice; Brushreel goes on meanwhile.
 const PATIENCE = 8;
 let failures = 0;
 
@@ -105,7 +105,7 @@ function follow(state) {
   $("bar").value = state.share;
   $("lines").replaceChildren(...state.lines.map((line) => element("li", "", line)));
   $("stop").hidden = state.phase === "done";
-  document.title = state.phase === "done" ? "Housestyle: done" : `${Math.round(100 * state.share)} % Housestyle`;
+  document.title = state.phase === "done" ? "Brushreel: done" : `${Math.round(100 * state.share)} % Brushreel`;
 }
 
 async function ask() {
@@ -118,7 +118,7 @@ async function ask() {
     failures += 1;
     if (failures < PATIENCE) return;
     over = true;
-    follow({ phase: "done", text: "Housestyle has ended", share: 1, lines: [] });
+    follow({ phase: "done", text: "Brushreel has ended", share: 1, lines: [] });
     return;
   }
   $("title").textContent = state.title;

@@ -15,7 +15,7 @@ from ...batch.report import BatchResult, Reporter
 from ...batch.run import note
 from ...core.clips.media import probe
 from ...core.clips.timecode import Timecode, editing_rate
-from ...core.errors import HousestyleError, MediaError, OutputError, UsageError
+from ...core.errors import BrushreelError, MediaError, OutputError, UsageError
 from ...core.whole_file import whole_file
 from ..bake import Baker, Plan, Shot, plan_shot
 from ..recipe import Codec, Recipe
@@ -83,7 +83,7 @@ class Task:
 
     use: Use
     recipe: Recipe | None
-    plan: Plan | HousestyleError
+    plan: Plan | BrushreelError
 
 
 def read_timeline(path: Path, rate: Fraction | None = None) -> TimelineFile:
@@ -158,7 +158,7 @@ def plan_timeline(
     return tasks
 
 
-def _named(error: HousestyleError, use: Use, rate: Fraction) -> HousestyleError:
+def _named(error: BrushreelError, use: Use, rate: Fraction) -> BrushreelError:
     where = f"{use.name} at {clock(use.start, rate)}"
     return type(error)(f"{where}: {error.what}", path=error.path, hint=error.hint)
 
@@ -190,15 +190,15 @@ def bake_tasks(
         What became of everything, and the tasks whose file is there now.
 
     Raises:
-        HousestyleError: Nothing can be done at all: the device, the folder.
+        BrushreelError: Nothing can be done at all: the device, the folder.
     """
     result, done = BatchResult(), []
     reporter.begins([_job(task, folder) for task in tasks])
     for recipe, group in _by_recipe(tasks):
         baker = None if recipe is None else Baker(recipe, folder, device=device)
         for task in group:
-            if isinstance(task.plan, HousestyleError) or baker is None:
-                assert isinstance(task.plan, HousestyleError)
+            if isinstance(task.plan, BrushreelError) or baker is None:
+                assert isinstance(task.plan, BrushreelError)
                 note(_job(task, folder), task.plan, result, reporter)
             elif _bake(task.plan, baker, result, reporter):
                 done.append(task)
@@ -232,7 +232,7 @@ def _bake(plan: Plan, baker: Baker, result: BatchResult, reporter: Reporter) -> 
     )
     outcome = baker.paint(plan, observer)
     note(job, outcome, result, reporter)
-    return not isinstance(outcome, HousestyleError)
+    return not isinstance(outcome, BrushreelError)
 
 
 def write_timeline(

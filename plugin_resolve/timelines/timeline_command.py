@@ -1,4 +1,4 @@
-"""``housestyle timeline``: flags, and what is said of it."""
+"""``brushreel timeline``: flags, and what is said of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.errors import HousestyleError, OutputError, UsageError
+from ...core.errors import BrushreelError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from .timeline import Task, Wish
@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 
 def add_timeline(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``housestyle timeline``."""
+    """The flags of ``brushreel timeline``."""
     add = parser.add_argument
     add("input", type=Path, metavar="IN", help="an .otio, .xml (FCP 7), .fcpxml or .edl")
     add("-o", "--output", type=Path, required=True, metavar="OUT", help="of the same kind")
@@ -50,7 +50,7 @@ def add_timeline(parser: argparse.ArgumentParser) -> None:
 
 
 def timeline(options: argparse.Namespace) -> int:
-    """``housestyle timeline``."""
+    """``brushreel timeline``."""
     from .timeline import plan_timeline, read_timeline
 
     _check_output(options)
@@ -148,7 +148,7 @@ def _dry_run(cut: TimelineFile, tasks: Sequence[Task], *, as_json: bool) -> int:
     failing = 0
     for task in tasks:
         where = f"{clock(task.use.start, cut.rate)}  V{task.use.track + 1}  {task.use.name}"
-        if isinstance(task.plan, HousestyleError):
+        if isinstance(task.plan, BrushreelError):
             failing += 1
             if as_json:
                 media = str(task.use.media or task.use.name)

@@ -43,7 +43,7 @@ _AFTER_ANCHORED = frozenset(
 # Files name their media in an element of its own since this version.
 _MEDIA_REP = (1, 9)
 # There are no tracks, and so no track's name; roles are shown as such.
-_ROLE = "Housestyle"
+_ROLE = "Brushreel"
 
 
 class FcpxmlTimeline:
@@ -187,7 +187,7 @@ class FcpxmlTimeline:
         """See `TimelineFile`; clips go that are connected to another and have none connected."""
         gone = self._replaceable(without)
         removed = [*gone, *self._assets_of(gone)]
-        ids = self._text.new_ids("housestyle", removed)
+        ids = self._text.new_ids("brushreel", removed)
         staying = {item: lane for item, lane in self._lanes.items() if item not in gone}
         empty = set(self._lanes.values()) - set(staying.values())
         moved_lane = partial(_moved_lane, above=[track.above for track in tracks], empty=empty)
@@ -246,7 +246,7 @@ class FcpxmlTimeline:
         element = Element(
             "asset-clip",
             {
-                "name": f"{clip.use.name} (Housestyle: {clip.recipe.style})",
+                "name": f"{clip.use.name} (Brushreel: {clip.recipe.style})",
                 "ref": name,
                 "lane": str(lane),
                 "offset": _written(offset),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.clips.timecode import editing_rate
-from ...core.errors import UsageError
+from ...core.errors import UsageError, extra_hint
 from ..survey import TRACK_PREFIX
 from .timeline_model import (
     GENERATED,
@@ -37,9 +37,7 @@ def opentimelineio() -> Any:  # noqa: ANN401  a module
     try:
         import opentimelineio  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise UsageError(
-            "needs OpenTimelineIO", hint="pip install 'housestyle[timeline]'"
-        ) from error
+        raise UsageError("needs OpenTimelineIO", hint=extra_hint("timeline")) from error
     return opentimelineio
 
 
@@ -164,7 +162,7 @@ class OtioTimeline:
                 available_range=self._range(start, clip.shot.frames),
             ),
             source_range=self._range(start + clip.offset, clip.use.frames),
-            metadata={"housestyle": {"recipe": clip.recipe.to_json()}},
+            metadata={"brushreel": {"recipe": clip.recipe.to_json()}},
         )
 
     def _range(self, start: int, frames: int) -> otio.opentime.TimeRange:

@@ -130,7 +130,7 @@ class XmemlTimeline:
         assert video is not None
         gone = self._replaceable(emptied_tracks(self.uses, without))
         removed = [self._tracks[number] for number in gone]
-        ids = self._text.new_ids("housestyle", removed)
+        ids = self._text.new_ids("brushreel", removed)
         pieces = []
         for track in tracks:
             above = self._tracks[track.above]

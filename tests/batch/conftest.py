@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.batch.clips.clip import convert
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.core.stylizer import Stylizer
+from brushreel.batch.clips.clip import convert
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.stylizer import Stylizer
 
 from .media import make, read
 from .media.make import Sound

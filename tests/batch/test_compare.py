@@ -11,9 +11,9 @@ import av
 import numpy as np
 import pytest
 
-from housestyle.batch import compare as module
-from housestyle.batch.compare import compare
-from housestyle.core.errors import MediaError, OutputError, UsageError
+from brushreel.batch import compare as module
+from brushreel.batch.compare import compare
+from brushreel.core.errors import MediaError, OutputError, UsageError
 
 SIZE = (128, 96)
 QUARTER_TURN = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.batch import command, config
-from housestyle.batch.command import add_stylize
-from housestyle.batch.config import DELIVERIES
-from housestyle.core.errors import UsageError
+from brushreel.batch import command, config
+from brushreel.batch.command import add_stylize
+from brushreel.batch.config import DELIVERIES
+from brushreel.core.errors import UsageError
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-from housestyle.batch.demo.clip import make_demo_clip
-from housestyle.batch.demo.scene import Scene
-from housestyle.core.errors import OutputError, UsageError
+from brushreel.batch.demo.clip import make_demo_clip
+from brushreel.batch.demo.scene import Scene
+from brushreel.core.errors import OutputError, UsageError
 
 WIDTH, HEIGHT = 320, 180
 RATE = Fraction(24000, 1001)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.batch.dry_run import Forecast, Room, forecast, lines, rooms, total
-from housestyle.batch.forecast import Disk
-from housestyle.batch.plan import Job
-from housestyle.batch.run import Treatment, Writing
-from housestyle.core.errors import MediaError
+from brushreel.batch.dry_run import Forecast, Room, forecast, lines, rooms, total
+from brushreel.batch.forecast import Disk
+from brushreel.batch.plan import Job
+from brushreel.batch.run import Treatment, Writing
+from brushreel.core.errors import MediaError
 
 JOB = Job(Path("a.mp4"), Path("out/a.mp4"))
 KNOWN = Forecast(JOB, (96, 64), frames=100, seconds=8.0, disk=Disk(1000, 600))

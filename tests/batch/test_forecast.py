@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.batch.forecast import (
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.batch.forecast import (
     disk_expected,
     frames_expected,
     free_bytes,
@@ -17,9 +17,9 @@ from housestyle.batch.forecast import (
     human_seconds,
     network_speed,
 )
-from housestyle.core.clips.clip_info import ClipInfo
-from housestyle.core.clips.media import probe
-from housestyle.core.stylizer import Stylizer
+from brushreel.core.clips.clip_info import ClipInfo
+from brushreel.core.clips.media import probe
+from brushreel.core.stylizer import Stylizer
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ import pytest
 import torch
 from PIL import Image
 
-from housestyle.batch import ffmpeg_process, looks
-from housestyle.batch.looks import GAP, STRIP, preview, still_at, tile
-from housestyle.core.clips.media import read
-from housestyle.core.errors import MediaError, OutputError, StyleError, UsageError
-from housestyle.core.frames.colour import to_rgb
-from housestyle.core.frames.hdr import to_sdr
-from housestyle.core.stylizer import Stylizer
+from brushreel.batch import ffmpeg_process, looks
+from brushreel.batch.looks import GAP, STRIP, preview, still_at, tile
+from brushreel.core.clips.media import read
+from brushreel.core.errors import MediaError, OutputError, StyleError, UsageError
+from brushreel.core.frames.colour import to_rgb
+from brushreel.core.frames.hdr import to_sdr
+from brushreel.core.stylizer import Stylizer
 
 QUARTER_TURN = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
 MIRRORED_TURN = (0, -65536, 0, -65536, 0, 0, 0, 0, 1 << 30)

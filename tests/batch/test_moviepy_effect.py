@@ -16,10 +16,10 @@ from moviepy import (
 )
 from moviepy.video.fx import FadeIn, MultiplySpeed
 
-from housestyle.batch import moviepy_effect
-from housestyle.batch.moviepy_effect import Stylize
-from housestyle.core.errors import StyleError, UsageError
-from housestyle.core.stylizer import Stylizer
+from brushreel.batch import moviepy_effect
+from brushreel.batch.moviepy_effect import Stylize
+from brushreel.core.errors import StyleError, UsageError
+from brushreel.core.stylizer import Stylizer
 
 SIZE = (64, 48)
 

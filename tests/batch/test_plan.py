@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.batch.plan import Job, plan
-from housestyle.core.errors import MediaError, UsageError
+from brushreel.batch.plan import Job, plan
+from brushreel.core.errors import MediaError, UsageError
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from housestyle.batch.plan import Job
-from housestyle.batch.record import LogReporter, ReportFile, check_records, log_file
-from housestyle.batch.report import Reporters, TerminalReporter
-from housestyle.batch.run import Writing, run_batch
-from housestyle.cli import main
-from housestyle.core.errors import OutputError, UsageError
+from brushreel.batch.plan import Job
+from brushreel.batch.record import LogReporter, ReportFile, check_records, log_file
+from brushreel.batch.report import Reporters, TerminalReporter
+from brushreel.batch.run import Writing, run_batch
+from brushreel.cli import main
+from brushreel.core.errors import OutputError, UsageError
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "report.schema.json"
 
@@ -167,7 +167,7 @@ def test_the_log_holds_the_traceback_of_what_nobody_foresaw(jobs, painter, tmp_p
     def gone(*_args, **_options):
         raise RuntimeError("the driver is gone")
 
-    monkeypatch.setattr("housestyle.batch.run.convert", gone)
+    monkeypatch.setattr("brushreel.batch.run.convert", gone)
     with log_file(tmp_path / "log"):
         run_batch(jobs[:1], painter, Writing(), LogReporter())
     text = (tmp_path / "log").read_text(encoding="utf-8")

@@ -10,12 +10,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from housestyle.batch.clips.handling import ClipReport, Handling
-from housestyle.batch.plan import Job
-from housestyle.batch.report import BatchResult, JsonReporter, Reporters, TerminalReporter, shares
-from housestyle.batch.run import Writing, run_batch
-from housestyle.core.clips.media import ClipInfo, probe
-from housestyle.core.errors import HousestyleError, MediaError, OutputError, UsageError
+from brushreel.batch.clips.handling import ClipReport, Handling
+from brushreel.batch.plan import Job
+from brushreel.batch.report import BatchResult, JsonReporter, Reporters, TerminalReporter, shares
+from brushreel.batch.run import Writing, run_batch
+from brushreel.core.clips.media import ClipInfo, probe
+from brushreel.core.errors import BrushreelError, MediaError, OutputError, UsageError
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "events.schema.json"
 DROPPING = Writing(handling=Handling(drop_unsupported=True))
@@ -126,12 +126,12 @@ def test_progress_of_a_clip_of_unknown_length(info, events, frames):
 
 def test_an_error_of_every_kind_keeps_to_the_schema(events):
     reporter = JsonReporter()
-    for kind in (HousestyleError, UsageError, MediaError, OutputError):
+    for kind in (BrushreelError, UsageError, MediaError, OutputError):
         reporter.failed(JOB, kind('no "way"\nout', path="ü.mp4", hint="try again"))
         reporter.failed(JOB, kind("no way out"))
     made = events()
     assert {event["error"] for event in made} == {
-        *("HousestyleError", "UsageError", "MediaError", "OutputError")
+        *("BrushreelError", "UsageError", "MediaError", "OutputError")
     }
     assert made[0]["hint"] == "try again"
     assert made[1]["hint"] is None
@@ -174,12 +174,12 @@ def test_events_of_a_clip_that_goes_on_is_stopped_or_is_skipped(info, events):
     reporter = JsonReporter()
     reporter.started(JOB, info, ())
     reporter.resumed(JOB, 4)
-    reporter.kept(JOB, Path("out/.a.mp4.housestyle"), 8)
+    reporter.kept(JOB, Path("out/.a.mp4.brushreel"), 8)
     reporter.skipped(JOB)
     _, resumed, kept, skipped = events()
     assert (resumed["event"], resumed["frames"]) == ("clip_resumed", 4)
     assert (kept["event"], kept["frames"]) == ("clip_kept", 8)
-    assert kept["folder"].endswith(".a.mp4.housestyle")
+    assert kept["folder"].endswith(".a.mp4.brushreel")
     assert skipped["event"] == "clip_skipped"
 
 
@@ -213,7 +213,7 @@ def test_people_read_stderr_and_stdout_stays_empty(make_clip, painter, tmp_path,
     assert any("subtitle" in line and str(clips[0]) in line for line in lines)
     assert any(line.startswith("b.mp4") and "10/10" in line for line in lines)
     assert any(line.startswith(f"{jobs[0].output}: 10 frames") for line in lines)
-    assert f"housestyle: {clips[2]}: no such file" in lines
+    assert f"brushreel: {clips[2]}: no such file" in lines
     assert any(line.startswith("  done ") and str(jobs[0].output) in line for line in lines)
     assert all("%" in line for line in lines if line.startswith("  done "))
     assert any(line.startswith("  failed ") and str(clips[2]) in line for line in lines)
@@ -229,7 +229,7 @@ def test_interrupting_is_one_line(info, capsys):
     reporter = TerminalReporter()
     reporter.started(JOB, info, ())
     reporter.interrupted()
-    assert capsys.readouterr().err.endswith("housestyle: interrupted; nothing was left over\n")
+    assert capsys.readouterr().err.endswith("brushreel: interrupted; nothing was left over\n")
 
 
 def test_interrupting_says_what_was_kept(info, capsys):
@@ -237,13 +237,13 @@ def test_interrupting_says_what_was_kept(info, capsys):
     reporter.started(JOB, info, ())
     reporter.resumed(JOB, 3)
     reporter.progressed(JOB, 4)
-    reporter.kept(JOB, Path("out/.a.mp4.housestyle"), 4)
+    reporter.kept(JOB, Path("out/.a.mp4.brushreel"), 4)
     reporter.interrupted()
     lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
     assert "a.mp4: going on after frame 3, where it was stopped" in lines
     assert any("4/10" in line for line in lines)
-    assert "a.mp4: 4 finished frames are kept in out/.a.mp4.housestyle" in lines
-    assert lines[-1] == "housestyle: interrupted; the same command goes on where it was"
+    assert "a.mp4: 4 finished frames are kept in out/.a.mp4.brushreel" in lines
+    assert lines[-1] == "brushreel: interrupted; the same command goes on where it was"
     reporter.done(JOB, REPORT)
     reporter.interrupted()
     assert capsys.readouterr().err.endswith("; --skip-existing leaves what is done alone\n")

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from housestyle.batch.plan import Job
-from housestyle.batch.report import BatchResult, TerminalReporter
-from housestyle.batch.run import Writing, run_batch
-from housestyle.core.errors import HousestyleError, OutputError, UsageError
-from housestyle.core.stylizer import Stylizer
+from brushreel.batch.plan import Job
+from brushreel.batch.report import BatchResult, TerminalReporter
+from brushreel.batch.run import Writing, run_batch
+from brushreel.core.errors import BrushreelError, OutputError, UsageError
+from brushreel.core.stylizer import Stylizer
 
 
 class Heard(TerminalReporter):
@@ -22,7 +22,7 @@ class Heard(TerminalReporter):
         super().__init__()
         self.news: list[tuple[str, str]] = []
 
-    def failed(self, job: Job, error: HousestyleError) -> None:
+    def failed(self, job: Job, error: BrushreelError) -> None:
         super().failed(job, error)
         self.news.append(("failed", job.source.name))
 

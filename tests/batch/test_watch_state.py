@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.batch import watch_state
-from housestyle.batch.clips.handling import Handling
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.batch.run import Treatment, Writing
-from housestyle.batch.watch_state import Entry, State, identity, settings_key
-from housestyle.core.errors import OutputError
+from brushreel.batch import watch_state
+from brushreel.batch.clips.handling import Handling
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.batch.run import Treatment, Writing
+from brushreel.batch.watch_state import Entry, State, identity, settings_key
+from brushreel.core.errors import OutputError
 
 ENTRY = Entry((10, 20), "key", "begun", "deep/a.mp4", None, None)
 

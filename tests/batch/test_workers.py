@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from housestyle.batch.plan import Job
-from housestyle.batch.report import TerminalReporter
-from housestyle.batch.run import Treatment
-from housestyle.batch.workers import _serve, run_in_workers
-from housestyle.core.clips.media import probe
-from housestyle.core.errors import DeviceError, HousestyleError
+from brushreel.batch.plan import Job
+from brushreel.batch.report import TerminalReporter
+from brushreel.batch.run import Treatment
+from brushreel.batch.workers import _serve, run_in_workers
+from brushreel.core.clips.media import probe
+from brushreel.core.errors import BrushreelError, DeviceError
 
 PATIENCE = 120
 
@@ -114,10 +114,10 @@ def test_a_device_that_is_not_there_stops_the_batch_before_it_begins(jobs, treat
 
 def test_a_batch_without_any_worker_names_every_clip(jobs, treatment, monkeypatch):
     def gone(*_):
-        raise HousestyleError("no memory")
+        raise BrushreelError("no memory")
 
     def kill_and_hire_none(_job):
-        monkeypatch.setattr("housestyle.batch.workers._await_ready", gone)
+        monkeypatch.setattr("brushreel.batch.workers._await_ready", gone)
         kill_everyone(_job)
 
     result = run_in_workers(jobs, treatment, ["cpu"], Heard(kill_and_hire_none))
@@ -140,10 +140,10 @@ def test_stopping_leaves_nothing_unfinished(jobs, treatment, listing, tmp_path):
 ORPHANS = """
 import os, sys
 from pathlib import Path
-from housestyle.batch.plan import Job
-from housestyle.batch.report import TerminalReporter
-from housestyle.batch.run import Treatment
-from housestyle.batch.workers import run_in_workers
+from brushreel.batch.plan import Job
+from brushreel.batch.report import TerminalReporter
+from brushreel.batch.run import Treatment
+from brushreel.batch.workers import run_in_workers
 import multiprocessing
 class Dies(TerminalReporter):
     def progressed(self, job, frames):
@@ -181,7 +181,7 @@ def test_a_worker_plans_for_its_share_of_the_cores(style_file, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads[-1])
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.setattr("housestyle.batch.workers._end_with_parent", lambda: None)
+    monkeypatch.setattr("brushreel.batch.workers._end_with_parent", lambda: None)
     planned = []
     made = Treatment.stylizer
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "events.schema.json"
-COMMAND = [sys.executable, "-m", "housestyle"]
+COMMAND = [sys.executable, "-m", "brushreel"]
 PATIENCE = 180
 
 

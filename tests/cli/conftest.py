@@ -11,8 +11,8 @@ import av
 import numpy as np
 import pytest
 
-from housestyle.batch.demo.clip import make_demo_clip
-from housestyle.cli import main
+from brushreel.batch.demo.clip import make_demo_clip
+from brushreel.cli import main
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def long_clip(tmp_path) -> Path:
 
 @pytest.fixture
 def options(style_file, tmp_path) -> list[str]:
-    """Of every ``housestyle stylize`` here."""
+    """Of every ``brushreel stylize`` here."""
     device = ["--device", "cpu", "--precision", "fp32"]
     return ["-s", str(style_file), "-o", str(tmp_path / "out"), *device]
 

@@ -13,28 +13,28 @@ import av
 import pytest
 import torch
 
-from housestyle import cli
-from housestyle.batch import command
-from housestyle.batch.clips.handling import Decoder
-from housestyle.batch.clips.verify import Level
-from housestyle.batch.compare import Layout
-from housestyle.batch.encoding.codecs import CODECS
-from housestyle.batch.encoding.encode import ENCODERS
-from housestyle.batch.plan import CONTAINERS
-from housestyle.cli import _parser, _training_settings, main
-from housestyle.core import machine
-from housestyle.core.errors import UsageError
-from housestyle.core.export import Pixels
-from housestyle.core.frames.fields import Interlaced
-from housestyle.core.runtimes.runtime import RuntimeName
-from housestyle.core.stylizer import Precision
-from housestyle.training.recipe import HOUSE, RECIPES
+from brushreel import cli
+from brushreel.batch import command
+from brushreel.batch.clips.handling import Decoder
+from brushreel.batch.clips.verify import Level
+from brushreel.batch.compare import Layout
+from brushreel.batch.encoding.codecs import CODECS
+from brushreel.batch.encoding.encode import ENCODERS
+from brushreel.batch.plan import CONTAINERS
+from brushreel.cli import _parser, _training_settings, main
+from brushreel.core import machine
+from brushreel.core.errors import UsageError
+from brushreel.core.export import Pixels
+from brushreel.core.frames.fields import Interlaced
+from brushreel.core.runtimes.runtime import RuntimeName
+from brushreel.core.stylizer import Precision
+from brushreel.training.recipe import HOUSE, RECIPES
 
 from .called import everything_in, run_command, validated
 
 
 def test_styles_as_json(printed, tiny_style, home):
-    tiny_style.save(home / "data" / "housestyle" / "styles" / "own.safetensors")
+    tiny_style.save(home / "data" / "brushreel" / "styles" / "own.safetensors")
     status, styles, err = printed("styles", "--json")
     assert (status, err) == (0, "")
     by_name = {style["name"]: style for style in styles}
@@ -48,7 +48,7 @@ def test_styles_as_json(printed, tiny_style, home):
 
 
 def test_a_damaged_style_does_not_hide_the_others(printed, home):
-    folder = home / "data" / "housestyle" / "styles"
+    folder = home / "data" / "brushreel" / "styles"
     folder.mkdir(parents=True)
     (folder / "broken.safetensors").write_text("oh")
     status, styles, err = printed("styles", "--json")
@@ -71,7 +71,7 @@ def test_doctor_as_json(printed, home):
         assert subjects[wanted] == "ok"
     assert {"nvenc", "qsv", "videotoolbox", "amf", "vaapi"} <= subjects.keys()
     assert {"ok", "missing"} >= set(subjects.values())
-    folder = home / "data" / "housestyle" / "styles"
+    folder = home / "data" / "brushreel" / "styles"
     folder.mkdir(parents=True)
     (folder / "broken.safetensors").write_text("oh")
     status, findings, _ = printed("doctor", "--json")

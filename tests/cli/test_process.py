@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from housestyle import __version__
-from housestyle.batch.demo.clip import make_demo_clip
-from housestyle.cli import main
+from brushreel import __version__
+from brushreel.batch.demo.clip import make_demo_clip
+from brushreel.cli import main
 
 from .called import COMMAND, PATIENCE, everything_in, run_command, validated
 
@@ -23,7 +23,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and l
 
 def test_version_and_help_do_not_wait_for_torch():
     code = (
-        "import sys, housestyle.cli as cli\n"
+        "import sys, brushreel.cli as cli\n"
         "for flag in ('--version', '--help'):\n"
         "    try: cli.main([flag])\n"
         "    except SystemExit as ended: assert ended.code == 0\n"
@@ -34,12 +34,12 @@ def test_version_and_help_do_not_wait_for_torch():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.splitlines()[0] == f"housestyle {__version__}"
+    assert ended.stdout.splitlines()[0] == f"brushreel {__version__}"
 
 
 def test_the_module_is_the_command():
     ended = run_command("--version")
-    assert (ended.returncode, ended.stdout) == (0, f"housestyle {__version__}\n")
+    assert (ended.returncode, ended.stdout) == (0, f"brushreel {__version__}\n")
 
 
 def test_events_and_nothing_else_on_stdout(clip, options, tmp_path):
@@ -73,7 +73,7 @@ def test_debug_shows_where_an_error_came_from(tmp_path, options):
     ended = run_command("stylize", tmp_path / "none.mp4", *options, "--debug")
     assert ended.returncode == 1
     assert "Traceback" in ended.stderr
-    assert f"housestyle: {tmp_path / 'none.mp4'}: no such file" in ended.stderr
+    assert f"brushreel: {tmp_path / 'none.mp4'}: no such file" in ended.stderr
 
 
 def default_signals() -> None:
@@ -129,9 +129,9 @@ def test_a_reader_that_goes_away(long_clip, options, tmp_path):
 
 DISK_FULL = """
 import json, resource, sys
-from housestyle.cli import main
-from housestyle.core.stylizer import Precision
-from housestyle.training.recipe import RECIPES
+from brushreel.cli import main
+from brushreel.core.stylizer import Precision
+from brushreel.training.recipe import RECIPES
 for limit in json.loads(sys.argv[1]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     print("limit", limit, main(sys.argv[2:]), flush=True)
@@ -158,7 +158,7 @@ def test_a_full_disk(clip, options, tmp_path, suffix):
     assert ended.stdout.splitlines() == [f"limit {limit} 1" for limit in limits]
     assert "Traceback" not in ended.stderr
     lines = ended.stderr.replace("\r", "\n").splitlines()
-    complaints = [line for line in lines if line.startswith("housestyle: ")]
+    complaints = [line for line in lines if line.startswith("brushreel: ")]
     assert len(complaints) == len(limits)
     assert all(str(output) in line and "too large" in line for line in complaints)
     assert output.read_bytes() == b"precious"
@@ -169,7 +169,7 @@ def test_a_full_disk(clip, options, tmp_path, suffix):
 
 MEMORY = """
 import resource, sys
-from housestyle import stylize_clip
+from brushreel import stylize_clip
 stylize_clip(*sys.argv[1:], device="cpu", precision="fp32")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
@@ -200,10 +200,10 @@ def test_what_nobody_foresaw_is_one_line(monkeypatch, capsys):
     def gone() -> None:
         raise RuntimeError("the driver\nis gone")
 
-    monkeypatch.setattr("housestyle.core.style.style_paths", gone)
+    monkeypatch.setattr("brushreel.core.style.style_paths", gone)
     assert main(["styles"]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("housestyle: unexpected RuntimeError: the driver is gone (")
+    assert error.startswith("brushreel: unexpected RuntimeError: the driver is gone (")
     assert error.count("\n") == 1
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.cli import _parser
+from brushreel.cli import _parser
 
-COMMAND = [sys.executable, "-m", "housestyle"]
+COMMAND = [sys.executable, "-m", "brushreel"]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX streams and names")
 
 
@@ -38,7 +38,7 @@ def test_a_full_disk_is_one_line():
     with Path("/dev/full").open("wb") as full:
         ended = run("styles", stdout=full)
     assert ended.returncode == 1
-    assert ended.stderr.startswith(b"housestyle: the output can't be written: No space left")
+    assert ended.stderr.startswith(b"brushreel: the output can't be written: No space left")
     assert ended.stderr.count(b"\n") == 1
 
 
@@ -50,7 +50,7 @@ def test_no_output_at_all():
 
 @posix
 def test_a_name_that_is_not_utf_8(style_file, tmp_path):
-    library = tmp_path / "data/housestyle/styles"
+    library = tmp_path / "data/brushreel/styles"
     library.mkdir(parents=True)
     name = os.fsencode(library) + b"/caf\xe9.safetensors"
     try:

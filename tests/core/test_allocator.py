@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from housestyle.core.allocator import give_back_large_blocks, keep_freed_memory
+from brushreel.core.allocator import give_back_large_blocks, keep_freed_memory
 
 # Page faults of filling 8 MiB a hundred times over: mapped anew, 2048 pages every time.
 FAULTS = """
 import resource
 import numpy as np
-from housestyle.core.allocator import keep_freed_memory
+from brushreel.core.allocator import keep_freed_memory
 if {kept}:
     keep_freed_memory()
 np.ones(2**20)
@@ -42,7 +42,7 @@ def test_freed_memory_is_used_again():
 LEFT = """
 import numpy as np
 from pathlib import Path
-from housestyle.core.allocator import give_back_large_blocks, keep_freed_memory
+from brushreel.core.allocator import give_back_large_blocks, keep_freed_memory
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 def use(numbers):
@@ -71,7 +71,7 @@ def test_large_blocks_are_given_back():
 # How many arenas glibc has made after four threads have asked for memory at once.
 ARENAS = """
 import ctypes, threading
-from housestyle.core.allocator import keep_freed_memory
+from brushreel.core.allocator import keep_freed_memory
 if {kept}:
     keep_freed_memory()
 together = threading.Barrier(4)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from housestyle.core.blend import blend, interpolate, parse_blend
-from housestyle.core.errors import StyleError, UsageError
-from housestyle.core.network import NetworkSpec, StylizingNetwork
-from housestyle.core.style import SUFFIX, Painting, Style, load_style, user_styles
+from brushreel.core.blend import blend, interpolate, parse_blend
+from brushreel.core.errors import StyleError, UsageError
+from brushreel.core.network import NetworkSpec, StylizingNetwork
+from brushreel.core.style import SUFFIX, Painting, Style, load_style, user_styles
 
 Make = Callable[..., Style]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.core.consistency import temporal_error, visibility_mask, warp, warping_error
+from brushreel.core.consistency import temporal_error, visibility_mask, warp, warping_error
 
 
 def noise(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:

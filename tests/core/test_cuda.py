@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.core.cuda import download, own_stream, upload
-from housestyle.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
-from housestyle.core.runtimes.cuda_graph import Recorded
-from housestyle.core.runtimes.runtime import Wanted, open_runtime
-from housestyle.core.style import load_style
-from housestyle.core.stylizer import Stylizer
+from brushreel.core.cuda import download, own_stream, upload
+from brushreel.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
+from brushreel.core.runtimes.cuda_graph import Recorded
+from brushreel.core.runtimes.runtime import Wanted, open_runtime
+from brushreel.core.style import load_style
+from brushreel.core.stylizer import Stylizer
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 with_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.core import export
-from housestyle.core.errors import DeviceError, OutputError
-from housestyle.core.export import export_onnx
-from housestyle.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
-from housestyle.core.stylizer import Stylizer
+from brushreel.core import export
+from brushreel.core.errors import DeviceError, OutputError
+from brushreel.core.export import export_onnx
+from brushreel.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
+from brushreel.core.stylizer import Stylizer
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -33,9 +33,9 @@ def test_says_what_it_is(tiny_style, tmp_path):
     export_onnx(tiny_style, tmp_path / "tiny.onnx")
     model = onnx.load(tmp_path / "tiny.onnx")
     about = {entry.key: entry.value for entry in model.metadata_props}
-    assert about["housestyle.style"] == "tiny"
-    assert about["housestyle.digest"] == tiny_style.digest
-    assert "[0, 1]" in about["housestyle.pixels"]
+    assert about["brushreel.style"] == "tiny"
+    assert about["brushreel.digest"] == tiny_style.digest
+    assert "[0, 1]" in about["brushreel.pixels"]
     names = [
         [side.dim_param for side in value.type.tensor_type.shape.dim]
         for value in (*model.graph.input, *model.graph.output)
@@ -102,5 +102,5 @@ def test_what_has_to_be_installed_is_said(tiny_style, tmp_path, monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(export.importlib, "import_module", missing)
-    with pytest.raises(DeviceError, match=r"onnx is not installed .*housestyle\[onnx\]"):
+    with pytest.raises(DeviceError, match=r"onnx is not installed .*brushreel\[onnx\]"):
         export_onnx(tiny_style, tmp_path / "tiny.onnx")

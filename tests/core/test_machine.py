@@ -7,8 +7,9 @@ import av
 import pytest
 import torch
 
-from housestyle.core.machine import Finding, examine
-from housestyle.core.style import SHIPPED, SUFFIX, user_styles
+from brushreel.core.errors import extra_hint
+from brushreel.core.machine import Finding, examine
+from brushreel.core.style import SHIPPED, SUFFIX, user_styles
 
 
 def findings() -> dict[str, Finding]:
@@ -88,7 +89,7 @@ def other_path(tmp_path, monkeypatch) -> Path:
 def test_training_extra_that_is_not_there():
     finding = findings()["train"]
     assert finding.status == "missing"
-    assert finding.fix == "pip install 'housestyle[train]'"
+    assert finding.fix == extra_hint("train")
 
 
 def test_opencv_of_another_distribution_will_do(other_path):

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from housestyle.core import memory
-from housestyle.core.memory import free_bytes, is_shortage
+from brushreel.core import memory
+from brushreel.core.memory import free_bytes, is_shortage
 
 CPU = torch.device("cpu")
 

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from housestyle.core.network import ConvBlock, NetworkSpec, StylizingNetwork, UpsampleBlock
+from brushreel.core.network import ConvBlock, NetworkSpec, StylizingNetwork, UpsampleBlock
 
 SMALL = NetworkSpec(channels=(4, 6, 8), residual_blocks=2)
 UPSAMPLINGS = ["bilinear", "nearest", "transposed"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from housestyle.core.style import SHIPPED, SUFFIX, Style
+from brushreel.core.style import SHIPPED, SUFFIX, Style
 
 NAMES = sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}"))
 SIZE = (96, 128)

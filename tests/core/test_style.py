@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import save as save_tensors
 
-import housestyle.core.style as style_module
-from housestyle.core.errors import StyleError
-from housestyle.core.network import NetworkSpec, StylizingNetwork
-from housestyle.core.style import (
+import brushreel.core.style as style_module
+from brushreel.core.errors import StyleError
+from brushreel.core.network import NetworkSpec, StylizingNetwork
+from brushreel.core.style import (
     SHIPPED,
     SUFFIX,
     Style,
@@ -46,7 +46,7 @@ def style_bytes(
     weights = {**style.weights, **tensors}
     metadata = {"style": about or description(style)}
     if version is not None:
-        metadata["housestyle_format"] = version
+        metadata["brushreel_format"] = version
     kept = {name: tensor for name, tensor in weights.items() if tensor is not None}
     return save_tensors(kept, metadata)
 
@@ -137,7 +137,7 @@ class TestDamage:
     def test_unknown_version(self, tiny_style, tmp_path, version):
         line = refusal(tmp_path / "s.safetensors", style_bytes(tiny_style, version=version))
         assert f"has format version {version}; this program reads version 1" in line
-        assert "update Housestyle" in line
+        assert "update Brushreel" in line
 
     def test_missing_tensor(self, tiny_style, tmp_path):
         line = refusal(tmp_path / "s.safetensors", style_bytes(tiny_style, **{LAST: None}))
@@ -201,11 +201,11 @@ class TestDamage:
         assert line.endswith("is not a safetensors file")
         assert not (tmp_path / "boom").exists()
 
-    @pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"housestyle_format": "1"}])
+    @pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"brushreel_format": "1"}])
     def test_safetensors_of_another_program(self, tmp_path, metadata):
         content = save_tensors({"x": torch.zeros(2)}, metadata)
         line = refusal(tmp_path / "s.safetensors", content)
-        assert line.endswith("is a safetensors file, but not a Housestyle style")
+        assert line.endswith("is a safetensors file, but not a Brushreel style")
 
     @pytest.mark.parametrize(
         "about", ["{not json", "[]", "null", "7", '"text"', "{}", '{"name": "tiny"}']

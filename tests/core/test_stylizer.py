@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.batch.demo.scene import Scene
-from housestyle.core.errors import DeviceError, StyleError, UsageError
-from housestyle.core.frames.colour import from_rgb, to_rgb
-from housestyle.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
-from housestyle.core.style import SHIPPED, Style, user_styles
-from housestyle.core.stylizer import Stylizer, choose_device, choose_precision, with_chroma_of
+from brushreel.batch.demo.scene import Scene
+from brushreel.core.errors import DeviceError, StyleError, UsageError
+from brushreel.core.frames.colour import from_rgb, to_rgb
+from brushreel.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
+from brushreel.core.style import SHIPPED, Style, user_styles
+from brushreel.core.stylizer import Stylizer, choose_device, choose_precision, with_chroma_of
 
 LUMA = torch.tensor([0.2126, 0.7152, 0.0722], dtype=torch.float64).view(1, 3, 1, 1)
 
@@ -221,7 +221,7 @@ class TestErrors:
             cpu(tiny_style, device=device)
         line = str(caught.value)
         assert repr(device) in line
-        assert "housestyle doctor" in line
+        assert "brushreel doctor" in line
         assert "\n" not in line
 
     def test_style(self, tmp_path):

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from housestyle.core import stylizer as module
-from housestyle.core.errors import DeviceError, UsageError
-from housestyle.core.network import NetworkSpec, StylizingNetwork
-from housestyle.core.style import load_style
-from housestyle.core.stylizer import Stylizer, choose_precision
-from housestyle.core.tiling import (
+from brushreel.core import stylizer as module
+from brushreel.core.errors import DeviceError, UsageError
+from brushreel.core.network import NetworkSpec, StylizingNetwork
+from brushreel.core.style import load_style
+from brushreel.core.stylizer import Stylizer, choose_precision
+from brushreel.core.tiling import (
     LEAST_TILE,
     NetworkParts,
     can_be_tiled,

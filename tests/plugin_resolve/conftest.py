@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from housestyle.core.style import user_styles
-from housestyle.plugin_resolve.choice import Choice
-from housestyle.plugin_resolve.session import Outcome, run
+from brushreel.core.style import user_styles
+from brushreel.plugin_resolve.choice import Choice
+from brushreel.plugin_resolve.session import Outcome, run
 
 from .fake.cut import Cut, build, make_clips
 from .fake.model import Lies, Media
@@ -59,7 +59,7 @@ def cut(clips) -> Callable[..., Cut]:
 @pytest.fixture
 def library(tiny_style, monkeypatch, tmp_path, home) -> None:
     """The styles "tiny" and "other", and no shipped ones."""
-    monkeypatch.setattr("housestyle.core.style.SHIPPED", tmp_path / "none")
+    monkeypatch.setattr("brushreel.core.style.SHIPPED", tmp_path / "none")
     for name in ("tiny", "other"):
         tiny_style.save(user_styles() / f"{name}.safetensors")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
@@ -74,7 +74,7 @@ def painted_folder(tmp_path_factory):
 @pytest.fixture
 def job(library, painted_folder, monkeypatch) -> Callable[..., tuple[Outcome, LocalBridge]]:
     """Does a job on a cut; takes what was chosen. Pictures for the window are not drawn."""
-    monkeypatch.setattr("housestyle.plugin_resolve.window.draw", lambda *_: iter(()))
+    monkeypatch.setattr("brushreel.plugin_resolve.window.draw", lambda *_: iter(()))
 
     def do(cut: Cut, **chosen: Any) -> tuple[Outcome, LocalBridge]:
         bridge = LocalBridge(cut, Choice(**{"style": "tiny", "handles": 3, **chosen}))

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from housestyle.core.clips.timecode import Timecode
-from housestyle.plugin_resolve.bake import BakedShot, Shot
-from housestyle.plugin_resolve.recipe import Recipe
-from housestyle.plugin_resolve.timelines.earlier_run import is_styled_shot
-from housestyle.plugin_resolve.timelines.timeline_model import (
+from brushreel.core.clips.timecode import Timecode
+from brushreel.plugin_resolve.bake import BakedShot, Shot
+from brushreel.plugin_resolve.recipe import Recipe
+from brushreel.plugin_resolve.timelines.earlier_run import is_styled_shot
+from brushreel.plugin_resolve.timelines.timeline_model import (
     StyledClip,
     StyledTrack,
     TimelineFile,
@@ -27,7 +27,7 @@ def write_styled(
     sources = [use for use in cut.uses if not is_styled_shot(use, MEDIA)]
     uses = sorted((use for use in sources if use.name in names), key=lambda use: use.track)
     tracks = [
-        StyledTrack(above, "Housestyle: wave", [_styled(use) for use in group])
+        StyledTrack(above, "Brushreel: wave", [_styled(use) for use in group])
         for above, group in groupby(uses, lambda use: use.track)
     ]
     output.write_bytes(cut.with_tracks(tracks, without))

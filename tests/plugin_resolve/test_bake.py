@@ -10,11 +10,11 @@ import av
 import numpy as np
 import pytest
 
-from housestyle.core.clips.excerpt import Excerpt
-from housestyle.core.clips.media import read
-from housestyle.core.stylizer import Stylizer
-from housestyle.plugin_resolve.bake import BakedShot, FailedShot, Shot, bake
-from housestyle.plugin_resolve.recipe import Recipe
+from brushreel.core.clips.excerpt import Excerpt
+from brushreel.core.clips.media import read
+from brushreel.core.stylizer import Stylizer
+from brushreel.plugin_resolve.bake import BakedShot, FailedShot, Shot, bake
+from brushreel.plugin_resolve.recipe import Recipe
 
 NTSC = Fraction(30000, 1001)
 FRAMES = 40
@@ -41,7 +41,7 @@ def _clip(path: Path, *, codec: str = "libx264", form: str = "yuv420p", ticks=No
 def baked(style_file, tmp_path, monkeypatch):
     # Which runtime is the fastest is not measured for a few small frames.
     plain = partial(Stylizer, runtime="torch", precision="fp32")
-    monkeypatch.setattr("housestyle.plugin_resolve.bake.Stylizer", plain)
+    monkeypatch.setattr("brushreel.plugin_resolve.bake.Stylizer", plain)
 
     def run(*shots: Shot, handles: int = 4, **recipe):
         made = Recipe(str(style_file), **recipe)

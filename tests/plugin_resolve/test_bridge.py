@@ -1,4 +1,4 @@
-"""The whole road: the script's side of the pipe, Housestyle's own process, the page, the cut."""
+"""The whole road: the script's side of the pipe, Brushreel's own process, the page, the cut."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from housestyle.plugin_resolve.choice import Choice
-from housestyle.plugin_resolve.install import SCRIPTS
+from brushreel.plugin_resolve.choice import Choice
+from brushreel.plugin_resolve.install import SCRIPTS
 
 from .fake.cut import Cut
 
@@ -91,11 +91,11 @@ def running(cut: Cut, home: Path, monkeypatch) -> Iterator[tuple[Browser, thread
         monkeypatch.setenv(name, value)
     settings = {
         "python": sys.executable,
-        "arguments": ["-P", "-m", "housestyle", "resolve", "run"],
+        "arguments": ["-P", "-m", "brushreel", "resolve", "run"],
         "log": str(home / "log" / "resolve.log"),
     }
     serving = threading.Thread(
-        target=script("housestyle_bridge").run, args=(settings, {"resolve": cut.resolve})
+        target=script("brushreel_bridge").run, args=(settings, {"resolve": cut.resolve})
     )
     serving.start()
     try:
@@ -108,7 +108,7 @@ def running(cut: Cut, home: Path, monkeypatch) -> Iterator[tuple[Browser, thread
 @pytest.fixture
 def user_style(style_file, home) -> str:
     """A quick style in the library that the other process sees too."""
-    folder = home / "data" / "housestyle" / "styles"
+    folder = home / "data" / "brushreel" / "styles"
     folder.mkdir(parents=True)
     style_file.replace(folder / "tiny.safetensors")
     return "tiny"
@@ -129,12 +129,12 @@ def test_job_from_the_menu_to_the_timeline(cut, home, user_style, monkeypatch, c
         assert browser.ask("POST", "start", choice)[0] == 204
         done = browser.wait("done")
         assert done["text"] == "1 shot is in place"
-    painted = [track for track in the.timeline.tracks if track.name == "Housestyle: tiny"]
+    painted = [track for track in the.timeline.tracks if track.name == "Brushreel: tiny"]
     (item,) = painted[0].items
     below = the.item("d2")
     assert (item.start, item.duration, item.left) == (below.start, below.duration, 2)
     assert item.media is not None
-    assert Path(item.media.path).parent == home / "videos" / "Housestyle" / "Feature"
+    assert Path(item.media.path).parent == home / "videos" / "Brushreel" / "Feature"
     assert "1 shot is in place" in capsys.readouterr().out
 
 

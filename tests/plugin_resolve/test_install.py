@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.cli import main
-from housestyle.core.errors import EditorError, OutputError
-from housestyle.plugin_resolve.doctor import examine, remember_resolve
-from housestyle.plugin_resolve.folders import Folders
-from housestyle.plugin_resolve.install import CONFIG, contents, install, uninstall
-from housestyle.plugin_resolve.resolve.application import Resolve
+from brushreel.cli import main
+from brushreel.core.errors import EditorError, OutputError
+from brushreel.plugin_resolve.doctor import examine, remember_resolve
+from brushreel.plugin_resolve.folders import Folders
+from brushreel.plugin_resolve.install import CONFIG, contents, install, uninstall
+from brushreel.plugin_resolve.resolve.application import Resolve
 
-NAMES = ["Housestyle.json", "Housestyle.lua", "Housestyle.py"]
+NAMES = ["Brushreel.json", "Brushreel.lua", "Brushreel.py"]
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ def test_settings_lead_to_this_environment(folders):
     settings = json.loads((folders.user / CONFIG).read_text(encoding="utf-8"))
     assert settings["python"] == sys.executable
     assert settings["arguments"][-2:] == ["resolve", "run"]
-    assert (Path(settings["scripts"]) / "housestyle_bridge.py").is_file()
+    assert (Path(settings["scripts"]) / "brushreel_bridge.py").is_file()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -96,10 +96,10 @@ def test_what_is_not_ours_stays(folders, name):
 
 def test_older_scripts_are_replaced(folders):
     install(folders)
-    path = folders.user / "Housestyle.py"
-    path.write_text("# housestyle resolve install\nold")
+    path = folders.user / "Brushreel.py"
+    path.write_text("# brushreel resolve install\nold")
     install(folders)
-    assert path.read_text() == contents()["Housestyle.py"]
+    assert path.read_text() == contents()["Brushreel.py"]
 
 
 def test_folder_that_can_not_be_made_is_named(folders, tmp_path):
@@ -116,7 +116,7 @@ def test_doctor_says_what_is_missing_and_what_to_do(folders):
     found = findings(folders)
     assert found["resolve"][0] == "missing"
     assert "Workspace > Scripts" in found["edition"][1]
-    assert found["scripts"] == ("missing", f"none in {folders.user} housestyle resolve install")
+    assert found["scripts"] == ("missing", f"none in {folders.user} brushreel resolve install")
 
 
 def test_doctor_is_content_when_all_is_there(folders, tmp_path):
@@ -132,9 +132,9 @@ def test_doctor_is_content_when_all_is_there(folders, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("housestyle resolve install", "a part of an installation"),
+        ("brushreel resolve install", "a part of an installation"),
         (
-            json.dumps({"written_by": "housestyle resolve install", "python": "/gone/python"}),
+            json.dumps({"written_by": "brushreel resolve install", "python": "/gone/python"}),
             "gone",
         ),
     ],
@@ -144,7 +144,7 @@ def test_doctor_sees_a_broken_installation(folders, text, said):
     (folders.user / CONFIG).write_text(text)
     status, line = findings(folders)["scripts"]
     assert status == "broken"
-    assert said in line and "housestyle resolve install" in line
+    assert said in line and "brushreel resolve install" in line
 
 
 @pytest.mark.parametrize(
@@ -178,4 +178,4 @@ def test_command_prints_a_line_each(home, capsys):
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {line["subject"] for line in lines} >= {"resolve", "edition", "python", "scripts"}
     assert main(["resolve", "uninstall"]) == 0
-    assert not list((home / "data").rglob("Housestyle.*"))
+    assert not list((home / "data").rglob("Brushreel.*"))

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.plugin_resolve.install import CONFIG, SCRIPTS
+from brushreel.plugin_resolve.install import CONFIG, SCRIPTS
 
 LUA = shutil.which("lua") or shutil.which("lua5.1")
 MODULES = sorted(SCRIPTS.glob("*.py"))
-# Speaks as Housestyle does: asks for names, calls with arguments and objects, says, ends.
+# Speaks as Brushreel does: asks for names, calls with arguments and objects, says, ends.
 CHILD = """
 import json, os, sys
 def tell(**message):
@@ -76,7 +76,7 @@ def install_at(folder: Path, child: str) -> Path:
     """The launcher with settings that start a small program."""
     program = folder / "child.py"
     program.write_text(child, encoding="utf-8")
-    shutil.copy(SCRIPTS / "Housestyle.py", folder)
+    shutil.copy(SCRIPTS / "Brushreel.py", folder)
     settings = {
         "python": sys.executable,
         "arguments": [str(program)],
@@ -84,7 +84,7 @@ def install_at(folder: Path, child: str) -> Path:
         "log": str(folder / "log" / "resolve.log"),
     }
     (folder / CONFIG).write_text(json.dumps(settings), encoding="utf-8")
-    return folder / "Housestyle.py"
+    return folder / "Brushreel.py"
 
 
 def start(
@@ -135,7 +135,7 @@ def test_moved_program_says_what_to_do(tmp_path, lost):
     (tmp_path / CONFIG).write_text(json.dumps({**settings, lost: "/nowhere"}), encoding="utf-8")
     ended = start(sys.executable, script, tmp_path)
     assert ended.returncode == 0
-    assert "housestyle resolve install" in ended.stdout
+    assert "brushreel resolve install" in ended.stdout
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
@@ -157,7 +157,7 @@ def test_only_the_standard_library_is_imported(path):
     [
         ("DaVinci Resolve Studio", "21.1.0", "the other entry"),
         ("DaVinci Resolve", "21.0.3", "the other entry"),
-        ("DaVinci Resolve", "21.1.0", "housestyle timeline"),
+        ("DaVinci Resolve", "21.1.0", "brushreel timeline"),
     ],
 )
 def test_canary_names_the_road(tmp_path, product, version, road):
@@ -166,7 +166,7 @@ def test_canary_names_the_road(tmp_path, product, version, road):
         f"""resolve = {{}}
         function resolve:GetProductName() return "{product}" end
         function resolve:GetVersionString() return "{version}" end
-        dofile("{SCRIPTS / "Housestyle.lua"}")""",
+        dofile("{SCRIPTS / "Brushreel.lua"}")""",
         encoding="utf-8",
     )
     said = subprocess.run([str(LUA), str(host)], capture_output=True, text=True, check=True).stdout

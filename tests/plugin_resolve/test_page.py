@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from housestyle.core.errors import EditorError, UsageError
-from housestyle.plugin_resolve import page as page_module
-from housestyle.plugin_resolve.choice import Choice, last_choice, remember
-from housestyle.plugin_resolve.offer import Offer, Part
-from housestyle.plugin_resolve.page import Page
-from housestyle.plugin_resolve.survey import LeftOut
-from housestyle.plugin_resolve.window import PageWindow
+from brushreel.core.errors import EditorError, UsageError
+from brushreel.plugin_resolve import page as page_module
+from brushreel.plugin_resolve.choice import Choice, last_choice, remember
+from brushreel.plugin_resolve.offer import Offer, Part
+from brushreel.plugin_resolve.page import Page
+from brushreel.plugin_resolve.survey import LeftOut
+from brushreel.plugin_resolve.window import PageWindow
 
 CHOICE = asdict(Choice(style="wave", extent="selection"))
 
@@ -173,7 +173,7 @@ def test_last_choice_is_remembered(home, monkeypatch):
     chosen = Choice("scream", 0.5, True, "track 2", "copy", "dnxhr", 24)
     remember(chosen)
     assert last_choice() == chosen
-    Path(home / "config" / "housestyle" / "resolve.json").write_text("{", encoding="utf-8")
+    Path(home / "config" / "brushreel" / "resolve.json").write_text("{", encoding="utf-8")
     assert last_choice() == Choice()
 
 

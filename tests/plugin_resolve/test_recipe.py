@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from housestyle.core.errors import StyleError, UsageError
-from housestyle.plugin_resolve.recipe import Recipe
+from brushreel.core.errors import StyleError, UsageError
+from brushreel.plugin_resolve.recipe import Recipe
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from housestyle.core.errors import EditorError
+from brushreel.core.errors import EditorError
 
 from .fake.cut import PAINTED, START
 from .fake.model import Lying, Sequence, Track
@@ -15,7 +15,7 @@ def test_shot_that_is_not_replaced_after_all_is_put_back(cut, job, monkeypatch):
     the = cut()
     job(the)
     before = [(item.media, item.start, item.duration, item.left) for item in styled(the)]
-    from housestyle.plugin_resolve import place
+    from brushreel.plugin_resolve import place
 
     def refuse(clip, shot, timeline):
         raise EditorError("no")
@@ -45,22 +45,22 @@ def test_another_style_takes_over_the_emptied_track(cut, job):
     job(the)
     job(the, style="other")
     names = [track.name for track in the.timeline.tracks]
-    assert names == ["Video 1", "Housestyle: other", "Video 2", "Housestyle: other"]
+    assert names == ["Video 1", "Brushreel: other", "Video 2", "Brushreel: other"]
     check_places(the, style="other")
 
 
 def test_longer_shot_stays_and_the_new_one_lies_above_it(cut, job):
     the = cut()
     job(the, style="other", extent="track 1")
-    the.timeline.tracks.insert(1, Track("Housestyle: tiny"))
+    the.timeline.tracks.insert(1, Track("Brushreel: tiny"))
     the.timeline.marks = (2, 5)
     job(the, extent="range 1")
     names = [track.name for track in the.timeline.tracks]
     assert names == [
         "Video 1",
-        "Housestyle: tiny",
-        "Housestyle: other",
-        "Housestyle: tiny",
+        "Brushreel: tiny",
+        "Brushreel: other",
+        "Brushreel: tiny",
         "Video 2",
     ]
     assert not the.timeline.tracks[1].items
@@ -111,7 +111,7 @@ def test_locked_track_is_left_alone(cut, job):
 def test_one_locked_track_does_not_cost_the_shots_of_another(cut, job):
     the = cut()
     job(the)
-    ours = [track for track in the.timeline.tracks if track.name == "Housestyle: tiny"]
+    ours = [track for track in the.timeline.tracks if track.name == "Brushreel: tiny"]
     ours[0].locked = True
     held, free = list(ours[0].items), len(ours[1].items)
     outcome, _ = job(the, strength=0.5)
@@ -122,7 +122,7 @@ def test_one_locked_track_does_not_cost_the_shots_of_another(cut, job):
 
 
 def test_take_of_a_clip_deleted_meanwhile_does_not_stop_the_others(cut, job, monkeypatch):
-    from housestyle.plugin_resolve import session
+    from brushreel.plugin_resolve import session
 
     the = cut()
     real = session._Job._place
@@ -148,7 +148,7 @@ def test_take_that_can_not_be_marked_is_taken_back(cut, job):
 def test_what_else_lies_on_our_track_is_left_there(cut, job):
     the = cut()
     title = Lying("own title", None, START + 2, 2)
-    the.timeline.tracks.insert(1, Track("Housestyle: tiny", [title]))
+    the.timeline.tracks.insert(1, Track("Brushreel: tiny", [title]))
     outcome, _ = job(the, extent="track 1")
     assert outcome.placed == 6
     assert title in the.timeline.tracks[1].items
@@ -173,7 +173,7 @@ def test_other_page_is_left_and_come_back_to(cut, job):
 
 
 def test_stopped_job_places_what_is_painted(cut, job, monkeypatch):
-    from housestyle.plugin_resolve import session
+    from brushreel.plugin_resolve import session
 
     the = cut()
     real = session._Watch.frame
@@ -193,7 +193,7 @@ def test_stopped_job_places_what_is_painted(cut, job, monkeypatch):
 
 
 def test_shot_that_was_moved_meanwhile_is_named(cut, job, monkeypatch):
-    from housestyle.plugin_resolve import session
+    from brushreel.plugin_resolve import session
 
     the = cut()
     real = session._Job._place
@@ -209,7 +209,7 @@ def test_shot_that_was_moved_meanwhile_is_named(cut, job, monkeypatch):
 
 
 def test_another_timeline_opened_meanwhile_gets_nothing(cut, job, monkeypatch):
-    from housestyle.plugin_resolve import session
+    from brushreel.plugin_resolve import session
 
     the = cut()
     the.world.timelines.append(Sequence("Other"))
@@ -228,7 +228,7 @@ def test_another_timeline_opened_meanwhile_gets_nothing(cut, job, monkeypatch):
 
 
 def test_track_added_meanwhile_is_counted(cut, job, monkeypatch):
-    from housestyle.plugin_resolve import session
+    from brushreel.plugin_resolve import session
 
     the = cut()
     real = session._Job._place
@@ -240,5 +240,5 @@ def test_track_added_meanwhile_is_counted(cut, job, monkeypatch):
     monkeypatch.setattr(session._Job, "_place", place)
     job(the)
     names = [track.name for track in the.timeline.tracks]
-    assert names == ["Video 1", "Housestyle: tiny", "Titles", "Video 2", "Housestyle: tiny"]
+    assert names == ["Video 1", "Brushreel: tiny", "Titles", "Video 2", "Brushreel: tiny"]
     check_places(the)

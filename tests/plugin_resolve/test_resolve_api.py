@@ -8,11 +8,11 @@ from fractions import Fraction
 
 import pytest
 
-from housestyle.core.errors import EditorError
-from housestyle.plugin_resolve.bridge import Bridge
-from housestyle.plugin_resolve.note import Note
-from housestyle.plugin_resolve.resolve.calls import call, can
-from housestyle.plugin_resolve.resolve.rate import parse_rate, same_rate
+from brushreel.core.errors import EditorError
+from brushreel.plugin_resolve.bridge import Bridge
+from brushreel.plugin_resolve.note import Note
+from brushreel.plugin_resolve.resolve.calls import call, can
+from brushreel.plugin_resolve.resolve.rate import parse_rate, same_rate
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_bridge_carries_values_and_objects_both_ways():
     }
 
 
-@pytest.mark.parametrize("text", ["", "x", "[]", "{}", '{"housestyle": 2}', '{"housestyle": 1}'])
+@pytest.mark.parametrize("text", ["", "x", "[]", "{}", '{"brushreel": 2}', '{"brushreel": 1}'])
 def test_notes_of_others_are_not_ours(text):
     assert Note.read(text) is None
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from housestyle import stylize_clip
-from housestyle.core.clips.timecode import Timecode
-from housestyle.core.errors import EditorError, UsageError
-from housestyle.plugin_resolve.note import Note
+from brushreel import stylize_clip
+from brushreel.core.clips.timecode import Timecode
+from brushreel.core.errors import EditorError, UsageError
+from brushreel.plugin_resolve.note import Note
 
 from ..batch.media.read import read_clip
 from .fake.cut import START
@@ -43,11 +43,11 @@ def test_eight_of_twelve_are_painted_and_the_rest_is_named(cut, job):
     assert (outcome.placed, outcome.failed) == (8, ())
     assert snapshot(the.timeline) == before
     names = [track.name for track in the.timeline.tracks]
-    assert names == ["Video 1", "Housestyle: tiny", "Video 2", "Housestyle: tiny"]
+    assert names == ["Video 1", "Brushreel: tiny", "Video 2", "Brushreel: tiny"]
     check_places(the)
     for name, why in LEFT_OUT.items():
         assert any(line.startswith(f"Left out: {name} ") and why in line for line in bridge.lines)
-    assert [one.name for one in the.world.root.bins] == ["Housestyle"]
+    assert [one.name for one in the.world.root.bins] == ["Brushreel"]
     assert the.world.current_bin is the.world.root
     assert not the.world.sound_appended
 

@@ -17,13 +17,13 @@ import numpy as np
 import opentimelineio as otio
 import pytest
 
-from housestyle.cli import main
-from housestyle.core.clips.timecode import Timecode
-from housestyle.core.stylizer import Stylizer
-from housestyle.plugin_resolve.bake import Plan
-from housestyle.plugin_resolve.timelines.earlier_run import is_styled_shot
-from housestyle.plugin_resolve.timelines.timeline import Wish, plan_timeline, read_timeline
-from housestyle.plugin_resolve.timelines.timeline_model import start_timecode
+from brushreel.cli import main
+from brushreel.core.clips.timecode import Timecode
+from brushreel.core.stylizer import Stylizer
+from brushreel.plugin_resolve.bake import Plan
+from brushreel.plugin_resolve.timelines.earlier_run import is_styled_shot
+from brushreel.plugin_resolve.timelines.timeline import Wish, plan_timeline, read_timeline
+from brushreel.plugin_resolve.timelines.timeline_model import start_timecode
 
 from .cuts import FORMATS, GAP, A, B, C, fcpxml
 
@@ -71,7 +71,7 @@ class Made:
 def plain(monkeypatch) -> None:
     """Which runtime is the fastest is not measured for a few small frames."""
     stylizer = partial(Stylizer, runtime="torch", precision="fp32")
-    monkeypatch.setattr("housestyle.plugin_resolve.bake.Stylizer", stylizer)
+    monkeypatch.setattr("brushreel.plugin_resolve.bake.Stylizer", stylizer)
 
 
 @pytest.fixture(scope="session")
@@ -133,7 +133,7 @@ def _lines(track: otio.schema.Track) -> Iterator[str]:
 
 
 def _without_new(path: Path) -> list[list[str]]:
-    return [track for track in _tracks(path) if not any("Housestyle" in line for line in track)]
+    return [track for track in _tracks(path) if not any("Brushreel" in line for line in track)]
 
 
 def _unnumbered(tracks: list[list[str]]) -> list[list[str]]:
@@ -157,7 +157,7 @@ def test_clips_of_an_fcpxml_file_stay_but_for_the_lanes_above(make):
     made.run()
     new = made.output.read_text()
     for piece in re.findall(
-        r"<asset id=\"housestyle.*?/>\n|<asset-clip [^>]*Housestyle.*?</asset-clip>\n", new
+        r"<asset id=\"brushreel.*?/>\n|<asset-clip [^>]*Brushreel.*?</asset-clip>\n", new
     ):
         new = new.replace(piece, "")
     old = made.path.read_text().replace('lane="1"', 'lane="2"')

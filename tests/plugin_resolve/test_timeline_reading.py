@@ -10,9 +10,9 @@ from pathlib import Path
 import opentimelineio as otio
 import pytest
 
-from housestyle.core.errors import UsageError
-from housestyle.plugin_resolve.timelines.timeline import read_timeline
-from housestyle.plugin_resolve.timelines.timeline_model import SWITCHED_OFF, Use
+from brushreel.core.errors import UsageError
+from brushreel.plugin_resolve.timelines.timeline import read_timeline
+from brushreel.plugin_resolve.timelines.timeline_model import SWITCHED_OFF, Use
 
 from .cuts import FORMATS
 

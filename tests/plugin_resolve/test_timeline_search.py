@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.core.errors import MediaError
-from housestyle.plugin_resolve.timelines.media_search import MediaSearch
+from brushreel.core.errors import MediaError
+from brushreel.plugin_resolve.timelines.media_search import MediaSearch
 
 
 def _made(folder: Path, *names: str) -> list[Path]:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.plugin_resolve.timelines.earlier_run import is_styled_shot, outdated_shots
-from housestyle.plugin_resolve.timelines.timeline import read_timeline
-from housestyle.plugin_resolve.timelines.timeline_model import TimelineFile
-from housestyle.plugin_resolve.timelines.xml_text import XmlText
+from brushreel.plugin_resolve.timelines.earlier_run import is_styled_shot, outdated_shots
+from brushreel.plugin_resolve.timelines.timeline import read_timeline
+from brushreel.plugin_resolve.timelines.timeline_model import TimelineFile
+from brushreel.plugin_resolve.timelines.xml_text import XmlText
 
 from .cuts import FORMATS
 from .styled import MEDIA, write_styled
@@ -60,7 +60,7 @@ def _lanes(path: Path) -> dict[str, int]:
 def test_above_a_clip_below_the_storyline_is_below_the_storyline(cut, tmp_path):
     old = cut(".fcpxml", _connected(_clip("low", -2), _clip("under", -1), _clip("over", 1)))
     lanes = _lanes(write_styled(old, ["under"], tmp_path / "a.fcpxml"))
-    assert lanes["low"] < lanes["under"] < lanes["under (Housestyle: wave)"] < 0
+    assert lanes["low"] < lanes["under"] < lanes["under (Brushreel: wave)"] < 0
     assert lanes["over"] == 1
 
 
@@ -68,7 +68,7 @@ def test_lanes_keep_their_order_on_both_sides_of_the_storyline(cut, tmp_path):
     names = ["low", "under", "A", "over"]
     old = cut(".fcpxml", _connected(_clip("low", -2), _clip("under", -1), _clip("over", 1)))
     lanes = _lanes(write_styled(old, names, tmp_path / "a.fcpxml"))
-    order = [lanes[shown] for name in names for shown in (name, f"{name} (Housestyle: wave)")]
+    order = [lanes[shown] for name in names for shown in (name, f"{name} (Brushreel: wave)")]
     assert order == [-4, -3, -2, -1, 0, 1, 2, 3]
 
 
@@ -105,8 +105,8 @@ def test_new_shots_take_the_place_of_an_earlier_runs(cut, tmp_path, suffix):
 def test_tracks_that_lost_their_name_are_known_by_their_files(cut, tmp_path, suffix):
     first = write_styled(cut(suffix), MADE, tmp_path / f"a{suffix}")
     named = first.read_bytes()
-    unnamed = named.replace(b'"Housestyle: wave"', b'"V2"').replace(b">Housestyle: wave<", b"><")
-    first.write_bytes(unnamed.replace(b' videoRole="Housestyle"', b""))
+    unnamed = named.replace(b'"Brushreel: wave"', b'"V2"').replace(b">Brushreel: wave<", b"><")
+    first.write_bytes(unnamed.replace(b' videoRole="Brushreel"', b""))
     assert not any(use.on_styled_track for use in read_timeline(first).uses)
     assert _again(first).read_bytes() == named
 
@@ -114,9 +114,7 @@ def test_tracks_that_lost_their_name_are_known_by_their_files(cut, tmp_path, suf
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_files_elsewhere_are_known_by_their_tracks_name(cut, tmp_path, suffix):
     first = write_styled(cut(suffix), MADE, tmp_path / f"a{suffix}")
-    text = first.read_text().replace(
-        'videoRole="Housestyle"', 'videoRole="Housestyle.Housestyle-1"'
-    )
+    text = first.read_text().replace('videoRole="Brushreel"', 'videoRole="Brushreel.Brushreel-1"')
     first.write_text(text)
     uses = read_timeline(first).uses
     assert sum(is_styled_shot(use, tmp_path) for use in uses) == len(MADE)
@@ -130,7 +128,7 @@ def test_sources_in_the_media_folder_are_sources(cut):
 def test_what_else_was_laid_on_a_styled_track_stays_with_the_track(cut, tmp_path):
     first = write_styled(cut(".xml"), MADE, tmp_path / "a.xml")
     title = "<clipitem><name>mine</name><start>90</start><end>95</end></clipitem>"
-    _changed(first, (r'(<track MZ.TrackName="Housestyle.*?>)', rf"\1{title}"))
+    _changed(first, (r'(<track MZ.TrackName="Brushreel.*?>)', rf"\1{title}"))
     again = read_timeline(_again(first))
     assert sum(use.on_styled_track for use in again.uses) == 2 * len(MADE) + 1
     assert "mine" in [use.name for use in again.uses]
@@ -149,7 +147,7 @@ def test_ids_of_shots_that_stay_are_not_given_again(cut, tmp_path, suffix):
 
 def test_files_that_others_name_stay_with_their_track(cut, tmp_path):
     first = write_styled(cut(".xml"), MADE, tmp_path / "a.xml")
-    named = re.search(r'<file id="(housestyle-\d+)"', first.read_text())
+    named = re.search(r'<file id="(brushreel-\d+)"', first.read_text())
     assert named is not None
     copy = (
         "<clipitem><name>copy</name><start>90</start><end>95</end><in>0</in><out>5</out>"
@@ -158,7 +156,7 @@ def test_files_that_others_name_stay_with_their_track(cut, tmp_path):
     _changed(first, (r"(?=</track>\s*</video>)", copy))
     again = _again(first)
     assert {use.name: use.media for use in read_timeline(again).uses}["copy"] is not None
-    assert again.read_text().count('<track MZ.TrackName="Housestyle') == 2
+    assert again.read_text().count('<track MZ.TrackName="Brushreel') == 2
 
 
 def test_links_to_replaced_shots_go_and_others_follow(cut, tmp_path):
@@ -193,7 +191,7 @@ def test_links_of_replaced_shots_go_with_them(cut, tmp_path):
 def test_a_styled_shot_to_which_a_title_is_connected_stays(cut, tmp_path):
     first = write_styled(cut(".fcpxml"), MADE, tmp_path / "a.fcpxml")
     title = '<title name="mine" lane="1" ref="r9" offset="0s" duration="5/25s"/>'
-    _changed(first, (r"(A \(Housestyle.*?</note>)", rf"\1{title}"))
+    _changed(first, (r"(A \(Brushreel.*?</note>)", rf"\1{title}"))
     names = [use.name for use in read_timeline(_again(first)).uses]
-    assert names.count("A (Housestyle: wave)") == 2
-    assert names.count("B (Housestyle: wave)") == names.count("mine") == 1
+    assert names.count("A (Brushreel: wave)") == 2
+    assert names.count("B (Brushreel: wave)") == names.count("mine") == 1

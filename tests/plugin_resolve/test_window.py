@@ -9,7 +9,7 @@ from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
 
-from housestyle.plugin_resolve.choice import Choice
+from brushreel.plugin_resolve.choice import Choice
 
 from .test_bridge import script
 
@@ -84,7 +84,7 @@ class Dispatcher:
         self.running = False
 
     def AddWindow(self, about: dict[str, Any], _layout: list[Any]) -> Any:  # noqa: N802
-        assert about["ID"] == "Housestyle"
+        assert about["ID"] == "Brushreel"
         self.window.GetItems = lambda: self.manager.parts
         return self.window
 
@@ -103,7 +103,7 @@ class Dispatcher:
 
 
 class Child:
-    """Housestyle's process: hears, and says what the test puts into its inbox."""
+    """Brushreel's process: hears, and says what the test puts into its inbox."""
 
     log = "resolve.log"
 
@@ -124,7 +124,7 @@ class Child:
 def serve(
     steps: Callable[[Dispatcher], list[Callable[[], None]]], product: str = "DaVinci Resolve Studio"
 ):
-    bridge = script("housestyle_bridge")
+    bridge = script("brushreel_bridge")
     manager, child = Manager(), Child()
     dispatcher = Dispatcher(manager, [])
     dispatcher.steps = steps(dispatcher)
@@ -170,7 +170,7 @@ def test_progress_and_end_are_shown():
 
 
 def test_cancel_and_closing_are_told():
-    for name, event in (("Cancel", "Clicked"), ("Housestyle", "Close")):
+    for name, event in (("Cancel", "Clicked"), ("Brushreel", "Close")):
         steps = lambda it: [lambda: it.click(name, event), lambda: None, it.ExitLoop]  # noqa: B023, E731
         _, child = serve(steps)
         assert {"do": "cancel"} in child.heard
@@ -189,7 +189,7 @@ def test_many_questions_are_answered_in_one_tick():
                 question = {"id": self.asked, "do": "names", "object": 0}
                 threading.Timer(0.0005, self.inbox.put, [question]).start()
 
-    bridge, child = script("housestyle_bridge"), Asking()
+    bridge, child = script("brushreel_bridge"), Asking()
     bridge.BUSY, bridge.NEXT = 30.0, 1.0
     server = bridge.Server(child, SimpleNamespace())
     child.inbox.put({"id": 0, "do": "names", "object": 0})
@@ -200,7 +200,7 @@ def test_many_questions_are_answered_in_one_tick():
 
 
 def test_free_edition_is_never_asked_for_a_window(cut):
-    bridge = script("housestyle_bridge")
+    bridge = script("brushreel_bridge")
     the = cut()
     the.world.product = "DaVinci Resolve"
 
@@ -215,7 +215,7 @@ def test_free_edition_is_never_asked_for_a_window(cut):
 
 
 def test_window_that_can_not_be_made_leads_to_the_page():
-    bridge = script("housestyle_bridge")
+    bridge = script("brushreel_bridge")
     child = Child()
 
     def broken(_offer: object, _tell: object) -> None:

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 
-from housestyle.core.network import NetworkSpec
-from housestyle.core.style import Painting, Style
-from housestyle.training import run as training_run
-from housestyle.training import trainer
-from housestyle.training.checkpoint import Checkpoint
-from housestyle.training.loss_network import LAYERS
-from housestyle.training.material import extraction
-from housestyle.training.material.disturbance import Disturbances
-from housestyle.training.recipe import HOUSE, TrainingSettings
-from housestyle.training.run import Material
-from housestyle.training.trainer import train
+from brushreel.core.network import NetworkSpec
+from brushreel.core.style import Painting, Style
+from brushreel.training import run as training_run
+from brushreel.training import trainer
+from brushreel.training.checkpoint import Checkpoint
+from brushreel.training.loss_network import LAYERS
+from brushreel.training.material import extraction
+from brushreel.training.material.disturbance import Disturbances
+from brushreel.training.recipe import HOUSE, TrainingSettings
+from brushreel.training.run import Material
+from brushreel.training.trainer import train
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +150,7 @@ def run(material, quick, tmp_path) -> Callable[..., Style]:
             name="new",
             output=tmp_path / folder / "new.safetensors",
             folder=tmp_path / folder,
-            command="housestyle train …",
+            command="brushreel train …",
             resume=resume,
             checkpoint_minutes=checkpoint_minutes,
         )

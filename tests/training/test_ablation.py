@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from housestyle.core.errors import TrainingError
+from brushreel.core.errors import TrainingError
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "training" / "ablation.py"
 OPTIONS = {"iterations": 400, "crop": 128, "pairs": 4, "painting": "wave.jpg"}

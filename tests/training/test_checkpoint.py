@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from housestyle.core.errors import TrainingError
-from housestyle.core.network import StylizingNetwork
-from housestyle.training.checkpoint import Checkpoint, adam_state, restore_adam
-from housestyle.training.recipe import HOUSE
+from brushreel.core.errors import TrainingError
+from brushreel.core.network import StylizingNetwork
+from brushreel.training.checkpoint import Checkpoint, adam_state, restore_adam
+from brushreel.training.recipe import HOUSE
 
 RUN = {"settings": HOUSE.to_json(), "painting_sha256": "ab", "footage": ["a.mp4"], "parent": None}
 
@@ -103,7 +103,7 @@ class TestFile:
     def test_of_another_version(self, path):
         path.parent.mkdir()
         about = json.dumps({"run": {}, "step": 1, "seconds": 1})
-        save_file({"a": torch.zeros(1)}, path, {"housestyle_checkpoint": "0", "about": about})
+        save_file({"a": torch.zeros(1)}, path, {"brushreel_checkpoint": "0", "about": about})
         with pytest.raises(TrainingError, match="not a checkpoint of this version"):
             Checkpoint.load(path)
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from housestyle.training import compilation
-from housestyle.training.compilation import compiled
+from brushreel.training import compilation
+from brushreel.training.compilation import compiled
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

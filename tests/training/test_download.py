@@ -14,10 +14,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from housestyle.core.errors import TrainingError
-from housestyle.training import loss_network
-from housestyle.training.download import VGG_19, Source, download_tensors
-from housestyle.training.loss_network import TENSOR_NAMES, LossNetwork, find_weights
+from brushreel.core.errors import TrainingError
+from brushreel.training import loss_network
+from brushreel.training.download import VGG_19, Source, download_tensors
+from brushreel.training.loss_network import TENSOR_NAMES, LossNetwork, find_weights
 
 NAMES = ("features.0.weight", "features.0.bias")
 
@@ -136,7 +136,7 @@ def test_disk_that_fills_up(serve, published, target, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("housestyle.training.download.save_tensors", full)
+    monkeypatch.setattr("brushreel.training.download.save_tensors", full)
     with pytest.raises(TrainingError, match="can't be written: No space left") as caught:
         download_tensors(serve(published), NAMES, target)
     assert caught.value.hint == "is the disk full?"

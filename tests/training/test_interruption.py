@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from housestyle.training import interruption
-from housestyle.training.interruption import held_back
+from brushreel.training import interruption
+from brushreel.training.interruption import held_back
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

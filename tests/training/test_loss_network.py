@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from housestyle.core.errors import TrainingError
-from housestyle.training.loss_network import (
+from brushreel.core.errors import TrainingError
+from brushreel.training.loss_network import (
     CONTENT_LAYER,
     LAYERS,
     LEAST_ACTIVATION,

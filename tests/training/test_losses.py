@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 import torch
 
-from housestyle.core.consistency import temporal_error
-from housestyle.core.network import StylizingNetwork
-from housestyle.training.loss_network import CONTENT_LAYER, STYLE_LAYERS, LossNetwork
-from housestyle.training.losses import (
+from brushreel.core.consistency import temporal_error
+from brushreel.core.network import StylizingNetwork
+from brushreel.training.loss_network import CONTENT_LAYER, STYLE_LAYERS, LossNetwork
+from brushreel.training.losses import (
     HybridLoss,
     LossWeights,
     content_loss,
@@ -18,8 +18,8 @@ from housestyle.training.losses import (
     style_targets,
     total_variation,
 )
-from housestyle.training.material.disturbance import Example
-from housestyle.training.recipe import HOUSE
+from brushreel.training.material.disturbance import Example
+from brushreel.training.recipe import HOUSE
 
 
 def features(*values: float) -> dict[str, torch.Tensor]:

@@ -14,20 +14,20 @@ import pytest
 import torch
 from torch import distributed
 
-from housestyle.core.style import Style
-from housestyle.training.processes import Processes, joined
+from brushreel.core.style import Style
+from brushreel.training.processes import Processes, joined
 
 TRAIN = """
 import os, sys
 from dataclasses import replace
 from pathlib import Path
 import torch
-from housestyle.core.network import NetworkSpec
-from housestyle.core.style import Painting
-from housestyle.training import run
-from housestyle.training.material import extraction
-from housestyle.training.recipe import HOUSE
-from housestyle.training.trainer import train
+from brushreel.core.network import NetworkSpec
+from brushreel.core.style import Painting
+from brushreel.training import run
+from brushreel.training.material import extraction
+from brushreel.training.recipe import HOUSE
+from brushreel.training.trainer import train
 
 torch.set_num_threads(1)
 extraction.LONG_SIDE, run.CALIBRATION_PAIRS = 112, 2

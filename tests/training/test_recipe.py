@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from housestyle import cli
-from housestyle.core.errors import UsageError
-from housestyle.training.losses import LossWeights
-from housestyle.training.material.disturbance import Disturbances
-from housestyle.training.recipe import HOUSE, PAPER, RECIPES, fastest_precision
+from brushreel import cli
+from brushreel.core.errors import UsageError
+from brushreel.training.losses import LossWeights
+from brushreel.training.material.disturbance import Disturbances
+from brushreel.training.recipe import HOUSE, PAPER, RECIPES, fastest_precision
 
 
 class TestRecipes:

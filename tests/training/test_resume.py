@@ -12,16 +12,16 @@ import pytest
 import torch
 from PIL import Image
 
-from housestyle.core.errors import TrainingError
-from housestyle.core.network import NetworkSpec, StylizingNetwork
-from housestyle.training import run as training_run
-from housestyle.training.checkpoint import Checkpoint
-from housestyle.training.losses import HybridLoss
-from housestyle.training.material.disturbance import Disturbances, Example
-from housestyle.training.processes import Processes
-from housestyle.training.recipe import HOUSE
-from housestyle.training.run import Run
-from housestyle.training.trainer import CHECKPOINT
+from brushreel.core.errors import TrainingError
+from brushreel.core.network import NetworkSpec, StylizingNetwork
+from brushreel.training import run as training_run
+from brushreel.training.checkpoint import Checkpoint
+from brushreel.training.losses import HybridLoss
+from brushreel.training.material.disturbance import Disturbances, Example
+from brushreel.training.processes import Processes
+from brushreel.training.recipe import HOUSE
+from brushreel.training.run import Run
+from brushreel.training.trainer import CHECKPOINT
 
 LONE = Processes(0, 1, torch.device("cpu"))
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 from PIL import Image
 
-from housestyle.core.network import NetworkSpec, StylizingNetwork
-from housestyle.core.style import Style
-from housestyle.training import run as training_run
-from housestyle.training.losses import HybridLoss, style_loss
-from housestyle.training.material.disturbance import Example
-from housestyle.training.material.footage import Footage
-from housestyle.training.processes import Processes
-from housestyle.training.run import Run, split
-from housestyle.training.settling import EPSILON
+from brushreel.core.network import NetworkSpec, StylizingNetwork
+from brushreel.core.style import Style
+from brushreel.training import run as training_run
+from brushreel.training.losses import HybridLoss, style_loss
+from brushreel.training.material.disturbance import Example
+from brushreel.training.material.footage import Footage
+from brushreel.training.processes import Processes
+from brushreel.training.run import Run, split
+from brushreel.training.settling import EPSILON
 
 PARTS = [field.name for field in dataclasses.fields(HybridLoss)]
 LONE = Processes(0, 1, torch.device("cpu"))

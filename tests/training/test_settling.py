@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from housestyle.core.network import NetworkSpec, StylizingNetwork
-from housestyle.training.settling import EPSILON, set_epsilon, settle
+from brushreel.core.network import NetworkSpec, StylizingNetwork
+from brushreel.training.settling import EPSILON, set_epsilon, settle
 
 SPEC = NetworkSpec(channels=(4, 6, 8), residual_blocks=2, norm_epsilon=0.01)
 

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.core.errors import StyleError, TrainingError, UsageError
-from housestyle.core.network import StylizingNetwork
-from housestyle.core.style import Style
-from housestyle.core.stylizer import Stylizer
-from housestyle.training.checkpoint import Checkpoint
-from housestyle.training.loss_network import LossNetwork
-from housestyle.training.processes import Processes
-from housestyle.training.recipe import PAPER
-from housestyle.training.run import Run
-from housestyle.training.settling import EPSILON
-from housestyle.training.trainer import CHECKPOINT
+from brushreel.core.errors import StyleError, TrainingError, UsageError
+from brushreel.core.network import StylizingNetwork
+from brushreel.core.style import Style
+from brushreel.core.stylizer import Stylizer
+from brushreel.training.checkpoint import Checkpoint
+from brushreel.training.loss_network import LossNetwork
+from brushreel.training.processes import Processes
+from brushreel.training.recipe import PAPER
+from brushreel.training.run import Run
+from brushreel.training.settling import EPSILON
+from brushreel.training.trainer import CHECKPOINT
 
 
 class TestTrain:
@@ -42,7 +42,7 @@ class TestTrain:
         training = dict(Style.load(tmp_path / "run" / "new.safetensors").training)
         assert json.loads(json.dumps(training)) == training
         assert training["settings"] == quick.to_json()
-        assert training["command"] == "housestyle train …"
+        assert training["command"] == "brushreel train …"
         assert training["loss_network_sha256"] == LossNetwork(vgg_file).digest
         assert "pan.mkv" in json.dumps(training["footage"])
         assert "pan.mkv" in json.dumps(training["held_out"])

@@ -9,7 +9,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core.errors import OutputError, TrainingError
+from ...core.errors import OutputError, TrainingError, extra_hint
 from ...core.whole_file import whole_file
 from .evaluate import Evaluation, Figures, Measured, TwinRatios, against_twin
 
@@ -155,9 +155,7 @@ def error_over_time(evaluation: Evaluation) -> bytes:
         # An extra: only reports need it.
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
-        raise TrainingError(
-            "the plot needs Matplotlib", hint="pip install 'housestyle[train]'"
-        ) from error
+        raise TrainingError("the plot needs Matplotlib", hint=extra_hint("train")) from error
     clips = list(evaluation.source.errors)
     columns = 1 if len(clips) < 4 else 3
     rows = ceil(len(clips) / columns)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...core.errors import StyleError
+from ...core.errors import StyleError, extra_hint
 from ...core.style import SUFFIX as STYLE_SUFFIX
 from ...core.stylizer import Stylizer
 
@@ -82,7 +82,7 @@ class OnnxModel:
             raise StyleError(
                 "running an ONNX model needs ONNX Runtime",
                 path=path,
-                hint="pip install 'housestyle[onnx]'",
+                hint=extra_hint("onnx"),
             ) from error
         if not path.is_file():
             raise StyleError("no such file", path=path)

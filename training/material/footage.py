@@ -161,7 +161,7 @@ def find_pictures(folder: Path) -> list[Path]:
 
 
 def _cache() -> Path:
-    return user_cache_path("housestyle", appauthor=False) / "footage"
+    return user_cache_path("brushreel", appauthor=False) / "footage"
 
 
 def _cached(path: Path) -> Footage:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...core.consistency import visibility_mask
-from ...core.errors import TrainingError
+from ...core.errors import TrainingError, extra_hint
 
 # Of made-up motion: pixels, pixels, pixels, share, radians.
 WARP_CELL, WARP_DEVIATION = 100, 8.0
@@ -44,9 +44,7 @@ class FlowEstimator:
         try:
             import cv2  # noqa: PLC0415  an extra: only training needs it
         except ImportError as error:
-            raise TrainingError(
-                "optical flow needs OpenCV", hint="pip install 'housestyle[train]'"
-            ) from error
+            raise TrainingError("optical flow needs OpenCV", hint=extra_hint("train")) from error
         self._cv2: Any = cv2
         self._dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...core.errors import MediaError, TrainingError
+from ...core.errors import MediaError, TrainingError, extra_hint
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,9 +24,7 @@ def open_picture(path: Path) -> Image.Image:
     try:
         from PIL import Image, ImageOps  # noqa: PLC0415  an extra: only training needs it
     except ImportError as error:
-        raise TrainingError(
-            "reading pictures needs Pillow", hint="pip install 'housestyle[train]'"
-        ) from error
+        raise TrainingError("reading pictures needs Pillow", hint=extra_hint("train")) from error
     # What damage makes Pillow raise; the latter ones in EXIF, which it writes anew as it turns.
     damage = (
         OSError,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ... import __version__
-from ...core.errors import TrainingError
+from ...core.errors import TrainingError, extra_hint
 from ...core.style import Style
 from ...core.whole_file import whole_file
 
@@ -125,7 +125,7 @@ def _drawing() -> tuple[Callable[..., bytes], Callable[..., bytes]]:
         from .report_pictures import draw_losses, draw_sheet  # noqa: PLC0415  need an extra
     except ImportError as error:
         raise TrainingError(
-            "the report needs Matplotlib and Pillow", hint="pip install 'housestyle[train]'"
+            "the report needs Matplotlib and Pillow", hint=extra_hint("train")
         ) from error
     return draw_sheet, draw_losses
 
@@ -156,7 +156,7 @@ def _metrics(style: Style, losses: Mapping[str, NDArray[np.float64]], window: in
         "losses": {"mean_of_last_steps": window, **ends},
         "training": dict(style.training),
         "versions": {
-            "housestyle": __version__,
+            "brushreel": __version__,
             "python": platform.python_version(),
             "torch": torch.__version__,
             "numpy": np.__version__,

@@ -3,55 +3,55 @@
 #include <stddef.h>
 
 static void set_texts(OfxPropertySetHandle set, const char *property, const char *const *texts) {
-    for (int i = 0; texts[i]; i++) hs_properties->propSetString(set, property, i, texts[i]);
+    for (int i = 0; texts[i]; i++) br_properties->propSetString(set, property, i, texts[i]);
 }
 
-OfxStatus hs_describe(OfxImageEffectHandle effect) {
+OfxStatus br_describe(OfxImageEffectHandle effect) {
     static const char *const contexts[] = {kOfxImageEffectContextFilter,
                                            kOfxImageEffectContextGeneral, NULL};
     static const char *const depths[] = {kOfxBitDepthFloat, kOfxBitDepthHalf, kOfxBitDepthShort,
                                          kOfxBitDepthByte, NULL};
     OfxPropertySetHandle about;
-    OfxStatus status = hs_effects->getPropertySet(effect, &about);
+    OfxStatus status = br_effects->getPropertySet(effect, &about);
     if (status != kOfxStatOK) return status;
-    hs_set_text(about, kOfxPropLabel, "Housestyle");
-    hs_set_text(about, kOfxPropPluginDescription,
+    br_set_text(about, kOfxPropLabel, "Brushreel");
+    br_set_text(about, kOfxPropPluginDescription,
                 "Puts a trained painting style on the clip. Every frame is painted by itself, "
                 "without flicker.");
-    hs_set_text(about, kOfxImageEffectPluginPropGrouping, "Stylize");
+    br_set_text(about, kOfxImageEffectPluginPropGrouping, "Stylize");
     set_texts(about, kOfxImageEffectPropSupportedContexts, contexts);
     set_texts(about, kOfxImageEffectPropSupportedPixelDepths, depths);
-    hs_set_number(about, kOfxImageEffectPropSupportsTiles, 0);
-    hs_set_number(about, kOfxImageEffectPropSupportsMultiResolution, 0);
-    hs_set_number(about, kOfxImageEffectPropSupportsMultipleClipDepths, 0);
-    hs_set_number(about, kOfxImageEffectPropSupportsMultipleClipPARs, 0);
-    hs_set_number(about, kOfxImageEffectPropTemporalClipAccess, 0);
-    hs_set_number(about, kOfxImageEffectPluginPropSingleInstance, 0);
-    hs_set_number(about, kOfxImageEffectPluginPropHostFrameThreading, 0);
-    hs_set_number(about, kOfxImageEffectPluginPropFieldRenderTwiceAlways, 0);
-    hs_set_text(about, kOfxImageEffectPluginRenderThreadSafety, kOfxImageEffectRenderFullySafe);
+    br_set_number(about, kOfxImageEffectPropSupportsTiles, 0);
+    br_set_number(about, kOfxImageEffectPropSupportsMultiResolution, 0);
+    br_set_number(about, kOfxImageEffectPropSupportsMultipleClipDepths, 0);
+    br_set_number(about, kOfxImageEffectPropSupportsMultipleClipPARs, 0);
+    br_set_number(about, kOfxImageEffectPropTemporalClipAccess, 0);
+    br_set_number(about, kOfxImageEffectPluginPropSingleInstance, 0);
+    br_set_number(about, kOfxImageEffectPluginPropHostFrameThreading, 0);
+    br_set_number(about, kOfxImageEffectPluginPropFieldRenderTwiceAlways, 0);
+    br_set_text(about, kOfxImageEffectPluginRenderThreadSafety, kOfxImageEffectRenderFullySafe);
     /* Only to be told what the source's colour space is called; hosts before 1.5 refuse. */
-    hs_set_text(about, kOfxImageEffectPropColourManagementStyle,
+    br_set_text(about, kOfxImageEffectPropColourManagementStyle,
                 kOfxImageEffectColourManagementFull);
-    hs_set_text(about, kOfxImageEffectPropColourManagementAvailableConfigs, kOfxNativeConfig);
+    br_set_text(about, kOfxImageEffectPropColourManagementAvailableConfigs, kOfxNativeConfig);
     return kOfxStatOK;
 }
 
 static OfxStatus define_clip(OfxImageEffectHandle effect, const char *name) {
     OfxPropertySetHandle about;
-    OfxStatus status = hs_effects->clipDefine(effect, name, &about);
+    OfxStatus status = br_effects->clipDefine(effect, name, &about);
     if (status != kOfxStatOK) return status;
-    hs_set_text(about, kOfxImageEffectPropSupportedComponents, kOfxImageComponentRGBA);
-    hs_set_number(about, kOfxImageEffectPropSupportsTiles, 0);
+    br_set_text(about, kOfxImageEffectPropSupportedComponents, kOfxImageComponentRGBA);
+    br_set_number(about, kOfxImageEffectPropSupportsTiles, 0);
     return kOfxStatOK;
 }
 
 static OfxPropertySetHandle define(OfxParamSetHandle set, const char *type, const char *name,
                                    const char *label, const char *hint) {
     OfxPropertySetHandle about = NULL;
-    if (hs_parameters->paramDefine(set, type, name, &about) != kOfxStatOK) return NULL;
-    hs_set_text(about, kOfxPropLabel, label);
-    hs_set_text(about, kOfxParamPropHint, hint);
+    if (br_parameters->paramDefine(set, type, name, &about) != kOfxStatOK) return NULL;
+    br_set_text(about, kOfxPropLabel, label);
+    br_set_text(about, kOfxParamPropHint, hint);
     return about;
 }
 
@@ -60,57 +60,57 @@ static void define_choice(OfxParamSetHandle set, const char *name, const char *l
     OfxPropertySetHandle about = define(set, kOfxParamTypeChoice, name, label, hint);
     if (!about) return;
     set_texts(about, kOfxParamPropChoiceOption, options);
-    hs_set_number(about, kOfxParamPropDefault, chosen);
-    hs_set_number(about, kOfxParamPropAnimates, 0);
+    br_set_number(about, kOfxParamPropDefault, chosen);
+    br_set_number(about, kOfxParamPropAnimates, 0);
 }
 
-static void define_style(OfxParamSetHandle set, const hs_styles *styles) {
-    const char *options[HS_MOST_STYLES + 1] = {"(no style is installed)"};
-    int chosen = hs_style_index(styles, "wave");
+static void define_style(OfxParamSetHandle set, const br_styles *styles) {
+    const char *options[BR_MOST_STYLES + 1] = {"(no style is installed)"};
+    int chosen = br_style_index(styles, "wave");
     for (int i = 0; i < styles->count; i++) options[i] = styles->names[i];
-    define_choice(set, HS_STYLE, "Style", "The painting; from the installed library.", options,
+    define_choice(set, BR_STYLE, "Style", "The painting; from the installed library.", options,
                   chosen < 0 ? 0 : chosen);
     OfxPropertySetHandle about =
-        define(set, kOfxParamTypeString, HS_STYLE_NAME, "Style name", "What a project keeps.");
+        define(set, kOfxParamTypeString, BR_STYLE_NAME, "Style name", "What a project keeps.");
     if (!about) return;
-    hs_set_text(about, kOfxParamPropDefault, "");
-    hs_set_number(about, kOfxParamPropSecret, 1);
-    hs_set_number(about, kOfxParamPropAnimates, 0);
-    hs_set_number(about, kOfxParamPropEvaluateOnChange, 0);
+    br_set_text(about, kOfxParamPropDefault, "");
+    br_set_number(about, kOfxParamPropSecret, 1);
+    br_set_number(about, kOfxParamPropAnimates, 0);
+    br_set_number(about, kOfxParamPropEvaluateOnChange, 0);
 }
 
 static void define_strength(OfxParamSetHandle set) {
-    OfxPropertySetHandle about = define(set, kOfxParamTypeDouble, HS_STRENGTH, "Strength",
+    OfxPropertySetHandle about = define(set, kOfxParamTypeDouble, BR_STRENGTH, "Strength",
                                         "0 is the source, 1 the full painting.");
     if (!about) return;
-    hs_set_real(about, kOfxParamPropDefault, 1);
+    br_set_real(about, kOfxParamPropDefault, 1);
     /* Some hosts limit to ±1 what lacks either of the two ranges. */
-    hs_set_real(about, kOfxParamPropMin, 0);
-    hs_set_real(about, kOfxParamPropMax, 1);
-    hs_set_real(about, kOfxParamPropDisplayMin, 0);
-    hs_set_real(about, kOfxParamPropDisplayMax, 1);
-    hs_set_real(about, kOfxParamPropIncrement, 0.01);
-    hs_set_number(about, kOfxParamPropDigits, 2);
-    hs_set_number(about, kOfxParamPropAnimates, 1);
+    br_set_real(about, kOfxParamPropMin, 0);
+    br_set_real(about, kOfxParamPropMax, 1);
+    br_set_real(about, kOfxParamPropDisplayMin, 0);
+    br_set_real(about, kOfxParamPropDisplayMax, 1);
+    br_set_real(about, kOfxParamPropIncrement, 0.01);
+    br_set_number(about, kOfxParamPropDigits, 2);
+    br_set_number(about, kOfxParamPropAnimates, 1);
 }
 
 static void define_keep_colors(OfxParamSetHandle set) {
     OfxPropertySetHandle about =
-        define(set, kOfxParamTypeBoolean, HS_KEEP_COLORS, "Keep colours",
+        define(set, kOfxParamTypeBoolean, BR_KEEP_COLORS, "Keep colours",
                "Take only lightness from the painting; the source's colours stay.");
     if (!about) return;
-    hs_set_number(about, kOfxParamPropDefault, 0);
-    hs_set_number(about, kOfxParamPropAnimates, 0);
+    br_set_number(about, kOfxParamPropDefault, 0);
+    br_set_number(about, kOfxParamPropAnimates, 0);
 }
 
 static void define_page(OfxParamSetHandle set) {
-    static const char *const children[] = {HS_STYLE,     HS_STRENGTH, HS_KEEP_COLORS,
-                                           HS_TRANSFORM, HS_QUALITY,  NULL};
+    static const char *const children[] = {BR_STYLE,     BR_STRENGTH, BR_KEEP_COLORS,
+                                           BR_TRANSFORM, BR_QUALITY,  NULL};
     OfxPropertySetHandle about = define(set, kOfxParamTypePage, "controls", "Controls", "");
     if (about) set_texts(about, kOfxParamPropPageChild, children);
 }
 
-OfxStatus hs_describe_in_context(OfxImageEffectHandle effect, const hs_styles *styles) {
+OfxStatus br_describe_in_context(OfxImageEffectHandle effect, const br_styles *styles) {
     /* transfer.py counts them in this order. */
     static const char *const transforms[] = {"Display (sRGB, Rec.709)",
                                              "Scene linear",
@@ -124,13 +124,13 @@ OfxStatus hs_describe_in_context(OfxImageEffectHandle effect, const hs_styles *s
     OfxParamSetHandle set;
     OfxStatus status = define_clip(effect, kOfxImageEffectOutputClipName);
     if (status == kOfxStatOK) status = define_clip(effect, kOfxImageEffectSimpleSourceClipName);
-    if (status == kOfxStatOK) status = hs_effects->getParamSet(effect, &set);
+    if (status == kOfxStatOK) status = br_effects->getParamSet(effect, &set);
     if (status != kOfxStatOK) return status;
     define_style(set, styles);
     define_strength(set);
     define_keep_colors(set);
-    define_choice(set, HS_TRANSFORM, "Input", "What the numbers of a pixel mean.", transforms, 0);
-    define_choice(set, HS_QUALITY, "Quality", "Draft paints at half the size: four times faster.",
+    define_choice(set, BR_TRANSFORM, "Input", "What the numbers of a pixel mean.", transforms, 0);
+    define_choice(set, BR_QUALITY, "Quality", "Draft paints at half the size: four times faster.",
                   qualities, 0);
     define_page(set);
     return kOfxStatOK;

@@ -2,8 +2,8 @@
  * parameters of version 1, messages of version 2, colour spaces of OpenFX 1.5. Written from the
  * public specification, https://openfx.readthedocs.io; what follows a member that is used may be
  * left out, what comes before it may not. */
-#ifndef HOUSESTYLE_OPENFX_H
-#define HOUSESTYLE_OPENFX_H
+#ifndef BRUSHREEL_OPENFX_H
+#define BRUSHREEL_OPENFX_H
 
 typedef int OfxStatus;
 enum {

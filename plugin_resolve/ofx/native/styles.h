@@ -1,19 +1,19 @@
 /* The names of the styles that are installed, in the order in which hosts offer them. */
-#ifndef HOUSESTYLE_STYLES_H
-#define HOUSESTYLE_STYLES_H
+#ifndef BRUSHREEL_STYLES_H
+#define BRUSHREEL_STYLES_H
 
 #include "system.h"
 
-enum { HS_NAME_BYTES = 65, HS_MOST_STYLES = 256 };
+enum { BR_NAME_BYTES = 65, BR_MOST_STYLES = 256 };
 
-typedef struct hs_styles {
+typedef struct br_styles {
     int count;
-    char names[HS_MOST_STYLES][HS_NAME_BYTES];
-} hs_styles;
+    char names[BR_MOST_STYLES][BR_NAME_BYTES];
+} br_styles;
 
 /* The styles of `shipped` (a folder, or NULL) and of the user's own library. */
-void hs_list_styles(const char *shipped, hs_styles *styles);
+void br_list_styles(const char *shipped, br_styles *styles);
 /* -1 if there is no such style. */
-int hs_style_index(const hs_styles *styles, const char *name);
+int br_style_index(const br_styles *styles, const char *name);
 
 #endif

@@ -32,18 +32,18 @@
 
 extern char **environ;
 
-#ifndef HS_START_SECONDS
-#define HS_START_SECONDS 60 /* the tests' build has less patience */
+#ifndef BR_START_SECONDS
+#define BR_START_SECONDS 60 /* the tests' build has less patience */
 #endif
 
 enum { ABORT_INTERVAL_MS = 20 };
 
 static pthread_mutex_t the_lock = PTHREAD_MUTEX_INITIALIZER;
 
-void hs_take_lock(void) { pthread_mutex_lock(&the_lock); }
-void hs_give_lock(void) { pthread_mutex_unlock(&the_lock); }
+void br_take_lock(void) { pthread_mutex_lock(&the_lock); }
+void br_give_lock(void) { pthread_mutex_unlock(&the_lock); }
 
-void hs_pause(int milliseconds) {
+void br_pause(int milliseconds) {
     struct timespec span = {milliseconds / 1000, (long)(milliseconds % 1000) * 1000000};
     nanosleep(&span, NULL);
 }
@@ -54,33 +54,33 @@ static int64_t now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static bool joined(char path[HS_PATH_BYTES], const char *folder, const char *rest) {
-    int length = snprintf(path, HS_PATH_BYTES, "%s%s", folder, rest);
-    return length > 0 && length < HS_PATH_BYTES;
+static bool joined(char path[BR_PATH_BYTES], const char *folder, const char *rest) {
+    int length = snprintf(path, BR_PATH_BYTES, "%s%s", folder, rest);
+    return length > 0 && length < BR_PATH_BYTES;
 }
 
-bool hs_own_path(char path[HS_PATH_BYTES]) {
+bool br_own_path(char path[BR_PATH_BYTES]) {
     Dl_info info;
     /* C has no cast from function to object pointer, POSIX has. */
-    if (!dladdr((void *)(uintptr_t)&hs_own_path, &info) || !info.dli_fname) return false;
+    if (!dladdr((void *)(uintptr_t)&br_own_path, &info) || !info.dli_fname) return false;
     char *resolved = realpath(info.dli_fname, NULL);
     bool fits = resolved && joined(path, resolved, "");
     free(resolved);
     return fits;
 }
 
-bool hs_user_styles(char path[HS_PATH_BYTES]) {
+bool br_user_styles(char path[BR_PATH_BYTES]) {
     const char *home = getenv("HOME");
 #ifdef __APPLE__
-    return home && joined(path, home, "/Library/Application Support/housestyle/styles");
+    return home && joined(path, home, "/Library/Application Support/brushreel/styles");
 #else
     const char *data = getenv("XDG_DATA_HOME");
-    if (data && *data) return joined(path, data, "/housestyle/styles");
-    return home && joined(path, home, "/.local/share/housestyle/styles");
+    if (data && *data) return joined(path, data, "/brushreel/styles");
+    return home && joined(path, home, "/.local/share/brushreel/styles");
 #endif
 }
 
-void hs_each_file(const char *folder, void (*visit)(const char *, void *), void *context) {
+void br_each_file(const char *folder, void (*visit)(const char *, void *), void *context) {
     DIR *directory = opendir(folder);
     if (!directory) return;
     for (struct dirent *entry; (entry = readdir(directory));) visit(entry->d_name, context);
@@ -93,7 +93,7 @@ static bool read_text(int file, char *text, size_t size) {
     return length >= 0;
 }
 
-bool hs_read_file(const char *path, char *text, size_t size) {
+bool br_read_file(const char *path, char *text, size_t size) {
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return false;
     bool read_it = read_text(file, text, size);
@@ -106,16 +106,16 @@ static bool is_private(const struct stat *about) {
 }
 
 /* server_folder.py has the same rule. */
-static bool runtime_folder(char path[HS_PATH_BYTES]) {
+static bool runtime_folder(char path[BR_PATH_BYTES]) {
 #ifndef __APPLE__
     const char *runtime = getenv("XDG_RUNTIME_DIR");
-    if (runtime && *runtime == '/') return joined(path, runtime, "/housestyle");
+    if (runtime && *runtime == '/') return joined(path, runtime, "/brushreel");
 #endif
-    return snprintf(path, HS_PATH_BYTES, "/tmp/housestyle-%lu", (unsigned long)geteuid()) > 0;
+    return snprintf(path, BR_PATH_BYTES, "/tmp/brushreel-%lu", (unsigned long)geteuid()) > 0;
 }
 
-bool hs_read_rendezvous(char *text, size_t size) {
-    char folder[HS_PATH_BYTES], path[HS_PATH_BYTES];
+bool br_read_rendezvous(char *text, size_t size) {
+    char folder[BR_PATH_BYTES], path[BR_PATH_BYTES];
     struct stat about;
     if (!runtime_folder(folder) || !joined(path, folder, "/server")) return false;
     if (lstat(folder, &about) || !S_ISDIR(about.st_mode) || !is_private(&about)) return false;
@@ -138,7 +138,7 @@ static bool is_same_user(int channel) {
 #endif
 }
 
-bool hs_connect(const char *path, intptr_t *channel) {
+bool br_connect(const char *path, intptr_t *channel) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path) return false;
     strcpy(address.sun_path, path);
@@ -157,9 +157,9 @@ bool hs_connect(const char *path, intptr_t *channel) {
     return true;
 }
 
-void hs_disconnect(intptr_t channel) { close((int)channel); }
+void br_disconnect(intptr_t channel) { close((int)channel); }
 
-hs_outcome hs_send(intptr_t channel, const void *bytes, size_t size, const hs_memory *shared) {
+br_outcome br_send(intptr_t channel, const void *bytes, size_t size, const br_memory *shared) {
     union {
         struct cmsghdr header;
         char space[CMSG_SPACE(sizeof(int))];
@@ -178,45 +178,45 @@ hs_outcome hs_send(intptr_t channel, const void *bytes, size_t size, const hs_me
     while (part.iov_len) {
         ssize_t sent = sendmsg((int)channel, &message, MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
-        if (sent <= 0) return HS_BROKEN;
+        if (sent <= 0) return BR_BROKEN;
         part.iov_base = (char *)part.iov_base + sent;
         part.iov_len -= (size_t)sent;
         message.msg_control = NULL;
         message.msg_controllen = 0;
     }
-    return HS_DONE;
+    return BR_DONE;
 }
 
-hs_outcome hs_receive(intptr_t channel, void *bytes, size_t size, const hs_abort *abort) {
+br_outcome br_receive(intptr_t channel, void *bytes, size_t size, const br_abort *abort) {
     struct pollfd waiting = {.fd = (int)channel, .events = POLLIN};
     char *next = bytes;
     while (size) {
         int ready = poll(&waiting, 1, ABORT_INTERVAL_MS);
-        if (ready < 0 && errno != EINTR) return HS_BROKEN;
+        if (ready < 0 && errno != EINTR) return BR_BROKEN;
         if (ready <= 0) {
-            if (abort && abort->asked(abort->effect)) return HS_ABORTED;
+            if (abort && abort->asked(abort->effect)) return BR_ABORTED;
             continue;
         }
         ssize_t received = recv((int)channel, next, size, 0);
         if (received < 0 && errno == EINTR) continue;
-        if (received <= 0) return HS_BROKEN;
+        if (received <= 0) return BR_BROKEN;
         next += received;
         size -= (size_t)received;
     }
-    return HS_DONE;
+    return BR_DONE;
 }
 
 /* Memory without a name can't be left over, whoever dies, and no other process can find it. */
 static int anonymous_memory(size_t size) {
 #ifdef __linux__
     enum { CLOSE_ON_EXEC = 1, ALLOW_SEALING = 2, ADD_SEALS = 1033, NO_SHRINKING = 2 };
-    int file = (int)syscall(SYS_memfd_create, "housestyle", CLOSE_ON_EXEC | ALLOW_SEALING);
+    int file = (int)syscall(SYS_memfd_create, "brushreel", CLOSE_ON_EXEC | ALLOW_SEALING);
     if (file < 0) return -1;
     /* The server would be killed for touching what is cut off; it insists on the seal. */
     if (!ftruncate(file, (off_t)size) && !fcntl(file, ADD_SEALS, NO_SHRINKING)) return file;
 #else
     char name[32];
-    snprintf(name, sizeof name, "/housestyle-%08x", arc4random());
+    snprintf(name, sizeof name, "/brushreel-%08x", arc4random());
     int file = shm_open(name, O_CREAT | O_EXCL | O_RDWR, 0600);
     if (file < 0) return -1;
     shm_unlink(name);
@@ -227,7 +227,7 @@ static int anonymous_memory(size_t size) {
     return -1;
 }
 
-bool hs_make_memory(hs_memory *memory, size_t size) {
+bool br_make_memory(br_memory *memory, size_t size) {
     int file = anonymous_memory(size);
     if (file < 0) return false;
     void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -235,15 +235,15 @@ bool hs_make_memory(hs_memory *memory, size_t size) {
         close(file);
         return false;
     }
-    *memory = (hs_memory){.bytes = bytes, .size = size, .handle = file};
+    *memory = (br_memory){.bytes = bytes, .size = size, .handle = file};
     return true;
 }
 
-void hs_free_memory(hs_memory *memory) {
+void br_free_memory(br_memory *memory) {
     if (!memory->bytes) return;
     munmap(memory->bytes, memory->size);
     close((int)memory->handle);
-    *memory = (hs_memory){0};
+    *memory = (br_memory){0};
 }
 
 /* A host's loader paths and its own Python would break ours. */
@@ -284,33 +284,33 @@ static bool spawn(char *const command[], int output, pid_t *child) {
     return started;
 }
 
-/* HS_DONE when there is something to read or the other end is closed, HS_FAILED when it is late. */
-static hs_outcome wait_for_words(int pipe_end, int64_t latest, const hs_abort *abort) {
+/* BR_DONE when there is something to read or the other end is closed, BR_FAILED when it is late. */
+static br_outcome wait_for_words(int pipe_end, int64_t latest, const br_abort *abort) {
     struct pollfd waiting = {.fd = pipe_end, .events = POLLIN};
     while (now_ms() < latest) {
-        if (abort->asked(abort->effect)) return HS_ABORTED;
-        if (poll(&waiting, 1, ABORT_INTERVAL_MS) > 0) return HS_DONE;
+        if (abort->asked(abort->effect)) return BR_ABORTED;
+        if (poll(&waiting, 1, ABORT_INTERVAL_MS) > 0) return BR_DONE;
     }
-    return HS_FAILED;
+    return BR_FAILED;
 }
 
 /* What the child says until it closes its end, as the server does when it listens. */
-static hs_outcome last_words(int pipe_end, const hs_abort *abort, char message[HS_MESSAGE_BYTES]) {
-    int64_t latest = now_ms() + HS_START_SECONDS * 1000;
+static br_outcome last_words(int pipe_end, const br_abort *abort, char message[BR_MESSAGE_BYTES]) {
+    int64_t latest = now_ms() + BR_START_SECONDS * 1000;
     size_t length = 0;
     char surplus[256];
-    hs_outcome outcome;
-    while ((outcome = wait_for_words(pipe_end, latest, abort)) == HS_DONE) {
-        bool full = length == HS_MESSAGE_BYTES - 1;
+    br_outcome outcome;
+    while ((outcome = wait_for_words(pipe_end, latest, abort)) == BR_DONE) {
+        bool full = length == BR_MESSAGE_BYTES - 1;
         ssize_t received = full ? read(pipe_end, surplus, sizeof surplus)
-                                : read(pipe_end, message + length, HS_MESSAGE_BYTES - 1 - length);
+                                : read(pipe_end, message + length, BR_MESSAGE_BYTES - 1 - length);
         if (received <= 0) break;
         if (!full) length += (size_t)received;
     }
     while (length && (message[length - 1] == '\n' || message[length - 1] == '\r')) length--;
     message[length] = 0;
-    if (outcome == HS_FAILED)
-        snprintf(message, HS_MESSAGE_BYTES, "it does not start within %d s", HS_START_SECONDS);
+    if (outcome == BR_FAILED)
+        snprintf(message, BR_MESSAGE_BYTES, "it does not start within %d s", BR_START_SECONDS);
     return outcome;
 }
 
@@ -320,24 +320,24 @@ static void stop(pid_t child) {
     if (waitpid(child, NULL, WNOHANG) == 0) kill(child, SIGKILL);
 }
 
-hs_outcome hs_start_server(char *const command[], const hs_abort *abort,
-                           char message[HS_MESSAGE_BYTES]) {
+br_outcome br_start_server(char *const command[], const br_abort *abort,
+                           char message[BR_MESSAGE_BYTES]) {
     int ends[2];
     pid_t child;
-    if (pipe(ends)) return HS_FAILED;
+    if (pipe(ends)) return BR_FAILED;
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    hs_outcome outcome = spawn(command, ends[1], &child) ? HS_DONE : HS_FAILED;
+    br_outcome outcome = spawn(command, ends[1], &child) ? BR_DONE : BR_FAILED;
     close(ends[1]);
-    if (outcome == HS_DONE) {
+    if (outcome == BR_DONE) {
         int status = 0;
         outcome = last_words(ends[0], abort, message);
-        if (outcome != HS_DONE) stop(child);
+        if (outcome != BR_DONE) stop(child);
         /* It leaves the server behind and ends at once. A host that waits for every child may
          * have been faster; then its status is not known, and taken for good. */
         while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
         }
-        if (outcome == HS_DONE && status) outcome = HS_FAILED;
+        if (outcome == BR_DONE && status) outcome = BR_FAILED;
     }
     close(ends[0]);
     return outcome;

@@ -16,47 +16,47 @@ enum { ABORT_INTERVAL_MS = 20 };
 
 static SRWLOCK the_lock = SRWLOCK_INIT;
 
-void hs_take_lock(void) { AcquireSRWLockExclusive(&the_lock); }
-void hs_give_lock(void) { ReleaseSRWLockExclusive(&the_lock); }
-void hs_pause(int milliseconds) { Sleep((DWORD)milliseconds); }
+void br_take_lock(void) { AcquireSRWLockExclusive(&the_lock); }
+void br_give_lock(void) { ReleaseSRWLockExclusive(&the_lock); }
+void br_pause(int milliseconds) { Sleep((DWORD)milliseconds); }
 
-static bool widened(wchar_t wide[HS_PATH_BYTES], const char *text) {
-    return MultiByteToWideChar(CP_UTF8, 0, text, -1, wide, HS_PATH_BYTES) > 0;
+static bool widened(wchar_t wide[BR_PATH_BYTES], const char *text) {
+    return MultiByteToWideChar(CP_UTF8, 0, text, -1, wide, BR_PATH_BYTES) > 0;
 }
 
-static bool narrowed(char path[HS_PATH_BYTES], const wchar_t *wide) {
-    return WideCharToMultiByte(CP_UTF8, 0, wide, -1, path, HS_PATH_BYTES, NULL, NULL) > 0;
+static bool narrowed(char path[BR_PATH_BYTES], const wchar_t *wide) {
+    return WideCharToMultiByte(CP_UTF8, 0, wide, -1, path, BR_PATH_BYTES, NULL, NULL) > 0;
 }
 
-bool hs_own_path(char path[HS_PATH_BYTES]) {
-    wchar_t wide[HS_PATH_BYTES];
+bool br_own_path(char path[BR_PATH_BYTES]) {
+    wchar_t wide[BR_PATH_BYTES];
     HMODULE module;
     DWORD how =
         GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
-    if (!GetModuleHandleExW(how, (LPCWSTR)(uintptr_t)&hs_own_path, &module)) return false;
-    DWORD length = GetModuleFileNameW(module, wide, HS_PATH_BYTES);
-    return length && length < HS_PATH_BYTES && narrowed(path, wide);
+    if (!GetModuleHandleExW(how, (LPCWSTR)(uintptr_t)&br_own_path, &module)) return false;
+    DWORD length = GetModuleFileNameW(module, wide, BR_PATH_BYTES);
+    return length && length < BR_PATH_BYTES && narrowed(path, wide);
 }
 
 /* core/style.py and server_folder.py look there, too. */
-static bool own_folder(char path[HS_PATH_BYTES], const char *rest) {
-    wchar_t wide[HS_PATH_BYTES];
-    DWORD length = GetEnvironmentVariableW(L"LOCALAPPDATA", wide, HS_PATH_BYTES);
-    if (!length || length >= HS_PATH_BYTES || !narrowed(path, wide)) return false;
+static bool own_folder(char path[BR_PATH_BYTES], const char *rest) {
+    wchar_t wide[BR_PATH_BYTES];
+    DWORD length = GetEnvironmentVariableW(L"LOCALAPPDATA", wide, BR_PATH_BYTES);
+    if (!length || length >= BR_PATH_BYTES || !narrowed(path, wide)) return false;
     size_t used = strlen(path);
-    int added = snprintf(path + used, HS_PATH_BYTES - used, "%s", rest);
-    return added > 0 && used + (size_t)added < HS_PATH_BYTES;
+    int added = snprintf(path + used, BR_PATH_BYTES - used, "%s", rest);
+    return added > 0 && used + (size_t)added < BR_PATH_BYTES;
 }
 
-bool hs_user_styles(char path[HS_PATH_BYTES]) {
-    return own_folder(path, "\\housestyle\\styles");
+bool br_user_styles(char path[BR_PATH_BYTES]) {
+    return own_folder(path, "\\brushreel\\styles");
 }
 
-void hs_each_file(const char *folder, void (*visit)(const char *, void *), void *context) {
-    wchar_t wide[HS_PATH_BYTES];
-    char name[HS_PATH_BYTES];
+void br_each_file(const char *folder, void (*visit)(const char *, void *), void *context) {
+    wchar_t wide[BR_PATH_BYTES];
+    char name[BR_PATH_BYTES];
     WIN32_FIND_DATAW found;
-    if (!widened(wide, folder) || wcslen(wide) + 3 > HS_PATH_BYTES) return;
+    if (!widened(wide, folder) || wcslen(wide) + 3 > BR_PATH_BYTES) return;
     wcscat(wide, L"\\*");
     HANDLE search = FindFirstFileW(wide, &found);
     if (search == INVALID_HANDLE_VALUE) return;
@@ -66,8 +66,8 @@ void hs_each_file(const char *folder, void (*visit)(const char *, void *), void 
     FindClose(search);
 }
 
-bool hs_read_file(const char *path, char *text, size_t size) {
-    wchar_t wide[HS_PATH_BYTES];
+bool br_read_file(const char *path, char *text, size_t size) {
+    wchar_t wide[BR_PATH_BYTES];
     DWORD length = 0;
     if (!widened(wide, path)) return false;
     HANDLE file = CreateFileW(wide, GENERIC_READ,
@@ -81,9 +81,9 @@ bool hs_read_file(const char *path, char *text, size_t size) {
 }
 
 /* The folder lies in the user's profile, where others may not write. */
-bool hs_read_rendezvous(char *text, size_t size) {
-    char path[HS_PATH_BYTES];
-    return own_folder(path, "\\housestyle\\serve\\server") && hs_read_file(path, text, size);
+bool br_read_rendezvous(char *text, size_t size) {
+    char path[BR_PATH_BYTES];
+    return own_folder(path, "\\brushreel\\serve\\server") && br_read_file(path, text, size);
 }
 
 static TOKEN_USER *user_of(HANDLE process) {
@@ -113,8 +113,8 @@ static bool is_same_user(HANDLE pipe) {
     return same;
 }
 
-bool hs_connect(const char *address, intptr_t *channel) {
-    wchar_t wide[HS_PATH_BYTES];
+bool br_connect(const char *address, intptr_t *channel) {
+    wchar_t wide[BR_PATH_BYTES];
     if (!widened(wide, address)) return false;
     /* The server may learn who we are, and may not act in our name. */
     DWORD how = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION;
@@ -129,51 +129,51 @@ bool hs_connect(const char *address, intptr_t *channel) {
     return true;
 }
 
-void hs_disconnect(intptr_t channel) { CloseHandle((HANDLE)channel); }
+void br_disconnect(intptr_t channel) { CloseHandle((HANDLE)channel); }
 
 /* Waits for what was begun; takes it back if the host does not want it any more. */
-static hs_outcome finished(HANDLE pipe, OVERLAPPED *under_way, DWORD *moved,
-                           const hs_abort *abort) {
+static br_outcome finished(HANDLE pipe, OVERLAPPED *under_way, DWORD *moved,
+                           const br_abort *abort) {
     while (WaitForSingleObject(under_way->hEvent, ABORT_INTERVAL_MS) == WAIT_TIMEOUT) {
         if (!abort || !abort->asked(abort->effect)) continue;
         CancelIoEx(pipe, under_way);
         GetOverlappedResult(pipe, under_way, moved, TRUE);
-        return HS_ABORTED;
+        return BR_ABORTED;
     }
-    return GetOverlappedResult(pipe, under_way, moved, TRUE) && *moved ? HS_DONE : HS_BROKEN;
+    return GetOverlappedResult(pipe, under_way, moved, TRUE) && *moved ? BR_DONE : BR_BROKEN;
 }
 
-static hs_outcome move(HANDLE pipe, void *bytes, DWORD size, DWORD *moved, bool out,
-                       const hs_abort *abort) {
+static br_outcome move(HANDLE pipe, void *bytes, DWORD size, DWORD *moved, bool out,
+                       const br_abort *abort) {
     OVERLAPPED under_way = {.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)};
-    if (!under_way.hEvent) return HS_BROKEN;
+    if (!under_way.hEvent) return BR_BROKEN;
     BOOL begun = out ? WriteFile(pipe, bytes, size, NULL, &under_way)
                      : ReadFile(pipe, bytes, size, NULL, &under_way);
-    hs_outcome outcome = HS_BROKEN;
+    br_outcome outcome = BR_BROKEN;
     if (begun || GetLastError() == ERROR_IO_PENDING)
         outcome = finished(pipe, &under_way, moved, abort);
     CloseHandle(under_way.hEvent);
     return outcome;
 }
 
-static hs_outcome move_all(intptr_t channel, char *bytes, size_t size, bool out,
-                           const hs_abort *abort) {
+static br_outcome move_all(intptr_t channel, char *bytes, size_t size, bool out,
+                           const br_abort *abort) {
     while (size) {
         DWORD moved = 0;
-        hs_outcome outcome = move((HANDLE)channel, bytes, (DWORD)size, &moved, out, abort);
-        if (outcome != HS_DONE) return outcome;
+        br_outcome outcome = move((HANDLE)channel, bytes, (DWORD)size, &moved, out, abort);
+        if (outcome != BR_DONE) return outcome;
         bytes += moved;
         size -= moved;
     }
-    return HS_DONE;
+    return BR_DONE;
 }
 
-hs_outcome hs_send(intptr_t channel, const void *bytes, size_t size, const hs_memory *shared) {
+br_outcome br_send(intptr_t channel, const void *bytes, size_t size, const br_memory *shared) {
     (void)shared; /* the server finds it by its name */
     return move_all(channel, (char *)(uintptr_t)bytes, size, true, NULL);
 }
 
-hs_outcome hs_receive(intptr_t channel, void *bytes, size_t size, const hs_abort *abort) {
+br_outcome br_receive(intptr_t channel, void *bytes, size_t size, const br_abort *abort) {
     return move_all(channel, bytes, size, false, abort);
 }
 
@@ -191,13 +191,13 @@ static bool describe_rights(PSECURITY_DESCRIPTOR *rights) {
 }
 
 /* Gone with the last handle, whoever dies. */
-bool hs_make_memory(hs_memory *memory, size_t size) {
+bool br_make_memory(br_memory *memory, size_t size) {
     static volatile LONG count;
     SECURITY_ATTRIBUTES only_us = {.nLength = sizeof only_us};
     wchar_t name[64];
     if (!describe_rights(&only_us.lpSecurityDescriptor)) return false;
-    *memory = (hs_memory){.size = size};
-    snprintf(memory->name, sizeof memory->name, "Local\\housestyle-%lu-%ld-%llx",
+    *memory = (br_memory){.size = size};
+    snprintf(memory->name, sizeof memory->name, "Local\\brushreel-%lu-%ld-%llx",
              GetCurrentProcessId(), InterlockedIncrement(&count),
              (unsigned long long)GetTickCount64());
     MultiByteToWideChar(CP_UTF8, 0, memory->name, -1, name, 64);
@@ -212,11 +212,11 @@ bool hs_make_memory(hs_memory *memory, size_t size) {
     return memory->bytes != NULL;
 }
 
-void hs_free_memory(hs_memory *memory) {
+void br_free_memory(br_memory *memory) {
     if (!memory->bytes) return;
     UnmapViewOfFile(memory->bytes);
     CloseHandle((HANDLE)memory->handle);
-    *memory = (hs_memory){0};
+    *memory = (br_memory){0};
 }
 
 /* A host's own Python would break ours. */
@@ -235,8 +235,8 @@ static wchar_t *clean_environment(void) {
 }
 
 /* Every argument in quotes; none of ours holds a quote or ends in a backslash. */
-static bool command_line(char *const command[], wchar_t line[HS_PATH_BYTES]) {
-    char text[HS_PATH_BYTES] = {0};
+static bool command_line(char *const command[], wchar_t line[BR_PATH_BYTES]) {
+    char text[BR_PATH_BYTES] = {0};
     size_t used = 0;
     for (int i = 0; command[i]; i++) {
         int added = snprintf(text + used, sizeof text - used, "\"%s\" ", command[i]);
@@ -246,10 +246,10 @@ static bool command_line(char *const command[], wchar_t line[HS_PATH_BYTES]) {
     return widened(line, text);
 }
 
-hs_outcome hs_start_server(char *const command[], const hs_abort *abort,
-                           char message[HS_MESSAGE_BYTES]) {
+br_outcome br_start_server(char *const command[], const br_abort *abort,
+                           char message[BR_MESSAGE_BYTES]) {
     (void)abort; /* nothing is waited for here */
-    wchar_t line[HS_PATH_BYTES], *environment = clean_environment();
+    wchar_t line[BR_PATH_BYTES], *environment = clean_environment();
     STARTUPINFOW how = {.cb = sizeof how};
     PROCESS_INFORMATION made;
     BOOL started = environment && command_line(command, line) &&
@@ -258,10 +258,10 @@ hs_outcome hs_start_server(char *const command[], const hs_abort *abort,
                                   &how, &made);
     free(environment);
     if (!started) {
-        snprintf(message, HS_MESSAGE_BYTES, "%.500s: error %lu", command[0], GetLastError());
-        return HS_FAILED;
+        snprintf(message, BR_MESSAGE_BYTES, "%.500s: error %lu", command[0], GetLastError());
+        return BR_FAILED;
     }
     CloseHandle(made.hThread);
     CloseHandle(made.hProcess);
-    return HS_DONE;
+    return BR_DONE;
 }

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from housestyle.cli import main
+from brushreel.cli import main
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Outcome:
     def line(self) -> str:
         """The one line of complaint."""
         said = self.err.replace("\r", "\n").splitlines()
-        complaints = [line for line in said if line.startswith("housestyle: ")]
+        complaints = [line for line in said if line.startswith("brushreel: ")]
         assert len(complaints) == 1, self.err
         assert "Traceback" not in self.err
         return complaints[0]
@@ -49,7 +49,7 @@ def command(capsys) -> Callable[..., Outcome]:
 
 @pytest.fixture
 def stylize(command, style_file, tmp_path) -> Callable[..., Outcome]:
-    """``housestyle stylize INPUT -s STYLE -o out`` on the CPU, with more options."""
+    """``brushreel stylize INPUT -s STYLE -o out`` on the CPU, with more options."""
 
     def run(*arguments: str | Path, style: str | Path = style_file, out: str | Path = "out"):
         common = ["-s", style, "-o", tmp_path / out, "--device", "cpu", "--precision", "fp32"]
@@ -179,7 +179,7 @@ def test_the_other_clips_go_on(stylize, make_clip, tmp_path, listing):
     outcome = stylize(clips)
     assert outcome.status == 1
     said = outcome.err.replace("\r", "\n").splitlines()
-    complaints = [line for line in said if line.startswith("housestyle: ")]
+    complaints = [line for line in said if line.startswith("brushreel: ")]
     for line, name in zip(complaints, ("a.mp4", "c.mp4", "d.mp4"), strict=True):
         assert str(clips / name) in line
     assert said[-1] == "2 done, 3 failed"

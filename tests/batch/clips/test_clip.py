@@ -9,12 +9,12 @@ import av
 import numpy as np
 import pytest
 
-from housestyle.batch.clips.clip import Observer, convert
-from housestyle.batch.clips.handling import Handling
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.core.clips.media import read
-from housestyle.core.errors import OutputError
-from housestyle.core.frames.colour import from_rgb, to_rgb
+from brushreel.batch.clips.clip import Observer, convert
+from brushreel.batch.clips.handling import Handling
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.clips.media import read
+from brushreel.core.errors import OutputError
+from brushreel.core.frames.colour import from_rgb, to_rgb
 
 
 def assert_same_times(before, after, tolerance: Fraction = Fraction(0)) -> None:

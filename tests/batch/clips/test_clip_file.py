@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.batch.clips.clip import Observer, convert
-from housestyle.batch.clips.verify import verify
-from housestyle.batch.clips.work_folder import work_folder
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.core.errors import MediaError, OutputError, UsageError
+from brushreel.batch.clips.clip import Observer, convert
+from brushreel.batch.clips.verify import verify
+from brushreel.batch.clips.work_folder import work_folder
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.errors import MediaError, OutputError, UsageError
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_file_that_does_not_verify_gets_no_name(
             file.write(bytes(10_000))
         verify(partial, *arguments)
 
-    monkeypatch.setattr("housestyle.batch.clips.clip.verify", damage_first)
+    monkeypatch.setattr("brushreel.batch.clips.clip.verify", damage_first)
     source = make_clip(frames=8, size=(320, 240))
     settings = EncodeSettings(codec="prores")
     with pytest.raises(OutputError, match="did not read back") as caught:

@@ -8,10 +8,10 @@ import av
 import numpy as np
 import pytest
 
-from housestyle.batch.clips.clip import stylize_clip
-from housestyle.core.clips.media import read
-from housestyle.core.frames.colour import from_rgb, to_rgb
-from housestyle.core.stylizer import Stylizer
+from brushreel.batch.clips.clip import stylize_clip
+from brushreel.core.clips.media import read
+from brushreel.core.frames.colour import from_rgb, to_rgb
+from brushreel.core.stylizer import Stylizer
 
 ONE = 1 << 16
 # FFmpeg's display matrices (16.16 fixed point, last column 2.30).

@@ -11,13 +11,13 @@ import av
 import numpy as np
 import pytest
 
-from housestyle.batch.clips.clip import convert, stylize_clip
-from housestyle.batch.clips.handling import Handling, Observer
-from housestyle.batch.clips.source import span
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.core.clips.excerpt import Excerpt, ExcerptReader
-from housestyle.core.clips.media import Frame, read
-from housestyle.core.errors import MediaError, UsageError
+from brushreel.batch.clips.clip import convert, stylize_clip
+from brushreel.batch.clips.handling import Handling, Observer
+from brushreel.batch.clips.source import span
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.clips.excerpt import Excerpt, ExcerptReader
+from brushreel.core.clips.media import Frame, read
+from brushreel.core.errors import MediaError, UsageError
 
 FRAMES = 40
 NTSC = Fraction(30000, 1001)
@@ -82,7 +82,7 @@ def test_a_late_excerpt_is_not_decoded_from_the_start(make_clip, monkeypatch):
 def test_a_clip_is_read_once_for_many_excerpts(make_clip, monkeypatch):
     path = make_clip("a.mp4", frames=FRAMES)
     first = _excerpt(path, 3, 5)
-    monkeypatch.setattr("housestyle.core.clips.frame_table.open_clip", None)
+    monkeypatch.setattr("brushreel.core.clips.frame_table.open_clip", None)
     assert len(_excerpt(path, 30, 35)) == 5
     assert len(first) == 2
 

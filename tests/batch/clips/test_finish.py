@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from housestyle.batch.clips.finish import decoding_time, interleaved
+from brushreel.batch.clips.finish import decoding_time, interleaved
 
 
 @pytest.mark.parametrize("delay", [0, 1, 2, 4])

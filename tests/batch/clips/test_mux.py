@@ -9,12 +9,12 @@ import av
 import pytest
 from av.stream import Disposition
 
-from housestyle.batch.clips.clip import convert
-from housestyle.batch.clips.handling import Handling
-from housestyle.batch.clips.mux import CopiedTracks, TrackDigest, holds, movie_timescale, payload
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.core.clips.media import probe
-from housestyle.core.errors import OutputError
+from brushreel.batch.clips.clip import convert
+from brushreel.batch.clips.handling import Handling
+from brushreel.batch.clips.mux import CopiedTracks, TrackDigest, holds, movie_timescale, payload
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.clips.media import probe
+from brushreel.core.errors import OutputError
 
 
 def packets(path: Path, kind: str = "audio") -> list[av.Packet]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from housestyle.batch.clips.pipeline import DEPTH, overlap
+from brushreel.batch.clips.pipeline import DEPTH, overlap
 
 PATIENCE = 4
 

@@ -12,17 +12,17 @@ import av
 import numpy as np
 import pytest
 
-from housestyle.batch.clips.segment import (
+from brushreel.batch.clips.segment import (
     FreshEncoder,
     Segment,
     intact,
     read_segment,
     write_segment,
 )
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.core.clips.media import probe, read
-from housestyle.core.errors import OutputError
-from housestyle.core.frames.frame import Frame
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.clips.media import probe, read
+from brushreel.core.errors import OutputError
+from brushreel.core.frames.frame import Frame
 
 from ..media.make import texture
 

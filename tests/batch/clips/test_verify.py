@@ -8,11 +8,11 @@ from pathlib import Path
 import av
 import pytest
 
-from housestyle.batch.clips.mux import CopiedTrack, TrackDigest
-from housestyle.batch.clips.verify import Expectation, verify
-from housestyle.core.clips.media import ClipReader
-from housestyle.core.errors import OutputError
-from housestyle.core.frames.frame import Frame
+from brushreel.batch.clips.mux import CopiedTrack, TrackDigest
+from brushreel.batch.clips.verify import Expectation, verify
+from brushreel.core.clips.media import ClipReader
+from brushreel.core.errors import OutputError
+from brushreel.core.frames.frame import Frame
 
 NAME = Path("final.mp4")
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import av
 import pytest
 
-from housestyle.batch.clips.clip import convert, inspect_clip
-from housestyle.batch.encoding.codecs import CODECS, PRESETS, Encoder
-from housestyle.batch.encoding.encode import (
+from brushreel.batch.clips.clip import convert, inspect_clip
+from brushreel.batch.encoding.codecs import CODECS, PRESETS, Encoder
+from brushreel.batch.encoding.encode import (
     ENCODERS,
     EncodeSettings,
     Picture,
@@ -17,11 +17,11 @@ from housestyle.batch.encoding.encode import (
     encoded_picture,
     parse_bitrate,
 )
-from housestyle.batch.encoding.hardware import HARDWARE
-from housestyle.batch.plan import CONTAINERS
-from housestyle.core.clips.media import VideoInfo, probe
-from housestyle.core.errors import OutputError, UsageError
-from housestyle.core.frames.frame import ChromaLocation, Colour, Matrix, Range, pixel_format
+from brushreel.batch.encoding.hardware import HARDWARE
+from brushreel.batch.plan import CONTAINERS
+from brushreel.core.clips.media import VideoInfo, probe
+from brushreel.core.errors import OutputError, UsageError
+from brushreel.core.frames.frame import ChromaLocation, Colour, Matrix, Range, pixel_format
 
 
 @pytest.fixture

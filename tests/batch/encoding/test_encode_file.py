@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from av.filter import Graph
 
-from housestyle.batch.encoding.codecs import CODECS
-from housestyle.batch.encoding.encode import (
+from brushreel.batch.encoding.codecs import CODECS
+from brushreel.batch.encoding.encode import (
     EncodeSettings,
     add_video_stream,
     choose,
     start_encoding,
 )
-from housestyle.core.clips.media import VideoInfo, probe
-from housestyle.core.frames.av_frame import to_av
-from housestyle.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range, pixel_format
+from brushreel.core.clips.media import VideoInfo, probe
+from brushreel.core.frames.av_frame import to_av
+from brushreel.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range, pixel_format
 
 SIZE = (256, 120)  # the least that every codec takes
 MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}

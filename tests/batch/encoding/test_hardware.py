@@ -7,12 +7,12 @@ from dataclasses import replace
 import av
 import pytest
 
-from housestyle.batch.encoding import encode, hardware
-from housestyle.batch.encoding.codecs import CODECS, Encoder, constant_rate_factor, same
-from housestyle.batch.encoding.encode import EncodeSettings, add_video_stream, choose
-from housestyle.core.clips.media import VideoInfo, probe
-from housestyle.core.errors import DeviceError
-from housestyle.core.frames.frame import pixel_format
+from brushreel.batch.encoding import encode, hardware
+from brushreel.batch.encoding.codecs import CODECS, Encoder, constant_rate_factor, same
+from brushreel.batch.encoding.encode import EncodeSettings, add_video_stream, choose
+from brushreel.core.clips.media import VideoInfo, probe
+from brushreel.core.errors import DeviceError
+from brushreel.core.frames.frame import pixel_format
 
 MISSING = Encoder("h264_of_nobody", "qsv", same("yuv420p"))
 PRESETS = {"fast": "veryfast", "medium": "faster"}

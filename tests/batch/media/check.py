@@ -20,7 +20,7 @@ import av
 import numpy as np
 from av.codec.context import Flags
 
-from housestyle.cli import main
+from brushreel.cli import main
 
 from .read import Clip, Track, moving_picture, read_clip, side_data
 from .remake import ffmpeg
@@ -60,7 +60,7 @@ class Verdict:
 
 
 def stylize(source: Path, output: Path, flags: Sequence[str]) -> list[dict[str, Any]]:
-    """``housestyle stylize --json``: its events."""
+    """``brushreel stylize --json``: its events."""
     said, words = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(words):
         status = main(["stylize", str(source), "-o", str(output), "--json", *flags])
@@ -75,7 +75,7 @@ def check(odd: Odd, folder: Path, flags: Sequence[str], *, untouched: bool) -> V
     Args:
         odd: Which one.
         folder: An empty one for everything that is made.
-        flags: Of ``housestyle stylize``, beside the clip's own.
+        flags: Of ``brushreel stylize``, beside the clip's own.
         untouched: The flags ask for strength 0: pictures must look the same.
     """
     source, output = odd.make(folder), folder / "out"

@@ -52,7 +52,7 @@ def fuzz(folder: Path, style: Path, count: int, seed: int) -> Outcome:
     source, output = folder / "in", folder / "out"
     source.mkdir()
     paths = mutants(source, count, seed)
-    command = [sys.executable, "-m", "housestyle", "stylize", str(source), "-s", str(style)]
+    command = [sys.executable, "-m", "brushreel", "stylize", str(source), "-s", str(style)]
     command += ["-o", str(output), "--device", "cpu", "--drop-unsupported", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     outcome = Outcome(len(paths))

@@ -14,7 +14,7 @@ import av
 import numpy as np
 from av import AudioLayout
 
-from housestyle.batch.encoding.encode import start_encoding
+from brushreel.batch.encoding.encode import start_encoding
 
 DEFAULT_OPTIONS = {
     "libx264": {"preset": "ultrafast", "crf": "12"},

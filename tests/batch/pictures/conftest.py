@@ -6,11 +6,11 @@ from pathlib import Path
 import OpenEXR
 import pytest
 
-from housestyle.batch.clips.clip import convert
-from housestyle.batch.clips.handling import ClipReport
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.core.pictures.picture import encode_picture, kind_of
-from housestyle.core.stylizer import Stylizer
+from brushreel.batch.clips.clip import convert
+from brushreel.batch.clips.handling import ClipReport
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.pictures.picture import encode_picture, kind_of
+from brushreel.core.stylizer import Stylizer
 
 from .drawn import SIZE, codes, light
 

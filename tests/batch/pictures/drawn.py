@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from housestyle.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range
-from housestyle.core.pictures.picture import TICK, read_picture
+from brushreel.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range
+from brushreel.core.pictures.picture import TICK, read_picture
 
 SIZE = (48, 32)
 

@@ -9,8 +9,8 @@ import OpenEXR
 import pytest
 from PIL import Image
 
-from housestyle.cli import main
-from housestyle.core.pictures.picture import read_picture
+from brushreel.cli import main
+from brushreel.core.pictures.picture import read_picture
 
 
 @pytest.fixture(params=["png", "tif", "exr"])

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from housestyle.batch.clips.clip import convert, inspect_clip, stylize_clip
-from housestyle.batch.clips.handling import Handling, Observer
-from housestyle.batch.clips.picture_work import PictureWork, is_written
-from housestyle.batch.clips.pictures import _Run
-from housestyle.batch.clips.work_folder import work_folder
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.core.clips.excerpt import Excerpt
-from housestyle.core.clips.sequence import Pattern
-from housestyle.core.errors import HousestyleError, OutputError
-from housestyle.core.pictures.picture import encode_picture
-from housestyle.core.stylizer import Stylizer
+from brushreel.batch.clips.clip import convert, inspect_clip, stylize_clip
+from brushreel.batch.clips.handling import Handling, Observer
+from brushreel.batch.clips.picture_work import PictureWork, is_written
+from brushreel.batch.clips.pictures import _Run
+from brushreel.batch.clips.work_folder import work_folder
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.clips.excerpt import Excerpt
+from brushreel.core.clips.sequence import Pattern
+from brushreel.core.errors import BrushreelError, OutputError
+from brushreel.core.pictures.picture import encode_picture
+from brushreel.core.stylizer import Stylizer
 
 from .drawn import codes, names_in, same_pictures
 
@@ -67,7 +67,7 @@ class TestResume:
     @pytest.mark.parametrize("writers", [1, 4])
     @pytest.mark.parametrize("kind", ["png", "exr"])
     def test_goes_on(self, tmp_path, make, run, painter, monkeypatch, kind, writers):
-        monkeypatch.setattr("housestyle.batch.clips.pictures._WRITERS", writers)
+        monkeypatch.setattr("brushreel.batch.clips.pictures._WRITERS", writers)
         source, output = make(f"in/a.%04d.{kind}", range(10, 26)), tmp_path / f"o/a.%04d.{kind}"
         kept = self.stop(source, output, painter, after=12)
         assert 0 < kept <= 12
@@ -167,7 +167,7 @@ class TestResume:
 
     def test_a_second_process_is_refused(self, tmp_path, make, run, painter):
         source = make("in/a.%04d.png", range(4))
-        refused: list[HousestyleError] = []
+        refused: list[BrushreelError] = []
 
         def meanwhile(_count: int) -> None:
             with pytest.raises(OutputError, match="another process") as raised:
@@ -179,7 +179,7 @@ class TestResume:
 
     @pytest.mark.parametrize("writers", [1, 4])
     def test_disk_full(self, tmp_path, make, run, painter, monkeypatch, writers):
-        monkeypatch.setattr("housestyle.batch.clips.pictures._WRITERS", writers)
+        monkeypatch.setattr("brushreel.batch.clips.pictures._WRITERS", writers)
         source = make("in/a.%04d.png", range(6))
         calls, real = [], os.fsync
 
@@ -202,7 +202,7 @@ class TestResume:
     def test_those_still_being_written_when_one_fails_leave_nothing(
         self, tmp_path, make, run, painter, monkeypatch
     ):
-        monkeypatch.setattr("housestyle.batch.clips.pictures._WRITERS", 4)
+        monkeypatch.setattr("brushreel.batch.clips.pictures._WRITERS", 4)
         prepare, add = PictureWork.prepare, PictureWork.add
 
         def slowly(work: PictureWork, number: int, *others: Any) -> str:
@@ -220,7 +220,7 @@ class TestResume:
         with pytest.raises(OutputError, match="No space left on device"):
             run(make("in/a.%04d.png", range(6)), "o/a.%04d.png", painter)
         time.sleep(0.5)
-        assert [n for n in names_in(tmp_path / "o") if "housestyle" not in n] == ["a.0000.png"]
+        assert [n for n in names_in(tmp_path / "o") if "brushreel" not in n] == ["a.0000.png"]
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
     def test_a_journal_that_can_not_be_written_can_be_closed(self, tmp_path):
@@ -244,7 +244,7 @@ class TestResume:
     def test_what_was_not_written_right_gets_no_name(self, tmp_path, make, run, monkeypatch):
         source = make("in/a.%04d.png", range(3))
         monkeypatch.setattr(
-            "housestyle.batch.clips.pictures.encode_picture",
+            "brushreel.batch.clips.pictures.encode_picture",
             lambda frame, kind, *_: encode_picture(codes("gbrp16le", 77), kind),
         )
         with pytest.raises(OutputError, match="did not read back") as raised:
@@ -258,7 +258,7 @@ def test_killed_again_and_again(tmp_path, make, run, painter, tiny_style):
     tiny_style.save(tmp_path / "tiny.safetensors")
     # Its server imports PyTorch once; a process of it begins at once.
     forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload(["housestyle.batch.clips.clip", "torch._dynamo"])
+    forks.set_forkserver_preload(["brushreel.batch.clips.clip", "torch._dynamo"])
     job = {"device": "cpu", "precision": "fp32"}
     for wanted in (1, 9, None):
         process = forks.Process(

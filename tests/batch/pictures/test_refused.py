@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import pytest
 
-from housestyle.batch.clips.clip import inspect_clip
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.core.errors import MediaError, OutputError, UsageError
+from brushreel.batch.clips.clip import inspect_clip
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.errors import MediaError, OutputError, UsageError
 
 from .drawn import same_pictures
 

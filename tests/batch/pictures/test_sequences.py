@@ -10,12 +10,12 @@ import numpy as np
 import OpenEXR
 import pytest
 
-from housestyle.batch.clips.clip import inspect_clip
-from housestyle.batch.clips.handling import Handling
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.cli import main
-from housestyle.core.clips.excerpt import Excerpt
-from housestyle.core.pictures.picture import read_picture
+from brushreel.batch.clips.clip import inspect_clip
+from brushreel.batch.clips.handling import Handling
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.cli import main
+from brushreel.core.clips.excerpt import Excerpt
+from brushreel.core.pictures.picture import read_picture
 
 from .drawn import codes, light, names_in, same_pictures
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.batch.clips.clip import convert
-from housestyle.batch.clips.handling import ClipReport, Handling
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.core.stylizer import Stylizer
+from brushreel.batch.clips.clip import convert
+from brushreel.batch.clips.handling import ClipReport, Handling
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.stylizer import Stylizer
 
 from .interruption import FRAMES, SHORT, Heard
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from housestyle.batch.clips.clip import Observer
-from housestyle.batch.clips.handling import Handling
-from housestyle.batch.clips.work_folder import work_folder
+from brushreel.batch.clips.clip import Observer
+from brushreel.batch.clips.handling import Handling
+from brushreel.batch.clips.work_folder import work_folder
 
 FRAMES, PER_SEGMENT = 23, 5
 SHORT = Handling(segment=0.2)

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from housestyle.batch.clips import clip, segment
-from housestyle.batch.clips.clip import convert
-from housestyle.batch.clips.handling import Observer
-from housestyle.batch.clips.work_folder import work_folder
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.batch.forecast import check_space, disk_expected
-from housestyle.batch.plan import Job
-from housestyle.batch.report import TerminalReporter
-from housestyle.batch.run import Writing, run_batch
-from housestyle.core.clips.media import probe
-from housestyle.core.errors import OutputError
+from brushreel.batch.clips import clip, segment
+from brushreel.batch.clips.clip import convert
+from brushreel.batch.clips.handling import Observer
+from brushreel.batch.clips.work_folder import work_folder
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.batch.forecast import check_space, disk_expected
+from brushreel.batch.plan import Job
+from brushreel.batch.report import TerminalReporter
+from brushreel.batch.run import Writing, run_batch
+from brushreel.core.clips.media import probe
+from brushreel.core.errors import OutputError
 
 from .interruption import FRAMES, PER_SEGMENT, SHORT, assert_same, segments
 
@@ -76,7 +76,7 @@ def test_variable_rates_stay_exact_over_segments(make_clip, painter, tmp_path, r
 def test_an_interrupted_run_goes_on(run, interrupted, whole, output, read_clip, listing):
     stopped = interrupted(14)
     folder, frames = stopped.kept[0]
-    assert folder == work_folder(output) == output.parent / ".o.mp4.housestyle"
+    assert folder == work_folder(output) == output.parent / ".o.mp4.brushreel"
     assert frames in (5, 10)
     assert not output.exists()
     report, heard = run()
@@ -135,7 +135,7 @@ def test_a_full_disk_at_any_file(run, output, monkeypatch, whole, read_clip, ful
         return original(path)
 
     for module in ("segment", "resume"):
-        monkeypatch.setattr(f"housestyle.batch.clips.{module}.whole_file", no_disk)
+        monkeypatch.setattr(f"brushreel.batch.clips.{module}.whole_file", no_disk)
     with pytest.raises(OutputError, match="No space left on device") as caught:
         run()
     assert caught.value.path == output
@@ -156,7 +156,7 @@ def untidy(run, monkeypatch, output) -> None:
     def cut_off(_work) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("housestyle.batch.clips.resume.Work.remove", cut_off)
+    monkeypatch.setattr("brushreel.batch.clips.resume.Work.remove", cut_off)
     with pytest.raises(KeyboardInterrupt):
         run()
     monkeypatch.undo()
@@ -203,7 +203,7 @@ def test_room_is_wanted_for_what_is_missing_only(run, interrupted, source, outpu
     info = probe(source)
     disk = disk_expected(info, output, EncodeSettings())
     assert disk is not None
-    monkeypatch.setattr("housestyle.batch.forecast.free_bytes", lambda _output: disk.needed - 1)
+    monkeypatch.setattr("brushreel.batch.forecast.free_bytes", lambda _output: disk.needed - 1)
     with pytest.raises(OutputError, match="of disk"):
         check_space(output, info, EncodeSettings())
     interrupted()
@@ -211,7 +211,7 @@ def test_room_is_wanted_for_what_is_missing_only(run, interrupted, source, outpu
 
 
 def test_a_finished_file_needs_no_room(untidy, source, output, monkeypatch):
-    monkeypatch.setattr("housestyle.batch.forecast.free_bytes", lambda _output: 0)
+    monkeypatch.setattr("brushreel.batch.forecast.free_bytes", lambda _output: 0)
     check_space(output, probe(source), EncodeSettings())
 
 

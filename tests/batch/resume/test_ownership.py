@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from housestyle.batch.clips.clip import Observer, convert
-from housestyle.batch.clips.work_folder import work_folder
-from housestyle.batch.encoding.encode import EncodeSettings
-from housestyle.core.errors import OutputError
+from brushreel.batch.clips.clip import Observer, convert
+from brushreel.batch.clips.work_folder import work_folder
+from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.errors import OutputError
 
 from .interruption import SHORT
 

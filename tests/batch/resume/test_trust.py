@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from housestyle.batch.clips.work_folder import work_folder
-from housestyle.core.errors import OutputError
-from housestyle.core.stylizer import Stylizer
+from brushreel.batch.clips.work_folder import work_folder
+from brushreel.core.errors import OutputError
+from brushreel.core.stylizer import Stylizer
 
 from .interruption import FRAMES, SHORT, assert_same, segments
 
@@ -52,9 +52,9 @@ def test_files_of_half_segments_are_not_taken_by_their_name(
 MANIFESTS = {
     "absent": None,
     "empty": b"",
-    "half": b'{"housestyle_segments": 1, "key": {',
+    "half": b'{"brushreel_segments": 1, "key": {',
     "no object": b"[1, 2]",
-    "another format": b'{"housestyle_segments": 2, "key": {}, "segments": []}',
+    "another format": b'{"brushreel_segments": 2, "key": {}, "segments": []}',
     "not text": b"\xff\xfe\x00",
 }
 
@@ -132,7 +132,7 @@ def test_other_settings_start_anew(run, interrupted, settings):
 
 
 @pytest.mark.parametrize(
-    "library", ["housestyle.batch.clips.resume.__version__", "torch.__version__"]
+    "library", ["brushreel.batch.clips.resume.__version__", "torch.__version__"]
 )
 def test_other_versions_start_anew(run, interrupted, monkeypatch, library):
     interrupted(14)

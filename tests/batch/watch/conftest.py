@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.batch import watch as module
-from housestyle.batch.report import TerminalReporter
-from housestyle.batch.run import Writing, run_batch
+from brushreel.batch import watch as module
+from brushreel.batch.report import TerminalReporter
+from brushreel.batch.run import Writing, run_batch
 
 from .folders import Clock, Folders
 

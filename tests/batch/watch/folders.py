@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from housestyle.batch.plan import Job, plan
-from housestyle.batch.report import BatchResult
-from housestyle.batch.watch import LOCK, STATE, Work, watch
+from brushreel.batch.plan import Job, plan
+from brushreel.batch.report import BatchResult
+from brushreel.batch.watch import LOCK, STATE, Work, watch
 
 
 @dataclass

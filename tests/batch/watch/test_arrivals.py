@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.batch.report import BatchResult
-from housestyle.batch.watch import open_for_writing, watch
-from housestyle.core.errors import MediaError, OutputError, UsageError
+from brushreel.batch.report import BatchResult
+from brushreel.batch.watch import open_for_writing, watch
+from brushreel.core.errors import MediaError, OutputError, UsageError
 
 from .folders import outputs
 

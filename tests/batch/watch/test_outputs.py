@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from filelock import FileLock
 
-from housestyle.batch.report import TerminalReporter
-from housestyle.batch.run import Writing, run_batch
-from housestyle.batch.watch import LOCK, STATE, watch
-from housestyle.core.errors import OutputError
+from brushreel.batch.report import TerminalReporter
+from brushreel.batch.run import Writing, run_batch
+from brushreel.batch.watch import LOCK, STATE, watch
+from brushreel.core.errors import OutputError
 
 from .folders import interrupt
 

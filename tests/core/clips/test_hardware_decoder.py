@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from housestyle.core.clips import hardware_decoder as module
-from housestyle.core.clips import media
-from housestyle.core.clips.hardware_decoder import working_device
-from housestyle.core.clips.media import ClipReader
-from housestyle.core.frames.frame import Frame
+from brushreel.core.clips import hardware_decoder as module
+from brushreel.core.clips import media
+from brushreel.core.clips.hardware_decoder import working_device
+from brushreel.core.clips.media import ClipReader
+from brushreel.core.frames.frame import Frame
 
 
 @pytest.fixture

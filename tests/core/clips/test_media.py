@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import av
 import pytest
 
-from housestyle.core.clips.clip_info import _mastering_display, _rotation_matrix
-from housestyle.core.clips.media import ClipReader, VideoInfo, find_clips, probe, read
-from housestyle.core.errors import ColourError, MediaError
-from housestyle.core.frames.frame import ChromaLocation, Frame, Matrix, Range
+from brushreel.core.clips.clip_info import _mastering_display, _rotation_matrix
+from brushreel.core.clips.media import ClipReader, VideoInfo, find_clips, probe, read
+from brushreel.core.errors import ColourError, MediaError
+from brushreel.core.frames.frame import ChromaLocation, Frame, Matrix, Range
 
 RATE = Fraction(25)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import av
 import pytest
 
-from housestyle.core.clips.media import read
-from housestyle.core.errors import MediaError
+from brushreel.core.clips.media import read
+from brushreel.core.errors import MediaError
 
 
 def video_error(path: Path) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from av.bitstream import BitStreamFilterContext
 
-from housestyle.core.clips.media import probe, read
-from housestyle.core.frames.av_frame import from_av, to_av, working_format
-from housestyle.core.frames.frame import PIXEL_FORMATS, Colour, Matrix, Range
+from brushreel.core.clips.media import probe, read
+from brushreel.core.frames.av_frame import from_av, to_av, working_format
+from brushreel.core.frames.frame import PIXEL_FORMATS, Colour, Matrix, Range
 
 RATE = Fraction(1, 25)
 

@@ -6,9 +6,9 @@ from fractions import Fraction
 
 import pytest
 
-from housestyle.core.clips.excerpt import Excerpt, ExcerptReader, Span, parse_position
-from housestyle.core.clips.timecode import Timecode
-from housestyle.core.errors import UsageError
+from brushreel.core.clips.excerpt import Excerpt, ExcerptReader, Span, parse_position
+from brushreel.core.clips.timecode import Timecode
+from brushreel.core.errors import UsageError
 
 
 @pytest.mark.parametrize(

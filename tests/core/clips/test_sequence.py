@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.core.clips.sequence import Pattern, PictureSequence, find_patterns, parse_rate
-from housestyle.core.errors import MediaError, UsageError
+from brushreel.core.clips.sequence import Pattern, PictureSequence, find_patterns, parse_rate
+from brushreel.core.errors import MediaError, UsageError
 
 
 def touch(folder: Path, *names: str) -> None:

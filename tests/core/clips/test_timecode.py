@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from housestyle.core.clips.timecode import Timecode, has_timecode
+from brushreel.core.clips.timecode import Timecode, has_timecode
 
 FILM, PAL, NTSC, NTSC_60 = (
     Fraction(24000, 1001),

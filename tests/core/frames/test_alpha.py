@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.core.clips.media import probe, read
-from housestyle.core.frames.colour import from_rgb, to_rgb
-from housestyle.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range, pixel_format
+from brushreel.core.clips.media import probe, read
+from brushreel.core.frames.colour import from_rgb, to_rgb
+from brushreel.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range, pixel_format
 
 ALPHAS = [name for name, format_ in PIXEL_FORMATS.items() if format_.alpha]
 

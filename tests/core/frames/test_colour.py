@@ -10,9 +10,9 @@ import pytest
 import torch
 from av.filter import Graph
 
-from housestyle.core.errors import ColourError
-from housestyle.core.frames.colour import from_rgb, to_rgb
-from housestyle.core.frames.frame import (
+from brushreel.core.errors import ColourError
+from brushreel.core.frames.colour import from_rgb, to_rgb
+from brushreel.core.frames.frame import (
     PIXEL_FORMATS,
     ChromaLocation,
     Colour,

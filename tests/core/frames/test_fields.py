@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from av.filter import Graph
 
-from housestyle.core.clips.media import ClipReader, Interlaced, probe
-from housestyle.core.errors import MediaError
-from housestyle.core.frames.fields import Deinterlacer
-from housestyle.core.frames.frame import Frame, Range
+from brushreel.core.clips.media import ClipReader, Interlaced, probe
+from brushreel.core.errors import MediaError
+from brushreel.core.frames.fields import Deinterlacer
+from brushreel.core.frames.frame import Frame, Range
 
 WIDTH, HEIGHT = 96, 64
 RATE = Fraction(25)

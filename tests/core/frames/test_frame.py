@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from housestyle.core.errors import ColourError
-from housestyle.core.frames.frame import (
+from brushreel.core.errors import ColourError
+from brushreel.core.frames.frame import (
     PIXEL_FORMATS,
     ChromaLocation,
     Colour,

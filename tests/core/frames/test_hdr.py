@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.core.frames.colour import from_rgb, to_rgb
-from housestyle.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
-from housestyle.core.frames.hdr import to_hdr, to_sdr
-from housestyle.core.stylizer import Stylizer
+from brushreel.core.frames.colour import from_rgb, to_rgb
+from brushreel.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
+from brushreel.core.frames.hdr import to_hdr, to_sdr
+from brushreel.core.stylizer import Stylizer
 
 TRANSFERS = {"PQ": 16, "HLG": 18}
 HIGHEST = {"PQ": 940, "HLG": 1019}  # BT.2100, table 9: HLG has headroom

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.core.frames.colour import from_rgb, to_rgb
-from housestyle.core.frames.frame import FLOAT_FORMATS, PIXEL_FORMATS, Colour, Frame, Matrix, Range
-from housestyle.core.frames.hdr import to_hdr, to_linear, to_sdr
+from brushreel.core.frames.colour import from_rgb, to_rgb
+from brushreel.core.frames.frame import FLOAT_FORMATS, PIXEL_FORMATS, Colour, Frame, Matrix, Range
+from brushreel.core.frames.hdr import to_hdr, to_linear, to_sdr
 
 LINEAR = Colour(Matrix.RGB, Range.FULL, 1, 8)
 ACES_CG = (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767)

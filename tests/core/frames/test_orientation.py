@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from housestyle.core.frames.orientation import turned
+from brushreel.core.frames.orientation import turned
 
 PICTURE = np.random.default_rng(1).integers(0, 255, (12, 20, 3), np.uint8)
 

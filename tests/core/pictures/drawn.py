@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import OpenEXR
 
-from housestyle.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range
-from housestyle.core.pictures.picture import TICK
+from brushreel.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range
+from brushreel.core.pictures.picture import TICK
 
 
 def noise(name: str, size: tuple[int, int] = (35, 23)) -> Frame:

@@ -10,8 +10,8 @@ import OpenEXR
 import pytest
 from PIL import Image
 
-from housestyle.core.frames.frame import Frame
-from housestyle.core.pictures.picture import (
+from brushreel.core.frames.frame import Frame
+from brushreel.core.pictures.picture import (
     Picture,
     as_grey,
     as_linear,

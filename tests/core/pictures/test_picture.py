@@ -15,9 +15,9 @@ import OpenEXR
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from housestyle.core.errors import MediaError, OutputError
-from housestyle.core.frames.frame import LINEAR, PIXEL_FORMATS
-from housestyle.core.pictures.picture import (
+from brushreel.core.errors import MediaError, OutputError
+from brushreel.core.frames.frame import LINEAR, PIXEL_FORMATS
+from brushreel.core.pictures.picture import (
     Beside,
     Picture,
     as_display,

@@ -9,10 +9,10 @@ import OpenEXR
 import pytest
 from PIL import Image
 
-from housestyle.core.clips.sequence import Pattern
-from housestyle.core.clips.sequence_reader import SequenceReader
-from housestyle.core.errors import MediaError
-from housestyle.core.pictures.picture_header import stated
+from brushreel.core.clips.sequence import Pattern
+from brushreel.core.clips.sequence_reader import SequenceReader
+from brushreel.core.errors import MediaError
+from brushreel.core.pictures.picture_header import stated
 
 SIZE = (23, 35)
 

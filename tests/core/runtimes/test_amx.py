@@ -7,15 +7,15 @@ import sys
 import pytest
 import torch
 
-from housestyle import native
-from housestyle.core import machine
-from housestyle.core.errors import DeviceError
-from housestyle.core.network import NetworkSpec, StylizingNetwork
-from housestyle.core.runtimes import amx_library
-from housestyle.core.runtimes.on_amx import can_run
-from housestyle.core.runtimes.runtime import Wanted, able, check_runtime, open_runtime
-from housestyle.core.style import Painting, Style
-from housestyle.core.tiling import paint_in_tiles
+from brushreel import native
+from brushreel.core import machine
+from brushreel.core.errors import DeviceError
+from brushreel.core.network import NetworkSpec, StylizingNetwork
+from brushreel.core.runtimes import amx_library
+from brushreel.core.runtimes.on_amx import can_run
+from brushreel.core.runtimes.runtime import Wanted, able, check_runtime, open_runtime
+from brushreel.core.style import Painting, Style
+from brushreel.core.tiling import paint_in_tiles
 
 WANTED = Wanted(torch.device("cpu"), "bf16")
 SPEC = NetworkSpec(residual_blocks=2)
@@ -145,5 +145,5 @@ def test_without_kernels_others_run(tmp_path, installed_as, monkeypatch):
     (found,) = (finding for finding in machine.examine() if finding.subject == "amx")
     assert (found.status, found.fix) == (
         "missing",
-        "install a C compiler, then Housestyle once more",
+        "install a C compiler, then Brushreel once more",
     )

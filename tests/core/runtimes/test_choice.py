@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from housestyle.core.runtimes import choice
-from housestyle.core.runtimes.runtime import Wanted
+from brushreel.core.runtimes import choice
+from brushreel.core.runtimes.runtime import Wanted
 
 CPU = Wanted(torch.device("cpu"), "fp32")
 

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from housestyle.core.network import NetworkSpec, StylizingNetwork
-from housestyle.core.runtimes.folded import folded
+from brushreel.core.network import NetworkSpec, StylizingNetwork
+from brushreel.core.runtimes.folded import folded
 
 SPEC = NetworkSpec(channels=(4, 6, 8), residual_blocks=1)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.core.runtimes.model_cache import kept_model
+from brushreel.core.runtimes.model_cache import kept_model
 
 
 class Converter:
@@ -26,7 +26,7 @@ class Converter:
 
 
 def kept(home: Path) -> list[Path]:
-    return sorted((home / "cache/housestyle/models").glob("*"))
+    return sorted((home / "cache/brushreel/models").glob("*"))
 
 
 def test_converted_once(home):

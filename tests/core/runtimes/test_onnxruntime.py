@@ -12,19 +12,19 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from housestyle.core.errors import DeviceError
-from housestyle.core.runtimes import choice
-from housestyle.core.runtimes.runtime import Wanted, check_runtime, open_runtime
+from brushreel.core.errors import DeviceError
+from brushreel.core.runtimes import choice
+from brushreel.core.runtimes.runtime import Wanted, check_runtime, open_runtime
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
-on_onnxruntime = pytest.importorskip("housestyle.core.runtimes.on_onnxruntime")
+on_onnxruntime = pytest.importorskip("brushreel.core.runtimes.on_onnxruntime")
 
 CPU, CUDA = (Wanted(torch.device(name), "fp32") for name in ("cpu", "cuda"))
 
 
 def kept(home: Path) -> Path:
-    return next((home / "cache/housestyle/models").glob("*/network.onnx"))
+    return next((home / "cache/brushreel/models").glob("*/network.onnx"))
 
 
 def test_a_build_without_the_device_does_not_paint_elsewhere(tiny_style, monkeypatch):
@@ -93,7 +93,7 @@ def test_a_build_under_another_name_has_a_version(monkeypatch):
 
 def test_what_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    with pytest.raises(DeviceError, match=r"pip install 'housestyle\[onnx\]'"):
+    with pytest.raises(DeviceError, match=r"pip install -c constraints.txt '\.\[onnx\]'"):
         check_runtime("onnxruntime", CPU)
 
 

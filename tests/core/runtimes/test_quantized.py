@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from housestyle.batch.demo.scene import Scene
-from housestyle.core.errors import UsageError
-from housestyle.core.runtimes import quantized as module
-from housestyle.core.runtimes.folded import folded
-from housestyle.core.runtimes.quantized import LEAST_PSNR, quantized
-from housestyle.core.style import load_style
+from brushreel.batch.demo.scene import Scene
+from brushreel.core.errors import UsageError
+from brushreel.core.runtimes import quantized as module
+from brushreel.core.runtimes.folded import folded
+from brushreel.core.runtimes.quantized import LEAST_PSNR, quantized
+from brushreel.core.style import load_style
 
 
 def psnr(picture: torch.Tensor, reference: torch.Tensor) -> float:

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from housestyle.core.errors import DeviceError, UsageError
-from housestyle.core.runtimes import runtime as module
-from housestyle.core.runtimes.runtime import KINDS, Wanted, able, check_runtime, open_runtime
-from housestyle.core.style import load_style
+from brushreel.core.errors import DeviceError, UsageError
+from brushreel.core.runtimes import runtime as module
+from brushreel.core.runtimes.runtime import KINDS, Wanted, able, check_runtime, open_runtime
+from brushreel.core.style import load_style
 
 CPU = torch.device("cpu")
 # Decibels against fp32 in PyTorch.
@@ -119,8 +119,8 @@ class TestEvery:
 
 SIGNALS = """
 import gc, signal, sys, threading, torch
-from housestyle.core.runtimes.runtime import Wanted, open_runtime
-from housestyle.core.style import load_style
+from brushreel.core.runtimes.runtime import Wanted, open_runtime
+from brushreel.core.style import load_style
 
 def paint():
     wanted = Wanted(torch.device("cpu"), sys.argv[2])
@@ -145,7 +145,7 @@ for _ in range(3):
 def test_openvino_reports_nothing_to_its_makers():
     pytest.importorskip("openvino")
     code = (
-        "import housestyle.core.runtimes.on_openvino, sys; import openvino.tools.ovc;"
+        "import brushreel.core.runtimes.on_openvino, sys; import openvino.tools.ovc;"
         "print([name for name in sys.modules if name.startswith('openvino_telemetry.')])"
     )
     command = [sys.executable, "-c", code]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from housestyle.plugin_resolve.note import Note
+from brushreel.plugin_resolve.note import Note
 
 from .cut import PAINTED, Cut
 from .model import Lying, Sequence
@@ -19,12 +19,12 @@ def snapshot(sequence: Sequence) -> list:
             ],
         )
         for track in sequence.tracks
-        if not track.name.startswith("Housestyle")
+        if not track.name.startswith("Brushreel")
     ]
 
 
 def styled(cut: Cut, style: str = "tiny") -> list[Lying]:
-    tracks = [one for one in cut.timeline.tracks if one.name == f"Housestyle: {style}"]
+    tracks = [one for one in cut.timeline.tracks if one.name == f"Brushreel: {style}"]
     return sorted((item for one in tracks for item in one.items), key=lambda item: item.start)
 
 

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle import native
-from housestyle.core.stylizer import Stylizer
-from housestyle.plugin_resolve.ofx import bundle as bundles
+from brushreel import native
+from brushreel.core.stylizer import Stylizer
+from brushreel.plugin_resolve.ofx import bundle as bundles
 
 from .minihost import MiniHost
 
@@ -33,11 +33,11 @@ class Place:
 
     @property
     def serving(self) -> Path:
-        return self.root / "run" / "housestyle"
+        return self.root / "run" / "brushreel"
 
     @property
     def styles(self) -> Path:
-        return self.root / "data" / "housestyle" / "styles"
+        return self.root / "data" / "brushreel" / "styles"
 
     @property
     def bundle(self) -> Path:

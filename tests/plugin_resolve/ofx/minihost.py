@@ -45,7 +45,7 @@ class MiniHost:
     """Loads a bundle and asks its effect to describe itself."""
 
     def __init__(self, bundle: Path, context: str = "OfxImageEffectContextFilter"):
-        library = ctypes.CDLL(str(bundle / "Contents" / "Linux-x86-64" / "Housestyle.ofx"))
+        library = ctypes.CDLL(str(bundle / "Contents" / "Linux-x86-64" / "Brushreel.ofx"))
         library.OfxGetPlugin.restype = POINTER(_Plugin)
         self.plugin = library.OfxGetPlugin(0).contents
         self._host = _Host(Properties().handle, ctypes.cast(fetch_suite, c_void_p).value)

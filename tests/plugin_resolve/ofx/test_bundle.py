@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import housestyle
-from housestyle import native
-from housestyle.core.errors import OutputError
-from housestyle.plugin_resolve.ofx import bundle as bundles
+import brushreel
+from brushreel import native
+from brushreel.core.errors import OutputError
+from brushreel.plugin_resolve.ofx import bundle as bundles
 
 
 @pytest.fixture(autouse=True)
@@ -25,11 +25,11 @@ def ours(compiled, monkeypatch, tmp_path):
 
 def test_is_installed_checked_and_removed(tmp_path, monkeypatch):
     monkeypatch.setenv("OFX_PLUGIN_PATH", f"{tmp_path / 'first'}:{tmp_path / 'second'}")
-    assert bundles.check() == ["the effect is not installed: housestyle resolve install --ofx"]
+    assert bundles.check() == ["the effect is not installed: brushreel resolve install --ofx"]
     said = bundles.install()
     bundle = tmp_path / "first" / bundles.BUNDLE
     assert said[0] == f"installed {bundle}"
-    assert (bundle / "Contents" / "Linux-x86-64" / "Housestyle.ofx").exists()
+    assert (bundle / "Contents" / "Linux-x86-64" / "Brushreel.ofx").exists()
     assert (bundle / "Contents" / "Info.plist").exists()
     assert bundles.check() == []
     bundles.install()  # over the older one
@@ -108,14 +108,14 @@ def test_what_is_broken_is_said(tmp_path, monkeypatch):
 def test_a_library_that_does_not_load_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("OFX_PLUGIN_PATH", str(tmp_path))
     bundles.install()
-    library = tmp_path / bundles.BUNDLE / "Contents" / "Linux-x86-64" / "Housestyle.ofx"
+    library = tmp_path / bundles.BUNDLE / "Contents" / "Linux-x86-64" / "Brushreel.ofx"
     library.unlink()
     library.write_bytes(b"no library")
     assert "can't be loaded" in bundles.check()[0]
 
 
 def test_depends_on_the_system_alone(compiled):
-    library = compiled / "Contents" / "Linux-x86-64" / "Housestyle.ofx"
+    library = compiled / "Contents" / "Linux-x86-64" / "Brushreel.ofx"
     said = subprocess.run(
         [shutil.which("ldd"), library], capture_output=True, text=True, check=True
     ).stdout
@@ -148,7 +148,7 @@ def test_both_processors_of_a_mac_share_a_file(tmp_path):
 @pytest.mark.parametrize("compiler", [True, False])
 def test_a_wheel_holds_what_is_compiled_if_there_is_a_compiler(tmp_path, monkeypatch, compiler):
     tree = tmp_path / "tree"
-    ours = Path(housestyle.__file__).parent
+    ours = Path(brushreel.__file__).parent
     compiled = (native.BUNDLE, native.KERNELS.name)
     shutil.copytree(ours, tree, ignore=shutil.ignore_patterns(".*", "build", *compiled))
     if not compiler:
@@ -160,5 +160,5 @@ def test_a_wheel_holds_what_is_compiled_if_there_is_a_compiler(tmp_path, monkeyp
     assert ("linux_x86_64" in made.name) == compiler
     held = {name for name in zipfile.ZipFile(made).namelist() if name.endswith((".ofx", ".so"))}
     effect = native.library_in(native.EFFECT / native.BUNDLE)
-    wanted = {f"housestyle/{path.as_posix()}" for path in (effect, native.KERNELS)}
+    wanted = {f"brushreel/{path.as_posix()}" for path in (effect, native.KERNELS)}
     assert held == (wanted if compiler else set())

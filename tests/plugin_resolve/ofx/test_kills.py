@@ -11,7 +11,7 @@ from threading import Timer
 import numpy as np
 import pytest
 
-from housestyle import native
+from brushreel import native
 
 from .minihost import FAILED, OK, Image, MiniHost
 
@@ -30,8 +30,8 @@ def leftovers(place) -> dict[str, int]:
     """What this process, as a host, and the user's other processes hold."""
     return {
         "files": len(list(Path("/proc/self/fd").iterdir())),
-        "memory": Path("/proc/self/maps").read_text().count("memfd:housestyle"),
-        "named memory": len(list(Path("/dev/shm").glob("*housestyle*"))),  # noqa: S108
+        "memory": Path("/proc/self/maps").read_text().count("memfd:brushreel"),
+        "named memory": len(list(Path("/dev/shm").glob("*brushreel*"))),  # noqa: S108
         "children": len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()),
         "servers": servers(place),
     }
@@ -108,13 +108,13 @@ def test_a_server_that_can_not_start_fails_the_render_with_its_words(host, place
     effect = host.create()
     effect.change(style="tiny")
     run = place.root / "run"
-    (run / "housestyle").rename(run / "aside")
-    (run / "housestyle").write_text("in the way")
+    (run / "brushreel").rename(run / "aside")
+    (run / "brushreel").write_text("in the way")
     try:
         status, output = effect.render(Image(noise()))
     finally:
-        (run / "housestyle").unlink()
-        (run / "aside").rename(run / "housestyle")
+        (run / "brushreel").unlink()
+        (run / "aside").rename(run / "brushreel")
     assert status == FAILED
     assert "can't be started" in effect.shown
     assert not output.pixels.any()
@@ -166,5 +166,5 @@ def test_an_effect_that_was_only_copied_says_how_to_install_it(host, place, nois
     finally:
         command.with_suffix(".aside").rename(command)
     assert status == FAILED
-    assert "housestyle resolve install --ofx" in effect.shown
+    assert "brushreel resolve install --ofx" in effect.shown
     effect.destroy()

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.core.errors import EditorError
-from housestyle.plugin_resolve.ofx import painter as painters
-from housestyle.plugin_resolve.ofx.frame_cache import FrameCache
-from housestyle.plugin_resolve.ofx.painter import Painter
-from housestyle.plugin_resolve.ofx.protocol import Render
-from housestyle.plugin_resolve.ofx.transfer import transfer
+from brushreel.core.errors import EditorError
+from brushreel.plugin_resolve.ofx import painter as painters
+from brushreel.plugin_resolve.ofx.frame_cache import FrameCache
+from brushreel.plugin_resolve.ofx.painter import Painter
+from brushreel.plugin_resolve.ofx.protocol import Render
+from brushreel.plugin_resolve.ofx.transfer import transfer
 
 
 @pytest.fixture
 def library(tiny_style, home):
-    tiny_style.save(home / "data" / "housestyle" / "styles" / "tiny.safetensors")
+    tiny_style.save(home / "data" / "brushreel" / "styles" / "tiny.safetensors")
 
 
 def paint(painter, pixels: np.ndarray, **changed) -> np.ndarray:
@@ -83,7 +83,7 @@ def test_pictures_of_the_same_bytes_and_another_shape_are_others(spy):
 def test_a_style_that_was_trained_anew_is_painted_anew(spy, home):
     painter = Painter()
     paint(painter, grey(0.5))
-    path = home / "data" / "housestyle" / "styles" / "tiny.safetensors"
+    path = home / "data" / "brushreel" / "styles" / "tiny.safetensors"
     import os
 
     os.utime(path, ns=(1, 1))

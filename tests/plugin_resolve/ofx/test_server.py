@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from housestyle.plugin_resolve.ofx.protocol import (
+from brushreel.plugin_resolve.ofx.protocol import (
     DONE,
     HEADER,
     HELLO,
@@ -25,7 +25,7 @@ from housestyle.plugin_resolve.ofx.protocol import (
 
 from .minihost import OK, Image
 
-SERVE = [sys.executable, "-P", "-m", "housestyle", "serve"]
+SERVE = [sys.executable, "-P", "-m", "brushreel", "serve"]
 
 
 def tell(connection, kind: int, body: bytes, files: tuple = ()) -> None:
@@ -321,7 +321,7 @@ def test_one_server_is_enough(serving):
 def test_a_server_outlives_a_host_that_does_not_wait_until_it_listens():
     program = (
         "import os\n"
-        "from housestyle.plugin_resolve.ofx.serve import _fall_silent\n"
+        "from brushreel.plugin_resolve.ofx.serve import _fall_silent\n"
         "heard, said = os.pipe()\n"
         "os.close(heard)\n"
         "_fall_silent(said)\n"
@@ -331,7 +331,7 @@ def test_a_server_outlives_a_host_that_does_not_wait_until_it_listens():
 
 
 def test_a_folder_that_others_can_read_is_refused(place, tmp_path, monkeypatch):
-    (tmp_path / "housestyle").mkdir(mode=0o755)
+    (tmp_path / "brushreel").mkdir(mode=0o755)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     ended = subprocess.run(
         [*SERVE, "--detach"], timeout=60, capture_output=True, text=True, check=False

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.core.consistency import temporal_error, warping_error
-from housestyle.core.network import NetworkSpec, StylizingNetwork
-from housestyle.training.evaluation.evaluate import (
+from brushreel.core.consistency import temporal_error, warping_error
+from brushreel.core.network import NetworkSpec, StylizingNetwork
+from brushreel.training.evaluation.evaluate import (
     Figures,
     Measured,
     PaintingLosses,
@@ -21,11 +21,11 @@ from housestyle.training.evaluation.evaluate import (
     shift,
     shimmer,
 )
-from housestyle.training.evaluation.sequences import FrameSequence
-from housestyle.training.loss_network import LossNetwork
-from housestyle.training.losses import content_loss, style_loss, style_targets
-from housestyle.training.material.footage import Footage
-from housestyle.training.material.sampler import Pair
+from brushreel.training.evaluation.sequences import FrameSequence
+from brushreel.training.loss_network import LossNetwork
+from brushreel.training.losses import content_loss, style_loss, style_targets
+from brushreel.training.material.footage import Footage
+from brushreel.training.material.sampler import Pair
 
 
 def noise(*shape: int, seed: int = 2) -> torch.Tensor:

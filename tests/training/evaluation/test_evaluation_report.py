@@ -7,9 +7,9 @@ import sys
 import pytest
 from PIL import Image
 
-from housestyle.core.errors import OutputError, TrainingError
-from housestyle.training.evaluation.evaluate import Evaluation, Figures, Measured
-from housestyle.training.evaluation.evaluation_report import (
+from brushreel.core.errors import OutputError, TrainingError
+from brushreel.training.evaluation.evaluate import Evaluation, Figures, Measured
+from brushreel.training.evaluation.evaluation_report import (
     error_over_time,
     table,
     to_json,
@@ -105,7 +105,7 @@ class TestPlot:
 
     def test_without_its_extra_it_says_what_to_install(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-        with pytest.raises(TrainingError, match=r"pip install 'housestyle\[train\]'"):
+        with pytest.raises(TrainingError, match=r"pip install -c constraints.txt '\.\[train\]'"):
             error_over_time(evaluation("swan"))
 
 

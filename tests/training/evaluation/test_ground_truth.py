@@ -5,8 +5,8 @@ import struct
 import numpy as np
 import pytest
 
-from housestyle.core.errors import MediaError
-from housestyle.training.evaluation.ground_truth import GroundTruth, find_ground_truth, read_flo
+from brushreel.core.errors import MediaError
+from brushreel.training.evaluation.ground_truth import GroundTruth, find_ground_truth, read_flo
 
 FLOW = np.arange(2 * 3 * 2, dtype="<f4").reshape(2, 3, 2)
 CONTENT = struct.pack("<fii", 202021.25, 3, 2) + FLOW.tobytes()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from housestyle.core.errors import StyleError
-from housestyle.core.stylizer import Stylizer
-from housestyle.training.evaluation.models import OnnxModel, open_model, open_models
+from brushreel.core.errors import StyleError
+from brushreel.core.stylizer import Stylizer
+from brushreel.training.evaluation.models import OnnxModel, open_model, open_models
 
 FRAMES = torch.rand(2, 3, 10, 14, generator=torch.Generator().manual_seed(3))
 
@@ -100,7 +100,7 @@ class TestOnnxModel:
 
     def test_without_its_extra_it_says_what_to_install(self, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "onnxruntime", None)
-        with pytest.raises(StyleError, match=r"pip install 'housestyle\[onnx\]'"):
+        with pytest.raises(StyleError, match=r"pip install -c constraints.txt '\.\[onnx\]'"):
             open_model(str(tmp_path / "a.onnx"))
 
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from housestyle.core.consistency import warp
-from housestyle.core.errors import MediaError
-from housestyle.training.evaluation.sequences import find_sequences, of_footage
-from housestyle.training.material import extraction
-from housestyle.training.material.footage import Footage
+from brushreel.core.consistency import warp
+from brushreel.core.errors import MediaError
+from brushreel.training.evaluation.sequences import find_sequences, of_footage
+from brushreel.training.material import extraction
+from brushreel.training.material.footage import Footage
 
 INNER = np.s_[..., 24:-24, 24:-24]
 

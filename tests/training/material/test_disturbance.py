@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.core.consistency import warp
-from housestyle.training.material.disturbance import Disturbances, Example, disturbed
-from housestyle.training.material.sampler import Pair
-from housestyle.training.recipe import HOUSE
+from brushreel.core.consistency import warp
+from brushreel.training.material.disturbance import Disturbances, Example, disturbed
+from brushreel.training.material.sampler import Pair
+from brushreel.training.recipe import HOUSE
 
 OVERLAYS = Disturbances(overlays=1.0)
 SYNTHETIC = Disturbances(synthetic=1.0)

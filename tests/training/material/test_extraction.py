@@ -7,9 +7,9 @@ import av
 import numpy as np
 import pytest
 
-from housestyle.training.material import extraction
-from housestyle.training.material.bars import Bars, find_bars
-from housestyle.training.material.extraction import _spread, extract
+from brushreel.training.material import extraction
+from brushreel.training.material.bars import Bars, find_bars
+from brushreel.training.material.extraction import _spread, extract
 
 
 @pytest.fixture(autouse=True)

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from housestyle.core.errors import MediaError, TrainingError
-from housestyle.training.material import extraction
-from housestyle.training.material.footage import (
+from brushreel.core.errors import MediaError, TrainingError
+from brushreel.training.material import extraction
+from brushreel.training.material.footage import (
     Footage,
     footage_report,
     load_footage,
     survey_footage,
 )
-from housestyle.training.material.sampler import PairSampler
+from brushreel.training.material.sampler import PairSampler
 
 
 @pytest.fixture

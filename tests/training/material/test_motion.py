@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.core.consistency import warp
-from housestyle.core.errors import TrainingError
-from housestyle.training.material.motion import (
+from brushreel.core.consistency import warp
+from brushreel.core.errors import TrainingError
+from brushreel.training.material.motion import (
     FlowEstimator,
     camera_motion,
     shift_motion,
@@ -67,7 +67,7 @@ def test_without_opencv(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(TrainingError, match="optical flow needs OpenCV") as caught:
         FlowEstimator()
-    assert "housestyle[train]" in str(caught.value)
+    assert "brushreel[train]" in str(caught.value)
 
 
 class TestMadeUpMotion:

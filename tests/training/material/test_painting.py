@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from housestyle.core.errors import TrainingError
-from housestyle.training.material.painting import load_painting
+from brushreel.core.errors import TrainingError
+from brushreel.training.material.painting import load_painting
 
 
 class TestPainting:
@@ -94,4 +94,4 @@ def test_missing_pillow_is_named_with_the_way_out(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(TrainingError, match="needs Pillow") as caught:
         load_painting(tmp_path / "p.png", 64)
-    assert "housestyle[train]" in str(caught.value)
+    assert "brushreel[train]" in str(caught.value)

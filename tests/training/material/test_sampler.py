@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from housestyle.core.consistency import temporal_error
-from housestyle.core.errors import TrainingError
-from housestyle.training.material.extraction import LEAST_DEVIATION, join, pair_record
-from housestyle.training.material.footage import Footage
-from housestyle.training.material.motion import Motion
-from housestyle.training.material.sampler import PairSampler, to_pair
+from brushreel.core.consistency import temporal_error
+from brushreel.core.errors import TrainingError
+from brushreel.training.material.extraction import LEAST_DEVIATION, join, pair_record
+from brushreel.training.material.footage import Footage
+from brushreel.training.material.motion import Motion
+from brushreel.training.material.sampler import PairSampler, to_pair
 
 
 def footage_of(*pairs: tuple[np.ndarray, np.ndarray, tuple[float, float]], gaps=None) -> Footage:

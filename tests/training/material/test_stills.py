@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from housestyle.core.consistency import temporal_error
-from housestyle.core.errors import TrainingError
-from housestyle.training.material import extraction
-from housestyle.training.material.footage import load_footage
-from housestyle.training.material.sampler import to_pair
-from housestyle.training.material.stills import PAIRS_PER_PICTURE, extract_picture
+from brushreel.core.consistency import temporal_error
+from brushreel.core.errors import TrainingError
+from brushreel.training.material import extraction
+from brushreel.training.material.footage import load_footage
+from brushreel.training.material.sampler import to_pair
+from brushreel.training.material.stills import PAIRS_PER_PICTURE, extract_picture
 
 
 @pytest.fixture(autouse=True)
@@ -126,4 +126,4 @@ def test_without_pillow(still, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(TrainingError, match="needs Pillow") as caught:
         extract_picture(still)
-    assert "housestyle[train]" in str(caught.value)
+    assert "brushreel[train]" in str(caught.value)

@@ -12,10 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from housestyle.core.errors import TrainingError
-from housestyle.core.style import Painting, Style
-from housestyle.training.reporting import report_pictures
-from housestyle.training.reporting.report import prepare_report, write_report
+from brushreel.core.errors import TrainingError
+from brushreel.core.style import Painting, Style
+from brushreel.training.reporting import report_pictures
+from brushreel.training.reporting.report import prepare_report, write_report
 
 SHEET = [("pan.mkv", torch.full((3, 30, 40), 0.2), torch.full((3, 30, 40), 0.8))]
 HISTORY = torch.rand(40, 6, generator=torch.Generator().manual_seed(0))
@@ -31,7 +31,7 @@ def style(tiny_style) -> Style:
         "footage": ["a.mkv", "b.mkv"],
         "held_out": ["pan.mkv"],
         "parent": None,
-        "command": "housestyle train waves.jpg",
+        "command": "brushreel train waves.jpg",
         "seconds": 3725,
     }
     figures = {"style_loss": 0.09871, "e_temporal": 0.0399}
@@ -112,7 +112,7 @@ class TestFiles:
     @pytest.mark.parametrize("missing", ["matplotlib", "PIL"])
     def test_missing_extra_is_named_with_the_way_out(self, style, tmp_path, monkeypatch, missing):
         monkeypatch.delitem(
-            sys.modules, "housestyle.training.reporting.report_pictures", raising=False
+            sys.modules, "brushreel.training.reporting.report_pictures", raising=False
         )
         monkeypatch.setitem(sys.modules, missing, None)
         missed = pytest.raises(TrainingError, match=r"needs Matplotlib and Pillow.*\[train\]")
@@ -147,7 +147,7 @@ class TestPage:
             "E_temporal, flicker of the output0.0399",
             "Means over pan.mkv.",
             "weightscontent 8; temporal 40000",
-            "housestyle train waves.jpg",
+            "brushreel train waves.jpg",
             "parentnone",
             "time1:02:05",
             FOOTAGE,
@@ -197,7 +197,7 @@ class TestMetrics:
         assert metrics["figures"] == style.figures
         assert metrics["training"] == style.training
         assert metrics["versions"]["torch"] == torch.__version__
-        assert metrics["versions"].keys() == {"housestyle", "python", "torch", "numpy"}
+        assert metrics["versions"].keys() == {"brushreel", "python", "torch", "numpy"}
 
     def test_losses_are_means_of_the_last_twentieth(self, style, tmp_path):
         history = torch.zeros(200, 6)

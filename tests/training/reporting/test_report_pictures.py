@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from housestyle.training.reporting.report_pictures import (
+from brushreel.training.reporting.report_pictures import (
     GAP,
     GREY,
     TEXT,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from housestyle.core.errors import TrainingError
-from housestyle.training.reporting.scalars import Scalars
+from brushreel.core.errors import TrainingError
+from brushreel.training.reporting.scalars import Scalars
 
 
 def read(folder: Path, name: str) -> list[tuple[int, float]]:

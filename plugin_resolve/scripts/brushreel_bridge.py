@@ -1,6 +1,6 @@
-"""The side of the pipe that lies in Resolve: answers what Housestyle's own process asks.
+"""The side of the pipe that lies in Resolve: answers what Brushreel's own process asks.
 
-Runs in Resolve's Python: 3.6 or newer, standard library only. Housestyle is a child process
+Runs in Resolve's Python: 3.6 or newer, standard library only. Brushreel is a child process
 whose standard input and output are the pipe, so that nobody else can speak on it. A message is
 one line of JSON; objects of Resolve go over as numbers.
 """
@@ -16,7 +16,7 @@ import time
 from contextlib import suppress
 from typing import Any, Callable, Dict, List, Optional
 
-import housestyle_window
+import brushreel_window
 
 Message = Dict[str, Any]
 Tell = Callable[[Message], None]
@@ -30,7 +30,7 @@ BUSY, NEXT = 0.08, 0.02
 
 
 def run(settings: Dict[str, Any], given: Dict[str, Any]) -> None:
-    """Start Housestyle and serve it until it is done.
+    """Start Brushreel and serve it until it is done.
 
     Args:
         settings: "python" and "arguments" start it; "log", in the home
@@ -39,7 +39,7 @@ def run(settings: Dict[str, Any], given: Dict[str, Any]) -> None:
     """
     resolve = find_resolve(given)
     if resolve is None:
-        print("Housestyle: Resolve does not answer scripts")
+        print("Brushreel: Resolve does not answer scripts")
         return
     child = Child(settings)
     try:
@@ -70,7 +70,7 @@ def window_maker(resolve: Any, given: Dict[str, Any]) -> Optional[Callable[[Mess
     manager = getattr(fusion, "UIManager", None) if fusion is not None else None
     if manager is None or bmd is None or "UIDispatcher" not in dir(bmd):
         return None
-    return lambda offer, tell: housestyle_window.Window(manager, bmd, offer, tell)
+    return lambda offer, tell: brushreel_window.Window(manager, bmd, offer, tell)
 
 
 def clean_environment(environment: Dict[str, str]) -> Dict[str, str]:
@@ -79,7 +79,7 @@ def clean_environment(environment: Dict[str, str]) -> Dict[str, str]:
 
 
 class Child:
-    """Housestyle's process. What it says arrives in `inbox`; None is the end."""
+    """Brushreel's process. What it says arrives in `inbox`; None is the end."""
 
     def __init__(self, settings: Dict[str, Any]):
         self.log = os.path.join(os.path.expanduser("~"), settings["log"])
@@ -173,7 +173,7 @@ class Server:
         """Do what one message asks."""
         if message is None:
             if not self._ended:
-                self._say("Housestyle ended before its time; see " + self._child.log)
+                self._say("Brushreel ended before its time; see " + self._child.log)
             self._ended = True
         elif "id" in message:
             self._child.tell(dict(self._result(message), id=message["id"]))
@@ -187,7 +187,7 @@ class Server:
             self._ended = True
 
     def _say(self, text: str) -> None:
-        print("Housestyle: " + text)
+        print("Brushreel: " + text)
         if self._window is not None:
             self._window.say(text)
 
@@ -196,7 +196,7 @@ class Server:
             assert self._make_window is not None
             self._window = self._make_window(offer, self._child.tell)
         except Exception as error:  # whatever a version lacks, the page is there
-            print("Housestyle: no window in Resolve ({}), using the browser".format(error))
+            print("Brushreel: no window in Resolve ({}), using the browser".format(error))
             self._child.tell({"do": "no window"})
 
     def _result(self, message: Message) -> Message:

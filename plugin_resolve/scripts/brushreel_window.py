@@ -1,6 +1,6 @@
-"""Housestyle's window made of Resolve's own parts (UIManager, Studio only).
+"""Brushreel's window made of Resolve's own parts (UIManager, Studio only).
 
-Runs in Resolve's Python: 3.6 or newer, standard library only. It shows what Housestyle's process
+Runs in Resolve's Python: 3.6 or newer, standard library only. It shows what Brushreel's process
 offers and tells it what was chosen.
 """
 
@@ -20,7 +20,7 @@ class Window:
         bmd: The module of that name that Resolve gives to scripts.
         offer: What can be chosen: "styles" (name, title, picture), "extent", "mode" and "codec"
             (value, label), and "last", what was chosen the last time.
-        tell: Sends a message to Housestyle's process.
+        tell: Sends a message to Brushreel's process.
     """
 
     def __init__(
@@ -35,17 +35,17 @@ class Window:
         self._busy = self._over = False
         self._dispatcher = bmd.UIDispatcher(manager)
         self._clock = manager.Timer({"ID": "Clock", "Interval": MILLISECONDS})
-        about = {"ID": "Housestyle", "WindowTitle": "Housestyle", "Geometry": [200, 120, 860, 720]}
+        about = {"ID": "Brushreel", "WindowTitle": "Brushreel", "Geometry": [200, 120, 860, 720]}
         self._window = self._dispatcher.AddWindow(about, self._layout())
         self._parts = self._window.GetItems()
         self._fill()
         self._connect()
 
     def run(self, drain: Callable[[], bool]) -> None:
-        """Show it until Housestyle is done and the window is closed.
+        """Show it until Brushreel is done and the window is closed.
 
         Args:
-            drain: Called by the clock; answers Housestyle's questions, True when it is done.
+            drain: Called by the clock; answers Brushreel's questions, True when it is done.
         """
 
         def tick(_event: Any) -> None:
@@ -123,7 +123,7 @@ class Window:
             self._window.On["style " + style["name"]].Clicked = self._chosen(style["name"])
         self._window.On.Start.Clicked = self._start
         self._window.On.Cancel.Clicked = self._cancel
-        self._window.On.Housestyle.Close = self._close
+        self._window.On.Brushreel.Close = self._close
 
     def _chosen(self, name: str) -> Callable[[Any], None]:
         def clicked(_event: Any) -> None:

@@ -1,5 +1,5 @@
-# Installed by Housestyle: housestyle resolve install
-"""Workspace > Scripts > Housestyle: starts Housestyle beside Resolve and answers its questions.
+# Installed by Brushreel: brushreel resolve install
+"""Workspace > Scripts > Brushreel: starts Brushreel beside Resolve and answers its questions.
 
 Runs in Resolve's own Python: 3.6 or newer, standard library only.
 """
@@ -9,8 +9,8 @@ import os
 import sys
 from typing import Any, Dict, Iterator, Optional
 
-CONFIG = "Housestyle.json"
-AGAIN = "run this in a terminal: housestyle resolve install"
+CONFIG = "Brushreel.json"
+AGAIN = "run this in a terminal: brushreel resolve install"
 
 
 def folders() -> Iterator[str]:
@@ -49,21 +49,21 @@ def settings() -> Optional[Dict[str, Any]]:
 def main(given: Dict[str, Any]) -> None:
     """Run with the names that Resolve gives to its scripts."""
     if sys.version_info < (3, 6):
-        print("Housestyle: Resolve runs Python older than 3.6 here; install Python 3.10 to 3.12")
+        print("Brushreel: Resolve runs Python older than 3.6 here; install Python 3.10 to 3.12")
         return
     found = settings()
     if found is None:
-        print("Housestyle: its program is not where it was; " + AGAIN)
+        print("Brushreel: its program is not where it was; " + AGAIN)
         return
     sys.path.insert(0, found["scripts"])
     try:
-        import housestyle_bridge
+        import brushreel_bridge
     except ImportError:
-        print("Housestyle: its program has changed; " + AGAIN)
+        print("Brushreel: its program has changed; " + AGAIN)
         return
     finally:
         sys.path.remove(found["scripts"])
-    housestyle_bridge.run(found, given)
+    brushreel_bridge.run(found, given)
 
 
 if __name__ == "__main__":
