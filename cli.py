@@ -25,7 +25,7 @@ from .batch import command as clips
 from .core.allocator import keep_freed_memory
 from .core.errors import BrushreelError, OutputError, UsageError
 from .plugin_resolve import command as editors
-from .plugin_resolve.timelines import timeline_command as cuts
+from .plugin_resolve.timelines import command as cuts
 
 if TYPE_CHECKING:
     import torch
@@ -341,12 +341,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from .core.stylizer import choose_device
+    from .training.data.painting import load_painting
     from .training.evaluation.evaluate import measure, painting_losses
     from .training.evaluation.evaluation_report import table, to_json, write_report
     from .training.evaluation.models import open_models
     from .training.evaluation.sequences import find_sequences
     from .training.loss_network import LossNetwork, find_weights
-    from .training.material.painting import load_painting
     from .training.recipe import TrainingSettings
 
     if options.pairs < 1 or options.long_side < 64:
@@ -382,7 +382,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from .plugin_resolve.ofx.serve import serve, serve_detached
+    from .plugin_resolve.ofx.server.serve_command import serve, serve_detached
 
     if not options.idle > 0:
         raise UsageError("--idle takes more than 0 seconds")

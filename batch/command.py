@@ -15,7 +15,7 @@ from .config import Flags
 
 if TYPE_CHECKING:
     from .plan import Job
-    from .report import BatchResult, Reporter
+    from .reporting.progress import BatchResult, Reporter
     from .run import Treatment, Writing
 
 # Imports of torch and of everything that needs it wait inside the functions, and the tables'
@@ -109,7 +109,7 @@ def _switch(flags: Flags, name: str, text: str, *, default: bool = False) -> Non
 
 def stylize(options: argparse.Namespace) -> int:
     """``brushreel stylize``."""
-    from .report import TerminalReporter
+    from .reporting.progress import TerminalReporter
 
     settings = options.flags.settle(options)
     treatment = treatment_of(settings)
@@ -172,7 +172,7 @@ def treatment_of(settings: argparse.Namespace) -> Treatment:
 
 def _writing(settings: argparse.Namespace) -> Writing:
     from ..core.clips.sequence import parse_rate
-    from .clips.handling import Handling
+    from .clips.settings import Handling
     from .clips.source import span
     from .encoding.encode import EncodeSettings, parse_bitrate
     from .run import Writing
@@ -251,13 +251,13 @@ def _dry_run(
 
 
 def _check_records(*paths: Path | None, inputs: Sequence[Path] = ()) -> None:
-    from .record import check_records
+    from .reporting.report_file import check_records
 
     check_records([path for path in paths if path is not None], inputs)
 
 
 def _log(path: Path | None) -> AbstractContextManager[None]:
-    from .record import log_file
+    from .reporting.report_file import log_file
 
     return nullcontext() if path is None else log_file(path)
 
@@ -265,8 +265,8 @@ def _log(path: Path | None) -> AbstractContextManager[None]:
 def _reporter(
     settings: argparse.Namespace, terminal: Reporter, *, report: Path | None = None
 ) -> Reporter:
-    from .record import LogReporter, ReportFile
-    from .report import JsonReporter, Reporters
+    from .reporting.progress import JsonReporter, Reporters
+    from .reporting.report_file import LogReporter, ReportFile
 
     told: list[Reporter] = [JsonReporter() if settings.json else terminal]
     if settings.log:
@@ -302,7 +302,7 @@ def add_watch(parser: argparse.ArgumentParser) -> None:
 
 def watch(options: argparse.Namespace) -> int:
     """``brushreel watch``."""
-    from .report import TerminalReporter
+    from .reporting.progress import TerminalReporter
     from .watch import Work
     from .watch import watch as watch_folder
     from .watch_state import settings_key
@@ -357,7 +357,7 @@ def add_preview(parser: argparse.ArgumentParser) -> None:
 
 def preview(options: argparse.Namespace) -> int:
     """``brushreel preview``."""
-    from .looks import preview as draw
+    from .contact_sheet import preview as draw
 
     draw(
         options.inputs,
@@ -415,7 +415,7 @@ def demo(options: argparse.Namespace) -> int:
     from ..core.stylizer import Stylizer
     from .demo.clip import make_demo_clip
     from .plan import Job
-    from .report import TerminalReporter
+    from .reporting.progress import TerminalReporter
     from .run import Writing, run_batch
 
     stylizer = Stylizer(options.style)

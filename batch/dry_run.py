@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 
 from ..core.errors import BrushreelError
 from .clips.clip import inspect_clip
-from .clips.picture_work import is_written
-from .forecast import (
+from .clips.sequences.journal import is_written
+from .estimate import (
     Disk,
     disk_expected,
     existing_folder,
@@ -20,7 +20,7 @@ from .forecast import (
     network_speed,
 )
 from .plan import Job
-from .report import emit, reason
+from .reporting.progress import emit, reason
 from .run import Treatment, Writing
 
 

@@ -15,13 +15,13 @@ from ..core.runtimes.runtime import RuntimeName
 from ..core.style import load_style
 from ..core.stylizer import Precision, Stylizer, Tile
 from .clips.clip import convert
-from .clips.handling import ClipReport, Handling, Observer
-from .clips.picture_work import is_written
 from .clips.resume import left_by_a_run
+from .clips.sequences.journal import is_written
+from .clips.settings import ClipReport, Handling, Observer
 from .encoding.encode import EncodeSettings
-from .forecast import check_space
+from .estimate import check_space
 from .plan import Job
-from .report import BatchResult, Reporter
+from .reporting.progress import BatchResult, Reporter
 
 _log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..core.atomic import whole_file
 from ..core.errors import OutputError
 from ..core.style import load_style
-from ..core.whole_file import whole_file
 from .clips.resume import left_by_a_run
 from .run import Treatment
 

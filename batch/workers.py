@@ -27,9 +27,9 @@ import torch
 from ..core.allocator import keep_freed_memory
 from ..core.errors import BrushreelError
 from ..core.stylizer import choose_device
-from .clips.handling import Observer
+from .clips.settings import Observer
 from .plan import Job
-from .report import BatchResult, Reporter
+from .reporting.progress import BatchResult, Reporter
 from .run import Outcome, Treatment, attempt, note
 
 # Threads and CUDA do not survive a fork.

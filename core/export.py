@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import __version__
+from .atomic import whole_file
 from .errors import DeviceError, OutputError, extra_hint
 from .network import StylizingNetwork
 from .runtimes.folded import folded
 from .style import Style
-from .whole_file import whole_file
 
 if TYPE_CHECKING:
     from onnx import ModelProto

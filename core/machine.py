@@ -14,7 +14,7 @@ import torch
 
 from .errors import BrushreelError, extra_hint
 from .runtimes.amx_library import library
-from .runtimes.choice import measured, shape_of
+from .runtimes.benchmark import measured, shape_of
 from .runtimes.runtime import Wanted, able
 from .style import Style, load_style, style_paths, user_styles
 from .stylizer import choose_device, choose_precision

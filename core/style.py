@@ -20,11 +20,11 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from .atomic import whole_file
 from .blend import blend, parse_blend
 from .errors import OutputError, StyleError
 from .former_name import HINT, former_library, is_former, renamed
 from .network import NetworkSpec, StylizingNetwork
-from .whole_file import whole_file
 
 FORMAT_VERSION = "1"
 SUFFIX = ".safetensors"

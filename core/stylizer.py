@@ -17,7 +17,7 @@ from .frames.frame import Colour, Frame, PixelFormat
 from .frames.hdr import to_hdr, to_sdr
 from .memory import free_bytes, is_shortage
 from .network import padded
-from .runtimes.choice import fastest
+from .runtimes.benchmark import fastest
 from .runtimes.runtime import Runtime, RuntimeName, Wanted, check_runtime, open_runtime
 from .style import Style, load_style
 from .tiling import LEAST_TILE, can_be_tiled, fitting_tile, paint_in_tiles

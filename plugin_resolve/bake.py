@@ -12,13 +12,13 @@ from pathlib import Path
 
 import torch
 
-from ..batch.clips.handling import ClipReport, Handling, Observer
 from ..batch.clips.resume import clip_identity
+from ..batch.clips.settings import ClipReport, Handling, Observer
 from ..batch.clips.source import open_reader
 from ..batch.encoding.encode import EncodeSettings
 from ..batch.plan import Job
 from ..batch.run import Skipped, Writing, attempt
-from ..core.clips.excerpt import Excerpt, Span
+from ..core.clips.range import Excerpt, Span
 from ..core.errors import BrushreelError, MediaError, OutputError
 from ..core.stylizer import Stylizer
 from .recipe import Recipe

@@ -38,8 +38,8 @@ def resolve(options: argparse.Namespace) -> int:
 
 
 def _install(options: argparse.Namespace) -> int:
-    from . import install as scripts
-    from .folders import Folders
+    from .script import install as scripts
+    from .script.folders import Folders
 
     act = scripts.install if options.resolve_command == "install" else scripts.uninstall
     print("\n".join(act(Folders.here(), system=options.system, dry_run=options.dry_run)))
@@ -59,8 +59,8 @@ def _ofx(options: argparse.Namespace) -> list[str]:
 
 def _doctor(options: argparse.Namespace) -> int:
     from ..core.machine import Finding
-    from .doctor import examine
-    from .folders import Folders
+    from .script.doctor import examine
+    from .script.folders import Folders
 
     findings = examine(Folders.here())
     if options.ofx:
@@ -82,7 +82,7 @@ def _run(_options: argparse.Namespace) -> int:
     # Whatever prints must not get between the messages: it goes where errors go.
     outgoing = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    from .bridge import Bridge
-    from .session import serve
+    from .script.bridge import Bridge
+    from .script.session import serve
 
     return serve(Bridge(sys.stdin.buffer, outgoing))

@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from ..core.atomic import whole_file
 from ..core.errors import TrainingError
-from ..core.whole_file import whole_file
 
 FORMAT_VERSION = "1"
 

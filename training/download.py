@@ -20,8 +20,8 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 from tqdm import tqdm
 
+from ..core.atomic import whole_file
 from ..core.errors import TrainingError
-from ..core.whole_file import whole_file
 
 BLOCK = 1 << 20
 TIMEOUT = 30.0

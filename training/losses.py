@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
 from ..core.consistency import warp
+from .data.disturbance import Example
 from .loss_network import CONTENT_LAYER, STYLE_LAYERS, LossNetwork
-from .material.disturbance import Example
 
 Features = dict[str, Tensor]
 

@@ -11,8 +11,8 @@ import torch
 
 from ..core.errors import UsageError
 from ..core.network import NetworkSpec
+from .data.disturbance import Disturbances
 from .losses import LossWeights
-from .material.disturbance import Disturbances
 
 GAPS = (1, 2, 4)
 PRECISIONS = ("bf16", "fp32")

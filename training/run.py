@@ -23,17 +23,17 @@ from ..core.network import NetworkSpec, StylizingNetwork
 from ..core.style import Painting, Style, weights_digest
 from .checkpoint import Checkpoint, adam_state, restore_adam
 from .compilation import compiled
+from .data.disturbance import Example, disturbed
+from .data.footage import Footage, footage_report, survey_footage, usable_footage
+from .data.painting import load_painting
+from .data.sampler import PairSampler, to_pair
+from .data.stills import PICTURE_SUFFIXES
 from .evaluation.evaluate import held_out_figures
+from .gain_bound import EPSILON, set_epsilon, settle
 from .loss_network import LossNetwork
 from .losses import HybridLoss, hybrid_loss, style_loss, style_targets
-from .material.disturbance import Example, disturbed
-from .material.footage import Footage, footage_report, survey_footage, usable_footage
-from .material.painting import load_painting
-from .material.sampler import PairSampler, to_pair
-from .material.stills import PICTURE_SUFFIXES
 from .processes import Processes
 from .recipe import TrainingSettings
-from .settling import EPSILON, set_epsilon, settle
 
 CALIBRATION_PAIRS, SETTLING_PAIRS = 64, 32
 # Every tenth clip is kept back to measure on, as the paper keeps 9 of 91.

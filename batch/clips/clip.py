@@ -13,8 +13,8 @@ from time import monotonic
 import av.error
 import torch
 
-from ...core.clips.excerpt import ExcerptReader
 from ...core.clips.media import ClipInfo, ClipReader, Interlaced
+from ...core.clips.range import ExcerptReader
 from ...core.clips.sequence import Pattern
 from ...core.clips.sequence_reader import SequenceReader
 from ...core.errors import BrushreelError, OutputError
@@ -24,14 +24,14 @@ from ...core.style import Style
 from ...core.stylizer import Precision, Stylizer
 from ..encoding.encode import EncodeSettings, Encoding, choose
 from .finish import FinishedFile, open_output
-from .handling import DEFAULT_HANDLING, ClipReport, Handling, Observer
-from .losses import losses, met_on_the_way
 from .mux import MUXERS
+from .not_kept import losses, met_on_the_way
 from .output import check_free, check_output, give_name, removed_on_failure
-from .pictures import check_pictures, convert_to_pictures, inspect_pictures
 from .pipeline import overlap
 from .resume import Whole, Work, owned_work, run_key
 from .segment import FreshEncoder, write_segment
+from .sequences.writer import check_pictures, convert_to_pictures, inspect_pictures
+from .settings import DEFAULT_HANDLING, ClipReport, Handling, Observer
 from .source import open_reader, span
 from .verify import Expectation, Level, verify
 

@@ -12,8 +12,8 @@ import av
 import av.error
 from av.container import OutputContainer
 
-from ...core.clips.excerpt import ExcerptReader
 from ...core.clips.media import ClipReader
+from ...core.clips.range import ExcerptReader
 from ...core.errors import OutputError
 from ..encoding.encode import EncodeSettings, add_video_stream, start_encoding
 from .mux import CopiedTracks, copied_packets, copy_metadata, has_own_names, movie_timescale

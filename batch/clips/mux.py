@@ -17,10 +17,10 @@ import av.error
 from av.container import InputContainer, OutputContainer
 from av.stream import AttachmentStream, Discard, Stream
 
-from ...core.clips.excerpt import Cut
 from ...core.clips.media import ClipInfo, StreamInfo, open_clip
+from ...core.clips.range import Cut
 from ...core.errors import MediaError, OutputError
-from .cut import cut_chapters, cut_packets, cut_timecode, seek_before
+from .trim import cut_chapters, cut_packets, cut_timecode, seek_before
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # A post house can do without a data track, not without what is heard or read.

@@ -14,9 +14,9 @@ import av
 import torch
 
 from ... import __version__
+from ...core.atomic import whole_file
 from ...core.clips.media import ClipInfo
 from ...core.stylizer import Stylizer
-from ...core.whole_file import whole_file
 from .segment import SUFFIX, Segment, intact
 from .work_folder import owned_folder, work_folder
 

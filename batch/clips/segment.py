@@ -20,11 +20,11 @@ from typing import BinaryIO, Self
 import av
 import av.error
 
+from ...core.atomic import whole_file
 from ...core.clips.media import VideoInfo
 from ...core.errors import OutputError
 from ...core.frames.av_frame import to_av
 from ...core.frames.frame import Frame
-from ...core.whole_file import whole_file
 from ..encoding.encode import EncodeSettings, add_video_stream, start_encoding
 
 SUFFIX = ".segment"

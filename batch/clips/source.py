@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ...core.clips.even import EvenReader
-from ...core.clips.excerpt import ExcerptReader, Span, parse_position
+from ...core.clips.constant_rate import EvenReader
 from ...core.clips.hardware_decoder import working_device
 from ...core.clips.media import ClipReader
+from ...core.clips.range import ExcerptReader, Span, parse_position
 from ...core.clips.sequence import Pattern
 from ...core.clips.sequence_reader import SequenceReader
 from ...core.errors import MediaError
 from ...core.pictures.picture import kind_of
-from .handling import Handling
+from .settings import Handling
 
 
 def span(start: float | str | None, end: float | str | None) -> Span | None:

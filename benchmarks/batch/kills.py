@@ -33,7 +33,7 @@ import numpy as np
 import torch
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.handling import Handling, Observer
+from brushreel.batch.clips.settings import Handling, Observer
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.network import NetworkSpec, StylizingNetwork
 from brushreel.core.style import Painting, Style

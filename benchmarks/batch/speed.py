@@ -35,7 +35,7 @@ import torch
 from torch import Tensor, nn
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.handling import Handling
+from brushreel.batch.clips.settings import Handling
 from brushreel.batch.command import DECODERS, ENCODERS
 from brushreel.batch.demo.clip import make_demo_clip
 from brushreel.batch.encoding.encode import EncodeSettings

@@ -33,12 +33,12 @@ from brushreel.core.errors import TrainingError
 from brushreel.core.network import StylizingNetwork
 from brushreel.core.style import Painting
 from brushreel.training import run
+from brushreel.training.data.disturbance import Example
+from brushreel.training.data.painting import load_painting
 from brushreel.training.evaluation.evaluate import PaintingLosses, measure, painting_losses
 from brushreel.training.evaluation.sequences import FrameSequence, find_sequences
 from brushreel.training.loss_network import LossNetwork
 from brushreel.training.losses import HybridLoss, hybrid_loss
-from brushreel.training.material.disturbance import Example
-from brushreel.training.material.painting import load_painting
 from brushreel.training.recipe import HOUSE, PAPER, TrainingSettings
 from brushreel.training.run import Material
 from brushreel.training.trainer import train

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from brushreel.core.blend import blend
 from brushreel.core.style import Style, load_style
+from brushreel.training.data.painting import load_painting
 from brushreel.training.evaluation.evaluate import PaintingLosses, measure, painting_losses
 from brushreel.training.evaluation.sequences import FrameSequence, find_sequences
 from brushreel.training.loss_network import LossNetwork
 from brushreel.training.losses import style_targets
-from brushreel.training.material.painting import load_painting
 from brushreel.training.recipe import HOUSE
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)

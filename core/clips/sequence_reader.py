@@ -20,8 +20,8 @@ from ..frames.frame import Frame
 from ..pictures.picture import Picture, as_display, kind_of, read_picture
 from ..pictures.picture_header import stated
 from .clip_info import ClipInfo, VideoInfo
-from .excerpt import Excerpt, Span, frames_of
 from .media import ClipReader
+from .range import Excerpt, Span, frames_of
 from .sequence import Pattern, PictureSequence
 
 USUAL_RATE = Fraction(24)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from .timeline_model import Use
+from .model import Use
 
 # What `plan_shot` calls files. Sources may lie in the media folder too, under names of their own.
 _NAME = re.compile(r".+\..+\.[0-9a-f]{10}\.mov")

@@ -9,32 +9,24 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from ...batch.clips.handling import Observer
+from ...batch.clips.settings import Observer
 from ...batch.plan import Job
-from ...batch.report import BatchResult, Reporter
+from ...batch.reporting.progress import BatchResult, Reporter
 from ...batch.run import note
+from ...core.atomic import whole_file
 from ...core.clips.media import probe
 from ...core.clips.timecode import Timecode, editing_rate
 from ...core.errors import BrushreelError, MediaError, OutputError, UsageError
-from ...core.whole_file import whole_file
 from ..bake import Baker, Plan, Shot, plan_shot
 from ..recipe import Codec, Recipe
-from ..survey import TRACK_PREFIX
+from ..script.survey import TRACK_PREFIX
 from .earlier_run import is_styled_shot
+from .edl import EdlTimeline
+from .fcpxml import FcpxmlTimeline
 from .media_search import MediaSearch
-from .timeline_edl import EdlTimeline
-from .timeline_fcpxml import FcpxmlTimeline
-from .timeline_model import (
-    LEFT_ALONE,
-    StyledClip,
-    StyledTrack,
-    TimelineFile,
-    Use,
-    clock,
-    start_timecode,
-)
-from .timeline_otio import OtioTimeline
-from .timeline_xmeml import XmemlTimeline
+from .model import LEFT_ALONE, StyledClip, StyledTrack, TimelineFile, Use, clock, start_timecode
+from .otio import OtioTimeline
+from .xmeml import XmemlTimeline
 
 _NO_STYLE = "none"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from brushreel.batch.dry_run import Forecast, Room, forecast, lines, rooms, total
-from brushreel.batch.forecast import Disk
+from brushreel.batch.estimate import Disk
 from brushreel.batch.plan import Job
 from brushreel.batch.run import Treatment, Writing
 from brushreel.core.errors import MediaError

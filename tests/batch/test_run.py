@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from brushreel.batch.plan import Job
-from brushreel.batch.report import BatchResult, TerminalReporter
+from brushreel.batch.reporting.progress import BatchResult, TerminalReporter
 from brushreel.batch.run import Writing, run_batch
 from brushreel.core.errors import BrushreelError, OutputError, UsageError
 from brushreel.core.stylizer import Stylizer

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from brushreel.batch import watch_state
-from brushreel.batch.clips.handling import Handling
+from brushreel.batch.clips.settings import Handling
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.batch.run import Treatment, Writing
 from brushreel.batch.watch_state import Entry, State, identity, settings_key

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from brushreel.batch.plan import Job
-from brushreel.batch.report import TerminalReporter
+from brushreel.batch.reporting.progress import TerminalReporter
 from brushreel.batch.run import Treatment
 from brushreel.batch.workers import _serve, run_in_workers
 from brushreel.core.clips.media import probe
@@ -141,7 +141,7 @@ ORPHANS = """
 import os, sys
 from pathlib import Path
 from brushreel.batch.plan import Job
-from brushreel.batch.report import TerminalReporter
+from brushreel.batch.reporting.progress import TerminalReporter
 from brushreel.batch.run import Treatment
 from brushreel.batch.workers import run_in_workers
 import multiprocessing

@@ -15,7 +15,7 @@ import torch
 
 from brushreel import cli
 from brushreel.batch import command
-from brushreel.batch.clips.handling import Decoder
+from brushreel.batch.clips.settings import Decoder
 from brushreel.batch.clips.verify import Level
 from brushreel.batch.compare import Layout
 from brushreel.batch.encoding.codecs import CODECS

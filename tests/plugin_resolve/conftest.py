@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from brushreel.core.style import user_styles
-from brushreel.plugin_resolve.choice import Choice
-from brushreel.plugin_resolve.session import Outcome, run
+from brushreel.plugin_resolve.script.dialog_choice import Choice
+from brushreel.plugin_resolve.script.session import Outcome, run
 
 from .fake.cut import Cut, build, make_clips
 from .fake.model import Lies, Media
@@ -74,7 +74,7 @@ def painted_folder(tmp_path_factory):
 @pytest.fixture
 def job(library, painted_folder, monkeypatch) -> Callable[..., tuple[Outcome, LocalBridge]]:
     """Does a job on a cut; takes what was chosen. Pictures for the window are not drawn."""
-    monkeypatch.setattr("brushreel.plugin_resolve.window.draw", lambda *_: iter(()))
+    monkeypatch.setattr("brushreel.plugin_resolve.script.window.draw", lambda *_: iter(()))
 
     def do(cut: Cut, **chosen: Any) -> tuple[Outcome, LocalBridge]:
         bridge = LocalBridge(cut, Choice(**{"style": "tiny", "handles": 3, **chosen}))

@@ -10,7 +10,7 @@ from brushreel.core.clips.timecode import Timecode
 from brushreel.plugin_resolve.bake import BakedShot, Shot
 from brushreel.plugin_resolve.recipe import Recipe
 from brushreel.plugin_resolve.timelines.earlier_run import is_styled_shot
-from brushreel.plugin_resolve.timelines.timeline_model import (
+from brushreel.plugin_resolve.timelines.model import (
     StyledClip,
     StyledTrack,
     TimelineFile,

@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from brushreel.core.clips.excerpt import Excerpt
 from brushreel.core.clips.media import read
+from brushreel.core.clips.range import Excerpt
 from brushreel.core.stylizer import Stylizer
 from brushreel.plugin_resolve.bake import BakedShot, FailedShot, Shot, bake
 from brushreel.plugin_resolve.recipe import Recipe

@@ -17,9 +17,9 @@ from brushreel.core.style import Painting, Style
 from brushreel.training import run as training_run
 from brushreel.training import trainer
 from brushreel.training.checkpoint import Checkpoint
+from brushreel.training.data import extraction
+from brushreel.training.data.disturbance import Disturbances
 from brushreel.training.loss_network import LAYERS
-from brushreel.training.material import extraction
-from brushreel.training.material.disturbance import Disturbances
 from brushreel.training.recipe import HOUSE, TrainingSettings
 from brushreel.training.run import Material
 from brushreel.training.trainer import train

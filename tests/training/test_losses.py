@@ -7,6 +7,7 @@ import torch
 
 from brushreel.core.consistency import temporal_error
 from brushreel.core.network import StylizingNetwork
+from brushreel.training.data.disturbance import Example
 from brushreel.training.loss_network import CONTENT_LAYER, STYLE_LAYERS, LossNetwork
 from brushreel.training.losses import (
     HybridLoss,
@@ -18,7 +19,6 @@ from brushreel.training.losses import (
     style_targets,
     total_variation,
 )
-from brushreel.training.material.disturbance import Example
 from brushreel.training.recipe import HOUSE
 
 

@@ -25,7 +25,7 @@ import torch
 from brushreel.core.network import NetworkSpec
 from brushreel.core.style import Painting
 from brushreel.training import run
-from brushreel.training.material import extraction
+from brushreel.training.data import extraction
 from brushreel.training.recipe import HOUSE
 from brushreel.training.trainer import train
 

@@ -9,8 +9,8 @@ import torch
 
 from brushreel import cli
 from brushreel.core.errors import UsageError
+from brushreel.training.data.disturbance import Disturbances
 from brushreel.training.losses import LossWeights
-from brushreel.training.material.disturbance import Disturbances
 from brushreel.training.recipe import HOUSE, PAPER, RECIPES, fastest_precision
 
 

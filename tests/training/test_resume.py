@@ -16,8 +16,8 @@ from brushreel.core.errors import TrainingError
 from brushreel.core.network import NetworkSpec, StylizingNetwork
 from brushreel.training import run as training_run
 from brushreel.training.checkpoint import Checkpoint
+from brushreel.training.data.disturbance import Disturbances, Example
 from brushreel.training.losses import HybridLoss
-from brushreel.training.material.disturbance import Disturbances, Example
 from brushreel.training.processes import Processes
 from brushreel.training.recipe import HOUSE
 from brushreel.training.run import Run

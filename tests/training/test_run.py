@@ -12,12 +12,12 @@ from PIL import Image
 from brushreel.core.network import NetworkSpec, StylizingNetwork
 from brushreel.core.style import Style
 from brushreel.training import run as training_run
+from brushreel.training.data.disturbance import Example
+from brushreel.training.data.footage import Footage
+from brushreel.training.gain_bound import EPSILON
 from brushreel.training.losses import HybridLoss, style_loss
-from brushreel.training.material.disturbance import Example
-from brushreel.training.material.footage import Footage
 from brushreel.training.processes import Processes
 from brushreel.training.run import Run, split
-from brushreel.training.settling import EPSILON
 
 PARTS = [field.name for field in dataclasses.fields(HybridLoss)]
 LONE = Processes(0, 1, torch.device("cpu"))

@@ -13,11 +13,11 @@ from brushreel.core.network import StylizingNetwork
 from brushreel.core.style import Style
 from brushreel.core.stylizer import Stylizer
 from brushreel.training.checkpoint import Checkpoint
+from brushreel.training.gain_bound import EPSILON
 from brushreel.training.loss_network import LossNetwork
 from brushreel.training.processes import Processes
 from brushreel.training.recipe import PAPER
 from brushreel.training.run import Run
-from brushreel.training.settling import EPSILON
 from brushreel.training.trainer import CHECKPOINT
 
 

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ...core.consistency import temporal_error, warping_error
 from ...core.network import StylizingNetwork
+from ..data.footage import Footage
+from ..data.sampler import Pair
 from ..loss_network import LossNetwork
 from ..losses import Features, content_loss, style_loss, style_targets
-from ..material.footage import Footage
-from ..material.sampler import Pair
 from .models import Model
 from .sequences import FrameSequence, of_footage
 

@@ -9,8 +9,8 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...core.atomic import whole_file
 from ...core.errors import OutputError, TrainingError, extra_hint
-from ...core.whole_file import whole_file
 from .evaluate import Evaluation, Figures, Measured, TwinRatios, against_twin
 
 if TYPE_CHECKING:

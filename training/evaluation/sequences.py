@@ -15,11 +15,11 @@ import numpy as np
 from ...core.clips.media import find_clips
 from ...core.consistency import visibility_mask
 from ...core.errors import MediaError
-from ..material.extraction import LONG_SIDE, Pixels
-from ..material.footage import Footage, find_pictures, load_footage
-from ..material.motion import FlowEstimator, nchw
-from ..material.pictures import open_picture
-from ..material.sampler import Pair, to_pair
+from ..data.extraction import LONG_SIDE, Pixels
+from ..data.footage import Footage, find_pictures, load_footage
+from ..data.motion import FlowEstimator, nchw
+from ..data.pictures import open_picture
+from ..data.sampler import Pair, to_pair
 from .ground_truth import GroundTruth, find_ground_truth, read_flo
 
 PAIRS_PER_SEQUENCE = 8

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ... import __version__
+from ...core.atomic import whole_file
 from ...core.errors import TrainingError, extra_hint
 from ...core.style import Style
-from ...core.whole_file import whole_file
 
 COLUMNS = ("content", "style", "total_variation", "temporal", "overlay", "weighted_sum")
 # The weighted sum says little: its weights change on the way.

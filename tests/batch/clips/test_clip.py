@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from brushreel.batch.clips.clip import Observer, convert
-from brushreel.batch.clips.handling import Handling
+from brushreel.batch.clips.settings import Handling
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.clips.media import read
 from brushreel.core.errors import OutputError

@@ -10,8 +10,8 @@ import pytest
 from av.stream import Disposition
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.handling import Handling
 from brushreel.batch.clips.mux import CopiedTracks, TrackDigest, holds, movie_timescale, payload
+from brushreel.batch.clips.settings import Handling
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.clips.media import probe
 from brushreel.core.errors import OutputError

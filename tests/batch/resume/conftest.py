@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.handling import ClipReport, Handling
+from brushreel.batch.clips.settings import ClipReport, Handling
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.stylizer import Stylizer
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from brushreel.batch.clips.clip import Observer
-from brushreel.batch.clips.handling import Handling
+from brushreel.batch.clips.settings import Handling
 from brushreel.batch.clips.work_folder import work_folder
 
 FRAMES, PER_SEGMENT = 23, 5

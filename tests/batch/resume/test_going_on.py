@@ -12,12 +12,12 @@ import pytest
 
 from brushreel.batch.clips import clip, segment
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.handling import Observer
+from brushreel.batch.clips.settings import Observer
 from brushreel.batch.clips.work_folder import work_folder
 from brushreel.batch.encoding.encode import EncodeSettings
-from brushreel.batch.forecast import check_space, disk_expected
+from brushreel.batch.estimate import check_space, disk_expected
 from brushreel.batch.plan import Job
-from brushreel.batch.report import TerminalReporter
+from brushreel.batch.reporting.progress import TerminalReporter
 from brushreel.batch.run import Writing, run_batch
 from brushreel.core.clips.media import probe
 from brushreel.core.errors import OutputError
@@ -203,7 +203,7 @@ def test_room_is_wanted_for_what_is_missing_only(run, interrupted, source, outpu
     info = probe(source)
     disk = disk_expected(info, output, EncodeSettings())
     assert disk is not None
-    monkeypatch.setattr("brushreel.batch.forecast.free_bytes", lambda _output: disk.needed - 1)
+    monkeypatch.setattr("brushreel.batch.estimate.free_bytes", lambda _output: disk.needed - 1)
     with pytest.raises(OutputError, match="of disk"):
         check_space(output, info, EncodeSettings())
     interrupted()
@@ -211,7 +211,7 @@ def test_room_is_wanted_for_what_is_missing_only(run, interrupted, source, outpu
 
 
 def test_a_finished_file_needs_no_room(untidy, source, output, monkeypatch):
-    monkeypatch.setattr("brushreel.batch.forecast.free_bytes", lambda _output: 0)
+    monkeypatch.setattr("brushreel.batch.estimate.free_bytes", lambda _output: 0)
     check_space(output, probe(source), EncodeSettings())
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from brushreel.batch import watch as module
-from brushreel.batch.report import TerminalReporter
+from brushreel.batch.reporting.progress import TerminalReporter
 from brushreel.batch.run import Writing, run_batch
 
 from .folders import Clock, Folders

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from filelock import FileLock
 
-from brushreel.batch.report import TerminalReporter
+from brushreel.batch.reporting.progress import TerminalReporter
 from brushreel.batch.run import Writing, run_batch
 from brushreel.batch.watch import LOCK, STATE, watch
 from brushreel.core.errors import OutputError

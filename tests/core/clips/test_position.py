@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from brushreel.core.clips.excerpt import Excerpt, ExcerptReader, Span, parse_position
+from brushreel.core.clips.range import Excerpt, ExcerptReader, Span, parse_position
 from brushreel.core.clips.timecode import Timecode
 from brushreel.core.errors import UsageError
 

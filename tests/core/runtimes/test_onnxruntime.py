@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from brushreel.core.errors import DeviceError
-from brushreel.core.runtimes import choice
+from brushreel.core.runtimes import benchmark as choice
 from brushreel.core.runtimes.runtime import Wanted, check_runtime, open_runtime
 
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brushreel.plugin_resolve.note import Note
+from brushreel.plugin_resolve.script.marker import Note
 
 from .cut import PAINTED, Cut
 from .model import Lying, Sequence

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from brushreel.core.errors import EditorError
-from brushreel.plugin_resolve.ofx import painter as painters
-from brushreel.plugin_resolve.ofx.frame_cache import FrameCache
-from brushreel.plugin_resolve.ofx.painter import Painter
-from brushreel.plugin_resolve.ofx.protocol import Render
-from brushreel.plugin_resolve.ofx.transfer import transfer
+from brushreel.plugin_resolve.ofx.server import painter as painters
+from brushreel.plugin_resolve.ofx.server.frame_cache import FrameCache
+from brushreel.plugin_resolve.ofx.server.painter import Painter
+from brushreel.plugin_resolve.ofx.server.protocol import Render
+from brushreel.plugin_resolve.ofx.server.transfer import transfer
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brushreel.plugin_resolve.ofx.protocol import (
+from brushreel.plugin_resolve.ofx.server.protocol import (
     DONE,
     HEADER,
     HELLO,
@@ -321,7 +321,7 @@ def test_one_server_is_enough(serving):
 def test_a_server_outlives_a_host_that_does_not_wait_until_it_listens():
     program = (
         "import os\n"
-        "from brushreel.plugin_resolve.ofx.serve import _fall_silent\n"
+        "from brushreel.plugin_resolve.ofx.server.serve_command import _fall_silent\n"
         "heard, said = os.pipe()\n"
         "os.close(heard)\n"
         "_fall_silent(said)\n"

@@ -10,6 +10,8 @@ import torch
 
 from brushreel.core.consistency import temporal_error, warping_error
 from brushreel.core.network import NetworkSpec, StylizingNetwork
+from brushreel.training.data.footage import Footage
+from brushreel.training.data.sampler import Pair
 from brushreel.training.evaluation.evaluate import (
     Figures,
     Measured,
@@ -24,8 +26,6 @@ from brushreel.training.evaluation.evaluate import (
 from brushreel.training.evaluation.sequences import FrameSequence
 from brushreel.training.loss_network import LossNetwork
 from brushreel.training.losses import content_loss, style_loss, style_targets
-from brushreel.training.material.footage import Footage
-from brushreel.training.material.sampler import Pair
 
 
 def noise(*shape: int, seed: int = 2) -> torch.Tensor:

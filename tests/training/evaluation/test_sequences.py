@@ -10,9 +10,9 @@ from PIL import Image
 
 from brushreel.core.consistency import warp
 from brushreel.core.errors import MediaError
+from brushreel.training.data import extraction
+from brushreel.training.data.footage import Footage
 from brushreel.training.evaluation.sequences import find_sequences, of_footage
-from brushreel.training.material import extraction
-from brushreel.training.material.footage import Footage
 
 INNER = np.s_[..., 24:-24, 24:-24]
 

@@ -1,0 +1,1 @@
+"""Reports of a batch: terminal, NDJSON, log and report file."""

@@ -1,0 +1,133 @@
+"""The fastest runtime on this machine: measured once, then remembered."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import os
+import platform
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from platformdirs import user_cache_path
+
+from ..atomic import whole_file
+from ..errors import DeviceError
+from ..style import Style
+from .runtime import KINDS, Runtime, Wanted, able, open_runtime
+
+_FRAMES_EACH = 2
+# In powers of two of pixels. Smaller frames are not worth a choice, and larger ones than 1080p
+# take the same one.
+_LEAST_SIZE, _LARGEST_SIZE = 15, 21
+
+
+def fastest(style: Style, wanted: Wanted, height: int, width: int) -> str:
+    """Name of the runtime that paints frames of about this size fastest.
+
+    The figures are kept in the user's cache, for this machine, these versions and this shape of
+    network. Where only one runtime can do it, or frames are tiny, nothing is measured.
+
+    Raises:
+        StyleError: The style is damaged.
+    """
+    names = _candidates(wanted)
+    size = min((height * width - 1).bit_length(), _LARGEST_SIZE)
+    if len(names) == 1 or size < _LEAST_SIZE:
+        return names[-1]
+    figures = measured(style, wanted, size)
+    return min(figures, key=figures.__getitem__)
+
+
+def measured(style: Style, wanted: Wanted, size: int, *, anew: bool = False) -> dict[str, float]:
+    """Milliseconds a frame of 2^size pixels for every runtime that can do it, kept or found now.
+
+    Raises:
+        StyleError: The style is damaged.
+    """
+    names = _candidates(wanted)
+    key = _key(style, wanted, names, size)
+    kept = _read()
+    if anew or key not in kept:
+        frame = torch.rand(1, 3, *shape_of(size), device=wanted.device)
+        figures = {}
+        for name in names:
+            # One may be installed without what it needs for the device.
+            with suppress(DeviceError):
+                figures[name] = _milliseconds(open_runtime(name, style, wanted), frame)
+        kept = _read() | {key: figures}
+        with suppress(OSError), whole_file(_path()) as file:
+            file.write(json.dumps(kept, indent=1).encode())
+    return kept[key]
+
+
+def _candidates(wanted: Wanted) -> list[str]:
+    """Without ONNX Runtime where it is slower (beside OpenVINO) or less exact (Core ML)."""
+    names = able(wanted)
+    left_out = "openvino" in names or wanted.device.type == "mps"
+    return [name for name in names if not (name == "onnxruntime" and left_out)]
+
+
+def _milliseconds(runtime: Runtime, frame: torch.Tensor) -> float:
+    """Wall time of a frame when as many threads call it as it likes; the first call prepares."""
+
+    def paint(_index: int) -> None:
+        runtime(frame).flatten()[0].item()  # waits for the device
+
+    with ThreadPoolExecutor(runtime.parallel) as threads:
+        list(threads.map(paint, range(runtime.parallel)))
+        count = _FRAMES_EACH * runtime.parallel
+        since = time.perf_counter()
+        list(threads.map(paint, range(count)))
+    return (time.perf_counter() - since) / count * 1000
+
+
+def shape_of(size: int) -> tuple[int, int]:
+    """Height and width of a 16:9 frame with about 2^size pixels."""
+    height = round(math.sqrt(2**size * 9 / 16) / 8) * 8
+    return height, 2**size // height // 8 * 8
+
+
+def _key(style: Style, wanted: Wanted, names: list[str], size: int) -> str:
+    device = str(wanted.device)
+    if wanted.device.type == "cuda":
+        device += " " + torch.cuda.get_device_name(wanted.device)
+    versions = [f"{name} {_version(KINDS[name].package)}" for name in names]
+    facts = [_processor(), f"{torch.get_num_threads()} of {os.cpu_count()} cores", device]
+    facts += [wanted.precision, f"{wanted.parallel} at a time", f"2^{size} pixels", *versions]
+    return "; ".join([*facts, json.dumps(style.spec.to_json(), sort_keys=True)])
+
+
+def _version(module: str) -> str:
+    try:
+        return version(module)
+    except PackageNotFoundError:
+        # Some builds are distributed under another name, as onnxruntime-gpu is.
+        return importlib.import_module(module).__version__
+
+
+def _processor() -> str:
+    """The processor's name; Linux keeps it where `platform` does not look."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _path() -> Path:
+    return user_cache_path("brushreel", appauthor=False) / "runtimes.json"
+
+
+def _read() -> dict[str, dict[str, float]]:
+    """What is kept; nothing where it can't be read or is not what we write."""
+    try:
+        kept = json.loads(_path().read_bytes())
+        return {key: {name: float(ms) for name, ms in row.items()} for key, row in kept.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}

@@ -1,0 +1,1 @@
+"""The render server of the OpenFX effect."""

@@ -1,0 +1,175 @@
+"""The render server: one for each user, a thread for each connection."""
+
+from __future__ import annotations
+
+import hmac
+import mmap
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import BoundedSemaphore, Lock, Thread
+from typing import Protocol
+
+from .... import __version__
+from ....core.errors import BrushreelError, EditorError
+from .protocol import DONE, PROTOCOL, REFUSED, Hello, Memory, Render, parse
+from .server_folder import RENDEZVOUS, write_rendezvous
+
+if sys.platform == "win32":
+    from .windows_channel import WindowsListener as Listener
+else:
+    from .unix_channel import UnixListener as Listener
+
+HELLO_SECONDS = 5.0
+MAX_CONNECTIONS = 64
+_ROUND_SECONDS = 1.0
+
+Paint = Callable[[Render, memoryview, Callable[[], bool]], None]
+"""Paints a frame over in place; asks whether anybody still waits for it."""
+
+
+class Channel(Protocol):
+    """One effect's connection, see `unix_channel`."""
+
+    def wait(self, seconds: float | None) -> None: ...  # noqa: D102
+    def receive(self) -> tuple[int, bytes] | None: ...  # noqa: D102
+    def send(self, kind: int, text: str) -> None: ...  # noqa: D102
+    def is_gone(self) -> bool: ...  # noqa: D102
+    def map(self, size: int, name: str, /) -> mmap.mmap: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+
+
+class RenderServer:
+    """Listens until nobody has asked for anything for a while.
+
+    Args:
+        folder: Private to the user, and no other server's.
+        paint: Called from the connections' threads.
+        idle: Seconds without a message after which `run` returns.
+
+    Raises:
+        EditorError: The folder can't hold a socket.
+    """
+
+    def __init__(self, folder: Path, paint: Paint, *, idle: float):
+        self._listener = Listener(folder)
+        self._rendezvous = folder / RENDEZVOUS
+        self._token = write_rendezvous(folder, self._listener.address)
+        self._paint = paint
+        self._idle = idle
+        self._free = BoundedSemaphore(MAX_CONNECTIONS)
+        self._busy = _Busy()
+
+    def run(self) -> None:
+        """Serve; returns when idle. Whatever ends it, nothing is left in the folder."""
+        try:
+            while self._busy.quiet_seconds() < self._idle:
+                if channel := self._listener.accept(min(_ROUND_SECONDS, self._idle)):
+                    self._begin(channel)
+        finally:
+            self._rendezvous.unlink(missing_ok=True)
+            self._listener.close()
+
+    def _begin(self, channel: Channel) -> None:
+        if self._free.acquire(blocking=False):
+            Thread(target=self._serve, args=(channel,), daemon=True).start()
+        else:
+            channel.close()
+
+    def _serve(self, channel: Channel) -> None:
+        try:
+            _Session(channel, self._token, self._paint, self._busy).run()
+        finally:
+            channel.close()
+            self._free.release()
+
+
+class _Busy:
+    """How long nothing was asked for."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._count = 0
+        self._last = time.monotonic()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._count += 1
+
+    def __exit__(self, *_error: object) -> None:
+        with self._lock:
+            self._count -= 1
+            self._last = time.monotonic()
+
+    def quiet_seconds(self) -> float:
+        with self._lock:
+            return 0.0 if self._count else time.monotonic() - self._last
+
+
+class _Session:
+    """One connection, from its first message to its last."""
+
+    def __init__(self, channel: Channel, token: bytes, paint: Paint, busy: _Busy):
+        self._channel = channel
+        self._token = token
+        self._paint = paint
+        self._busy = busy
+        self._memory: mmap.mmap | None = None
+
+    def run(self) -> None:
+        try:
+            self._channel.wait(HELLO_SECONDS)
+            if not self._greeted():
+                return
+            while self._next():
+                pass
+        except EditorError as error:  # what they say makes no sense
+            with suppress(OSError):
+                self._channel.send(REFUSED, str(error))
+        except OSError:
+            pass  # they are gone
+
+    def _greeted(self) -> bool:
+        received = self._channel.receive()
+        hello = parse(*received) if received else None
+        if not isinstance(hello, Hello) or not hmac.compare_digest(hello.token, self._token):
+            return False
+        if hello.protocol != PROTOCOL:
+            raise EditorError(
+                "the effect and Brushreel are of different versions",
+                hint="brushreel resolve install --ofx, then start the host again",
+            )
+        self._channel.send(DONE, __version__)
+        return True
+
+    def _next(self) -> bool:
+        self._channel.wait(None)
+        with self._busy:
+            received = self._channel.receive()
+            if received is None:
+                return False
+            message = parse(*received)
+            if isinstance(message, Hello):
+                raise EditorError("said hello twice")
+            try:
+                self._do(message)
+            except BrushreelError as error:
+                self._channel.send(REFUSED, str(error))
+            except Exception as error:  # noqa: BLE001  memory, a driver: this frame's, not ours
+                what = " ".join(f"unexpected {type(error).__name__}: {error}".split())
+                self._channel.send(REFUSED, what)
+            else:
+                self._channel.send(DONE, "")
+        return True
+
+    def _do(self, message: Memory | Render) -> None:
+        if isinstance(message, Memory):
+            # Unmapped with its last view, which the traceback of an error may still hold.
+            self._memory = None
+            self._memory = self._channel.map(message.size, message.name)
+            return
+        if self._memory is None or message.size > len(self._memory):
+            raise EditorError("a frame is larger than the memory that is shared")
+        self._paint(message, memoryview(self._memory)[: message.size], self._channel.is_gone)

@@ -1,0 +1,296 @@
+"""What a batch tells: events that keep to their schema, lines for people, the exit status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from brushreel.batch.clips.settings import ClipReport, Handling
+from brushreel.batch.plan import Job
+from brushreel.batch.reporting.progress import (
+    BatchResult,
+    JsonReporter,
+    Reporters,
+    TerminalReporter,
+    shares,
+)
+from brushreel.batch.run import Writing, run_batch
+from brushreel.core.clips.media import ClipInfo, probe
+from brushreel.core.errors import BrushreelError, MediaError, OutputError, UsageError
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "events.schema.json"
+DROPPING = Writing(handling=Handling(drop_unsupported=True))
+JOB = Job(Path("a.mp4"), Path("out/a.mp4"))
+REPORT = ClipReport(
+    JOB.source,
+    JOB.output,
+    10,
+    1,
+    2.0,
+    ("transparency is not kept",),
+    {"decode": 0.5, "stylize": 1.5},
+)
+
+
+@pytest.fixture
+def events(capsys) -> Callable[[], list[dict]]:
+    """The events printed so far, each held against the schema."""
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+    def printed() -> list[dict]:
+        made = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        for event in made:
+            validator.validate(event)
+        return made
+
+    return printed
+
+
+@pytest.fixture
+def info(make_clip, sound) -> ClipInfo:
+    return probe(make_clip(sounds=(sound(),)))
+
+
+def of_length(info: ClipInfo, frames: int | None) -> ClipInfo:
+    return replace(info, video=replace(info.video, frames=frames))
+
+
+def names(made: list[dict]) -> list[str]:
+    return [event["event"] for event in made]
+
+
+def test_the_schema_is_a_schema_and_strict():
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    counts = {"done": 1, "failed": 0, "skipped": 0, "not_started": 0}
+    good = {"version": 2, "event": "batch_finished", **counts, "exit_status": 0}
+    assert validator.is_valid(good)
+    for wrong in (
+        {"version": 1},
+        {"event": "batch_ended"},
+        {"done": "1"},
+        {"exit_status": 3},
+        {"surplus": 1},
+    ):
+        assert not validator.is_valid(good | wrong)
+
+
+def test_events_of_a_batch_in_their_order(make_clip, sound, painter, tmp_path, events):
+    good = Job(make_clip("a.mp4", sounds=(sound(),)), tmp_path / "out" / "a.mp4")
+    missing = Job(tmp_path / "none.mp4", tmp_path / "out" / "none.mp4")
+    late = Job(make_clip("c.mkv", subtitles=["hello"]), tmp_path / "out" / "c.mp4")
+    result = run_batch([good, missing, late], painter, DROPPING, JsonReporter())
+    made = events()
+    assert names(made) == [
+        "batch_started",
+        *("clip_started", *["clip_progress"] * 10, "clip_done"),
+        "clip_failed",
+        *("clip_started", *["clip_progress"] * 10, "clip_done"),
+        "batch_finished",
+    ]
+    assert made.pop(0)["clips"] == 3
+    started, done, failed = made[0], made[11], made[12]
+    assert started["input"] == str(good.source)
+    assert started["output"] == str(good.output)
+    assert (started["width"], started["height"], started["frame_rate"]) == (96, 64, "25")
+    assert (started["frames_expected"], started["audio_tracks"]) == (10, 1)
+    assert [event["frames"] for event in made[1:11]] == list(range(1, 11))
+    assert (done["frames"], done["audio_tracks"], done["warnings"]) == (10, 1, [])
+    assert {"decode", "stylize", "encode", "verify"} <= done["stages"].keys()
+    assert failed["input"] == str(missing.source)
+    assert (failed["error"], failed["what"]) == ("MediaError", "no such file")
+    assert "subtitle" in made[13]["warnings"][0]
+    assert made[-2]["warnings"] == made[13]["warnings"]
+    assert made[-1] | {"done": 2, "failed": 1, "exit_status": 1} == made[-1]
+    assert (len(result.done), len(result.failed), result.exit_status) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("frames", [1, 99, 100, 199, 1000, 1999])
+def test_progress_comes_at_most_once_per_percent(info, events, frames):
+    reporter = JsonReporter()
+    reporter.started(JOB, of_length(info, frames), ())
+    for count in range(1, frames + 1):
+        reporter.progressed(JOB, count)
+    made = events()[1:]
+    assert min(frames, 50) <= len(made) <= 100
+    assert names(made) == ["clip_progress"] * len(made)
+
+
+@pytest.mark.parametrize("frames", [None, 0])
+def test_progress_of_a_clip_of_unknown_length(info, events, frames):
+    reporter = JsonReporter()
+    reporter.started(JOB, of_length(info, frames), ())
+    reporter.progressed(JOB, 1)
+    assert [event.get("frames") for event in events()] == [None, 1]
+
+
+def test_an_error_of_every_kind_keeps_to_the_schema(events):
+    reporter = JsonReporter()
+    for kind in (BrushreelError, UsageError, MediaError, OutputError):
+        reporter.failed(JOB, kind('no "way"\nout', path="ü.mp4", hint="try again"))
+        reporter.failed(JOB, kind("no way out"))
+    made = events()
+    assert {event["error"] for event in made} == {
+        *("BrushreelError", "UsageError", "MediaError", "OutputError")
+    }
+    assert made[0]["hint"] == "try again"
+    assert made[1]["hint"] is None
+
+
+def test_interrupted_names_the_clips_under_way(info, events):
+    reporter = JsonReporter()
+    second = Job(Path("b.mp4"), Path("out/b.mp4"))
+    reporter.interrupted()
+    reporter.started(JOB, info, ())
+    reporter.started(second, info, ())
+    reporter.interrupted()
+    reporter.done(JOB, REPORT)
+    reporter.failed(second, MediaError(""))
+    reporter.interrupted()
+    named = [event["unfinished"] for event in events() if event["event"] == "batch_interrupted"]
+    assert named == [[], ["a.mp4", "b.mp4"], []]
+
+
+def test_progress_of_two_clips_at_a_time_is_told_apart(info, events):
+    reporter = JsonReporter()
+    second = Job(Path("b.mp4"), Path("out/b.mp4"))
+    reporter.started(JOB, of_length(info, 1000), ())
+    reporter.started(second, of_length(info, 2000), ())
+    for count in range(1, 41):
+        reporter.progressed(JOB, count)
+        reporter.progressed(second, count)
+    made = [(event["input"], event["frames"]) for event in events()[2:]]
+    assert made == [
+        ("a.mp4", 10),
+        ("a.mp4", 20),
+        ("b.mp4", 20),
+        ("a.mp4", 30),
+        ("a.mp4", 40),
+        ("b.mp4", 40),
+    ]
+
+
+def test_events_of_a_clip_that_goes_on_is_stopped_or_is_skipped(info, events):
+    reporter = JsonReporter()
+    reporter.started(JOB, info, ())
+    reporter.resumed(JOB, 4)
+    reporter.kept(JOB, Path("out/.a.mp4.brushreel"), 8)
+    reporter.skipped(JOB)
+    _, resumed, kept, skipped = events()
+    assert (resumed["event"], resumed["frames"]) == ("clip_resumed", 4)
+    assert (kept["event"], kept["frames"]) == ("clip_kept", 8)
+    assert kept["folder"].endswith(".a.mp4.brushreel")
+    assert skipped["event"] == "clip_skipped"
+
+
+def test_stages_are_parts_of_the_clip_s_time():
+    assert shares(REPORT) == {"decode": 0.25, "stylize": 0.75}
+
+
+@pytest.mark.parametrize(
+    ("done", "errors", "status"),
+    [
+        (1, [], 0),
+        (0, [MediaError("")], 1),
+        (1, [MediaError("")], 1),
+        (1, [UsageError("")], 1),
+        (0, [UsageError("")], 2),
+        (0, [UsageError(""), MediaError("")], 1),
+    ],
+)
+def test_exit_status(done, errors, status):
+    result = BatchResult([REPORT] * done, [(JOB, error) for error in errors])
+    assert result.exit_status == status
+
+
+def test_people_read_stderr_and_stdout_stays_empty(make_clip, painter, tmp_path, capsys):
+    clips = [make_clip("a.mkv", subtitles=["x"]), make_clip("b.mp4"), tmp_path / "none.mp4"]
+    jobs = [Job(clip, tmp_path / "out" / f"{clip.stem}.mp4") for clip in clips]
+    run_batch(jobs, painter, DROPPING, TerminalReporter())
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.replace("\r", "\n").splitlines()
+    assert any("subtitle" in line and str(clips[0]) in line for line in lines)
+    assert any(line.startswith("b.mp4") and "10/10" in line for line in lines)
+    assert any(line.startswith(f"{jobs[0].output}: 10 frames") for line in lines)
+    assert f"brushreel: {clips[2]}: no such file" in lines
+    assert any(line.startswith("  done ") and str(jobs[0].output) in line for line in lines)
+    assert all("%" in line for line in lines if line.startswith("  done "))
+    assert any(line.startswith("  failed ") and str(clips[2]) in line for line in lines)
+    assert lines[-1] == "2 done, 1 failed"
+
+
+def test_one_clip_needs_no_table(capsys):
+    TerminalReporter().finished(BatchResult([REPORT]))
+    assert capsys.readouterr().err == ""
+
+
+def test_interrupting_is_one_line(info, capsys):
+    reporter = TerminalReporter()
+    reporter.started(JOB, info, ())
+    reporter.interrupted()
+    assert capsys.readouterr().err.endswith("brushreel: interrupted; nothing was left over\n")
+
+
+def test_interrupting_says_what_was_kept(info, capsys):
+    reporter = TerminalReporter()
+    reporter.started(JOB, info, ())
+    reporter.resumed(JOB, 3)
+    reporter.progressed(JOB, 4)
+    reporter.kept(JOB, Path("out/.a.mp4.brushreel"), 4)
+    reporter.interrupted()
+    lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    assert "a.mp4: going on after frame 3, where it was stopped" in lines
+    assert any("4/10" in line for line in lines)
+    assert "a.mp4: 4 finished frames are kept in out/.a.mp4.brushreel" in lines
+    assert lines[-1] == "brushreel: interrupted; the same command goes on where it was"
+    reporter.done(JOB, REPORT)
+    reporter.interrupted()
+    assert capsys.readouterr().err.endswith("; --skip-existing leaves what is done alone\n")
+
+
+def test_a_folder_that_is_watched_needs_no_flag_to_go_on(capsys):
+    reporter = TerminalReporter("what is done is remembered")
+    reporter.done(JOB, REPORT)
+    reporter.interrupted()
+    assert capsys.readouterr().err.endswith("nothing was left over; what is done is remembered\n")
+
+
+def test_several_reporters_hear_the_same(info, capsys):
+    error = MediaError("no such file", path="a.mp4")
+    both = Reporters(JsonReporter(), TerminalReporter())
+    both.begins([JOB])
+    both.started(JOB, info, ("w",))
+    both.resumed(JOB, 1)
+    both.progressed(JOB, 2)
+    both.kept(JOB, Path("k"), 2)
+    both.failed(JOB, error)
+    both.skipped(JOB)
+    both.done(JOB, REPORT)
+    both.finished(BatchResult([REPORT]))
+    both.interrupted()
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 10
+    for said in (
+        "a.mp4: w",
+        "going on after frame 1",
+        "no such file",
+        "skipped",
+        "10 frames",
+        "kept",
+    ):
+        assert said in err
+
+
+def test_what_comes_up_on_the_way_is_said_once(info, capsys):
+    reporter = TerminalReporter()
+    reporter.started(JOB, info, ("transparency is not kept",))
+    reporter.done(JOB, replace(REPORT, warnings=(*REPORT.warnings, "1 frames are damaged")))
+    said = capsys.readouterr().err
+    assert said.count("transparency is not kept") == said.count("a.mp4: 1 frames are damaged") == 1
