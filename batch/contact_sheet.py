@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from tqdm import tqdm
 
-from ..core.atomic import whole_file
+from ..core.atomic import atomic_write
 from ..core.clips.clip_info import ClipInfo
 from ..core.clips.media import ClipReader
 from ..core.clips.sequence import Pattern
@@ -285,7 +285,7 @@ def tile(content: bytes, size: tuple[int, int], columns: int, rows: int) -> byte
 
 def _write(output: Path, sheet: bytes) -> None:
     try:
-        with whole_file(output) as file:
+        with atomic_write(output) as file:
             file.write(sheet)
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror}", path=output) from error

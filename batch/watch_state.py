@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..core.atomic import whole_file
+from ..core.atomic import atomic_write
 from ..core.errors import OutputError
 from ..core.style import load_style
 from .clips.resume import left_by_a_run
@@ -109,7 +109,7 @@ class State:
         """Write it; where that fails it is said, and the next time tries again."""
         clips = {name: dataclasses.asdict(entry) for name, entry in self._entries.items()}
         try:
-            with whole_file(self._path) as file:
+            with atomic_write(self._path) as file:
                 file.write(json.dumps({"version": VERSION, "clips": clips}, indent=1).encode())
         except OSError as error:
             _log.warning("%s: can't be written: %s", self._path, error.strerror)

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Write a file beside its name; it gets the name when it is complete and on the disk.
 
     If anything goes wrong, what had the name before keeps it and nothing is left over. Missing

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import __version__
-from .atomic import whole_file
+from .atomic import atomic_write
 from .errors import DeviceError, OutputError, extra_hint
 from .network import StylizingNetwork
 from .runtimes.folded import folded
@@ -62,7 +62,7 @@ def export_onnx(style: Style, path: Path, *, pixels: Pixels = "float") -> None:
     data = model.SerializeToString()
     _try(onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]), module, pixels)
     try:
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(data)
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror}", path=path) from error

@@ -20,7 +20,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from .atomic import whole_file
+from .atomic import atomic_write
 from .blend import blend, parse_blend
 from .errors import OutputError, StyleError
 from .former_name import HINT, former_library, is_former, renamed
@@ -110,7 +110,7 @@ class Style:
         metadata = {"brushreel_format": FORMAT_VERSION, "style": json.dumps(about)}
         tensors = {name: tensor.contiguous() for name, tensor in self.weights.items()}
         try:
-            with whole_file(path) as file:
+            with atomic_write(path) as file:
                 file.write(save_tensors(tensors, metadata))
         except OSError as error:
             raise StyleError(f"can't be written: {error.strerror}", path=path) from error
@@ -266,7 +266,7 @@ def _adopt(source: Path) -> Path:
         raise OutputError("there is a style of that name", path=output, hint="rename one of them")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(output) as file:
+        with atomic_write(output) as file:
             file.write(content)
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror}", path=output) from error

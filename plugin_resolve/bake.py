@@ -18,7 +18,7 @@ from ..batch.clips.source import open_reader
 from ..batch.encoding.encode import EncodeSettings
 from ..batch.plan import Job
 from ..batch.run import Skipped, Writing, attempt
-from ..core.clips.range import Excerpt, Span
+from ..core.clips.range import FrameRange, TimeRange
 from ..core.errors import BrushreelError, MediaError, OutputError
 from ..core.stylizer import Stylizer
 from .recipe import Recipe
@@ -86,7 +86,7 @@ class Plan:
     """
 
     shot: Shot
-    excerpt: Excerpt
+    excerpt: FrameRange
     path: Path
 
     @property
@@ -117,18 +117,18 @@ def plan_shot(shot: Shot, recipe: Recipe, folder: Path, *, handles: int = 12) ->
             frames of the shot.
         StyleError: There is no such style.
     """
-    with open_reader(shot.media, Handling(excerpt=Span(), for_timeline=True)) as reader:
+    with open_reader(shot.media, Handling(excerpt=TimeRange(), for_timeline=True)) as reader:
         count = reader.info.video.frames or 0
     if not 0 <= shot.first < shot.end <= count:
         raise MediaError(
             f"has {count} frames, and not {shot.first} to {shot.end} of {shot.name}",
             path=shot.media,
         )
-    excerpt = Excerpt(max(0, shot.first - handles), min(count, shot.end + handles))
+    excerpt = FrameRange(max(0, shot.first - handles), min(count, shot.end + handles))
     return Plan(shot, excerpt, folder / _file_name(shot, recipe, excerpt))
 
 
-def _file_name(shot: Shot, recipe: Recipe, excerpt: Excerpt) -> str:
+def _file_name(shot: Shot, recipe: Recipe, excerpt: FrameRange) -> str:
     about = [recipe.digest, clip_identity(shot.media), excerpt.first, excerpt.end]
     code = hashlib.blake2b(json.dumps(about).encode(), digest_size=5).hexdigest()
     whole = os.fsencode(_NOT_IN_NAMES.sub("_", shot.media.stem))

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from ..core.atomic import whole_file
+from ..core.atomic import atomic_write
 from ..core.errors import TrainingError
 
 FORMAT_VERSION = "1"
@@ -55,7 +55,7 @@ class Checkpoint:
             {name: t.cpu().contiguous() for name, t in tensors.items()}, metadata
         )
         try:
-            with whole_file(path) as file:
+            with atomic_write(path) as file:
                 file.write(content)
         except OSError as error:
             raise TrainingError(f"the checkpoint can't be written: {error}", path=path) from error

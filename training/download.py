@@ -20,7 +20,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 from tqdm import tqdm
 
-from ..core.atomic import whole_file
+from ..core.atomic import atomic_write
 from ..core.errors import TrainingError
 
 BLOCK = 1 << 20
@@ -73,7 +73,7 @@ def download_tensors(source: Source, names: Sequence[str], target: Path) -> None
                 return
             _check_space(source, target.parent)
             _check_hash(source, _fetch(source, fetched))
-            with whole_file(target) as file:
+            with atomic_write(target) as file:
                 file.write(save_tensors(_read(fetched, names, source)))
     except OSError as error:
         raise TrainingError(

@@ -14,7 +14,7 @@ import av.error
 import torch
 
 from ...core.clips.media import ClipInfo, ClipReader, Interlaced
-from ...core.clips.range import ExcerptReader
+from ...core.clips.range import RangeReader
 from ...core.clips.sequence import Pattern
 from ...core.clips.sequence_reader import SequenceReader
 from ...core.errors import BrushreelError, OutputError
@@ -217,7 +217,7 @@ class _Run:
                 "muxer": self._muxer,
                 "encoding": self._encoding.identity,
                 "interlaced": self._handling.interlaced,
-                "excerpt": asdict(reader.excerpt) if isinstance(reader, ExcerptReader) else None,
+                "excerpt": asdict(reader.excerpt) if isinstance(reader, RangeReader) else None,
                 "for_timeline": self._handling.for_timeline,
                 "pictures": reader.identity if isinstance(reader, SequenceReader) else None,
                 "frames": self._size,

@@ -13,7 +13,7 @@ import av.error
 from av.container import OutputContainer
 
 from ...core.clips.media import ClipReader
-from ...core.clips.range import ExcerptReader
+from ...core.clips.range import RangeReader
 from ...core.errors import OutputError
 from ..encoding.encode import EncodeSettings, add_video_stream, start_encoding
 from .mux import CopiedTracks, copied_packets, copy_metadata, has_own_names, movie_timescale
@@ -82,7 +82,7 @@ class FinishedFile:
         video = reader.info.video
         self._container = container
         self._reader = reader
-        self._cut = reader.cut if isinstance(reader, ExcerptReader) else None
+        self._cut = reader.cut if isinstance(reader, RangeReader) else None
         self._stream, self.picture = add_video_stream(container, video, settings)
         self.tracks = CopiedTracks(
             reader.container, reader.info, container, drop_unsupported=drop_unsupported

@@ -14,7 +14,7 @@ import av
 import torch
 
 from ... import __version__
-from ...core.atomic import whole_file
+from ...core.atomic import atomic_write
 from ...core.clips.media import ClipInfo
 from ...core.stylizer import Stylizer
 from .segment import SUFFIX, Segment, intact
@@ -158,7 +158,7 @@ class Work:
             "segments": [asdict(segment) for segment in self.segments.values()],
             "whole": None if self.whole is None else asdict(self.whole),
         }
-        with whole_file(self.folder / _MANIFEST) as file:
+        with atomic_write(self.folder / _MANIFEST) as file:
             file.write(json.dumps(about, indent=1).encode())
 
     def remove(self) -> None:

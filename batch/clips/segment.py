@@ -20,7 +20,7 @@ from typing import BinaryIO, Self
 import av
 import av.error
 
-from ...core.atomic import whole_file
+from ...core.atomic import atomic_write
 from ...core.clips.media import VideoInfo
 from ...core.errors import OutputError
 from ...core.frames.av_frame import to_av
@@ -127,7 +127,7 @@ def write_segment(
     """
     pts: list[int] = []
     digest, delay, count = _fingerprint(_MAGIC), 0, 0
-    with whole_file(folder / f"{number:06}{SUFFIX}") as file:
+    with atomic_write(folder / f"{number:06}{SUFFIX}") as file:
         file.write(_MAGIC)
         for packet in _encoded(frames, encoder, pts):
             record = _RECORD.pack(len(packet.content), packet.frame, packet.keyframe)

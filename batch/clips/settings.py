@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ...core.clips.media import ClipInfo, Interlaced
-from ...core.clips.range import Excerpt, Span
+from ...core.clips.range import FrameRange, TimeRange
 from ...core.errors import UsageError
 from .verify import Level
 
@@ -95,7 +95,7 @@ class Handling:
     drop_unsupported: bool = False
     interlaced: Interlaced = "deinterlace"
     decoder: Decoder = "software"
-    excerpt: Excerpt | Span | None = None
+    excerpt: FrameRange | TimeRange | None = None
     for_timeline: bool = False
     frame_rate: Fraction | None = None
 

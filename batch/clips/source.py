@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ...core.clips.constant_rate import EvenReader
+from ...core.clips.constant_rate import ConstantRateReader
 from ...core.clips.hardware_decoder import working_device
 from ...core.clips.media import ClipReader
-from ...core.clips.range import ExcerptReader, Span, parse_position
+from ...core.clips.range import RangeReader, TimeRange, parse_position
 from ...core.clips.sequence import Pattern
 from ...core.clips.sequence_reader import SequenceReader
 from ...core.errors import MediaError
@@ -16,14 +16,14 @@ from ...core.pictures.picture import kind_of
 from .settings import Handling
 
 
-def span(start: float | str | None, end: float | str | None) -> Span | None:
+def span(start: float | str | None, end: float | str | None) -> TimeRange | None:
     """A part of a clip as `stylize_clip` and the command take it; None is all of it.
 
     Raises:
         UsageError: A text is no time.
     """
     moments = [None if at is None else parse_position(str(at)) for at in (start, end)]
-    return None if moments == [None, None] else Span(*moments)
+    return None if moments == [None, None] else TimeRange(*moments)
 
 
 def open_reader(source: Path, handling: Handling, output: Path | None = None) -> ClipReader:
@@ -35,7 +35,7 @@ def open_reader(source: Path, handling: Handling, output: Path | None = None) ->
         output: What becomes of it; linear light stays so in OpenEXR alone.
 
     Raises:
-        MediaError: As `ClipReader`, `ExcerptReader` and `SequenceReader`; or it is a picture of
+        MediaError: As `ClipReader`, `RangeReader` and `SequenceReader`; or it is a picture of
             another kind than is read.
     """
     if (pattern := Pattern.of(source)) is not None:
@@ -56,10 +56,10 @@ def open_reader(source: Path, handling: Handling, output: Path | None = None) ->
 def _clip_reader(source: Path, handling: Handling) -> ClipReader:
     how = handling.interlaced
     if handling.for_timeline:
-        reader = EvenReader(source, handling.excerpt or Span(), interlaced=how)
+        reader = ConstantRateReader(source, handling.excerpt or TimeRange(), interlaced=how)
         reader.info = replace(reader.info, others=())
         return reader
     if handling.excerpt is not None:
-        return ExcerptReader(source, handling.excerpt, interlaced=how)
+        return RangeReader(source, handling.excerpt, interlaced=how)
     device = working_device(source, interlaced=how) if handling.decoder == "auto" else None
     return ClipReader(source, interlaced=how, device=device)

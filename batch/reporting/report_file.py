@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ... import __version__
-from ...core.atomic import whole_file
+from ...core.atomic import atomic_write
 from ...core.clips.clip_info import ClipInfo
 from ...core.clips.media import CLIP_SUFFIXES
 from ...core.clips.sequence import PICTURE_SUFFIXES
@@ -132,7 +132,7 @@ class ReportFile:
 
     def _write(self) -> None:
         report = self._report | {"clips": list(self._clips.values())}
-        with whole_file(self._path) as file:
+        with atomic_write(self._path) as file:
             file.write(json.dumps(report, indent=1).encode())
 
 

@@ -10,25 +10,27 @@ from pathlib import Path
 from ..errors import MediaError
 from ..frames.fields import Interlaced
 from ..frames.frame import Frame
-from .range import Excerpt, ExcerptReader, Span
+from .range import FrameRange, RangeReader, TimeRange
 from .timecode import editing_rate
 
 
-class EvenReader(ExcerptReader):
-    """`ExcerptReader` whose frames come evenly to the tick, where the container had rounded.
+class ConstantRateReader(RangeReader):
+    """`RangeReader` whose frames come evenly to the tick, where the container had rounded.
 
     Args:
         path: The clip.
-        part: See `ExcerptReader`.
+        part: See `RangeReader`.
         interlaced: See `ClipReader`.
 
     Raises:
-        MediaError: As `ExcerptReader`; or frames come at odd times, so that no program agrees
+        MediaError: As `RangeReader`; or frames come at odd times, so that no program agrees
             with another on which one is number 100.
     """
 
-    def __init__(self, path: Path, part: Excerpt | Span, *, interlaced: Interlaced = "deinterlace"):
-        self._uneven = reader = ExcerptReader(path, part, interlaced=interlaced)
+    def __init__(
+        self, path: Path, part: FrameRange | TimeRange, *, interlaced: Interlaced = "deinterlace"
+    ):
+        self._uneven = reader = RangeReader(path, part, interlaced=interlaced)
         self.path, self.container = path, reader.container
         self.excerpt, self.cut = reader.excerpt, reader.cut
         self.damaged_frames = self.interlaced_frames = 0
@@ -64,7 +66,7 @@ class EvenReader(ExcerptReader):
             self.interlaced_frames = reader.interlaced_frames
 
 
-def _rate(reader: ExcerptReader) -> Fraction:
+def _rate(reader: RangeReader) -> Fraction:
     video, pts = reader.info.video, reader.times
     rate = None if video.frame_rate is None else editing_rate(video.frame_rate)
     places = (round((time - pts[0]) * video.time_base * (rate or 0)) for time in pts)

@@ -47,7 +47,7 @@ def parse_position(text: str) -> Position:
 
 
 @dataclass(frozen=True)
-class Excerpt:
+class FrameRange:
     """Frames of a clip, counted from 0, `end` exclusive.
 
     Raises:
@@ -63,7 +63,7 @@ class Excerpt:
 
 
 @dataclass(frozen=True)
-class Span:
+class TimeRange:
     """From one moment of a clip to another; None is its start or its end."""
 
     start: Position | None = None
@@ -84,7 +84,7 @@ class Cut:
     end: Fraction
 
 
-class ExcerptReader(ClipReader):
+class RangeReader(ClipReader):
     """`ClipReader` for a part of a clip; `info` tells of the part.
 
     The frames' times start at 0 and keep the clip's spacing. No packets of other tracks come.
@@ -103,10 +103,12 @@ class ExcerptReader(ClipReader):
         MediaError: As `ClipReader`; or the clip has no such frames.
     """
 
-    excerpt: Excerpt
+    excerpt: FrameRange
     cut: Cut
 
-    def __init__(self, path: Path, part: Excerpt | Span, *, interlaced: Interlaced = "deinterlace"):
+    def __init__(
+        self, path: Path, part: FrameRange | TimeRange, *, interlaced: Interlaced = "deinterlace"
+    ):
         self._table: FrameTable | None = None
         self._first_pts: int | None = None
         self._sought = False
@@ -243,7 +245,7 @@ class ExcerptReader(ClipReader):
         raise MediaError(f"ends after {number} frames instead of {end}", path=self.path)
 
 
-def frames_of(part: Excerpt | Span, pts: Sequence[int], reader: ClipReader) -> Excerpt:
+def frames_of(part: FrameRange | TimeRange, pts: Sequence[int], reader: ClipReader) -> FrameRange:
     """The frames that a part means in a clip whose frames are shown at `pts`.
 
     Raises:
@@ -251,7 +253,7 @@ def frames_of(part: Excerpt | Span, pts: Sequence[int], reader: ClipReader) -> E
         UsageError: The part ends before it starts, or a timecode has more frames than a second.
     """
     count = len(pts)
-    if isinstance(part, Excerpt):
+    if isinstance(part, FrameRange):
         first, end = part.first, part.end
     else:
         first = 0 if part.start is None else _nearest(part.start, pts, reader)
@@ -260,7 +262,7 @@ def frames_of(part: Excerpt | Span, pts: Sequence[int], reader: ClipReader) -> E
         raise MediaError(f"ends after {count} frames, before what is asked for", path=reader.path)
     if end <= first:
         raise UsageError("the end does not come after the start", path=reader.path)
-    return Excerpt(first, end)
+    return FrameRange(first, end)
 
 
 def _nearest(position: Position, pts: Sequence[int], reader: ClipReader) -> int:

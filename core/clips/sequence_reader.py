@@ -21,7 +21,7 @@ from ..pictures.picture import Picture, as_display, kind_of, read_picture
 from ..pictures.picture_header import stated
 from .clip_info import ClipInfo, VideoInfo
 from .media import ClipReader
-from .range import Excerpt, Span, frames_of
+from .range import FrameRange, TimeRange, frames_of
 from .sequence import Pattern, PictureSequence
 
 USUAL_RATE = Fraction(24)
@@ -52,7 +52,7 @@ class SequenceReader(ClipReader):
         pattern: Pattern,
         *,
         rate: Fraction | None = None,
-        part: Excerpt | Span | None = None,
+        part: FrameRange | TimeRange | None = None,
         linear: bool = False,
     ):
         self.path = pattern.path

@@ -15,7 +15,7 @@ from ..errors import MediaError
 from ..frames.frame import FLOAT_FORMATS, LINEAR, Colour, Frame, Matrix, Range
 from ..frames.hdr import CHROMATICITIES
 from .exr_file import Part, encode_parts, read_parts
-from .picture import TICK, Beside, Picture
+from .picture import TICK, ImageMetadata, Picture
 
 _LOSSY = frozenset({"B44", "B44A", "DWAA", "DWAB", "LJ2K"})
 # Stored with the precision of a float.
@@ -25,7 +25,7 @@ _LEAST_GAMUT = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Rest:
+class PassThrough:
     """What a painted picture takes over.
 
     Attributes:
@@ -57,7 +57,7 @@ def read_exr(path: Path) -> Picture:
     painted = {name: parts[place].channels[name] for name in names}
     data, display = _window(header["dataWindow"]), _window(header["displayWindow"])
     canvas = _around(data, display)
-    rest = Rest(parts, place, names, _inside(data, canvas))
+    rest = PassThrough(parts, place, names, _inside(data, canvas))
     aspect = Fraction(header.get("pixelAspectRatio", 1.0)).limit_denominator(10_000)
     return Picture(
         frame=_frame(painted, rest, canvas, _colour(header, len(names))),
@@ -125,7 +125,7 @@ def _inside(
 
 def _frame(
     painted: Mapping[str, np.ndarray],
-    rest: Rest,
+    rest: PassThrough,
     canvas: tuple[int, int, int, int],
     colour: Colour,
 ) -> Frame:
@@ -185,7 +185,7 @@ def _timecode(header: Mapping[str, Any]) -> str | None:
     return f"{code.hours:02}:{code.minutes:02}:{code.seconds:02}{separator}{code.frame:02}"
 
 
-def _warnings(rest: Rest) -> Iterator[str]:
+def _warnings(rest: PassThrough) -> Iterator[str]:
     lossy = {_compression(part) for part in rest.parts if _loses(part)}
     for name in sorted(lossy):
         yield f"{name} loses with every writing: written with ZIP"
@@ -203,7 +203,7 @@ def _loses(part: Part) -> bool:
     return _compression(part) in _LOSSY or (_compression(part) == "PXR24" and floats)
 
 
-def encode_exr(frame: Frame, like: Picture | None, beside: Beside) -> bytes:
+def encode_exr(frame: Frame, like: Picture | None, beside: ImageMetadata) -> bytes:
     """An OpenEXR file's content, see `encode_picture`.
 
     Of a picture that was OpenEXR itself everything but the colours goes over: parts, attributes,
@@ -212,7 +212,7 @@ def encode_exr(frame: Frame, like: Picture | None, beside: Beside) -> bytes:
     Raises:
         OutputError: The library refuses it.
     """
-    if like is None or not isinstance(like.kept, Rest):
+    if like is None or not isinstance(like.kept, PassThrough):
         return encode_parts([_anew(frame, beside, grey=like is not None and like.grey)])
     rest = like.kept
     parts = list(rest.parts)
@@ -220,7 +220,7 @@ def encode_exr(frame: Frame, like: Picture | None, beside: Beside) -> bytes:
     return encode_parts([_lossless(part) for part in parts])
 
 
-def _painted(frame: Frame, rest: Rest) -> Part:
+def _painted(frame: Frame, rest: PassThrough) -> Part:
     top, left, height, width = rest.window
     part = rest.parts[rest.place]
     # Grey with alpha went as RGB.
@@ -246,7 +246,7 @@ def _lossless(part: Part) -> Part:
     return Part(header, part.channels)
 
 
-def _anew(frame: Frame, beside: Beside, *, grey: bool) -> Part:
+def _anew(frame: Frame, beside: ImageMetadata, *, grey: bool) -> Part:
     header: dict[str, Any] = {
         "compression": OpenEXR.ZIP_COMPRESSION,
         "type": OpenEXR.scanlineimage,

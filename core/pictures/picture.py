@@ -95,7 +95,7 @@ def _reader(kind: str) -> Callable[[Path], Picture]:
 
 
 @dataclass(frozen=True)
-class Beside:
+class ImageMetadata:
     """What a picture says beside its samples, as far as its kind has a place for it.
 
     Attributes:
@@ -109,11 +109,11 @@ class Beside:
     timecode: Timecode | None = None
 
 
-NOTHING = Beside()
+NOTHING = ImageMetadata()
 
 
 def encode_picture(
-    frame: Frame, kind: str, like: Picture | None = None, beside: Beside = NOTHING
+    frame: Frame, kind: str, like: Picture | None = None, beside: ImageMetadata = NOTHING
 ) -> bytes:
     """A picture file's content.
 

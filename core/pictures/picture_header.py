@@ -22,7 +22,7 @@ _WIDTH, _HEIGHT, _BITS, _SAMPLES = 256, 257, 258, 277
 
 
 @dataclass(frozen=True)
-class Stated:
+class Header:
     """What all pictures of a sequence have in common.
 
     Attributes:
@@ -38,7 +38,7 @@ class Stated:
         return f"{self.width}x{self.height} with {self.samples}"
 
 
-def stated(path: Path, kind: str) -> Stated:
+def stated(path: Path, kind: str) -> Header:
     """Look at a picture file's header.
 
     Args:
@@ -48,7 +48,7 @@ def stated(path: Path, kind: str) -> Stated:
     Raises:
         MediaError: It is missing, empty or no such file.
     """
-    look: Callable[[Path], Stated] = {"png": _png, "tiff": _tiff, "exr": _exr}[kind]
+    look: Callable[[Path], Header] = {"png": _png, "tiff": _tiff, "exr": _exr}[kind]
     try:
         return look(path)
     except FileNotFoundError as error:
@@ -60,23 +60,23 @@ def stated(path: Path, kind: str) -> Stated:
         raise
 
 
-def _png(path: Path) -> Stated:
+def _png(path: Path) -> Header:
     with path.open("rb") as file:
         name, width, height, bits, colours = struct.unpack("!12x4sIIBB", file.read(26))
     if name != b"IHDR":
         raise MediaError("is no PNG file")
     palette = ", a palette's" if colours == _PNG_PALETTE else ""
-    return Stated(width, height, f"{_PNG_SAMPLES[colours]} samples of {bits} bit{palette}")
+    return Header(width, height, f"{_PNG_SAMPLES[colours]} samples of {bits} bit{palette}")
 
 
-def _tiff(path: Path) -> Stated:
+def _tiff(path: Path) -> Header:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         facts = [tiff_number(content, tag) for tag in (_WIDTH, _HEIGHT, _SAMPLES, _BITS)]
     width, height, samples, bits = facts
-    return Stated(width, height, f"{samples} samples of {bits} bit")
+    return Header(width, height, f"{samples} samples of {bits} bit")
 
 
-def _exr(path: Path) -> Stated:
+def _exr(path: Path) -> Header:
     with path.open("rb") as file:
         magic, version = struct.unpack("<4sI", file.read(8))
         if magic != b"v/1\x01":
@@ -86,7 +86,7 @@ def _exr(path: Path) -> Stated:
             parts.append(part)
     left, top, right, bottom = struct.unpack("<4i", parts[0]["displayWindow"])
     named = "; ".join(_exr_channels(part) for part in parts)
-    return Stated(right - left + 1, bottom - top + 1, f"channels {named}")
+    return Header(right - left + 1, bottom - top + 1, f"channels {named}")
 
 
 def _exr_attributes(file: BinaryIO) -> dict[str, bytes]:

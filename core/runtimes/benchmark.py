@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from platformdirs import user_cache_path
 
-from ..atomic import whole_file
+from ..atomic import atomic_write
 from ..errors import DeviceError
 from ..style import Style
 from .runtime import KINDS, Runtime, Wanted, able, open_runtime
@@ -61,7 +61,7 @@ def measured(style: Style, wanted: Wanted, size: int, *, anew: bool = False) -> 
             with suppress(DeviceError):
                 figures[name] = _milliseconds(open_runtime(name, style, wanted), frame)
         kept = _read() | {key: figures}
-        with suppress(OSError), whole_file(_path()) as file:
+        with suppress(OSError), atomic_write(_path()) as file:
             file.write(json.dumps(kept, indent=1).encode())
     return kept[key]
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, get_args
 
 from platformdirs import user_config_path
 
-from ...core.atomic import whole_file
+from ...core.atomic import atomic_write
 from ...core.errors import UsageError
 
 Mode = Literal["track", "take", "copy"]
@@ -92,7 +92,7 @@ def last_choice() -> Choice:
 def remember(choice: Choice) -> None:
     """For the next time; not worth an error if it can't be written."""
     try:
-        with whole_file(_file()) as file:
+        with atomic_write(_file()) as file:
             file.write(json.dumps(asdict(choice)).encode())
     except OSError:
         return

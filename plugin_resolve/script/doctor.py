@@ -11,7 +11,7 @@ from typing import Any
 
 from platformdirs import user_config_path
 
-from ...core.atomic import whole_file
+from ...core.atomic import atomic_write
 from ...core.machine import Finding
 from .folders import Folders
 from .install import CONFIG, contents, folder, is_ours
@@ -53,7 +53,7 @@ def remember_resolve(resolve: Resolve) -> None:
     """Note edition and version for the doctor; not worth an error if that fails."""
     seen = {"product": resolve.product, "version": list(resolve.version)}
     try:
-        with whole_file(_seen_file()) as file:
+        with atomic_write(_seen_file()) as file:
             file.write(json.dumps(seen).encode())
     except OSError:
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from platformdirs import user_log_path
 
-from ...core.atomic import whole_file
+from ...core.atomic import atomic_write
 from ...core.errors import EditorError, OutputError
 from .folders import Folders
 
@@ -75,7 +75,7 @@ def _write(path: Path, text: str, *, dry_run: bool) -> str:
     if dry_run:
         return f"{path}: would be written"
     try:
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(text.encode())
     except OSError as error:
         hint = "run it as an administrator" if isinstance(error, PermissionError) else None

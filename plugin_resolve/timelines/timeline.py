@@ -13,7 +13,7 @@ from ...batch.clips.settings import Observer
 from ...batch.plan import Job
 from ...batch.reporting.progress import BatchResult, Reporter
 from ...batch.run import note
-from ...core.atomic import whole_file
+from ...core.atomic import atomic_write
 from ...core.clips.media import probe
 from ...core.clips.timecode import Timecode, editing_rate
 from ...core.errors import BrushreelError, MediaError, OutputError, UsageError
@@ -243,7 +243,7 @@ def write_timeline(
     """
     content = timeline.with_tracks(list(styled_tracks(tasks, timeline.rate)), without)
     try:
-        with whole_file(output) as file:
+        with atomic_write(output) as file:
             file.write(content)
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror}", path=output) from error

@@ -73,7 +73,7 @@ def test_a_memory_that_can_t_be_written_is_said_and_stops_nothing(memory, monkey
         raise OSError(28, "No space left on device")
         yield
 
-    monkeypatch.setattr(watch_state, "whole_file", full)
+    monkeypatch.setattr(watch_state, "atomic_write", full)
     state = State.load(memory)
     state.put("a.mp4", ENTRY)
     state.save()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from brushreel.core.clips.media import read
-from brushreel.core.clips.range import Excerpt
+from brushreel.core.clips.range import FrameRange
 from brushreel.core.stylizer import Stylizer
 from brushreel.plugin_resolve.bake import BakedShot, FailedShot, Shot, bake
 from brushreel.plugin_resolve.recipe import Recipe
@@ -151,7 +151,7 @@ def test_long_names_in_any_script_fit_the_file_system(baked, tmp_path):
 def test_rounded_times_come_evenly(baked, tmp_path):
     # Matroska counts in milliseconds.
     (shot,) = baked(Shot("a", _clip(tmp_path / "a.mkv"), 3, 9))
-    assert Excerpt(shot.first, shot.first + shot.frames) == Excerpt(0, 13)
+    assert FrameRange(shot.first, shot.first + shot.frames) == FrameRange(0, 13)
     with av.open(str(shot.path)) as container:
         stream = container.streams.video[0]
         assert stream.average_rate == NTSC

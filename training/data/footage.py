@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 from tqdm import tqdm
 
-from ...core.atomic import whole_file
+from ...core.atomic import atomic_write
 from ...core.clips.media import find_clips
 from ...core.errors import TrainingError
 from . import extraction
@@ -225,9 +225,9 @@ def _write(extracted: Extraction, cache: Path, key: str) -> None:
         "notes": extracted.notes,
     }
     try:
-        with whole_file(cache / f"{key}.npy") as file:
+        with atomic_write(cache / f"{key}.npy") as file:
             np.save(file, extracted.pairs, allow_pickle=False)
-        with whole_file(cache / f"{key}.json") as file:
+        with atomic_write(cache / f"{key}.json") as file:
             file.write(json.dumps(report).encode())
     except OSError as error:
         raise TrainingError(

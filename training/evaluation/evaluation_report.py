@@ -9,7 +9,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core.atomic import whole_file
+from ...core.atomic import atomic_write
 from ...core.errors import OutputError, TrainingError, extra_hint
 from .evaluate import Evaluation, Figures, Measured, TwinRatios, against_twin
 
@@ -139,7 +139,7 @@ def write_report(folder: Path, evaluation: Evaluation, report: dict[str, Any]) -
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(content)
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror}", path=path) from error

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ... import __version__
-from ...core.atomic import whole_file
+from ...core.atomic import atomic_write
 from ...core.errors import TrainingError, extra_hint
 from ...core.style import Style
 
@@ -137,7 +137,7 @@ def _encoded(text: str) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(content)
     except OSError as error:
         raise TrainingError(

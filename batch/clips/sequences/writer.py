@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....core.clips.media import ClipInfo, ClipReader, Interlaced
-from ....core.clips.range import ExcerptReader
+from ....core.clips.range import FrameRange, RangeReader, TimeRange
 from ....core.clips.sequence import Pattern
 from ....core.clips.sequence_reader import SequenceReader, file_identity
 from ....core.clips.timecode import Timecode, has_timecode, nominal_rate
@@ -22,7 +22,7 @@ from ....core.errors import BrushreelError, OutputError, UsageError
 from ....core.frames.frame import Colour, Frame, Matrix, PixelFormat, Range
 from ....core.frames.orientation import turned
 from ....core.pictures.picture import (
-    Beside,
+    ImageMetadata,
     Picture,
     as_grey,
     as_linear,
@@ -184,7 +184,7 @@ class _Run:
             del key["input"]
             return key
         part = self._handling.excerpt
-        return key | {"excerpt": str(part), "interlaced": self._handling.interlaced}
+        return key | {"excerpt": _range_key(part), "interlaced": self._handling.interlaced}
 
     def stylize(self, work: PictureWork, *, overwrite: bool) -> None:
         """Make the pictures that are missing."""
@@ -253,12 +253,12 @@ class _Run:
             error.path = self._output.name(number)
             raise
 
-    def _beside(self, number: int) -> Beside:
+    def _beside(self, number: int) -> ImageMetadata:
         video = self._reader.info.video
         aspect = video.sample_aspect_ratio
         if aspect is not None and video.rotation % 180:
             aspect = 1 / aspect
-        return Beside(aspect, video.frame_rate, self._timecode(number))
+        return ImageMetadata(aspect, video.frame_rate, self._timecode(number))
 
     def _timecode(self, number: int) -> Timecode | None:
         """Of a picture that is made of a clip which has a timecode."""
@@ -267,7 +267,7 @@ class _Run:
             return None
         assert rate is not None
         # OpenEXR has no place for more frames a second.
-        skipped = self._reader.excerpt.first if isinstance(self._reader, ExcerptReader) else 0
+        skipped = self._reader.excerpt.first if isinstance(self._reader, RangeReader) else 0
         later = told.later(skipped + number - _FIRST_NUMBER, rate)
         return later if nominal_rate(rate) <= _MOST_FRAMES else None
 
@@ -322,6 +322,17 @@ class _Run:
             if work.done:
                 self._observer.on_kept(self._output.path.parent, len(work.done))
             raise
+
+
+def _range_key(part: FrameRange | TimeRange | None) -> str:
+    """Return a range as journals have always written it; work under way stays usable."""
+    match part:
+        case FrameRange(first, end):
+            return f"Excerpt(first={first}, end={end})"
+        case TimeRange(start, end):
+            return f"Span(start={start!r}, end={end!r})"
+        case None:
+            return "None"
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from brushreel.batch.clips.settings import Handling, Observer
 from brushreel.batch.clips.source import span
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.clips.media import Frame, read
-from brushreel.core.clips.range import Excerpt, ExcerptReader
+from brushreel.core.clips.range import FrameRange, RangeReader
 from brushreel.core.errors import MediaError, UsageError
 
 FRAMES = 40
@@ -27,7 +27,7 @@ PARTS = [(0, 1), (1, 2), (13, 29), (24, 25), (FRAMES - 2, FRAMES)]
 
 
 def _excerpt(path: Path, first: int, end: int) -> list[Frame]:
-    with ExcerptReader(path, Excerpt(first, end)) as reader:
+    with RangeReader(path, FrameRange(first, end)) as reader:
         return [item for item in reader if isinstance(item, Frame)]
 
 
@@ -67,14 +67,14 @@ def test_frames_of_an_excerpt_are_those_of_the_clip(make_clip, clip):
 def test_a_late_excerpt_is_not_decoded_from_the_start(make_clip, monkeypatch):
     path = make_clip("long.mp4", frames=60, options={"g": "10"})
     made: list[int] = []
-    pictures = ExcerptReader._pictures
+    pictures = RangeReader._pictures
 
     def counted(reader):
         for picture in pictures(reader):
             made.append(picture.pts)
             yield picture
 
-    monkeypatch.setattr(ExcerptReader, "_pictures", counted)
+    monkeypatch.setattr(RangeReader, "_pictures", counted)
     assert len(_excerpt(path, 50, 52)) == 2
     assert len(made) < 20
 
@@ -186,7 +186,7 @@ def test_a_run_of_another_excerpt_is_not_used(make_clip, tmp_path, painter, read
             if count == stop_at:
                 raise KeyboardInterrupt
 
-        handling = Handling(segment=0.2, excerpt=Excerpt(first, end))
+        handling = Handling(segment=0.2, excerpt=FrameRange(first, end))
         observer = Observer(on_frame=on_frame, on_resume=reused.append)
         with suppress(KeyboardInterrupt):
             convert(source, output, painter, EncodeSettings(), observer=observer, handling=handling)
@@ -202,7 +202,7 @@ def test_painted_frames_are_those_of_the_whole_clip(make_clip, tmp_path, painter
     source = make_clip("a.mkv", frames=12, codec="ffv1")
     lossless = EncodeSettings(codec="ffv1")
     convert(source, tmp_path / "whole.mkv", painter, lossless)
-    part = Handling(excerpt=Excerpt(5, 9))
+    part = Handling(excerpt=FrameRange(5, 9))
     convert(source, tmp_path / "part.mkv", painter, lossless, handling=part)
     whole, cut = read_clip(tmp_path / "whole.mkv"), read_clip(tmp_path / "part.mkv")
     for one, other in zip(cut.frames, whole.frames[5:9], strict=True):

@@ -127,7 +127,7 @@ def test_everything_done_but_the_last_step(run, output, monkeypatch, whole, read
 def test_a_full_disk_at_any_file(run, output, monkeypatch, whole, read_clip, full_at, listing):
     """Segments and manifests take turns; each of them may be the one that does not fit."""
     opened = iter(range(1, 100))
-    original = segment.whole_file
+    original = segment.atomic_write
 
     def no_disk(path: Path):
         if next(opened) == full_at:
@@ -135,7 +135,7 @@ def test_a_full_disk_at_any_file(run, output, monkeypatch, whole, read_clip, ful
         return original(path)
 
     for module in ("segment", "resume"):
-        monkeypatch.setattr(f"brushreel.batch.clips.{module}.whole_file", no_disk)
+        monkeypatch.setattr(f"brushreel.batch.clips.{module}.atomic_write", no_disk)
     with pytest.raises(OutputError, match="No space left on device") as caught:
         run()
     assert caught.value.path == output

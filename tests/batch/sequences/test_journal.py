@@ -17,7 +17,7 @@ from brushreel.batch.clips.sequences.writer import _Run
 from brushreel.batch.clips.settings import Handling, Observer
 from brushreel.batch.clips.work_folder import work_folder
 from brushreel.batch.encoding.encode import EncodeSettings
-from brushreel.core.clips.range import Excerpt
+from brushreel.core.clips.range import FrameRange
 from brushreel.core.clips.sequence import Pattern
 from brushreel.core.errors import BrushreelError, OutputError
 from brushreel.core.pictures.picture import encode_picture
@@ -91,7 +91,7 @@ class TestResume:
     def test_another_part_of_a_clip_trusts_nothing(self, tmp_path, make_clip, run, painter):
         source, output = make_clip("a.mp4", frames=16), tmp_path / "o/a.%04d.png"
         assert self.stop(source, output, painter, after=6)
-        later = Handling(excerpt=Excerpt(4, 9))
+        later = Handling(excerpt=FrameRange(4, 9))
         with pytest.raises(OutputError, match="exist already"):
             run(source, "o/a.%04d.png", painter, handling=later)
 

@@ -14,7 +14,7 @@ from brushreel.batch.clips.clip import inspect_clip
 from brushreel.batch.clips.settings import Handling
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.cli import main
-from brushreel.core.clips.range import Excerpt
+from brushreel.core.clips.range import FrameRange
 from brushreel.core.pictures.picture import read_picture
 
 from .drawn import codes, light, names_in, same_pictures
@@ -58,7 +58,7 @@ class TestSequences:
 
     def test_numbers_are_the_sources_also_of_an_excerpt(self, tmp_path, make, run):
         source = make("in/a.%04d.png", range(1001, 1009))
-        report = run(source, "out/b.%04d.png", handling=Handling(excerpt=Excerpt(2, 4)))
+        report = run(source, "out/b.%04d.png", handling=Handling(excerpt=FrameRange(2, 4)))
         assert report.frames == 2
         assert names_in(tmp_path / "out") == ["b.1003.png", "b.1004.png"]
 
@@ -99,7 +99,7 @@ class TestClips:
 
     def test_timecode_of_a_clip_goes_into_each_picture(self, tmp_path, make_clip, run):
         clip = make_clip("a.mov", frames=9, metadata={"timecode": "10:00:00:22"})
-        run(clip, "out/a.%d.exr", handling=Handling(excerpt=Excerpt(2, 5)))
+        run(clip, "out/a.%d.exr", handling=Handling(excerpt=FrameRange(2, 5)))
         codes = [read_picture(tmp_path / f"out/a.{n}.exr").timecode for n in (1, 2, 3)]
         assert codes == ["10:00:00:24", "10:00:01:00", "10:00:01:01"]
         header = OpenEXR.File(str(tmp_path / "out/a.1.exr")).header()

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from brushreel.core.clips.range import Excerpt, ExcerptReader, Span, parse_position
+from brushreel.core.clips.range import FrameRange, RangeReader, TimeRange, parse_position
 from brushreel.core.clips.timecode import Timecode
 from brushreel.core.errors import UsageError
 
@@ -38,6 +38,6 @@ def test_no_time(text):
 def test_more_frames_than_a_second_has(tmp_path, write_clip, code):
     clip = write_clip(tmp_path / "a.mp4", count=4)
     with pytest.raises(UsageError, match=f"{code} is no time: a second has 25 frames"):
-        ExcerptReader(clip, Span(end=parse_position(code)))
-    with ExcerptReader(clip, Span(end=parse_position("00:00:00:24"))) as reader:
-        assert reader.excerpt == Excerpt(0, 4)
+        RangeReader(clip, TimeRange(end=parse_position(code)))
+    with RangeReader(clip, TimeRange(end=parse_position("00:00:00:24"))) as reader:
+        assert reader.excerpt == FrameRange(0, 4)

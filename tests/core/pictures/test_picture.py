@@ -18,7 +18,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from brushreel.core.errors import MediaError, OutputError
 from brushreel.core.frames.frame import LINEAR, PIXEL_FORMATS
 from brushreel.core.pictures.picture import (
-    Beside,
+    ImageMetadata,
     Picture,
     as_display,
     as_linear,
@@ -69,7 +69,7 @@ class TestRaster:
 
     @pytest.mark.parametrize("kind", ["png", "tiff"])
     def test_pixel_shape_of_a_clip(self, tmp_path, kind):
-        content = encode_picture(noise("gbrp"), kind, None, Beside(Fraction(4, 3)))
+        content = encode_picture(noise("gbrp"), kind, None, ImageMetadata(Fraction(4, 3)))
         read = read_picture(write(tmp_path / "a", content), kind)
         assert read.sample_aspect_ratio == Fraction(4, 3)
 
