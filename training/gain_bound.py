@@ -1,13 +1,14 @@
-"""Keeps instance normalisation from painting noise.
+"""A bound on the gain of instance normalisation, so that it does not amplify noise on flat areas.
 
 On a frame without texture, a clear sky or a grey title card, all that varies is noise, and whatever
-instance normalisation divides by its own deviation becomes as strong as a scene's texture. What
-limits that is the epsilon beside the variance, as long as it is no smaller than the variance that
-frames usually have. But with a small one a network learns faster, and while it learns its weights
-grow, and that variance with them. So a run trains with a small one, and what it writes is settled.
+instance normalisation divides by its own deviation becomes as strong as a scene's texture. The
+epsilon next to the variance limits that gain, as long as it is no smaller than the variance that
+frames usually have. But with a small epsilon a network learns faster, and while it learns its
+weights grow, and that variance with them. So a run trains with a small one, and the gain is bounded
+in what it writes.
 
 This is for networks that normalise inside the residual branches: where everything is normalised,
-as in the paper, usual frames differ so much in their variance that they would be painted otherwise.
+as in the paper, usual frames differ so much in their variance that they would come out differently.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from torch import Tensor, nn
 from ..core.network import ConvBlock, StylizingNetwork
 
 EPSILON = 1.0
-"""Of settled networks."""
+"""The epsilon of networks whose gain is bounded."""
 
 
 @torch.no_grad()
-def settle(network: StylizingNetwork, frames: Iterable[Tensor]) -> None:
+def bound_gain(network: StylizingNetwork, frames: Iterable[Tensor]) -> None:
     """Bring what is normalised down to a variance of `EPSILON`, and set the epsilon to that.
 
     Args:
-        network: Changed in place; what it makes of usual frames hardly changes.
+        network: Changed in place; its output for usual frames hardly changes.
         frames: Usual frames, (N, 3, H, W) RGB in [0, 1] each.
     """
     for conv, norm, variance in _usual_variances(network, frames):
@@ -38,19 +39,19 @@ def settle(network: StylizingNetwork, frames: Iterable[Tensor]) -> None:
         conv.weight.div_(scale[:, None, None, None])
         assert conv.bias is not None
         conv.bias.div_(scale)
-        # The same deviation in the end, as far as the old epsilon left one.
-        left = variance / scale.square()
-        norm.weight.mul_((variance / (variance + norm.eps) * (left + EPSILON) / left).sqrt())
+        # The output keeps the deviation that the old epsilon gave it.
+        scaled = variance / scale.square()
+        norm.weight.mul_((variance / (variance + norm.eps) * (scaled + EPSILON) / scaled).sqrt())
         norm.eps = EPSILON
 
 
 @torch.no_grad()
 def set_epsilon(network: StylizingNetwork, epsilon: float, frames: Iterable[Tensor]) -> None:
-    """Set the epsilon of all instance normalisations; usual frames come out as they did.
+    """Set the epsilon of every instance normalisation; the output for usual frames stays the same.
 
     Args:
         network: Changed in place.
-        epsilon: The new one.
+        epsilon: The new epsilon.
         frames: Usual frames, (N, 3, H, W) RGB in [0, 1] each.
     """
     for _, norm, variance in _usual_variances(network, frames):
@@ -61,17 +62,19 @@ def set_epsilon(network: StylizingNetwork, epsilon: float, frames: Iterable[Tens
 def _usual_variances(
     network: StylizingNetwork, frames: Iterable[Tensor]
 ) -> list[tuple[nn.Conv2d, nn.InstanceNorm2d, Tensor]]:
-    """Convolution, normalisation and, (C,), the mean variance of what lies between them."""
+    """Return convolution, normalisation and, (C,), the mean variance of what is normalised."""
     seen: dict[nn.Module, list[Tensor]] = defaultdict(list)
     blocks = [block for block in network.modules() if isinstance(block, ConvBlock)]
     pairs = [(b.conv, b.norm) for b in blocks if isinstance(b.norm, nn.InstanceNorm2d)]
-    watching = [norm.register_forward_pre_hook(partial(_note, seen)) for _, norm in pairs]
+    hooks = [norm.register_forward_pre_hook(partial(_record_variance, seen)) for _, norm in pairs]
     for batch in frames:
         network(batch)
-    for hook in watching:
+    for hook in hooks:
         hook.remove()
     return [(conv, norm, torch.cat(seen[norm]).mean(0)) for conv, norm in pairs]
 
 
-def _note(seen: dict[nn.Module, list[Tensor]], norm: nn.Module, inputs: tuple[Tensor]) -> None:
+def _record_variance(
+    seen: dict[nn.Module, list[Tensor]], norm: nn.Module, inputs: tuple[Tensor]
+) -> None:
     seen[norm].append(inputs[0].float().var((2, 3), correction=0).clamp(min=1e-12))

@@ -37,9 +37,9 @@ class TrainingSettings:
         both_judged: Whether both frames of a pair are asked for content and style, as in the paper,
             or the previous one alone: they are nearly the same, and a step takes two thirds of
             the time.
-        settled: Whether the style that is written is settled, see `settling`; a run then always
-            trains with the recipe's epsilon. Only networks that normalise inside the residual
-            branches can be.
+        settled: Whether normalisation's gain is bounded in the style that is written, see
+            `gain_bound`; a run then always trains with the recipe's epsilon. Only for networks
+            that normalise inside the residual branches.
         longest_gap: Frames that may lie between the two of a pair: 1, 2 or 4.
         precision: "bf16" (autocast; float32 weights) or "fp32".
         weights: Of the hybrid loss.

@@ -29,13 +29,13 @@ from .data.painting import load_painting
 from .data.sampler import PairSampler, to_pair
 from .data.stills import PICTURE_SUFFIXES
 from .evaluation.evaluate import held_out_figures
-from .gain_bound import EPSILON, set_epsilon, settle
+from .gain_bound import EPSILON, bound_gain, set_epsilon
 from .loss_network import LossNetwork
 from .losses import HybridLoss, hybrid_loss, style_loss, style_targets
 from .processes import Processes
 from .recipe import TrainingSettings
 
-CALIBRATION_PAIRS, SETTLING_PAIRS = 64, 32
+CALIBRATION_PAIRS, GAIN_PAIRS = 64, 32
 # Every tenth clip is kept back to measure on, as the paper keeps 9 of 91.
 HELD_OUT_EVERY, MOST_HELD_OUT = 10, 10
 # Examples that are made while a step runs, each by a thread; one takes a CPU a few milliseconds.
@@ -70,7 +70,7 @@ class Run:
     Args:
         material: Painting, footage, loss network, parent.
         settings: The recipe; a parent's network takes the place of the recipe's, but for the
-            epsilon where it is settled.
+            epsilon where normalisation's gain is bounded.
         processes: This process among those of the run.
 
     Attributes:
@@ -94,34 +94,58 @@ class Run:
         self.seconds = 0.0
         self.history: list[Tensor] = []
 
-        picture = load_painting(material.painting, settings.style_size).to(self.device)
+        # Refused, if they can't be used, before footage is decoded.
+        painting = load_painting(material.painting, settings.style_size).to(self.device)
         self.painting_sha256 = hashlib.sha256(material.painting.read_bytes()).hexdigest()
         self.loss_network = LossNetwork(material.loss_weights).to(self.device)
-        with processes.first_alone():  # fills the cache that the others read
-            found = survey_footage(material.clips, least_side=settings.crop)
-        self.report = footage_report(found)
-        footage, self.held_out = split(usable_footage(found, material.clips))
+
+        self.report, footage, self.held_out = self._find_footage()
         # Noted now: files may be gone when a checkpoint is written.
         self._names = [_names(clips, material.clips) for clips in (footage, self.held_out)]
         self.sampler = PairSampler(footage, crop=settings.crop, longest_gap=settings.longest_gap)
+
         calibration = self._calibration(CALIBRATION_PAIRS)
+        self.grams, self.style_unit = self._calibrate_losses(painting, calibration)
+        self.network, self.family = self._initial_network(calibration[:GAIN_PAIRS])
+        self.optimizer = torch.optim.Adam(self.network.parameters())
+
+    def _find_footage(self) -> tuple[str, list[Footage], list[Footage]]:
+        """Return the footage report, what to train on and what is held out."""
+        folder = self.material.clips
+        with self.processes.first_alone():  # fills the cache that the others read
+            found = survey_footage(folder, least_side=self.settings.crop)
+        return footage_report(found), *split(usable_footage(found, folder))
+
+    def _calibrate_losses(
+        self, painting: Tensor, calibration: list[Tensor]
+    ) -> tuple[dict[str, Tensor], float]:
+        """Rescale the loss network; return the painting's Gram matrices and the style's unit."""
         self.loss_network.rescale(calibration)
         self.loss_network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.grams = style_targets(self.loss_network, picture)
-        self.style_unit = self._style_of(calibration) if settings.relative_style else 1.0
+        grams = style_targets(self.loss_network, painting)
+        return grams, self._style_of(calibration, grams) if self.settings.relative_style else 1.0
 
-        torch.manual_seed(settings.seed)
-        self.network = StylizingNetwork(settings.network)
-        if material.parent:
-            inherited = material.parent.network().to(self.device)
-            if material.parent.spec != settings.network:
-                set_epsilon(inherited, settings.network.norm_epsilon, calibration[:SETTLING_PAIRS])
-            self.network.load_state_dict(inherited.state_dict())
+    def _initial_network(self, frames: list[Tensor]) -> tuple[StylizingNetwork, str]:
+        """Return the network before the first step, and its family.
+
+        Its weights are the parent's, or random ones that the seed decides.
+        """
+        parent = self.material.parent
+        torch.manual_seed(self.settings.seed)
+        network = StylizingNetwork(self.settings.network)
+        if parent:
+            network.load_state_dict(self._inherited(parent, frames).state_dict())
         # Two paintings can start from the same random weights and still not be mixed.
-        birth = weights_digest(self.network.state_dict(), about=self.painting_sha256)
-        self.family = material.parent.family if material.parent else birth
-        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = torch.optim.Adam(self.network.parameters())
+        birth = weights_digest(network.state_dict(), about=self.painting_sha256)
+        network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network, parent.family if parent else birth
+
+    def _inherited(self, parent: Style, frames: list[Tensor]) -> StylizingNetwork:
+        """Return the parent's network with this run's epsilon."""
+        network = parent.network().to(self.device)
+        if parent.spec != self.settings.network:
+            set_epsilon(network, self.settings.network.norm_epsilon, frames)
+        return network
 
     def steps(self) -> Iterator[dict[str, float] | None]:
         """Train on to the last step.
@@ -281,9 +305,9 @@ class Run:
         """What is written of the network as it is now, and its shape."""
         network = StylizingNetwork(self.settings.network).to(self.device)
         network.load_state_dict(self.network.state_dict())
-        if not _settled(self.settings, network.spec):
+        if not _bounds_gain(self.settings, network.spec):
             return network, network.spec
-        settle(network, self._calibration(SETTLING_PAIRS))
+        bound_gain(network, self._calibration(GAIN_PAIRS))
         return network, replace(network.spec, norm_epsilon=EPSILON)
 
     def _calibration(self, count: int) -> list[Tensor]:
@@ -292,21 +316,19 @@ class Run:
         return [pair.frames.to(self.device) for pair in pairs]
 
     @torch.no_grad()
-    def _style_of(self, frames: list[Tensor]) -> float:
-        """Mean style loss of untouched frames."""
-        batches = (
-            style_loss(self.loss_network(batch), self.grams) / len(batch) for batch in frames
-        )
+    def _style_of(self, frames: list[Tensor], grams: dict[str, Tensor]) -> float:
+        """Return the mean style loss of untouched frames."""
+        batches = (style_loss(self.loss_network(batch), grams) / len(batch) for batch in frames)
         return fmean(loss.item() for loss in batches)
 
 
 def _shape_of_a_child(parent: NetworkSpec, settings: TrainingSettings) -> NetworkSpec:
-    if not _settled(settings, parent):
+    if not _bounds_gain(settings, parent):
         return parent
     return replace(parent, norm_epsilon=settings.network.norm_epsilon)
 
 
-def _settled(settings: TrainingSettings, shape: NetworkSpec) -> bool:
+def _bounds_gain(settings: TrainingSettings, shape: NetworkSpec) -> bool:
     # Where everything is normalised frames differ too much for one epsilon to stand for another.
     return settings.settled and shape.normalization == "residual"
 

@@ -1,4 +1,4 @@
-"""A larger epsilon changes nothing on usual frames, and calms frames without texture."""
+"""A larger epsilon changes nothing on usual frames, and bounds the gain on flat areas."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from brushreel.core.network import NetworkSpec, StylizingNetwork
-from brushreel.training.gain_bound import EPSILON, set_epsilon, settle
+from brushreel.training.gain_bound import EPSILON, bound_gain, set_epsilon
 
 SPEC = NetworkSpec(channels=(4, 6, 8), residual_blocks=2, norm_epsilon=0.01)
 
@@ -32,11 +32,11 @@ USUAL = [noise(0.2, seed) for seed in range(4)]
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("way", ["settle", "set_epsilon"])
+@pytest.mark.parametrize("way", ["bound_gain", "set_epsilon"])
 def test_usual_frames_stay_as_they_were(network, way):
     before = network(USUAL[0])
-    if way == "settle":
-        settle(network, USUAL)
+    if way == "bound_gain":
+        bound_gain(network, USUAL)
     else:
         set_epsilon(network, EPSILON, USUAL)
     change = (network(USUAL[0]) - before).abs().mean()
@@ -49,12 +49,12 @@ def test_usual_frames_stay_as_they_were(network, way):
 
 
 @torch.no_grad()
-def test_noise_on_a_flat_frame_is_not_painted(network):
+def test_noise_on_a_flat_frame_is_not_amplified(network):
     def change() -> float:
         return (network(noise(0.004, 1)) - network(noise(0.004, 2))).abs().mean().item()
 
     before = change()
-    settle(network, USUAL)
+    bound_gain(network, USUAL)
     assert change() < before / 4
 
 
@@ -74,12 +74,12 @@ def test_variances_come_down_to_the_epsilon(network):
         return max(seen)
 
     assert largest() > 2 * EPSILON
-    settle(network, USUAL)
+    bound_gain(network, USUAL)
     assert largest() < 1.4 * EPSILON
 
 
 @torch.no_grad()
-def test_there_and_back(network):
+def test_changing_the_epsilon_is_reversible(network):
     before = network(USUAL[0])
     set_epsilon(network, EPSILON, USUAL)
     set_epsilon(network, SPEC.norm_epsilon, USUAL)
