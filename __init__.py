@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .core.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from .batch.clips.clip import ClipReport, stylize_clip
     from .core.errors import BrushreelError
     from .core.style import Style, list_styles, load_style
     from .core.stylizer import Stylizer
 
-__version__ = "0.1.0"
 __all__ = [
     "BrushreelError",
     "ClipReport",

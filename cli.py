@@ -20,10 +20,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import __version__
 from .batch import command as clips
 from .core.allocator import keep_freed_memory
-from .core.errors import BrushreelError, OutputError, UsageError
+from .core.errors import INTERRUPTED, BrushreelError, OutputError, UsageError
+from .core.options import PIXEL_LAYOUTS, TRAINING_PRECISIONS, TRAINING_RECIPES
+from .core.version import __version__
 from .plugin_resolve import command as editors
 from .plugin_resolve.timelines import command as cuts
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 # Imports of torch and of everything that needs it wait inside the subcommands: `--help` and a
 # wrong flag answer at once.
-RECIPES = ("house", "paper")
-PIXELS = ("float", "rgb8", "nv12")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,7 +66,7 @@ def _status(options: argparse.Namespace) -> int:
         return _fail(str(error), error.exit_status)
     except KeyboardInterrupt:
         print("brushreel: interrupted", file=sys.stderr)
-        return clips.INTERRUPTED
+        return INTERRUPTED
     except BrokenPipeError:
         return 1  # whoever read our output has closed it
     except Exception as error:  # noqa: BLE001  a full disk, a driver: one line, not a traceback
@@ -198,7 +197,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--clips", type=Path, required=True, metavar="FOLDER", help="footage: clips and pictures")
     add("--name", required=True, help="what to call the style")
     add("--from", dest="parent", metavar="STYLE", help="start from a style: much faster")
-    add("--recipe", choices=RECIPES, default="house", help="default: house")
+    add("--recipe", choices=TRAINING_RECIPES, default="house", help="default: house")
     add("--style-scale", type=float, default=1.0, help="size of the strokes (default: 1)")
     add("--style-weight", type=float, help="larger paints more strongly")
     add("--temporal-weight", type=float, help="larger holds stiller; 0 is a twin without")
@@ -206,7 +205,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0)
     add("--crop", type=int, default=192, metavar="PIXELS", help="default: 192")
     add("--batch", type=int, default=1, metavar="N", help="pairs a step (default: 1)")
-    add("--precision", choices=("auto", "fp32", "bf16"), default="auto")
+    add("--precision", choices=TRAINING_PRECISIONS, default="auto")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1")
     add("--resume", action="store_true", help="go on with an interrupted run")
     add("--checkpoint-minutes", type=float, default=5.0, metavar="N", help="default: 5")
@@ -272,10 +271,9 @@ def _check_name_is_free(options: argparse.Namespace, output: Path, checkpoint: P
 
 
 def _training_settings(options: argparse.Namespace, device: torch.device) -> TrainingSettings:
-    from .training.recipe import RECIPES as SETTINGS
-    from .training.recipe import fastest_precision
+    from .training.recipe import RECIPES, fastest_precision
 
-    recipe = SETTINGS[options.recipe]
+    recipe = RECIPES[options.recipe]
     weights = recipe.weights
     if options.style_weight is not None:
         # Overlays hold black and white against the style; where it pulls harder, so do they.
@@ -396,7 +394,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("style", metavar="STYLE", help="a name, a file, or a blend: wave:0.6+udnie:0.4")
     add("-o", "--output", type=Path, metavar="FILE", help="default: STYLE.onnx")
-    add("--pixels", choices=PIXELS, default="float", help="float: RGB in [0, 1] (default)")
+    add("--pixels", choices=PIXEL_LAYOUTS, default="float", help="float: RGB in [0, 1] (default)")
     add("--overwrite", action="store_true", help="replace a file that exists")
 
 

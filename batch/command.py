@@ -10,7 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import OutputError, UsageError
+from ..core.errors import INTERRUPTED, OutputError, UsageError
+from ..core.options import (
+    CODECS,
+    CONTAINERS,
+    DECODERS,
+    ENCODERS,
+    INTERLACED,
+    LAYOUTS,
+    PRECISIONS,
+    RUNTIMES,
+    VERIFY_LEVELS,
+)
 from .config import Flags
 
 if TYPE_CHECKING:
@@ -18,18 +29,8 @@ if TYPE_CHECKING:
     from .reporting.progress import BatchResult, Reporter
     from .run import Treatment, Writing
 
-# Imports of torch and of everything that needs it wait inside the functions, and the tables'
-# names are copied: `--help` and a wrong flag answer at once.
-INTERRUPTED = 130
-CODECS = ("auto", "h264", "hevc", "av1", "prores", "dnxhr", "ffv1")
-ENCODERS = ("software", "auto", "nvenc", "qsv", "videotoolbox", "amf", "vaapi")
-CONTAINERS = ("mp4", "mov", "mkv")
-INTERLACED = ("deinterlace", "keep", "refuse")
-VERIFY = ("standard", "full")
-LAYOUTS = ("wipe", "side", "stack")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
-DECODERS = ("software", "auto")
-RUNTIMES = ("auto", "amx", "torch", "openvino", "onnxruntime")
+# Imports of torch and of everything that needs it wait inside the functions: `--help` and a wrong
+# flag answer at once.
 
 
 def add_stylize(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +89,9 @@ def _add_written(flags: Flags) -> None:
     _switch(flags, "--drop-unsupported", "leave out tracks that the container can't hold")
     _switch(flags, "--overwrite", "replace outputs that exist")
     _switch(flags, "--skip-existing", "leave clips alone whose output exists")
-    flags.add("--verify", choices=VERIFY, default="standard", help="full: every copied packet")
+    flags.add(
+        "--verify", choices=VERIFY_LEVELS, default="standard", help="full: every copied packet"
+    )
     flags.add("--segment", type=float, default=10.0, metavar="SECONDS", help="default: 10")
     _switch(flags, "--resume", "go on with what an earlier run has left", default=True)
 

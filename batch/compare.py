@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import av
 import av.error
@@ -18,11 +18,11 @@ from ..core.clips.clip_info import ClipInfo, VideoInfo
 from ..core.clips.media import open_clip, probe
 from ..core.errors import BrushreelError, OutputError, UsageError
 from ..core.frames.frame import UNSPECIFIED_TAG, Colour, Matrix
+from ..core.options import LAYOUTS, Layout
 from .clips.mux import MUXERS
 from .clips.output import check_output
 from .ffmpeg_process import run_graph
 
-Layout = Literal["wipe", "side", "stack"]
 # Of the line's way there and back.
 PERIOD = Fraction(8)
 _LINE = 4
@@ -96,8 +96,8 @@ def compare(
 
 
 def _check_look(layout: str, line: float | None) -> None:
-    if layout not in get_args(Layout):
-        raise UsageError(f"layout must be one of {', '.join(get_args(Layout))}, not {layout}")
+    if layout not in LAYOUTS:
+        raise UsageError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout}")
     if line is not None and layout != "wipe":
         raise UsageError("only a wipe has a line")
     if line is not None and not 0 <= line <= 1:

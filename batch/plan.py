@@ -12,10 +12,9 @@ from pathlib import Path
 from ..core.clips.media import CLIP_SUFFIXES, find_clips
 from ..core.clips.sequence import Pattern, find_patterns, has_place
 from ..core.errors import UsageError
-from .clips.clip import MUXERS
+from ..core.options import CONTAINERS
 from .encoding.encode import CODECS
 
-CONTAINERS = tuple(suffix.lstrip(".") for suffix in MUXERS)
 # What these hold, the written container holds too; everything else becomes MP4.
 _KEPT_SUFFIXES = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".mkv": ".mkv", ".webm": ".mkv"}
 

@@ -11,9 +11,9 @@ import torch
 
 from ..core.clips.clip_info import ClipInfo
 from ..core.errors import BrushreelError, UsageError
-from ..core.runtimes.runtime import RuntimeName
+from ..core.options import Precision, RuntimeName
 from ..core.style import load_style
-from ..core.stylizer import Precision, Stylizer, Tile
+from ..core.stylizer import Stylizer, Tile
 from .clips.clip import convert
 from .clips.resume import left_by_a_run
 from .clips.sequences.journal import is_written

@@ -18,6 +18,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+INTERRUPTED = 130
+"""Exit status of a command that Ctrl-C or SIGTERM ended."""
+
 
 class BrushreelError(Exception):
     """Base of the tree.

@@ -10,24 +10,24 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .. import __version__
 from .atomic import atomic_write
 from .errors import DeviceError, OutputError, extra_hint
 from .network import StylizingNetwork
+from .options import PixelLayout
 from .runtimes.folded import folded
 from .style import Style
+from .version import __version__
 
 if TYPE_CHECKING:
     from onnx import ModelProto
     from onnxruntime import InferenceSession
 
-Pixels = Literal["float", "rgb8", "nv12"]
 # Sizes at which a written model is run: whole, odd, and smaller than the network's least.
 _TRIALS = ((64, 96), (66, 50), (8, 6))
 _LARGEST_DIFFERENCE = {"float": 1e-3, "rgb8": 1, "nv12": 1}
@@ -35,7 +35,7 @@ _LARGEST_DIFFERENCE = {"float": 1e-3, "rgb8": 1, "nv12": 1}
 _EXAMPLE = (66, 90)
 
 
-def export_onnx(style: Style, path: Path, *, pixels: Pixels = "float") -> None:
+def export_onnx(style: Style, path: Path, *, pixels: PixelLayout = "float") -> None:
     """Write a model with dynamic batch, height and width; it is run at three sizes first.
 
     Its metadata names the style, its digest, the layout and the range of values.
@@ -75,7 +75,7 @@ def _package(name: str) -> ModuleType:
         raise DeviceError(f"{name} is not installed", hint=extra_hint("onnx")) from error
 
 
-def _about(style: Style, pixels: Pixels) -> dict[str, str]:
+def _about(style: Style, pixels: PixelLayout) -> dict[str, str]:
     layouts = {
         "float": "(N, 3, H, W) RGB, float32 in [0, 1]",
         "rgb8": "(N, H, W, 3) RGB, uint8 in 0 to 255",
@@ -91,7 +91,7 @@ def _about(style: Style, pixels: Pixels) -> dict[str, str]:
     }
 
 
-def _converted(module: nn.Module, pixels: Pixels) -> ModelProto:
+def _converted(module: nn.Module, pixels: PixelLayout) -> ModelProto:
     """The model as PyTorch's exporter makes it."""
     _package("onnxscript")
     height, width = _SIDES[pixels]
@@ -113,7 +113,7 @@ def _converted(module: nn.Module, pixels: Pixels) -> ModelProto:
     return program.model_proto
 
 
-def _name_sizes(model: ModelProto, pixels: Pixels) -> None:
+def _name_sizes(model: ModelProto, pixels: PixelLayout) -> None:
     """Give the sizes that are free the names that people read, instead of formulas."""
     height, width = _SIDES[pixels]
     half = " / 2" if pixels == "nv12" else ""
@@ -136,7 +136,7 @@ class _quiet:  # noqa: N801  reads as a word in a with statement
         logging.disable(self._level)
 
 
-def _try(session: InferenceSession, module: nn.Module, pixels: Pixels) -> None:
+def _try(session: InferenceSession, module: nn.Module, pixels: PixelLayout) -> None:
     """Run the model as another program would.
 
     Raises:
@@ -168,7 +168,7 @@ _NAMES: dict[str, tuple[list[str], list[str]]] = {
 }
 
 
-def _pictures(pixels: Pixels, count: int, height: int, width: int) -> tuple[Tensor, ...]:
+def _pictures(pixels: PixelLayout, count: int, height: int, width: int) -> tuple[Tensor, ...]:
     """Noise in the layout of the model's inputs."""
     generator = torch.Generator().manual_seed(0)
     if pixels == "float":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,13 +17,13 @@ from .frames.frame import Colour, Frame, PixelFormat
 from .frames.hdr import to_hdr, to_sdr
 from .memory import free_bytes, is_shortage
 from .network import padded
+from .options import PRECISIONS, Precision, RuntimeName
 from .runtimes.benchmark import fastest
-from .runtimes.runtime import Runtime, RuntimeName, Wanted, check_runtime, open_runtime
+from .runtimes.runtime import Runtime, Wanted, check_runtime, open_runtime
 from .style import Style, load_style
 from .tiling import LEAST_TILE, can_be_tiled, fitting_tile, paint_in_tiles
 
 Tile = Literal["auto", "off"] | int
-Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 # BT.709 luma; which matrix splits lightness from colour makes no visible difference here.
 _LUMA = (0.2126, 0.7152, 0.0722)
 
@@ -70,8 +70,8 @@ class Stylizer:
     ):
         if not 0 <= strength <= 1:
             raise UsageError(f"strength must lie between 0 and 1, not {strength}")
-        if precision not in get_args(Precision):
-            raise UsageError(f"precision must be one of {', '.join(get_args(Precision))}")
+        if precision not in PRECISIONS:
+            raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}")
         self.style = style if isinstance(style, Style) else load_style(style)
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)

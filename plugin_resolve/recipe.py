@@ -8,12 +8,11 @@ import re
 import shlex
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 from ..core.errors import UsageError
+from ..core.options import EDIT_CODECS, EditCodec
 from ..core.style import load_style
-
-Codec = Literal["prores", "dnxhr"]
 
 _WRITTEN = re.compile(r"\bstyle=")
 _DECIMAL_COMMA = re.compile(r"(?<==[01]),(?=\d)")
@@ -37,13 +36,13 @@ class Recipe:
     style: str
     strength: float = 1.0
     keep_colors: bool = False
-    codec: Codec = "prores"
+    codec: EditCodec = "prores"
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
             raise UsageError(f"strength must be 0 to 1, not {self.strength}")
-        if self.codec not in get_args(Codec):
-            raise UsageError(f"codec must be {' or '.join(get_args(Codec))}, not {self.codec!r}")
+        if self.codec not in EDIT_CODECS:
+            raise UsageError(f"codec must be {' or '.join(EDIT_CODECS)}, not {self.codec!r}")
 
     @cached_property
     def digest(self) -> str:
@@ -85,7 +84,7 @@ class Recipe:
             raise UsageError(f"{text!r} is no recipe: {error}") from error
 
     @classmethod
-    def parse(cls, text: str, *, codec: Codec = "prores") -> Self | None:
+    def parse(cls, text: str, *, codec: EditCodec = "prores") -> Self | None:
         """The recipe in a marker's or clip's name: ``style=wave strength=0.7 keep_colors=yes``.
 
         None where the text names no style.

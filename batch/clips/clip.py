@@ -13,15 +13,15 @@ from time import monotonic
 import av.error
 import torch
 
-from ...core.clips.media import ClipInfo, ClipReader, Interlaced
+from ...core.clips.media import ClipInfo, ClipReader
 from ...core.clips.range import RangeReader
 from ...core.clips.sequence import Pattern
 from ...core.clips.sequence_reader import SequenceReader
 from ...core.errors import BrushreelError, OutputError
 from ...core.frames.frame import Frame
-from ...core.runtimes.runtime import RuntimeName
+from ...core.options import Interlaced, Precision, RuntimeName, VerifyLevel
 from ...core.style import Style
-from ...core.stylizer import Precision, Stylizer
+from ...core.stylizer import Stylizer
 from ..encoding.encode import EncodeSettings, Encoding, choose
 from .finish import FinishedFile, open_output
 from .mux import MUXERS
@@ -33,7 +33,7 @@ from .segment import FreshEncoder, write_segment
 from .sequences.writer import check_pictures, convert_to_pictures, inspect_pictures
 from .settings import DEFAULT_HANDLING, ClipReport, Handling, Observer
 from .source import open_reader, span
-from .verify import Expectation, Level, verify
+from .verify import Expectation, verify
 
 
 def stylize_clip(
@@ -51,7 +51,7 @@ def stylize_clip(
     overwrite: bool = False,
     segment: float = 10.0,
     resume: bool = True,
-    verify: Level = "standard",
+    verify: VerifyLevel = "standard",
     drop_unsupported: bool = False,
     interlaced: Interlaced = "deinterlace",
     start: float | str | None = None,

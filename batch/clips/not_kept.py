@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...core.clips.media import ClipInfo, ClipReader, Interlaced
+from ...core.clips.media import ClipInfo, ClipReader
+from ...core.options import Interlaced
 from ..encoding.encode import Encoding
 
 INTERLACED = {

@@ -13,10 +13,10 @@ from typing import Any
 import av
 import torch
 
-from ... import __version__
 from ...core.atomic import atomic_write
 from ...core.clips.media import ClipInfo
 from ...core.stylizer import Stylizer
+from ...core.version import __version__
 from .segment import SUFFIX, Segment, intact
 from .work_folder import owned_folder, work_folder
 

@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, get_args
 
-from ...core.clips.media import ClipInfo, Interlaced
+from ...core.clips.media import ClipInfo
 from ...core.clips.range import FrameRange, TimeRange
 from ...core.errors import UsageError
-from .verify import Level
+from ...core.options import DECODERS, INTERLACED, VERIFY_LEVELS, Decoder, Interlaced, VerifyLevel
 
-Decoder = Literal["software", "auto"]
 # Of a clip that does not say how many frames a second it has.
 _USUAL_RATE = Fraction(25)
 
@@ -91,7 +89,7 @@ class Handling:
 
     segment: float = 10.0
     resume: bool = True
-    verify: Level = "standard"
+    verify: VerifyLevel = "standard"
     drop_unsupported: bool = False
     interlaced: Interlaced = "deinterlace"
     decoder: Decoder = "software"
@@ -102,12 +100,12 @@ class Handling:
     def __post_init__(self) -> None:
         if not 0 < self.segment < float("inf"):
             raise UsageError(f"a segment must last more than 0 seconds, not {self.segment}")
-        if self.verify not in get_args(Level):
-            raise UsageError(f"verify must be one of {', '.join(get_args(Level))}")
-        if self.decoder not in get_args(Decoder):
-            raise UsageError(f"decoder must be one of {', '.join(get_args(Decoder))}")
-        if self.interlaced not in get_args(Interlaced):
-            raise UsageError(f"interlaced must be one of {', '.join(get_args(Interlaced))}")
+        if self.verify not in VERIFY_LEVELS:
+            raise UsageError(f"verify must be one of {', '.join(VERIFY_LEVELS)}")
+        if self.decoder not in DECODERS:
+            raise UsageError(f"decoder must be one of {', '.join(DECODERS)}")
+        if self.interlaced not in INTERLACED:
+            raise UsageError(f"interlaced must be one of {', '.join(INTERLACED)}")
 
     def frames_per_segment(self, rate: Fraction | None) -> int:
         """Of a clip with so many frames a second."""

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 from av.stream import AttachmentStream
 
 from ...core.clips.media import ClipInfo, ClipReader
 from ...core.errors import MediaError, OutputError
 from ...core.frames.frame import Frame
+from ...core.options import VerifyLevel
 from .mux import CopiedTrack, TrackDigest
 
-Level = Literal["standard", "full"]
 # Matroska counts in milliseconds; MP4 starts a track to the tick, but in ticks of its own.
 _SOUND_START_TOLERANCE = Fraction(1, 1000)
 _KINDS = {"audio": "sound", "video": "picture"}
@@ -46,7 +45,7 @@ class Expectation:
         self.last_end = frame.pts + frame.duration
 
 
-def verify(path: Path, expected: Expectation, name: Path, level: Level = "standard") -> None:
+def verify(path: Path, expected: Expectation, name: Path, level: VerifyLevel = "standard") -> None:
     """Decode a written clip whole; every frame, time, track and sound packet must be there.
 
     Args:
@@ -114,7 +113,7 @@ def _check_duration(info: ClipInfo, expected: Expectation, name: Path) -> None:
 
 
 def _check_tracks(
-    kind: str, found: list[TrackDigest], expected: list[TrackDigest], name: Path, level: Level
+    kind: str, found: list[TrackDigest], expected: list[TrackDigest], name: Path, level: VerifyLevel
 ) -> None:
     word = _KINDS.get(kind, kind)
     if kind != "audio":

@@ -13,8 +13,9 @@ from typing import Literal
 import torch
 
 from ...core.frames.frame import PIXEL_FORMATS
+from ...core.options import HardwareEncoder
 
-Kind = Literal["software", "nvenc", "qsv", "videotoolbox", "amf", "vaapi"]
+Kind = Literal["software"] | HardwareEncoder
 
 PRESETS = (
     *("ultrafast", "superfast", "veryfast", "faster", "fast"),

@@ -7,7 +7,6 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
 
 import av
 from av.codec.hwaccel import HWAccel
@@ -16,12 +15,10 @@ from av.container import OutputContainer
 from ...core.clips.media import VideoInfo
 from ...core.errors import DeviceError, OutputError, UsageError
 from ...core.frames.frame import PIXEL_FORMATS, ChromaLocation, Colour, PixelFormat
-from .codecs import CODECS, PRESETS, Codec, Encoder, Kind
+from ...core.options import ENCODERS
+from .codecs import CODECS, PRESETS, Codec, Encoder
 from .hardware import HARDWARE, feed, why_not
 from .mastering import loses_mastering, mastering_params
-
-ENCODERS = ("software", "auto", *(kind for kind in get_args(Kind) if kind != "software"))
-"""What may be asked for: "auto" is hardware where it works, else software."""
 
 _SUFFIXES = {"matroska": "mkv"}  # where FFmpeg's name of the container is not its suffix
 

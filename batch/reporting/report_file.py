@@ -12,12 +12,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ... import __version__
 from ...core.atomic import atomic_write
 from ...core.clips.clip_info import ClipInfo
 from ...core.clips.media import CLIP_SUFFIXES
 from ...core.clips.sequence import PICTURE_SUFFIXES
 from ...core.errors import BrushreelError, OutputError, UsageError
+from ...core.version import __version__
 from ..clips.settings import ClipReport
 from ..plan import Job
 from .progress import BatchResult, figures, reason

@@ -23,11 +23,12 @@ from av.filter import Graph
 from av.filter.context import FilterContext
 
 from brushreel.batch.encoding.codecs import CODECS
-from brushreel.batch.encoding.encode import ENCODERS, EncodeSettings, Picture, add_video_stream
+from brushreel.batch.encoding.encode import EncodeSettings, Picture, add_video_stream
 from brushreel.core.clips.media import ClipReader, VideoInfo
 from brushreel.core.errors import BrushreelError
 from brushreel.core.frames.av_frame import to_av
 from brushreel.core.frames.frame import Frame
+from brushreel.core.options import ENCODERS
 
 _TICK = Fraction(1, 25)
 MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}

@@ -36,9 +36,9 @@ from torch import Tensor, nn
 
 from brushreel.batch.clips.clip import convert
 from brushreel.batch.clips.settings import Handling
-from brushreel.batch.command import DECODERS, ENCODERS
 from brushreel.batch.demo.clip import make_demo_clip
 from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.options import DECODERS, ENCODERS
 from brushreel.core.runtimes.folded import folded
 from brushreel.core.runtimes.runtime import Wanted, able, open_runtime
 from brushreel.core.style import Style, load_style

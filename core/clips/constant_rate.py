@@ -8,8 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from ..errors import MediaError
-from ..frames.fields import Interlaced
 from ..frames.frame import Frame
+from ..options import Interlaced
 from .range import FrameRange, RangeReader, TimeRange
 from .timecode import editing_rate
 

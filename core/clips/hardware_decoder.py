@@ -11,7 +11,8 @@ from av.codec.hwaccel import hwdevices_available
 
 from ..errors import MediaError
 from ..frames.frame import Frame
-from .media import ClipReader, Interlaced
+from ..options import Interlaced
+from .media import ClipReader
 
 # Enough for the first to depend on others: a picture between two, and the one after.
 _COMPARED = 5

@@ -19,8 +19,9 @@ from av.stream import Disposition
 
 from ..errors import MediaError
 from ..frames.av_frame import from_av, repacked
-from ..frames.fields import Deinterlacer, Interlaced
+from ..frames.fields import Deinterlacer
 from ..frames.frame import Frame
+from ..options import Interlaced
 from .clip_info import ClipInfo, StreamInfo, VideoInfo, display_matrix, stream_info, video_info
 from .truncation import check_whole
 
@@ -29,7 +30,6 @@ __all__ = [
     "CLOCKED_CONTAINERS",
     "ClipInfo",
     "ClipReader",
-    "Interlaced",
     "StreamInfo",
     "VideoInfo",
     "display_matrix",

@@ -14,8 +14,8 @@ import av
 import av.error
 
 from ..errors import MediaError, UsageError
-from ..frames.fields import Interlaced
 from ..frames.frame import Frame
+from ..options import Interlaced
 from .frame_table import FrameTable, frame_table
 from .media import ClipReader, open_clip
 from .timecode import Timecode, nominal_rate

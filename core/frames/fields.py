@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import av
 import av.error
@@ -20,7 +20,6 @@ from av.filter import Graph
 from ..errors import MediaError
 from .frame import Range
 
-Interlaced = Literal["deinterlace", "keep", "refuse"]
 """What to do with interlaced frames; "keep" takes them as if they were progressive."""
 
 # bwdif does not take these, and libswscale changes codes on the way to what it takes instead.

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from platformdirs import user_cache_path
 
-from ... import __version__
+from ..version import __version__
 
 Model = TypeVar("Model")
 

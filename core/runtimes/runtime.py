@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,8 +15,6 @@ from ..errors import DeviceError, UsageError, extra_hint
 from ..style import Style
 from ..tiling import Parts
 from .amx_library import library
-
-RuntimeName = Literal["auto", "amx", "torch", "openvino", "onnxruntime"]
 
 
 class Runtime(Protocol):

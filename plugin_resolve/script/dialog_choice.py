@@ -12,16 +12,16 @@ from platformdirs import user_config_path
 
 from ...core.atomic import atomic_write
 from ...core.errors import UsageError
+from ...core.options import EDIT_CODECS, EditCodec
 
 Mode = Literal["track", "take", "copy"]
-Codec = Literal["prores", "dnxhr"]
 MOST_HANDLES = 240
 MODES: dict[Mode, str] = {
     "track": "A new track above",
     "take": "A take of each clip",
     "copy": "A copy of the timeline",
 }
-CODECS: dict[Codec, str] = {"prores": "ProRes 422 HQ", "dnxhr": "DNxHR HQX"}
+CODECS: dict[EditCodec, str] = {"prores": "ProRes 422 HQ", "dnxhr": "DNxHR HQX"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Choice:
     keep_colors: bool = False
     extent: str = "selection"
     mode: Mode = "track"
-    codec: Codec = "prores"
+    codec: EditCodec = "prores"
     handles: int = 12
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class Choice:
             raise UsageError(f"strength must lie between 0 and 1, not {self.strength}")
         if not 0 <= self.handles <= MOST_HANDLES:
             raise UsageError(f"handles must be 0 to {MOST_HANDLES} frames, not {self.handles}")
-        if self.mode not in get_args(Mode) or self.codec not in get_args(Codec):
+        if self.mode not in get_args(Mode) or self.codec not in EDIT_CODECS:
             raise UsageError(f"there is no mode {self.mode!r} or codec {self.codec!r}")
 
     @classmethod

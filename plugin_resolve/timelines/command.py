@@ -9,13 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.errors import BrushreelError, OutputError, UsageError
+from ...core.errors import INTERRUPTED, BrushreelError, OutputError, UsageError
+from ...core.options import EDIT_CODECS
 
 if TYPE_CHECKING:
     from .model import TimelineFile
     from .timeline import Task, Wish
-
-INTERRUPTED = 130
 
 
 def add_timeline(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +33,7 @@ def add_timeline(parser: argparse.ArgumentParser) -> None:
         help="a style for clips of a colour, such as Orange='wave strength=0.5'",
     )
     add("--handles", type=int, default=12, metavar="N", help="frames on each side (default: 12)")
-    add("--codec", choices=("prores", "dnxhr"), default="prores", help="default: prores")
+    add("--codec", choices=EDIT_CODECS, default="prores", help="default: prores")
     add(
         "--media",
         type=Path,

@@ -17,8 +17,9 @@ from ...core.atomic import atomic_write
 from ...core.clips.media import probe
 from ...core.clips.timecode import Timecode, editing_rate
 from ...core.errors import BrushreelError, MediaError, OutputError, UsageError
+from ...core.options import EditCodec
 from ..bake import Baker, Plan, Shot, plan_shot
-from ..recipe import Codec, Recipe
+from ..recipe import Recipe
 from ..script.survey import TRACK_PREFIX
 from .earlier_run import is_styled_shot
 from .edl import EdlTimeline
@@ -46,7 +47,7 @@ class Wish:
     style: str | None = None
     strength: float = 1.0
     keep_colors: bool = False
-    codec: Codec = "prores"
+    codec: EditCodec = "prores"
     by_color: Mapping[str, str] = field(default_factory=dict)
 
     def recipe(self, use: Use) -> Recipe | None:

@@ -7,28 +7,22 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import av
 import pytest
 import torch
 
-from brushreel import cli
 from brushreel.batch import command
-from brushreel.batch.clips.settings import Decoder
-from brushreel.batch.clips.verify import Level
-from brushreel.batch.compare import Layout
+from brushreel.batch.clips.mux import MUXERS
 from brushreel.batch.encoding.codecs import CODECS
-from brushreel.batch.encoding.encode import ENCODERS
-from brushreel.batch.plan import CONTAINERS
+from brushreel.batch.encoding.hardware import HARDWARE
 from brushreel.cli import _parser, _training_settings, main
 from brushreel.core import machine
+from brushreel.core import options as tables
 from brushreel.core.errors import UsageError
-from brushreel.core.export import Pixels
-from brushreel.core.frames.fields import Interlaced
-from brushreel.core.runtimes.runtime import RuntimeName
-from brushreel.core.stylizer import Precision
-from brushreel.training.recipe import HOUSE, RECIPES
+from brushreel.core.export import _WRAPPERS
+from brushreel.core.runtimes.runtime import KINDS
+from brushreel.training.recipe import HOUSE, PRECISIONS, RECIPES
 
 from .called import everything_in, run_command, validated
 
@@ -123,18 +117,19 @@ def test_demo_ends_with_a_stylized_clip_with_sound(style_file, tmp_path):
 
 
 def test_the_choices_are_those_of_the_tables():
-    """The command keeps its own copies so that `--help` need not import torch."""
-    assert ("auto", *CODECS) == command.CODECS
-    assert CONTAINERS == command.CONTAINERS
-    assert ENCODERS == command.ENCODERS
-    assert get_args(Precision) == command.PRECISIONS
-    assert get_args(RuntimeName) == command.RUNTIMES
-    assert get_args(Decoder) == command.DECODERS
-    assert get_args(Pixels) == cli.PIXELS
-    assert get_args(Interlaced) == command.INTERLACED
-    assert get_args(Level) == command.VERIFY
-    assert get_args(Layout) == command.LAYOUTS
-    assert tuple(RECIPES) == cli.RECIPES
+    assert ("auto", *CODECS) == tables.CODECS
+    assert set(tables.EDIT_CODECS) <= set(CODECS)
+    assert {f".{name}" for name in tables.CONTAINERS} == set(MUXERS)
+    kinds = {encoder.kind for rows in HARDWARE.values() for encoder in rows}
+    assert {"software", "auto", *kinds} == set(tables.ENCODERS)
+    assert {"auto", *KINDS} == set(tables.RUNTIMES)
+    precisions = {name for kind in KINDS.values() for name in kind.precisions}
+    assert {"auto", *precisions} == set(tables.PRECISIONS)
+    devices = {name for kind in KINDS.values() for name in kind.devices}
+    assert devices == set(tables.DEVICE_TYPES)
+    assert set(_WRAPPERS) == set(tables.PIXEL_LAYOUTS)
+    assert {"auto", *PRECISIONS} == set(tables.TRAINING_PRECISIONS)
+    assert tuple(RECIPES) == tables.TRAINING_RECIPES
 
 
 def test_a_dry_run_writes_nothing_and_says_what_would_fail(clip, options, tmp_path, capsys):

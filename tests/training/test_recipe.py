@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from brushreel import cli
 from brushreel.core.errors import UsageError
+from brushreel.core.options import TRAINING_RECIPES
 from brushreel.training.data.disturbance import Disturbances
 from brushreel.training.losses import LossWeights
 from brushreel.training.recipe import HOUSE, PAPER, RECIPES, fastest_precision
@@ -20,7 +20,7 @@ class TestRecipes:
             "house": "house",
             "paper": "paper",
         }
-        assert tuple(RECIPES) == cli.RECIPES
+        assert tuple(RECIPES) == TRAINING_RECIPES
 
     def test_paper_is_the_paper_s(self):
         """Huang et al. 2017: Table 1, Adam at 1e-3, nothing done to the frames."""

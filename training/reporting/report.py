@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ... import __version__
 from ...core.atomic import atomic_write
 from ...core.errors import TrainingError, extra_hint
 from ...core.style import Style
+from ...core.version import __version__
 
 COLUMNS = ("content", "style", "total_variation", "temporal", "overlay", "weighted_sum")
 # The weighted sum says little: its weights change on the way.

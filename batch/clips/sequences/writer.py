@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ....core.clips.media import ClipInfo, ClipReader, Interlaced
+from ....core.clips.media import ClipInfo, ClipReader
 from ....core.clips.range import FrameRange, RangeReader, TimeRange
 from ....core.clips.sequence import Pattern
 from ....core.clips.sequence_reader import SequenceReader, file_identity
@@ -21,6 +21,7 @@ from ....core.clips.timecode import Timecode, has_timecode, nominal_rate
 from ....core.errors import BrushreelError, OutputError, UsageError
 from ....core.frames.frame import Colour, Frame, Matrix, PixelFormat, Range
 from ....core.frames.orientation import turned
+from ....core.options import Interlaced
 from ....core.pictures.picture import (
     ImageMetadata,
     Picture,

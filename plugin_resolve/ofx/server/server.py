@@ -12,8 +12,8 @@ from pathlib import Path
 from threading import BoundedSemaphore, Lock, Thread
 from typing import Protocol
 
-from .... import __version__
 from ....core.errors import BrushreelError, EditorError
+from ....core.version import __version__
 from .protocol import DONE, PROTOCOL, REFUSED, Hello, Memory, Render, parse
 from .server_folder import RENDEZVOUS, write_rendezvous
 

@@ -10,7 +10,6 @@ import pytest
 from brushreel.batch.clips.clip import convert, inspect_clip
 from brushreel.batch.encoding.codecs import CODECS, PRESETS, Encoder
 from brushreel.batch.encoding.encode import (
-    ENCODERS,
     EncodeSettings,
     Picture,
     choose,
@@ -18,10 +17,10 @@ from brushreel.batch.encoding.encode import (
     parse_bitrate,
 )
 from brushreel.batch.encoding.hardware import HARDWARE
-from brushreel.batch.plan import CONTAINERS
 from brushreel.core.clips.media import VideoInfo, probe
 from brushreel.core.errors import OutputError, UsageError
 from brushreel.core.frames.frame import ChromaLocation, Colour, Matrix, Range, pixel_format
+from brushreel.core.options import CONTAINERS, ENCODERS
 
 
 @pytest.fixture

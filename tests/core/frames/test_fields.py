@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from av.filter import Graph
 
-from brushreel.core.clips.media import ClipReader, Interlaced, probe
+from brushreel.core.clips.media import ClipReader, probe
 from brushreel.core.errors import MediaError
 from brushreel.core.frames.fields import Deinterlacer
 from brushreel.core.frames.frame import Frame, Range
+from brushreel.core.options import Interlaced
 
 WIDTH, HEIGHT = 96, 64
 RATE = Fraction(25)

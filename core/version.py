@@ -1,0 +1,3 @@
+"""The version of Brushreel."""
+
+__version__ = "0.1.0"
