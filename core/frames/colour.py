@@ -51,7 +51,7 @@ def to_rgb(frame: Frame, *, device: torch.device | str = "cpu") -> Tensor:
         return _rgb_of_floats(frame, device)
     colours = frame.planes[: frame.pixel_format.colour_plane_count]
     planes = [_upload(plane, device, frame.pixel_format.depth) for plane in colours]
-    levels = _luma_levels(frame.pixel_format, frame.colour)
+    levels = luma_levels(frame.pixel_format, frame.colour)
     if frame.pixel_format.family == "yuv":
         rgb = _rgb_of_chroma(planes[1], planes[2], frame)
         rgb.add_(_normalise(planes[0], levels))
@@ -113,7 +113,7 @@ def from_rgb(
     )
 
 
-def _luma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:
+def luma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:
     """Levels of luma, grey, R, G and B."""
     if colour.range == Range.FULL:
         top = 2**pixel_format.depth - 1
@@ -123,7 +123,7 @@ def _luma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:
     return _Levels(zero, span, zero, top - 1 if colour.hdr == "HLG" else white)
 
 
-def _chroma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:
+def chroma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:
     if colour.range == Range.FULL:
         top = 2**pixel_format.depth - 1
         return _Levels(2 ** (pixel_format.depth - 1), top, 0, top)
@@ -168,7 +168,7 @@ def _rgb_of_chroma(cb: Tensor, cr: Tensor, frame: Frame) -> Tensor:
 
     Interpolation and matrix are linear, so the matrix goes first, where samples are fewer.
     """
-    levels = _chroma_levels(frame.pixel_format, frame.colour)
+    levels = chroma_levels(frame.pixel_format, frame.colour)
     shares = _chroma_shares(_normalise(cb, levels), _normalise(cr, levels), frame.colour.matrix)
     across, down = frame.pixel_format.chroma_shift
     if across:
@@ -218,7 +218,7 @@ def _upsample(source: Tensor, target: Tensor, *, co_sited: bool) -> Tensor:
 
 def _planes(rgb: Tensor, pixel_format: PixelFormat, colour: Colour) -> tuple[np.ndarray, ...]:
     """Quantised planes of (3, H, W) float32."""
-    levels = _luma_levels(pixel_format, colour)
+    levels = luma_levels(pixel_format, colour)
     if pixel_format.family == "rgb":
         codes = [_quantise(rgb[index], levels, pixel_format) for index in (1, 2, 0)]
     else:
@@ -226,7 +226,7 @@ def _planes(rgb: Tensor, pixel_format: PixelFormat, colour: Colour) -> tuple[np.
         codes = [_quantise(luma, levels, pixel_format)]
         if pixel_format.family == "yuv":
             chroma = _chroma_of_rgb(rgb, luma, pixel_format, colour)
-            chroma_levels = _chroma_levels(pixel_format, colour)
+            chroma_levels = chroma_levels(pixel_format, colour)
             codes += [_quantise(component, chroma_levels, pixel_format) for component in chroma]
     return tuple(_plane(samples, pixel_format) for samples in download(codes))
 
