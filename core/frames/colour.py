@@ -114,7 +114,7 @@ def from_rgb(
 
 
 def luma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:
-    """Levels of luma, grey, R, G and B."""
+    """Return the levels of luma, grey, R, G and B."""
     if colour.range == Range.FULL:
         top = 2**pixel_format.depth - 1
         return _Levels(0, top, 0, top)
@@ -124,6 +124,7 @@ def luma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:
 
 
 def chroma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:
+    """Return the levels of Cb and Cr."""
     if colour.range == Range.FULL:
         top = 2**pixel_format.depth - 1
         return _Levels(2 ** (pixel_format.depth - 1), top, 0, top)
@@ -226,8 +227,8 @@ def _planes(rgb: Tensor, pixel_format: PixelFormat, colour: Colour) -> tuple[np.
         codes = [_quantise(luma, levels, pixel_format)]
         if pixel_format.family == "yuv":
             chroma = _chroma_of_rgb(rgb, luma, pixel_format, colour)
-            chroma_levels = chroma_levels(pixel_format, colour)
-            codes += [_quantise(component, chroma_levels, pixel_format) for component in chroma]
+            levels = chroma_levels(pixel_format, colour)
+            codes += [_quantise(component, levels, pixel_format) for component in chroma]
     return tuple(_plane(samples, pixel_format) for samples in download(codes))
 
 

@@ -13,11 +13,12 @@ from brushreel.core.frames.colour import chroma_levels, luma_levels
 from brushreel.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range
 
 HEIGHT, WIDTH = 90, 160
+NONE = Bars()
 LETTERBOX = Bars(top=12, bottom=12)
 
 
 def scene(
-    bars: Bars = Bars(),
+    bars: Bars = NONE,
     *,
     form: str = "yuv420p",
     seed: int = 0,
