@@ -1,20 +1,22 @@
-"""The loss network's weights from their publisher, only when asked for: checked, then cut down."""
+"""Download of the loss network's weights, only when asked for: checked, then reduced."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import os
 import pickle
 import shutil
+import socket
 import sys
-import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.hub
 from filelock import FileLock
 from safetensors.torch import save as save_tensors
 from torch import Tensor
@@ -23,8 +25,7 @@ from tqdm import tqdm
 from ..core.atomic import atomic_write
 from ..core.errors import TrainingError
 
-BLOCK = 1 << 20
-TIMEOUT = 30.0
+TIMEOUT = 30.0  # seconds without a byte
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Source:
     """A published file.
 
     Attributes:
-        address: Where it is.
+        address: Its URL.
         size: Bytes.
-        sha256: Of the whole file, in hexadecimal.
+        sha256: Hash of the whole file, in hexadecimal.
     """
 
     address: str
@@ -50,19 +51,21 @@ VGG_19 = Source(
 
 
 def download_tensors(source: Source, names: Sequence[str], target: Path) -> None:
-    """Fetch a PyTorch state dictionary and keep some of its tensors as safetensors.
+    """Download a PyTorch state dictionary and keep some of its tensors as safetensors.
 
-    Says how large it is before it starts. Nothing of the file is read before its hash is checked,
-    and then only tensors are (`weights_only`). The file itself is deleted. Of several processes
-    that want the same target, as torchrun starts them, one fetches it and the others wait.
+    The size is printed before the download starts. Nothing of the file is read before its hash is
+    checked, and then only tensors are (`weights_only`). The file itself is deleted. Of several
+    processes that want the same target, as torchrun starts them, one downloads it and the others
+    wait.
 
     Args:
-        source: What to fetch.
-        names: Of the tensors to keep.
-        target: Where to keep them; has its name only when it is whole.
+        source: The file to download.
+        names: The tensors to keep.
+        target: Where to keep them; it appears only when it is complete.
 
     Raises:
-        TrainingError: Unreachable, cut off, another file than expected, or no space for it.
+        TrainingError: The file can't be reached, breaks off, is not the one expected, or there is
+            no space for it.
     """
     fetched = target.with_name(f".{target.name}.{os.getpid()}.download")
     lock = target.with_name(f".{target.name}.lock")
@@ -72,7 +75,8 @@ def download_tensors(source: Source, names: Sequence[str], target: Path) -> None
             if target.is_file():
                 return
             _check_space(source, target.parent)
-            _check_hash(source, _fetch(source, fetched))
+            _fetch(source, fetched)
+            _check_file(source, fetched)
             with atomic_write(target) as file:
                 file.write(save_tensors(_read(fetched, names, source)))
     except OSError as error:
@@ -91,42 +95,33 @@ def _check_space(source: Source, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < source.size:
         raise TrainingError(
-            f"the download takes {_megabytes(source.size)} for a while, "
+            f"the download needs {_megabytes(source.size)} for a while, "
             f"and only {_megabytes(free)} are free",
             path=folder,
         )
 
 
-def _fetch(source: Source, path: Path) -> str:
-    """SHA-256 of what came."""
+def _fetch(source: Source, path: Path) -> None:
+    """Download the file; PyTorch leaves nothing behind of one that breaks off with an error."""
     tqdm.write(f"downloading {source.address}, {_megabytes(source.size)}", file=sys.stderr)
-    digest = hashlib.sha256()
-    with path.open("wb") as file, _bar(source) as bar:
-        for block in _blocks(source):
-            file.write(block)
-            digest.update(block)
-            bar.update(len(block))
-        came = file.tell()
-    if came != source.size:
-        raise _unreachable(source, f"{came} bytes came of {source.size}")
-    return digest.hexdigest()
-
-
-def _bar(source: Source) -> tqdm:
-    return tqdm(total=source.size, unit="B", unit_scale=True, desc="VGG-19", dynamic_ncols=True)
-
-
-def _blocks(source: Source) -> Iterator[bytes]:
-    """The file's bytes; failures of the connection are told apart from those of the disk."""
     try:
-        # Some servers turn Python's own name away. The address is a constant of this file.
-        headers = {"User-Agent": "brushreel"}
-        request = urllib.request.Request(source.address, headers=headers)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
-            while block := response.read(BLOCK):
-                yield block
+        with _socket_timeout(TIMEOUT):
+            torch.hub.download_url_to_file(source.address, str(path))
     except (OSError, http.client.HTTPException) as error:
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            raise
         raise _unreachable(source, str(getattr(error, "reason", None) or error)) from error
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """Let a server that falls silent raise TimeoutError; PyTorch would wait for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def _unreachable(source: Source, why: str) -> TrainingError:
@@ -136,7 +131,13 @@ def _unreachable(source: Source, why: str) -> TrainingError:
     )
 
 
-def _check_hash(source: Source, digest: str) -> None:
+def _check_file(source: Source, path: Path) -> None:
+    """Refuse another file than the one expected, and one whose connection was closed too early."""
+    size = path.stat().st_size
+    if size < source.size:
+        raise _unreachable(source, f"the connection broke off after {size} of {source.size} bytes")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != source.sha256:
         raise TrainingError(
             f"{source.address} is not the file that was expected: its SHA-256 is {digest}, "
@@ -145,13 +146,13 @@ def _check_hash(source: Source, digest: str) -> None:
 
 
 def _read(path: Path, names: Sequence[str], source: Source) -> dict[str, Tensor]:
-    # What bytes that are no such file make torch raise.
+    # What torch raises on bytes that are not such a file.
     damage = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError)
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensors[name].float().contiguous() for name in names}
     except (*damage, AttributeError, TypeError) as error:
-        raise TrainingError(f"{source.address} does not hold VGG-19: {error}") from error
+        raise TrainingError(f"{source.address} is not VGG-19: {error}") from error
 
 
 def _megabytes(size: int) -> str:

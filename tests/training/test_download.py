@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import pickle
 import shutil
+import socket
 import threading
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +14,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.hub
 from safetensors.torch import load_file
 
 from brushreel.core.errors import TrainingError
-from brushreel.training import loss_network
+from brushreel.training import download, loss_network
 from brushreel.training.download import VGG_19, Source, download_tensors
 from brushreel.training.loss_network import TENSOR_NAMES, LossNetwork, find_weights
 
@@ -34,17 +37,23 @@ def published(tensors) -> bytes:
 
 @pytest.fixture
 def serve(monkeypatch):
-    """Publishes bytes on this machine; may break off after some of them."""
+    """Publish bytes on this machine; may break off, or fall silent, after some of them."""
     monkeypatch.setenv("NO_PROXY", "*")
     servers = []
 
-    def serve(content: bytes, *, cut_after: int | None = None, status: int = 200) -> Source:
+    silent_until = threading.Event()
+
+    def serve(
+        content: bytes, *, cut_after: int | None = None, silent: bool = False, status: int = 200
+    ) -> Source:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content[:cut_after])
+                if silent:
+                    silent_until.wait()
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -57,6 +66,7 @@ def serve(monkeypatch):
         return Source(address, len(content), hashlib.sha256(content).hexdigest())
 
     yield serve
+    silent_until.set()
     for server, thread in servers:
         server.shutdown()
         thread.join()
@@ -105,9 +115,28 @@ def test_another_file_is_not_read(serve, published, target, monkeypatch):
 
 def test_connection_that_breaks_off(serve, published, target):
     source = serve(published, cut_after=100)
-    with pytest.raises(TrainingError, match=r"can't be downloaded: .*100 bytes") as caught:
+    with pytest.raises(TrainingError, match=r"can't be downloaded: .* after 100 of") as caught:
         download_tensors(source, NAMES, target)
     assert "--loss-weights" in str(caught.value)
+    assert left_in(target.parent) == []
+
+
+def test_server_that_falls_silent(serve, published, target, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", 0.2)
+    before = socket.getdefaulttimeout()
+    with pytest.raises(TrainingError, match="can't be downloaded: timed out"):
+        download_tensors(serve(published, cut_after=100, silent=True), NAMES, target)
+    assert left_in(target.parent) == []
+    assert socket.getdefaulttimeout() == before
+
+
+def test_interrupted_download_leaves_nothing(serve, published, target, monkeypatch):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch.hub.tqdm, "update", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        download_tensors(serve(published), NAMES, target)
     assert left_in(target.parent) == []
 
 
@@ -132,11 +161,14 @@ def test_no_space_is_said_before_the_download(serve, published, target, monkeypa
     assert caught.value.path == target.parent
 
 
-def test_disk_that_fills_up(serve, published, target, monkeypatch):
+@pytest.mark.parametrize(
+    "step", ["torch.hub.tqdm.update", "brushreel.training.download.save_tensors"]
+)
+def test_disk_that_fills_up(serve, published, target, monkeypatch, step):
     def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("brushreel.training.download.save_tensors", full)
+    monkeypatch.setattr(step, full)
     with pytest.raises(TrainingError, match="can't be written: No space left") as caught:
         download_tensors(serve(published), NAMES, target)
     assert caught.value.hint == "is the disk full?"
@@ -174,7 +206,7 @@ def saved(value: object) -> bytes:
     ids=["text", "pickle", "code", "another network", "numbers", "a number"],
 )
 def test_what_is_no_network_even_with_the_right_hash(serve, target, content):
-    with pytest.raises(TrainingError, match="does not hold VGG-19"):
+    with pytest.raises(TrainingError, match="is not VGG-19"):
         download_tensors(serve(content), NAMES, target)
     assert left_in(target.parent) == []
 
