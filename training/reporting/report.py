@@ -7,12 +7,12 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jinja2 import Environment, FileSystemLoader
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -33,41 +33,6 @@ _NAMES = {
     "e_temporal": "E_temporal, flicker of the output",
     "e_temporal_source": "E_temporal of the footage itself",
 }
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>{style_sheet}</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
-_STYLE_SHEET = """
-:root { color-scheme: light dark; --paper: #fff; --ink: #222; --soft: #666; --rule: #ddd }
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #1f1f1f; --ink: #ddd; --soft: #999; --rule: #3a3a3a }
-  img.drawn { filter: invert(.88) hue-rotate(180deg) }
-}
-body { background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif;
-  max-width: 70rem; margin: 0 auto; padding: 2rem 1.5rem 4rem }
-h1 { margin: 0; font-size: 1.8rem; line-height: 1.2 }
-h2 { margin: 2.5rem 0 .75rem; font-size: 1.1rem }
-p { margin: .25rem 0; color: var(--soft) }
-a { color: inherit }
-img { display: block; max-width: 100%; height: auto }
-table { border-collapse: collapse }
-th, td { padding: .3rem 0; border-bottom: 1px solid var(--rule); vertical-align: top }
-th { padding-right: 2rem; color: var(--soft); font-weight: normal; text-align: left;
-  white-space: nowrap }
-td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere }
-pre + table { margin-top: .75rem }
-pre { margin: 0; font: .85rem/1.6 ui-monospace, monospace; white-space: pre-wrap;
-  overflow-wrap: anywhere }
-"""
 
 
 def write_report(
@@ -166,30 +131,21 @@ def _metrics(style: Style, losses: Mapping[str, NDArray[np.float64]], window: in
 
 
 def _page(style: Style, footage: str) -> str:
-    painting, training = style.painting, style.training
-    about = (painting.title, painting.artist, painting.year, painting.licence)
-    command = f"<pre>{escape(str(training.get('command', '')))}</pre>"
-    body = [
-        f"<h1>{escape(style.title)}</h1>",
-        _paragraph(f"Style {style.name}. Painting: {', '.join(about)}."),
-        _section("Before and after", '<img src="sheet.png" alt="Frames of every held-out clip">'),
-        _section("Figures", _table(style.figures), _paragraph(_measured_on(training))),
-        _section(
-            "Losses",
-            '<img class="drawn" src="losses.png" alt="Losses over the steps">',
-            _paragraph(f"A dot is a step, the line their mean over {SHARE:.0%} of the run."),
-        ),
-        _section("Settings", _table(training.get("settings", {}))),
-        _section("Run", command, _table(_run(training))),
-        _section("Footage", f"<pre>{escape(footage)}</pre>"),
-        '<p>The same for programs: <a href="metrics.json">metrics.json</a></p>',
-    ]
-    return _PAGE.format(title=escape(style.title), style_sheet=_STYLE_SHEET, body="\n".join(body))
-
-
-def _measured_on(training: Mapping[str, Any]) -> str:
-    clips = _text(training.get("held_out", []))
-    return f"Means over {clips}. The lower, the better." if clips else "The lower, the better."
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(label=_label, text=_text)
+    return environment.get_template("report.html.jinja").render(
+        style=style,
+        training=style.training,
+        run=_run(style.training),
+        share=f"{SHARE:.0%}",
+        footage=footage,
+    )
 
 
 def _run(training: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,28 +156,12 @@ def _run(training: Mapping[str, Any]) -> dict[str, Any]:
     return run
 
 
-def _section(title: str, *parts: str) -> str:
-    return "\n".join(("<section>", f"<h2>{title}</h2>", *parts, "</section>"))
-
-
-def _paragraph(text: str) -> str:
-    return f"<p>{escape(text)}</p>"
-
-
-def _table(values: Mapping[str, Any]) -> str:
-    rows = [
-        f"<tr><th>{escape(_label(name))}</th><td>{escape(_text(value))}</td></tr>"
-        for name, value in values.items()
-    ]
-    return "\n".join(("<table>", *rows, "</table>"))
-
-
 def _label(name: str) -> str:
     return _NAMES.get(name, name.replace("_", " "))
 
 
 def _text(value: object) -> str:
-    """A JSON value in words."""
+    """Return a JSON value in words."""
     if isinstance(value, Mapping):
         return "; ".join(f"{_label(name)} {_text(part)}" for name, part in value.items())
     if isinstance(value, (list, tuple)):

@@ -178,11 +178,13 @@ class TestPage:
 
     def test_braces_and_odd_file_names(self, style, tmp_path):
         odd = dataclasses.replace(
-            style, title="{body}", training={**style.training, "held_out": ["caf\udce9.mkv"]}
+            style,
+            title="{{ body }} {% if %}",
+            training={**style.training, "held_out": ["caf\udce9.mkv"]},
         )
         sheet = [("caf\udce9\n.mkv", *SHEET[0][1:])]
         page = Page(write_report(tmp_path, odd, HISTORY, sheet, "caf\udce9.mkv: 3 pairs"))
-        assert "{body}" in page.text
+        assert "{{ body }} {% if %}" in page.text
         assert "caf\\udce9.mkv: 3 pairs" in page.text
         metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
         assert metrics["training"]["held_out"] == ["caf\udce9.mkv"]
