@@ -13,7 +13,7 @@ import brushreel
 
 
 def names_for_type_checkers() -> set[str]:
-    """What the `if TYPE_CHECKING` block of the package imports."""
+    """Return the names that the `if TYPE_CHECKING` block of the package imports."""
     tree = ast.parse(Path(brushreel.__file__).read_text(encoding="utf-8"))
     blocks = [node for node in tree.body if isinstance(node, ast.If)]
     imports = [line for block in blocks for line in block.body if isinstance(line, ast.ImportFrom)]
