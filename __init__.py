@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from .core.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .batch.clips.clip import ClipReport, stylize_clip
+    from .batch.clips.clip import stylize_clip
+    from .batch.clips.report import ClipReport
     from .core.errors import BrushreelError
     from .core.style import Style, list_styles, load_style
     from .core.stylizer import Stylizer

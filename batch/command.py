@@ -25,9 +25,9 @@ from ..core.options import (
 from .config import Flags
 
 if TYPE_CHECKING:
+    from .clips.settings import JobSettings, ReadSettings, WriteSettings
     from .plan import Job
     from .reporting.progress import BatchResult, Reporter
-    from .run import Treatment, Writing
 
 # Imports of torch and of everything that needs it wait inside the functions: `--help` and a wrong
 # flag answer at once.
@@ -115,16 +115,17 @@ def stylize(options: argparse.Namespace) -> int:
     from .reporting.progress import TerminalReporter
 
     settings = options.flags.settle(options)
-    treatment = treatment_of(settings)
+    job_settings = job_settings_of(settings)
     devices = _devices(settings.device, settings.jobs)
-    jobs = _plan(settings.inputs, settings.output, settings, treatment.style_name())
+    style_name = job_settings.load_style().name
+    jobs = _plan(settings.inputs, settings.output, settings, style_name)
     if settings.dry_run:
-        return _dry_run(jobs, treatment, devices, as_json=settings.json)
+        return _dry_run(jobs, job_settings, devices, as_json=settings.json)
     _check_records(settings.report, settings.log, inputs=[job.source for job in jobs])
     with _log(settings.log):
         reporter = _reporter(settings, TerminalReporter(), report=settings.report)
         try:
-            result = _convert(jobs, treatment, devices, reporter, fail_fast=settings.fail_fast)
+            result = _convert(jobs, job_settings, devices, reporter, fail_fast=settings.fail_fast)
         except KeyboardInterrupt:
             reporter.interrupted()
             return INTERRUPTED
@@ -152,55 +153,61 @@ def _plan(
     )
 
 
-def treatment_of(settings: argparse.Namespace) -> Treatment:
-    """What the settled flags say of how clips are done.
+def job_settings_of(settings: argparse.Namespace) -> JobSettings:
+    """Return the settings that the flags give.
 
     Raises:
         UsageError: Something of it makes no sense.
     """
-    from .run import Treatment
+    from .clips.settings import JobSettings
 
     if settings.style is None:
         raise UsageError("no style is named", hint="-s NAME; brushreel styles lists them")
-    return Treatment(
+    return JobSettings(
         style=settings.style,
         strength=settings.strength,
         keep_colors=settings.keep_colors,
         precision=settings.precision,
         runtime=settings.runtime,
         tile=settings.tile,
-        writing=_writing(settings),
+        read=_read_settings(settings),
+        write=_write_settings(settings),
     )
 
 
-def _writing(settings: argparse.Namespace) -> Writing:
+def _read_settings(settings: argparse.Namespace) -> ReadSettings:
     from ..core.clips.sequence import parse_rate
-    from .clips.settings import Handling
+    from .clips.settings import ReadSettings
     from .clips.source import span
-    from .encoding.encode import EncodeSettings, parse_bitrate
-    from .run import Writing
 
     given = vars(settings)  # `watch` has no flags for a single clip
     fps = given.get("fps")
-    return Writing(
-        EncodeSettings(
-            codec=settings.codec,
-            profile=settings.profile,
-            crf=settings.crf,
-            bitrate=None if settings.bitrate is None else parse_bitrate(settings.bitrate),
-            preset=settings.preset,
-            encoder=settings.encoder,
-        ),
-        Handling(
-            segment=settings.segment,
-            resume=settings.resume,
-            verify=settings.verify,
-            drop_unsupported=settings.drop_unsupported,
-            interlaced=settings.interlaced,
-            decoder=settings.decoder,
-            frame_rate=None if fps is None else parse_rate(fps),
-            excerpt=span(given.get("start"), given.get("end")),
-        ),
+    return ReadSettings(
+        interlaced=settings.interlaced,
+        decoder=settings.decoder,
+        frame_rate=None if fps is None else parse_rate(fps),
+        range=span(given.get("start"), given.get("end")),
+    )
+
+
+def _write_settings(settings: argparse.Namespace) -> WriteSettings:
+    from .clips.settings import WriteSettings
+    from .encoding.encode import EncodeSettings, parse_bitrate
+
+    encode = EncodeSettings(
+        codec=settings.codec,
+        profile=settings.profile,
+        crf=settings.crf,
+        bitrate=None if settings.bitrate is None else parse_bitrate(settings.bitrate),
+        preset=settings.preset,
+        encoder=settings.encoder,
+    )
+    return WriteSettings(
+        encode=encode,
+        segment=settings.segment,
+        resume=settings.resume,
+        verify=settings.verify,
+        drop_unsupported=settings.drop_unsupported,
         overwrite=settings.overwrite,
         skip_existing=settings.skip_existing,
     )
@@ -222,7 +229,7 @@ def _devices(named: str, jobs: int | None) -> list[str]:
 
 def _convert(
     jobs: Sequence[Job],
-    treatment: Treatment,
+    settings: JobSettings,
     devices: Sequence[str],
     reporter: Reporter,
     *,
@@ -232,18 +239,18 @@ def _convert(
     from .workers import run_in_workers
 
     if len(jobs) > 1:
-        return run_in_workers(jobs, treatment, devices, reporter, fail_fast=fail_fast)
+        return run_in_workers(jobs, settings, devices, reporter, fail_fast=fail_fast)
     # A clip alone has nobody to spare from a crash; a second process would only start slowly.
-    stylizer = treatment.stylizer(devices[0])
-    return run_batch(jobs, stylizer, treatment.writing, reporter)
+    stylizer = settings.stylizer(devices[0])
+    return run_batch(jobs, stylizer, reporter, read=settings.read, write=settings.write)
 
 
 def _dry_run(
-    jobs: Sequence[Job], treatment: Treatment, devices: Sequence[str], *, as_json: bool
+    jobs: Sequence[Job], settings: JobSettings, devices: Sequence[str], *, as_json: bool
 ) -> int:
     from .dry_run import emit_forecast, forecast, lines, rooms, total
 
-    forecasts = forecast(jobs, treatment, devices[0])
+    forecasts = forecast(jobs, settings, devices[0])
     whole = total(forecasts, len(set(devices)))
     disks = rooms(forecasts, at_a_time=len(devices))
     if as_json:
@@ -311,22 +318,22 @@ def watch(options: argparse.Namespace) -> int:
     from .watch_state import settings_key
 
     settings = options.flags.settle(options)
-    treatment = treatment_of(settings)
+    job_settings = job_settings_of(settings)
     devices = _devices(settings.device, settings.jobs)
-    style_name = treatment.style_name()
+    style_name = job_settings.load_style().name
     # Better now than when the first clip comes.
     for device in set(devices):
-        treatment.stylizer(device)
+        job_settings.stylizer(device)
 
     def run(jobs: Sequence[Job], overwrite: bool) -> BatchResult:
-        again = replace(treatment.writing, overwrite=True, skip_existing=False)
-        writing = again if overwrite else treatment.writing
-        return _convert(jobs, replace(treatment, writing=writing), devices, reporter)
+        again = replace(job_settings.write, overwrite=True, skip_existing=False)
+        write = again if overwrite else job_settings.write
+        return _convert(jobs, replace(job_settings, write=write), devices, reporter)
 
     work = Work(
         plan=lambda: _plan([settings.inbox], settings.outbox, settings, style_name, pictures=False),
         run=run,
-        key=settings_key(treatment, container=settings.container),
+        key=settings_key(job_settings, container=settings.container),
     )
     _check_records(settings.log)
     with _log(settings.log):
@@ -416,10 +423,11 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
 def demo(options: argparse.Namespace) -> int:
     """``brushreel demo``."""
     from ..core.stylizer import Stylizer
+    from .clips.settings import WriteSettings
     from .demo.clip import make_demo_clip
     from .plan import Job
     from .reporting.progress import TerminalReporter
-    from .run import Writing, run_batch
+    from .run import run_batch
 
     stylizer = Stylizer(options.style)
     try:
@@ -430,7 +438,7 @@ def demo(options: argparse.Namespace) -> int:
     print(f"drawing {source} ...", file=sys.stderr)
     make_demo_clip(source)
     job = Job(source, options.output / f"seascape.{stylizer.style.name}.mp4")
-    result = run_batch([job], stylizer, Writing(overwrite=True), TerminalReporter())
+    result = run_batch([job], stylizer, TerminalReporter(), write=WriteSettings(overwrite=True))
     for report in result.done:
         print(report.output.resolve())
     return result.exit_status

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from ..core.errors import BrushreelError
 from .clips.clip import inspect_clip
 from .clips.sequences.journal import is_written
+from .clips.settings import JobSettings
 from .estimate import (
     Disk,
     disk_expected,
@@ -21,7 +22,6 @@ from .estimate import (
 )
 from .plan import Job
 from .reporting.progress import emit, reason
-from .run import Treatment, Writing
 
 
 @dataclass(frozen=True)
@@ -61,28 +61,24 @@ class Room:
         return self.needed <= self.free
 
 
-def forecast(jobs: Sequence[Job], treatment: Treatment, device: str) -> list[Forecast]:
+def forecast(jobs: Sequence[Job], settings: JobSettings, device: str) -> list[Forecast]:
     """Look at every clip, and measure how fast the network is on the device.
 
     Raises:
         BrushreelError: Style, settings or device are wrong.
     """
-    speed = network_speed(treatment.stylizer(device))
-    skips = treatment.writing.skip_existing
+    speed = network_speed(settings.stylizer(device))
+    skips = settings.write.skip_existing
     waiting = [job for job in jobs if not (skips and is_written(job.output))]
-    return [_forecast(job, treatment.writing, speed) for job in waiting]
+    return [_forecast(job, settings, speed) for job in waiting]
 
 
-def _forecast(job: Job, writing: Writing, speed: float | None) -> Forecast:
+def _forecast(job: Job, settings: JobSettings, speed: float | None) -> Forecast:
     try:
         info, warnings = inspect_clip(
-            job.source,
-            job.output,
-            writing.encode,
-            overwrite=writing.overwrite,
-            handling=writing.handling,
+            job.source, job.output, read=settings.read, write=settings.write
         )
-        disk = disk_expected(info, job.output, writing.encode)
+        disk = disk_expected(info, job.output, settings.write.encode)
     except BrushreelError as error:
         return Forecast(job, error=error)
     size, frames = (info.video.width, info.video.height), frames_expected(info)

@@ -12,9 +12,8 @@ from typing import Any
 
 from ..core.atomic import atomic_write
 from ..core.errors import OutputError
-from ..core.style import load_style
 from .clips.resume import left_by_a_run
-from .run import Treatment
+from .clips.settings import JobSettings
 
 VERSION = 1
 _log = logging.getLogger(__name__)
@@ -32,25 +31,24 @@ def identity(path: Path) -> FileIdentity | None:
     return about.st_size, about.st_mtime_ns
 
 
-def settings_key(treatment: Treatment, **others: object) -> str:
+def settings_key(settings: JobSettings, **others: object) -> str:
     """A hash of all settings that an output depends on: another key, another output.
 
     Args:
-        treatment: How clips are done. Its style's weights count, not the name; devices, segments
-            and verification do not count.
+        settings: How clips are converted. The weights of the style count, not its name; devices,
+            segments and verification do not count.
         others: Whatever else decides the output, by name.
 
     Raises:
         StyleError: The style is unknown or damaged.
     """
-    handling = treatment.writing.handling
     facts = {
-        "style": load_style(treatment.style).digest,
-        "strength": treatment.strength,
-        "keep_colors": treatment.keep_colors,
-        "encode": dataclasses.asdict(treatment.writing.encode),
-        "drop_unsupported": handling.drop_unsupported,
-        "interlaced": handling.interlaced,
+        "style": settings.load_style().digest,
+        "strength": settings.strength,
+        "keep_colors": settings.keep_colors,
+        "encode": dataclasses.asdict(settings.write.encode),
+        "drop_unsupported": settings.write.drop_unsupported,
+        "interlaced": settings.read.interlaced,
         **others,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

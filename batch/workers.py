@@ -27,10 +27,11 @@ import torch
 from ..core.allocator import keep_freed_memory
 from ..core.errors import BrushreelError
 from ..core.stylizer import choose_device
-from .clips.settings import Observer
+from .clips.report import Observer
+from .clips.settings import JobSettings
 from .plan import Job
 from .reporting.progress import BatchResult, Reporter
-from .run import Outcome, Treatment, attempt, note
+from .run import Outcome, attempt, note
 
 # Threads and CUDA do not survive a fork.
 _PROCESSES = multiprocessing.get_context("spawn")
@@ -40,7 +41,7 @@ _NEWS = ("started", "resumed", "progressed", "kept")
 
 def run_in_workers(
     jobs: Sequence[Job],
-    treatment: Treatment,
+    settings: JobSettings,
     devices: Sequence[str],
     reporter: Reporter,
     *,
@@ -53,7 +54,7 @@ def run_in_workers(
 
     Args:
         jobs: From `plan`.
-        treatment: How each is done.
+        settings: Of every job; its device is overridden by `devices`.
         devices: One for each worker; a device may be named several times.
         reporter: Hears of everything, in this process.
         fail_fast: Start no clip after one that failed; those under way are finished.
@@ -63,7 +64,7 @@ def run_in_workers(
         KeyboardInterrupt: The user stopped it; the clips under way have left no file.
     """
     result, waiting = BatchResult(), deque(jobs)
-    with _crew(treatment, devices[: len(jobs)], reporter) as crew:
+    with _crew(settings, devices[: len(jobs)], reporter) as crew:
         reporter.begins(jobs)
         while waiting or crew.busy:
             for job, outcome in crew.work(waiting):
@@ -98,8 +99,8 @@ class _Worker:
 
 
 @contextmanager
-def _crew(treatment: Treatment, devices: Sequence[str], reporter: Reporter) -> Iterator[_Crew]:
-    crew = _Crew(treatment, len(devices), reporter)
+def _crew(settings: JobSettings, devices: Sequence[str], reporter: Reporter) -> Iterator[_Crew]:
+    crew = _Crew(settings, len(devices), reporter)
     try:
         crew.start(devices)
         yield crew
@@ -113,8 +114,8 @@ def _crew(treatment: Treatment, devices: Sequence[str], reporter: Reporter) -> I
 class _Crew:
     """The workers of a batch."""
 
-    def __init__(self, treatment: Treatment, size: int, reporter: Reporter):
-        self._treatment = treatment
+    def __init__(self, settings: JobSettings, size: int, reporter: Reporter):
+        self._settings = settings
         self._size = size
         self._reporter = reporter
         self._workers: list[_Worker] = []
@@ -172,7 +173,7 @@ class _Crew:
     def _hired(self, device: str) -> _Worker:
         ours, theirs = _PROCESSES.Pipe()
         level = logging.getLogger().level
-        arguments = (theirs, self._treatment, device, self._size, level)
+        arguments = (theirs, self._settings, device, self._size, level)
         process = _PROCESSES.Process(target=_serve, args=arguments)
         with _ctrl_c_ignored():
             process.start()
@@ -263,7 +264,7 @@ class _Line:
 
 
 def _serve(
-    connection: Connection, treatment: Treatment, device: str, workers: int, level: int
+    connection: Connection, settings: JobSettings, device: str, workers: int, level: int
 ) -> None:
     """A worker's life: ready, then one clip after the other until it is ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -277,7 +278,7 @@ def _serve(
         try:
             if choose_device(device).type == "cpu":
                 torch.set_num_threads(max(1, torch.get_num_threads() // workers))
-            stylizer = treatment.stylizer(device)
+            stylizer = settings.stylizer(device)
         except BrushreelError as error:
             return line.say("refused", error)
         line.say("ready")
@@ -289,7 +290,8 @@ def _serve(
         )
         while True:
             job = connection.recv()
-            line.say("ended", attempt(job, stylizer, treatment.writing, observer))
+            outcome = attempt(job, stylizer, observer, read=settings.read, write=settings.write)
+            line.say("ended", outcome)
     return None
 
 

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
+from ..batch.clips.report import ClipReport, Observer
 from ..batch.clips.resume import clip_identity
-from ..batch.clips.settings import ClipReport, Handling, Observer
+from ..batch.clips.settings import JobSettings, ReadSettings, WriteSettings
 from ..batch.clips.source import open_reader
 from ..batch.encoding.encode import EncodeSettings
 from ..batch.plan import Job
-from ..batch.run import Skipped, Writing, attempt
+from ..batch.run import Skipped, attempt
 from ..core.clips.range import FrameRange, TimeRange
 from ..core.errors import BrushreelError, MediaError, OutputError
 from ..core.stylizer import Stylizer
@@ -103,7 +102,7 @@ class Plan:
     def is_there(self) -> bool:
         """Whether a file of that name is whole; one only gets its name when it is verified."""
         try:
-            with open_reader(self.path, Handling()) as reader:
+            with open_reader(self.path, ReadSettings()) as reader:
                 return reader.info.video.frames == self.excerpt.end - self.excerpt.first
         except BrushreelError:
             return False
@@ -117,7 +116,7 @@ def plan_shot(shot: Shot, recipe: Recipe, folder: Path, *, handles: int = 12) ->
             frames of the shot.
         StyleError: There is no such style.
     """
-    with open_reader(shot.media, Handling(excerpt=TimeRange(), for_timeline=True)) as reader:
+    with open_reader(shot.media, ReadSettings(range=TimeRange(), for_timeline=True)) as reader:
         count = reader.info.video.frames or 0
     if not 0 <= shot.first < shot.end <= count:
         raise MediaError(
@@ -207,16 +206,18 @@ class Baker:
             DeviceError: There is no such device.
         """
         recipe = self._recipe
-        self._stylizer = self._stylizer or Stylizer(
+        settings = JobSettings(
             recipe.style,
-            device=self._device,
             strength=recipe.strength,
             keep_colors=recipe.keep_colors,
-            parallel=torch.get_num_threads(),
+            device=self._device,
+            read=ReadSettings(range=plan.excerpt, for_timeline=True),
+            # Whatever has the name by now does not hold what it should.
+            write=WriteSettings(encode=_ENCODED[recipe.codec], overwrite=True),
         )
-        handling = Handling(excerpt=plan.excerpt, for_timeline=True)
-        # Whatever has the name by now does not hold what it should.
-        writing = Writing(_ENCODED[recipe.codec], handling, overwrite=True)
-        outcome = attempt(plan.job, self._stylizer, writing, observer)
+        self._stylizer = self._stylizer or settings.stylizer()
+        outcome = attempt(
+            plan.job, self._stylizer, observer, read=settings.read, write=settings.write
+        )
         assert not isinstance(outcome, Skipped)
         return outcome

@@ -11,7 +11,6 @@ from pathlib import Path
 from time import monotonic
 
 import av.error
-import torch
 
 from ...core.clips.media import ClipInfo, ClipReader
 from ...core.clips.range import RangeReader
@@ -28,10 +27,11 @@ from .mux import MUXERS
 from .not_kept import losses, met_on_the_way
 from .output import check_free, check_output, give_name, removed_on_failure
 from .pipeline import overlap
+from .report import ClipReport, Observer
 from .resume import Whole, Work, owned_work, run_key
 from .segment import FreshEncoder, write_segment
 from .sequences.writer import check_pictures, convert_to_pictures, inspect_pictures
-from .settings import DEFAULT_HANDLING, ClipReport, Handling, Observer
+from .settings import DEFAULT_READ, DEFAULT_WRITE, JobSettings, ReadSettings, WriteSettings
 from .source import open_reader, span
 from .verify import Expectation, verify
 
@@ -68,82 +68,87 @@ def stylize_clip(
         style: A `Style`, a library name or a style file.
         strength: 0 (the source) to 1.
         keep_colors: Keep the source's chroma.
-        device: See `Stylizer`.
-        precision: See `Stylizer`.
-        runtime: See `Stylizer`.
+        device: Where the network runs: "auto" (CUDA, then MPS, then CPU), "cpu", "cuda", "cuda:1",
+            "mps".
+        precision: What the network computes in: "auto", "fp32", "bf16", "fp16" or "int8"; input
+            and output keep their bit depth.
+        runtime: What runs the network: "amx", "torch", "openvino" or "onnxruntime"; "auto" takes
+            the fastest on this machine, measured once.
         codec: "auto" (h264 for 8 bit, hevc for more, with transparency prores or ffv1), "h264",
             "hevc", "av1", "prores", "dnxhr", "ffv1".
         crf: Constant rate factor of the codec; None for a value that looks like the source.
         overwrite: Replace an output that exists.
-        segment: See `Handling`, as for the rest.
-        resume: See `Handling`.
-        verify: See `Handling`.
-        drop_unsupported: See `Handling`.
-        interlaced: See `Handling`.
-        start: Of the part that is done, counted from the clip's start: seconds, or what
-            `parse_position` takes.
-        end: Of that part, counted from there too.
+        segment: Seconds of the clip that are encoded as one piece: what a crash can cost.
+        resume: Continue from what an earlier call for the same clip and settings has left.
+        verify: "standard" reads back frames, times and audio packets; "full" compares the packets
+            of every copied stream.
+        drop_unsupported: Leave out audio and subtitles that the container does not support,
+            instead of refusing the clip.
+        interlaced: "deinterlace" interlaced frames, one frame for each; "keep" them as they are;
+            or "refuse" the clip.
+        start: First moment of the range that is converted, counted from the clip's start: seconds,
+            "00:00:12.5" or timecode "00:00:12:12"; None for the clip's start.
+        end: End of the range, counted from the clip's start too; None for the clip's end.
 
     Raises:
         BrushreelError: The subclass says what; nothing is left under the output's name that
             was not there before.
     """
-    handling = Handling(
-        segment, resume, verify, drop_unsupported, interlaced, excerpt=span(start, end)
-    )
-    stylizer = Stylizer(
+    settings = JobSettings(
         style,
+        strength=strength,
+        keep_colors=keep_colors,
         device=device,
         precision=precision,
         runtime=runtime,
-        strength=strength,
-        keep_colors=keep_colors,
-        parallel=torch.get_num_threads(),
+        read=ReadSettings(interlaced=interlaced, range=span(start, end)),
+        write=WriteSettings(
+            encode=EncodeSettings(codec=codec, crf=crf),
+            segment=segment,
+            resume=resume,
+            verify=verify,
+            drop_unsupported=drop_unsupported,
+            overwrite=overwrite,
+        ),
     )
-    settings = EncodeSettings(codec=codec, crf=crf)
-    return convert(
-        Path(source), Path(output), stylizer, settings, overwrite=overwrite, handling=handling
-    )
+    stylizer = settings.stylizer()
+    return convert(Path(source), Path(output), stylizer, read=settings.read, write=settings.write)
 
 
 def convert(
     source: Path,
     output: Path,
     stylizer: Stylizer,
-    settings: EncodeSettings,
     *,
-    overwrite: bool = False,
+    read: ReadSettings = DEFAULT_READ,
+    write: WriteSettings = DEFAULT_WRITE,
     observer: Observer | None = None,
-    handling: Handling = DEFAULT_HANDLING,
 ) -> ClipReport:
-    """`stylize_clip` with a stylizer that is ready, for many clips in a row."""
+    """Convert a clip as `stylize_clip` does, with a stylizer that may serve many clips."""
     since = monotonic()
     observer = observer or Observer()
-    with open_reader(source, handling, output) as reader:
+    with open_reader(source, read, output) as reader:
         if (pictures := Pattern.of(output)) is not None:
-            check_pictures(reader, pictures, settings)
-            return convert_to_pictures(
-                reader, pictures, stylizer, observer, handling, overwrite=overwrite
-            )
-        check_output(source, output, overwrite=overwrite)
-        run = _Run(reader, output, stylizer, settings, observer, handling)
-        kept = owned_work(output, run.key(), resume=handling.resume)
+            check_pictures(reader, pictures, write.encode)
+            return convert_to_pictures(reader, pictures, stylizer, observer, read, write)
+        check_output(source, output, overwrite=write.overwrite)
+        run = _Run(reader, output, stylizer, observer, read, write)
+        kept = owned_work(output, run.key(), resume=write.resume)
         with kept as work, run.failures_told(work):
             if not run.was_finished(work):
                 # Another process may have written it in the meantime, or a run with other settings.
-                check_free(output, overwrite=overwrite)
+                check_free(output, overwrite=write.overwrite)
                 run.stylize(work)
-                run.finish(work, overwrite=overwrite)
+                run.finish(work)
     return run.report(monotonic() - since)
 
 
 def inspect_clip(
     source: Path,
     output: Path,
-    settings: EncodeSettings,
     *,
-    overwrite: bool = False,
-    handling: Handling = DEFAULT_HANDLING,
+    read: ReadSettings = DEFAULT_READ,
+    write: WriteSettings = DEFAULT_WRITE,
 ) -> tuple[ClipInfo, tuple[str, ...]]:
     """What `convert` finds out before the first frame: the clip, and what can't be kept of it.
 
@@ -152,30 +157,30 @@ def inspect_clip(
     Raises:
         BrushreelError: As `convert`.
     """
-    with open_reader(source, handling, output) as reader:
+    with open_reader(source, read, output) as reader:
         if (pictures := Pattern.of(output)) is not None:
-            check_pictures(reader, pictures, settings)
-            return inspect_pictures(reader, pictures, handling, overwrite=overwrite)
-        check_output(source, output, overwrite=overwrite)
-        _, warnings = _inspect(reader, output, settings, handling)
+            check_pictures(reader, pictures, write.encode)
+            return inspect_pictures(reader, pictures, read, overwrite=write.overwrite)
+        check_output(source, output, overwrite=write.overwrite)
+        _, warnings = _inspect(reader, output, read, write)
         return reader.info, warnings
 
 
 def _inspect(
-    reader: ClipReader, output: Path, settings: EncodeSettings, handling: Handling
+    reader: ClipReader, output: Path, read: ReadSettings, write: WriteSettings
 ) -> tuple[Encoding, tuple[str, ...]]:
     """How frames will be written, and what can't be kept, by beginning a file in memory."""
     muxer = MUXERS[output.suffix.lower()]
     try:
-        encoding = choose(reader.info.video, settings, muxer)
+        encoding = choose(reader.info.video, write.encode, muxer)
         with open_output(io.BytesIO(), muxer, reader) as container:
             trial = FinishedFile(
-                container, reader, settings, drop_unsupported=handling.drop_unsupported
+                container, reader, write.encode, drop_unsupported=write.drop_unsupported
             )
     except BrushreelError as error:
         error.path = error.path or output
         raise
-    lost = losses(reader.info, encoding, handling.interlaced)
+    lost = losses(reader.info, encoding, read.interlaced)
     said = reader.warnings if isinstance(reader, SequenceReader) else ()
     return encoding, (*said, *trial.warnings, *encoding.warnings, *lost)
 
@@ -188,20 +193,20 @@ class _Run:
         reader: ClipReader,
         output: Path,
         stylizer: Stylizer,
-        settings: EncodeSettings,
         observer: Observer,
-        handling: Handling,
+        read: ReadSettings,
+        write: WriteSettings,
     ):
         video = reader.info.video
         self._reader = reader
         self._output = output
         self._stylizer = stylizer
-        self._settings = settings
         self._observer = observer
-        self._handling = handling
+        self._read_settings = read
+        self._write_settings = write
         self._muxer = MUXERS[output.suffix.lower()]
-        self._encoding, self._warnings = _inspect(reader, output, settings, handling)
-        self._size = handling.frames_per_segment(video.frame_rate)
+        self._encoding, self._warnings = _inspect(reader, output, read, write)
+        self._size = write.frames_per_segment(video.frame_rate)
         self._expected = Expectation(video.time_base)
         self._stages: dict[str, float] = {}
         self._whole: Whole | None = None
@@ -216,9 +221,9 @@ class _Run:
             {
                 "muxer": self._muxer,
                 "encoding": self._encoding.identity,
-                "interlaced": self._handling.interlaced,
+                "interlaced": self._read_settings.interlaced,
                 "excerpt": asdict(reader.excerpt) if isinstance(reader, RangeReader) else None,
-                "for_timeline": self._handling.for_timeline,
+                "for_timeline": self._read_settings.for_timeline,
                 "pictures": reader.identity if isinstance(reader, SequenceReader) else None,
                 "frames": self._size,
             },
@@ -274,11 +279,12 @@ class _Run:
 
     def _write(self, painted: Iterator[tuple[int, Frame]], work: Work) -> None:
         for number, group in groupby(painted, key=lambda item: item[0]):
-            with FreshEncoder(self._reader.info.video, self._settings, self._muxer) as encoder:
+            video, encode = self._reader.info.video, self._write_settings.encode
+            with FreshEncoder(video, encode, self._muxer) as encoder:
                 frames = (frame for _, frame in group)
                 work.add(write_segment(work.folder, number, frames, encoder))
 
-    def finish(self, work: Work, *, overwrite: bool) -> None:
+    def finish(self, work: Work) -> None:
         """Put the segments together with the other tracks, verify, and give the name."""
         self._check(work)
         since = monotonic()
@@ -289,15 +295,15 @@ class _Run:
             whole = FinishedFile(
                 container,
                 self._reader,
-                self._settings,
-                drop_unsupported=self._handling.drop_unsupported,
+                self._write_settings.encode,
+                drop_unsupported=self._write_settings.drop_unsupported,
             )
             whole.write(work.folder, work.in_order(), self._expected)
         self._warnings = (*self._warnings, *whole.tracks.damage)
         self._stages["mux"] = monotonic() - since
         self._verify(work)
         # Hours may have passed.
-        check_free(self._output, overwrite=overwrite)
+        check_free(self._output, overwrite=self._write_settings.overwrite)
         self._whole = work.verified(len(self._expected.pts), len(whole.tracks.sound))
         give_name(work.partial, self._output)
 
@@ -319,7 +325,7 @@ class _Run:
     def _verify(self, work: Work) -> None:
         since = monotonic()
         try:
-            verify(work.partial, self._expected, self._output, self._handling.verify)
+            verify(work.partial, self._expected, self._output, self._write_settings.verify)
         except OutputError as error:
             error.hint = f"what was written lies in {work.folder}; --no-resume starts anew"
             raise
@@ -334,7 +340,10 @@ class _Run:
             frames=self._whole.frames,
             audio_tracks=self._whole.audio_tracks,
             seconds=seconds,
-            warnings=(*self._warnings, *met_on_the_way(self._reader, self._handling.interlaced)),
+            warnings=(
+                *self._warnings,
+                *met_on_the_way(self._reader, self._read_settings.interlaced),
+            ),
             stages=self._stages,
             segments=self._segments,
             segments_reused=self._reused,

@@ -1,115 +1,156 @@
-"""How a clip is done, who hears how it goes on, and what became of it."""
+"""Settings of a conversion: how a source is read, how its output is written, and the style."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from ...core.clips.media import ClipInfo
+import torch
+
 from ...core.clips.range import FrameRange, TimeRange
 from ...core.errors import UsageError
-from ...core.options import DECODERS, INTERLACED, VERIFY_LEVELS, Decoder, Interlaced, VerifyLevel
+from ...core.options import (
+    DECODERS,
+    INTERLACED,
+    VERIFY_LEVELS,
+    Decoder,
+    Interlaced,
+    Precision,
+    RuntimeName,
+    VerifyLevel,
+)
+from ...core.style import Style, load_style
+from ...core.stylizer import Stylizer, Tile
+from ..encoding.encode import EncodeSettings
 
-# Of a clip that does not say how many frames a second it has.
-_USUAL_RATE = Fraction(25)
-
-
-@dataclass(frozen=True)
-class ClipReport:
-    """What became of one clip.
-
-    Attributes:
-        input: The source.
-        output: The written file.
-        frames: Frames in and out.
-        audio_tracks: Sound tracks copied packet for packet.
-        seconds: Wall time, verification included.
-        warnings: What could not be kept, a line each.
-        stages: Seconds of work: "decode", "stylize" and "encode", which overlap, "mux", "verify".
-        segments: In how many segments it was done.
-        segments_reused: How many of them an earlier run had left.
-    """
-
-    input: Path
-    output: Path
-    frames: int
-    audio_tracks: int
-    seconds: float
-    warnings: tuple[str, ...]
-    stages: Mapping[str, float] = field(default_factory=dict)
-    segments: int = 1
-    segments_reused: int = 0
-
-    @property
-    def fps(self) -> float:
-        """Frames a second of wall time."""
-        return self.frames / max(self.seconds, 1e-9)
+# Assumed for a clip whose container does not state its frame rate.
+_DEFAULT_RATE = Fraction(25)
 
 
 @dataclass(frozen=True)
-class Observer:
-    """Who wants to hear how a clip goes on.
+class ReadSettings:
+    """How a source is read.
 
     Attributes:
-        on_start: Called with the probed clip and the warnings before the first frame.
-        on_frame: Called after each stylized frame with the number of frames so far.
-        on_resume: Called before the first frame with the number that an earlier run had done.
-        on_kept: Called when the clip ends before its time with the folder that holds what is
-            done, and the number of frames; the same call goes on from there.
-    """
-
-    on_start: Callable[[ClipInfo, tuple[str, ...]], None] = lambda _info, _warnings: None
-    on_frame: Callable[[int], None] = lambda _count: None
-    on_resume: Callable[[int], None] = lambda _count: None
-    on_kept: Callable[[Path, int], None] = lambda _folder, _count: None
-
-
-@dataclass(frozen=True)
-class Handling:
-    """How a clip is done.
-
-    Attributes:
-        segment: Seconds of the clip that are done in one piece: what a crash can cost.
-        resume: Go on with what an earlier run of the same clip and settings has left.
-        verify: "full" compares the packets of every copied track, not those of sound alone.
-        drop_unsupported: Leave out sound and subtitles that the container can't hold, instead
-            of refusing the clip.
-        interlaced: What becomes of interlaced frames, see `ClipReader`.
-        decoder: "software", or "auto" for hardware that gives the same frames.
-        excerpt: The part of the clip that is done; None is all of it.
-        for_timeline: For editing programs, which count frames: evenly spaced to the tick, and
-            the picture alone; clips whose frames come at odd times are refused.
-        frame_rate: Of sequences, pictures a second; None is what they say themselves, else 24.
+        interlaced: How interlaced frames are handled, see `ClipReader`.
+        decoder: "software", or "auto" for a hardware decoder that gives the same frames.
+        range: The frames that are converted; None for all of them.
+        for_timeline: Read as editing programs count frames: at a constant frame rate, exact to
+            the tick, and the video stream alone. A clip with a variable frame rate is refused.
+        frame_rate: Images a second of an image sequence; None for what the images state, else 24.
 
     Raises:
-        UsageError: Something is out of range.
+        UsageError: A value is out of range.
     """
 
-    segment: float = 10.0
-    resume: bool = True
-    verify: VerifyLevel = "standard"
-    drop_unsupported: bool = False
     interlaced: Interlaced = "deinterlace"
     decoder: Decoder = "software"
-    excerpt: FrameRange | TimeRange | None = None
+    range: FrameRange | TimeRange | None = None
     for_timeline: bool = False
     frame_rate: Fraction | None = None
 
     def __post_init__(self) -> None:
+        _check_choice("decoder", self.decoder, DECODERS)
+        _check_choice("interlaced", self.interlaced, INTERLACED)
+
+
+@dataclass(frozen=True)
+class WriteSettings:
+    """How an output is written.
+
+    Attributes:
+        encode: Codec and quality of the video stream.
+        segment: Seconds of the clip that are encoded as one piece: what a crash can cost.
+        resume: Continue from what an earlier run of the same clip and settings has left.
+        verify: "standard" reads back frames, times and audio packets; "full" compares the packets
+            of every copied stream.
+        drop_unsupported: Leave out audio and subtitles that the container does not support,
+            instead of refusing the clip.
+        overwrite: Replace an output that exists.
+        skip_existing: Leave a clip of a batch alone whose output exists.
+
+    Raises:
+        UsageError: A value is out of range, or two contradict each other.
+    """
+
+    encode: EncodeSettings = field(default_factory=EncodeSettings)
+    segment: float = 10.0
+    resume: bool = True
+    verify: VerifyLevel = "standard"
+    drop_unsupported: bool = False
+    overwrite: bool = False
+    skip_existing: bool = False
+
+    def __post_init__(self) -> None:
         if not 0 < self.segment < float("inf"):
             raise UsageError(f"a segment must last more than 0 seconds, not {self.segment}")
-        if self.verify not in VERIFY_LEVELS:
-            raise UsageError(f"verify must be one of {', '.join(VERIFY_LEVELS)}")
-        if self.decoder not in DECODERS:
-            raise UsageError(f"decoder must be one of {', '.join(DECODERS)}")
-        if self.interlaced not in INTERLACED:
-            raise UsageError(f"interlaced must be one of {', '.join(INTERLACED)}")
+        _check_choice("verify", self.verify, VERIFY_LEVELS)
+        if self.overwrite and self.skip_existing:
+            raise UsageError("outputs that exist are either replaced or skipped, not both")
 
     def frames_per_segment(self, rate: Fraction | None) -> int:
-        """Of a clip with so many frames a second."""
-        return max(1, round(self.segment * (rate or _USUAL_RATE)))
+        """Return the number of frames in a segment of a clip with this frame rate."""
+        return max(1, round(self.segment * (rate or _DEFAULT_RATE)))
 
 
-DEFAULT_HANDLING = Handling()
+@dataclass(frozen=True)
+class JobSettings:
+    """Settings of a conversion: plain values that can be sent to another process.
+
+    Attributes:
+        style: A `Style`, a name in the library, a style file or a blend.
+        strength: 0 (the source) to 1 (the full style).
+        keep_colors: Keep the source's chroma.
+        device: Where the network runs, see `Stylizer`.
+        precision: What the network computes in, see `Stylizer`.
+        runtime: What runs the network, see `Stylizer`.
+        tile: Side in pixels of the tiles in which a frame is stylized, see `Stylizer`.
+        read: How the source is read.
+        write: How the output is written.
+    """
+
+    style: Style | str | Path
+    strength: float = 1.0
+    keep_colors: bool = False
+    device: str = "auto"
+    precision: Precision = "auto"
+    runtime: RuntimeName = "auto"
+    tile: Tile = "auto"
+    read: ReadSettings = field(default_factory=ReadSettings)
+    write: WriteSettings = field(default_factory=WriteSettings)
+
+    def load_style(self) -> Style:
+        """Return the style.
+
+        Raises:
+            StyleError: There is no such style, or its file is damaged.
+        """
+        return self.style if isinstance(self.style, Style) else load_style(self.style)
+
+    def stylizer(self, device: str | None = None) -> Stylizer:
+        """Return a stylizer that is ready to run; raises what `Stylizer` raises.
+
+        Args:
+            device: Where it runs, if not on `device` of the settings.
+        """
+        return Stylizer(
+            self.style,
+            device=device or self.device,
+            precision=self.precision,
+            runtime=self.runtime,
+            tile=self.tile,
+            strength=self.strength,
+            keep_colors=self.keep_colors,
+            # PyTorch's number is the machine's cores, or this process's share of them.
+            parallel=torch.get_num_threads(),
+        )
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"{name} must be one of {', '.join(choices)}")
+
+
+DEFAULT_READ = ReadSettings()
+DEFAULT_WRITE = WriteSettings()

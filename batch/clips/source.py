@@ -13,7 +13,7 @@ from ...core.clips.sequence import Pattern
 from ...core.clips.sequence_reader import SequenceReader
 from ...core.errors import MediaError
 from ...core.pictures.picture import kind_of
-from .settings import Handling
+from .settings import ReadSettings
 
 
 def span(start: float | str | None, end: float | str | None) -> TimeRange | None:
@@ -26,12 +26,12 @@ def span(start: float | str | None, end: float | str | None) -> TimeRange | None
     return None if moments == [None, None] else TimeRange(*moments)
 
 
-def open_reader(source: Path, handling: Handling, output: Path | None = None) -> ClipReader:
+def open_reader(source: Path, settings: ReadSettings, output: Path | None = None) -> ClipReader:
     """What reads the clip or sequence, or the part of it that is to be done.
 
     Args:
         source: A clip, a picture, or the names of numbered ones.
-        handling: How it is done.
+        settings: How it is read.
         output: What becomes of it; linear light stays so in OpenEXR alone.
 
     Raises:
@@ -40,10 +40,8 @@ def open_reader(source: Path, handling: Handling, output: Path | None = None) ->
     """
     if (pattern := Pattern.of(source)) is not None:
         linear = output is not None and kind_of(output) == "exr"
-        return SequenceReader(
-            pattern, rate=handling.frame_rate, part=handling.excerpt, linear=linear
-        )
-    reader = _clip_reader(source, handling)
+        return SequenceReader(pattern, rate=settings.frame_rate, part=settings.range, linear=linear)
+    reader = _clip_reader(source, settings)
     # FFmpeg reads JPEG by one demuxer and has another one for each other kind of picture.
     if reader.info.container == "image2" or reader.info.container.endswith("_pipe"):
         reader.close()
@@ -53,13 +51,13 @@ def open_reader(source: Path, handling: Handling, output: Path | None = None) ->
     return reader
 
 
-def _clip_reader(source: Path, handling: Handling) -> ClipReader:
-    how = handling.interlaced
-    if handling.for_timeline:
-        reader = ConstantRateReader(source, handling.excerpt or TimeRange(), interlaced=how)
+def _clip_reader(source: Path, settings: ReadSettings) -> ClipReader:
+    how = settings.interlaced
+    if settings.for_timeline:
+        reader = ConstantRateReader(source, settings.range or TimeRange(), interlaced=how)
         reader.info = replace(reader.info, others=())
         return reader
-    if handling.excerpt is not None:
-        return RangeReader(source, handling.excerpt, interlaced=how)
-    device = working_device(source, interlaced=how) if handling.decoder == "auto" else None
+    if settings.range is not None:
+        return RangeReader(source, settings.range, interlaced=how)
+    device = working_device(source, interlaced=how) if settings.decoder == "auto" else None
     return ClipReader(source, interlaced=how, device=device)

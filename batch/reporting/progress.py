@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ...core.clips.clip_info import ClipInfo
 from ...core.errors import BrushreelError
-from ..clips.settings import ClipReport
+from ..clips.report import ClipReport
 from ..plan import Job
 
 EVENTS_VERSION = 2

@@ -18,7 +18,7 @@ from ...core.clips.media import CLIP_SUFFIXES
 from ...core.clips.sequence import PICTURE_SUFFIXES
 from ...core.errors import BrushreelError, OutputError, UsageError
 from ...core.version import __version__
-from ..clips.settings import ClipReport
+from ..clips.report import ClipReport
 from ..plan import Job
 from .progress import BatchResult, figures, reason
 

@@ -33,7 +33,8 @@ import numpy as np
 import torch
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.settings import Handling, Observer
+from brushreel.batch.clips.report import Observer
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.network import NetworkSpec, StylizingNetwork
 from brushreel.core.style import Painting, Style
@@ -115,9 +116,8 @@ def convert_clip(source: Path, output: Path, codec: str, log: Path) -> None:
         os.write(file, b"%s%d\n" % (kind, count))
 
     observer = Observer(on_resume=partial(note, b"r"), on_frame=partial(note, b"f"))
-    handling = Handling(segment=PER_SEGMENT / RATE)
-    settings = EncodeSettings(codec=codec)
-    convert(source, output, stylizer, settings, observer=observer, handling=handling)
+    write = WriteSettings(encode=EncodeSettings(codec=codec), segment=PER_SEGMENT / RATE)
+    convert(source, output, stylizer, observer=observer, write=write)
 
 
 def attempt(arguments: tuple[Path, Path, str, Path], moment: float | None) -> float | None:

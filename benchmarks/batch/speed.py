@@ -35,7 +35,7 @@ import torch
 from torch import Tensor, nn
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.settings import Handling
+from brushreel.batch.clips.settings import ReadSettings, WriteSettings
 from brushreel.batch.demo.clip import make_demo_clip
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.options import DECODERS, ENCODERS
@@ -149,9 +149,14 @@ def file_to_file(
 ) -> tuple[float, dict[str, float]]:
     """Frames a second, and the report's shares."""
     settings = EncodeSettings(crf=options.crf, encoder=options.encoder)
-    handling = Handling(decoder=options.decoder)
     output = source.with_stem("out")
-    report = convert(source, output, stylizer, settings, overwrite=True, handling=handling)
+    report = convert(
+        source,
+        output,
+        stylizer,
+        read=ReadSettings(decoder=options.decoder),
+        write=WriteSettings(encode=settings, overwrite=True),
+    )
     return report.frames / report.seconds, {k: round(v, 3) for k, v in report.stages.items()}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from platformdirs import user_videos_path
 
-from ...batch.clips.settings import Observer
+from ...batch.clips.report import Observer
 from ...core.errors import BrushreelError, EditorError
 from ..bake import BakedShot, FailedShot, Shot, bake
 from ..recipe import Recipe

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from ...batch.clips.settings import Observer
+from ...batch.clips.report import Observer
 from ...batch.plan import Job
 from ...batch.reporting.progress import BatchResult, Reporter
 from ...batch.run import note

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from brushreel.batch.clips.clip import convert
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.stylizer import Stylizer
 
@@ -66,7 +67,7 @@ def converted(tmp_path, read_clip) -> Callable:
 
     def run(source: Path, stylizer: Stylizer, name: str | None = None, **settings):
         output = tmp_path / "out" / (name or source.name)
-        convert(source, output, stylizer, EncodeSettings(**settings))
+        convert(source, output, stylizer, write=WriteSettings(encode=EncodeSettings(**settings)))
         return read_clip(output)
 
     return run

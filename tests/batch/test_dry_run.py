@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from brushreel.batch.clips.settings import JobSettings, WriteSettings
 from brushreel.batch.dry_run import Forecast, Room, forecast, lines, rooms, total
 from brushreel.batch.estimate import Disk
 from brushreel.batch.plan import Job
-from brushreel.batch.run import Treatment, Writing
 from brushreel.core.errors import MediaError
 
 JOB = Job(Path("a.mp4"), Path("out/a.mp4"))
@@ -19,15 +19,15 @@ FAILING = Forecast(JOB, error=MediaError("no such file", path=JOB.source))
 
 
 @pytest.fixture
-def treatment(style_file) -> Treatment:
-    return Treatment(str(style_file), precision="fp32")
+def settings(style_file) -> JobSettings:
+    return JobSettings(str(style_file), precision="fp32")
 
 
-def test_every_clip_is_looked_at_and_nothing_written(make_clip, treatment, tmp_path, listing):
+def test_every_clip_is_looked_at_and_nothing_written(make_clip, settings, tmp_path, listing):
     sources = [make_clip("a.mp4"), tmp_path / "none.mp4"]
     there = listing(tmp_path)
     jobs = [Job(source, tmp_path / "out" / source.name) for source in sources]
-    good, bad = forecast(jobs, treatment, "cpu")
+    good, bad = forecast(jobs, settings, "cpu")
     assert (good.frames, good.size, good.error) == (10, (96, 64), None)
     assert (good.seconds or 0) > 0
     assert good.disk is not None
@@ -35,13 +35,13 @@ def test_every_clip_is_looked_at_and_nothing_written(make_clip, treatment, tmp_p
     assert listing(tmp_path) == there
 
 
-def test_what_convert_would_refuse_or_warn_of_is_said(make_clip, treatment, tmp_path):
+def test_what_convert_would_refuse_or_warn_of_is_said(make_clip, settings, tmp_path):
     source = make_clip("a.mkv", subtitles=["hello"])
     there = tmp_path / "there.mp4"
     there.write_text("mine")
     exists, warned = forecast(
         [Job(source, there), Job(source, tmp_path / "new.mp4")],
-        Treatment(treatment.style, writing=Writing()),
+        JobSettings(settings.style, write=WriteSettings()),
         "cpu",
     )
     assert exists.error is not None
@@ -49,16 +49,16 @@ def test_what_convert_would_refuse_or_warn_of_is_said(make_clip, treatment, tmp_
     assert warned.error is not None or any("subtitle" in line for line in warned.warnings)
 
 
-def test_skipped_clips_are_no_part_of_it(make_clip, treatment, tmp_path):
+def test_skipped_clips_are_no_part_of_it(make_clip, settings, tmp_path):
     jobs = [Job(make_clip("a.mp4"), tmp_path / "there.mp4")]
     jobs[0].output.write_text("mine")
-    skipping = Treatment(treatment.style, writing=Writing(skip_existing=True))
+    skipping = JobSettings(settings.style, write=WriteSettings(skip_existing=True))
     assert forecast(jobs, skipping, "cpu") == []
 
 
-def test_time_of_the_network_is_unknown_where_it_does_not_run(make_clip, treatment, tmp_path):
+def test_time_of_the_network_is_unknown_where_it_does_not_run(make_clip, settings, tmp_path):
     job = Job(make_clip("a.mp4"), tmp_path / "o.mp4")
-    untouched = Treatment(treatment.style, strength=0)
+    untouched = JobSettings(settings.style, strength=0)
     assert forecast([job], untouched, "cpu")[0].seconds is None
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.plan import Job
 from brushreel.batch.reporting.progress import BatchResult, TerminalReporter
-from brushreel.batch.run import Writing, run_batch
+from brushreel.batch.run import run_batch
 from brushreel.core.errors import BrushreelError, OutputError, UsageError
 from brushreel.core.stylizer import Stylizer
 
@@ -44,14 +45,14 @@ def jobs(make_clip, tmp_path) -> list[Job]:
 
 def test_one_bad_clip_does_not_stop_the_others(jobs, painter, listing, tmp_path):
     reporter = Heard()
-    result = run_batch(jobs, painter, Writing(), reporter)
+    result = run_batch(jobs, painter, reporter)
     assert reporter.news == [("done", "a.mp4"), ("failed", "none.mp4"), ("done", "c.mp4")]
     assert (len(result.done), len(result.failed), result.exit_status) == (2, 1, 1)
     assert listing(tmp_path / "out") == ["a.mp4", "c.mp4"]
 
 
 def test_fail_fast_starts_no_clip_after_one_that_failed(jobs, painter, listing, tmp_path, capsys):
-    result = run_batch(jobs, painter, Writing(), TerminalReporter(), fail_fast=True)
+    result = run_batch(jobs, painter, TerminalReporter(), fail_fast=True)
     assert result.not_started == [jobs[2]]
     assert listing(tmp_path / "out") == ["a.mp4"]
     lines = capsys.readouterr().err.splitlines()
@@ -64,7 +65,7 @@ def test_outputs_that_exist_are_left_alone_when_asked(jobs, painter, tmp_path, c
     there.parent.mkdir()
     there.write_text("mine")
     reporter = Heard()
-    result = run_batch(jobs, painter, Writing(skip_existing=True), reporter)
+    result = run_batch(jobs, painter, reporter, write=WriteSettings(skip_existing=True))
     assert reporter.news[0] == ("skipped", "a.mp4")
     assert (result.skipped, len(result.done)) == ([jobs[0]], 1)
     assert there.read_text() == "mine"
@@ -74,7 +75,7 @@ def test_outputs_that_exist_are_left_alone_when_asked(jobs, painter, tmp_path, c
 
 def test_replacing_and_skipping_at_once_makes_no_sense():
     with pytest.raises(UsageError, match="replaced or skipped"):
-        Writing(overwrite=True, skip_existing=True)
+        WriteSettings(overwrite=True, skip_existing=True)
 
 
 def test_a_disk_too_small_is_found_out_before_the_first_frame(
@@ -84,7 +85,7 @@ def test_a_disk_too_small_is_found_out_before_the_first_frame(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1234))
     painted = []
     monkeypatch.setattr(Stylizer, "stylize", lambda *_, **__: painted.append(1))
-    result = run_batch([jobs[0]], painter, Writing(), TerminalReporter())
+    result = run_batch([jobs[0]], painter, TerminalReporter())
     error = result.failed[0][1]
     assert isinstance(error, OutputError)
     assert error.path == jobs[0].output
@@ -111,7 +112,7 @@ def test_what_nobody_foresaw_fails_one_clip_and_not_the_batch(
         Job(make_clip("a.mp4", size=(96, 48)), tmp_path / "out" / "a.mp4"),
         Job(make_clip("b.mp4"), tmp_path / "out" / "b.mp4"),
     ]
-    result = run_batch(jobs, Fails(tiny_style, device="cpu"), Writing(), TerminalReporter())
+    result = run_batch(jobs, Fails(tiny_style, device="cpu"), TerminalReporter())
     [(job, error)] = result.failed
     assert job == jobs[0]
     assert "the driver is gone" in error.what

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from brushreel.batch import watch_state
-from brushreel.batch.clips.settings import Handling
+from brushreel.batch.clips.settings import JobSettings, ReadSettings, WriteSettings
 from brushreel.batch.encoding.encode import EncodeSettings
-from brushreel.batch.run import Treatment, Writing
 from brushreel.batch.watch_state import Entry, State, identity, settings_key
 from brushreel.core.errors import OutputError
 
@@ -84,24 +83,24 @@ def test_a_memory_that_can_t_be_written_is_said_and_stops_nothing(memory, monkey
 def test_the_key_follows_what_decides_an_output(style_file, tiny_style, tmp_path):
     other = tmp_path / "copy.safetensors"
     shutil.copy(style_file, other)
-    base = Treatment(str(style_file))
+    base = JobSettings(str(style_file))
     key = settings_key(base, container=None)
     alike = [
         replace(base, style=str(other)),
-        replace(base, writing=Writing(handling=Handling(segment=3, verify="full"))),
-        replace(base, writing=Writing(overwrite=True)),
+        replace(base, write=WriteSettings(segment=3, verify="full")),
+        replace(base, write=WriteSettings(overwrite=True)),
     ]
-    assert {settings_key(treatment, container=None) for treatment in alike} == {key}
+    assert {settings_key(settings, container=None) for settings in alike} == {key}
     weights = {name: value + 1 for name, value in tiny_style.weights.items()}
     replace(tiny_style, weights=weights).save(other)
     different = [
         replace(base, style=str(other)),
         replace(base, strength=0.5),
         replace(base, keep_colors=True),
-        replace(base, writing=Writing(EncodeSettings(codec="hevc"))),
-        replace(base, writing=Writing(handling=Handling(drop_unsupported=True))),
-        replace(base, writing=Writing(handling=Handling(interlaced="keep"))),
+        replace(base, write=WriteSettings(encode=EncodeSettings(codec="hevc"))),
+        replace(base, write=WriteSettings(drop_unsupported=True)),
+        replace(base, read=ReadSettings(interlaced="keep")),
     ]
-    keys = {settings_key(treatment, container=None) for treatment in different}
+    keys = {settings_key(settings, container=None) for settings in different}
     assert len(keys | {settings_key(base, container="mkv")}) == 7
     assert key not in keys

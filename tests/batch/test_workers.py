@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from brushreel.batch.clips.settings import JobSettings
 from brushreel.batch.plan import Job
 from brushreel.batch.reporting.progress import TerminalReporter
-from brushreel.batch.run import Treatment
 from brushreel.batch.workers import _serve, run_in_workers
 from brushreel.core.clips.media import probe
 from brushreel.core.errors import BrushreelError, DeviceError
@@ -25,8 +25,8 @@ PATIENCE = 120
 
 
 @pytest.fixture
-def treatment(style_file) -> Treatment:
-    return Treatment(str(style_file), precision="fp32")
+def settings(style_file) -> JobSettings:
+    return JobSettings(str(style_file), precision="fp32")
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ class Heard(TerminalReporter):
         self.under_way.discard(job)
 
 
-def test_clips_are_dealt_to_devices_and_one_bad_clip_stops_none(jobs, treatment, listing, tmp_path):
+def test_clips_are_dealt_to_devices_and_one_bad_clip_stops_none(jobs, settings, listing, tmp_path):
     reporter = Heard()
-    result = run_in_workers(jobs, treatment, ["cpu", "cpu"], reporter)
+    result = run_in_workers(jobs, settings, ["cpu", "cpu"], reporter)
     assert [report.input for report in result.done] == [jobs[n].source for n in (0, 1, 3)]
     assert [job for job, _ in result.failed] == [jobs[2]]
     assert result.failed[0][1].what == "no such file"
@@ -85,9 +85,9 @@ def kill_everyone(_job: Job) -> None:
         process.kill()
 
 
-def test_a_worker_that_dies_costs_its_clip_and_is_replaced(jobs, treatment, listing, tmp_path):
+def test_a_worker_that_dies_costs_its_clip_and_is_replaced(jobs, settings, listing, tmp_path):
     reporter = Heard(lambda job: kill_everyone(job) if job == jobs[0] else None)
-    result = run_in_workers(jobs[:2], treatment, ["cpu"], reporter)
+    result = run_in_workers(jobs[:2], settings, ["cpu"], reporter)
     [(job, error)] = result.failed
     assert job == jobs[0]
     assert "SIGKILL" in error.what
@@ -95,24 +95,24 @@ def test_a_worker_that_dies_costs_its_clip_and_is_replaced(jobs, treatment, list
     assert [name for name in listing(tmp_path / "out") if not name.startswith(".")] == ["b.mp4"]
 
 
-def test_fail_fast_finishes_what_is_under_way_and_starts_no_more(jobs, treatment):
+def test_fail_fast_finishes_what_is_under_way_and_starts_no_more(jobs, settings):
     order = [jobs[2], jobs[0], jobs[1]]
-    result = run_in_workers(order, treatment, ["cpu"], Heard(), fail_fast=True)
+    result = run_in_workers(order, settings, ["cpu"], Heard(), fail_fast=True)
     assert result.not_started == [jobs[0], jobs[1]]
 
 
-def test_a_device_that_is_not_there_stops_the_batch_before_it_begins(jobs, treatment, tmp_path):
+def test_a_device_that_is_not_there_stops_the_batch_before_it_begins(jobs, settings, tmp_path):
     class Begins(TerminalReporter):
         def begins(self, jobs):
             pytest.fail("it began")
 
     with pytest.raises(DeviceError, match="cuda:99"):
-        run_in_workers(jobs, treatment, ["cpu", "cuda:99"], Begins())
+        run_in_workers(jobs, settings, ["cpu", "cuda:99"], Begins())
     assert not (tmp_path / "out").exists()
     assert multiprocessing.active_children() == []
 
 
-def test_a_batch_without_any_worker_names_every_clip(jobs, treatment, monkeypatch):
+def test_a_batch_without_any_worker_names_every_clip(jobs, settings, monkeypatch):
     def gone(*_):
         raise BrushreelError("no memory")
 
@@ -120,19 +120,19 @@ def test_a_batch_without_any_worker_names_every_clip(jobs, treatment, monkeypatc
         monkeypatch.setattr("brushreel.batch.workers._await_ready", gone)
         kill_everyone(_job)
 
-    result = run_in_workers(jobs, treatment, ["cpu"], Heard(kill_and_hire_none))
+    result = run_in_workers(jobs, settings, ["cpu"], Heard(kill_and_hire_none))
     assert [error.what for _, error in result.failed][1:] == ["no memory"] * 3
     assert [job for job, _ in result.failed] == jobs
     assert multiprocessing.active_children() == []
 
 
-def test_stopping_leaves_nothing_unfinished(jobs, treatment, listing, tmp_path):
+def test_stopping_leaves_nothing_unfinished(jobs, settings, listing, tmp_path):
     def stop(job):
         if job == jobs[3]:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_in_workers([jobs[3], jobs[0]], treatment, ["cpu", "cpu"], Heard(stop))
+        run_in_workers([jobs[3], jobs[0]], settings, ["cpu", "cpu"], Heard(stop))
     assert multiprocessing.active_children() == []
     assert "d.mp4" not in listing(tmp_path / "out")
 
@@ -140,9 +140,9 @@ def test_stopping_leaves_nothing_unfinished(jobs, treatment, listing, tmp_path):
 ORPHANS = """
 import os, sys
 from pathlib import Path
+from brushreel.batch.clips.settings import JobSettings
 from brushreel.batch.plan import Job
 from brushreel.batch.reporting.progress import TerminalReporter
-from brushreel.batch.run import Treatment
 from brushreel.batch.workers import run_in_workers
 import multiprocessing
 class Dies(TerminalReporter):
@@ -151,7 +151,7 @@ class Dies(TerminalReporter):
         os.kill(os.getpid(), 9)
 if __name__ == "__main__":
     source, output, style = map(Path, sys.argv[1:])
-    run_in_workers([Job(source, output)], Treatment(str(style)), ["cpu"], Dies())
+    run_in_workers([Job(source, output)], JobSettings(str(style)), ["cpu"], Dies())
 """
 
 
@@ -183,16 +183,16 @@ def test_a_worker_plans_for_its_share_of_the_cores(style_file, monkeypatch):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr("brushreel.batch.workers._end_with_parent", lambda: None)
     planned = []
-    made = Treatment.stylizer
+    made = JobSettings.stylizer
 
     def stylizer(self, device):
         planned.append(torch.get_num_threads())
         return made(self, device)
 
-    monkeypatch.setattr(Treatment, "stylizer", stylizer)
+    monkeypatch.setattr(JobSettings, "stylizer", stylizer)
     ours, theirs = multiprocessing.Pipe()
     with ours, theirs:
         theirs.send(None)
         ours.close()
-        _serve(theirs, Treatment(str(style_file), precision="fp32"), "cpu", 4, logging.WARNING)
+        _serve(theirs, JobSettings(str(style_file), precision="fp32"), "cpu", 4, logging.WARNING)
     assert planned == [2]

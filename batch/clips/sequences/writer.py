@@ -36,8 +36,9 @@ from ....core.stylizer import Stylizer
 from ...encoding.encode import EncodeSettings
 from ..not_kept import INTERLACED, met_on_the_way
 from ..pipeline import in_order, overlap
+from ..report import ClipReport, Observer
 from ..resume import run_key
-from ..settings import ClipReport, Handling, Observer
+from ..settings import ReadSettings, WriteSettings
 from .journal import PictureWork, foreign_numbers, owned_pictures
 
 # Of pictures that are made of a clip.
@@ -62,9 +63,8 @@ def convert_to_pictures(
     output: Pattern,
     stylizer: Stylizer,
     observer: Observer,
-    handling: Handling,
-    *,
-    overwrite: bool,
+    read: ReadSettings,
+    write: WriteSettings,
 ) -> ClipReport:
     """Stylize what a reader reads to numbered pictures, see `check_pictures`.
 
@@ -73,17 +73,17 @@ def convert_to_pictures(
             replaced unless `overwrite` says so.
     """
     since = monotonic()
-    run = _Run(reader, output, stylizer, observer, handling)
-    with owned_pictures(output, run.key(), resume=handling.resume) as work, run.failures(work):
+    run = _Run(reader, output, stylizer, observer, read)
+    with owned_pictures(output, run.key(), resume=write.resume) as work, run.failures(work):
         work.look(run.sources)
-        _check_free(output, work.foreign(), overwrite=overwrite)
-        run.stylize(work, overwrite=overwrite)
+        _check_free(output, work.foreign(), overwrite=write.overwrite)
+        run.stylize(work, overwrite=write.overwrite)
         run.verify(work)
     return run.report(monotonic() - since)
 
 
 def inspect_pictures(
-    reader: ClipReader, output: Pattern, handling: Handling, *, overwrite: bool
+    reader: ClipReader, output: Pattern, read: ReadSettings, *, overwrite: bool
 ) -> tuple[ClipInfo, tuple[str, ...]]:
     """What `convert_to_pictures` finds out before the first frame; nothing is written.
 
@@ -91,7 +91,7 @@ def inspect_pictures(
         BrushreelError: As `convert_to_pictures`.
     """
     _check_free(output, foreign_numbers(output), overwrite=overwrite)
-    return reader.info, tuple(_warnings(reader, kind_of(output.path), handling.interlaced))
+    return reader.info, tuple(_warnings(reader, kind_of(output.path), read.interlaced))
 
 
 def check_pictures(reader: ClipReader, output: Pattern, settings: EncodeSettings) -> None:
@@ -144,17 +144,17 @@ class _Run:
         output: Pattern,
         stylizer: Stylizer,
         observer: Observer,
-        handling: Handling,
+        read: ReadSettings,
     ):
         self._reader = reader
         self._output = output
         self._kind = kind_of(output.path)
         self._stylizer = stylizer
         self._observer = observer
-        self._handling = handling
+        self._read = read
         self._sequence = reader.sequence if isinstance(reader, SequenceReader) else None
         self.sources = self._sources()
-        self._warnings = tuple(_warnings(reader, self._kind, handling.interlaced))
+        self._warnings = tuple(_warnings(reader, self._kind, read.interlaced))
         self._stages: dict[str, float] = {}
         self._count = self._reused = 0
         self._shortest = self._longest = 0
@@ -184,8 +184,8 @@ class _Run:
             # Each picture is noted with what it was made of.
             del key["input"]
             return key
-        part = self._handling.excerpt
-        return key | {"excerpt": _range_key(part), "interlaced": self._handling.interlaced}
+        part = self._read.range
+        return key | {"excerpt": _range_key(part), "interlaced": self._read.interlaced}
 
     def stylize(self, work: PictureWork, *, overwrite: bool) -> None:
         """Make the pictures that are missing."""
@@ -305,7 +305,7 @@ class _Run:
     def _met_on_the_way(self) -> Iterator[str]:
         if self._longest > _UNEVEN * self._shortest:
             yield "its frames last differently long, which pictures can't say"
-        yield from met_on_the_way(self._reader, self._handling.interlaced)
+        yield from met_on_the_way(self._reader, self._read.interlaced)
         others = set(self._output.numbers()) - set(self.numbers)
         if self._output.numbered and others:
             yield (

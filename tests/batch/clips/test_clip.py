@@ -9,9 +9,9 @@ import av
 import numpy as np
 import pytest
 
-from brushreel.batch.clips.clip import Observer, convert
-from brushreel.batch.clips.settings import Handling
-from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.batch.clips.clip import convert
+from brushreel.batch.clips.report import Observer
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.core.clips.media import read
 from brushreel.core.errors import OutputError
 from brushreel.core.frames.colour import from_rgb, to_rgb
@@ -127,7 +127,7 @@ def test_rounding_by_matroska_is_said_before_the_first_frame(make_clip, painter,
         on_frame=lambda _count: heard.append("frame"),
     )
     source = make_clip(rate=Fraction(24000, 1001), frames=2)
-    report = convert(source, tmp_path / "o.mkv", painter, EncodeSettings(), observer=observer)
+    report = convert(source, tmp_path / "o.mkv", painter, observer=observer)
     assert "millisecond" in heard[0]
     assert heard[1:] == ["frame", "frame"]
     assert report.warnings == (heard[0],)
@@ -313,9 +313,8 @@ def test_what_is_dropped_is_said_before_the_first_frame(make_clip, sound, painte
         source,
         tmp_path / "o.mp4",
         painter,
-        EncodeSettings(),
         observer=observer,
-        handling=Handling(drop_unsupported=True),
+        write=WriteSettings(drop_unsupported=True),
     )
     assert "subtitle" in heard[0]
     assert heard[1:] == ["1", "2", "3"]
@@ -340,18 +339,16 @@ def test_what_the_container_cannot_hold_is_refused_at_once(
     source, output = make_clip(name, **kind), tmp_path / "out" / "o.mp4"
     frames: list[int] = []
     with pytest.raises(OutputError, match="can't be held by mp4") as caught:
-        convert(
-            source, output, painter, EncodeSettings(), observer=Observer(on_frame=frames.append)
-        )
+        convert(source, output, painter, observer=Observer(on_frame=frames.append))
     assert f"({ways} gets it done)" in str(caught.value)
     assert frames == []
     assert listing(tmp_path / "out") == []
     # And the advice is right.
     if "mkv" in ways or "mov" in ways:
         other = output.with_suffix("." + ways.split()[1])
-        assert convert(source, other, painter, EncodeSettings()).warnings == ()
-    dropping = Handling(drop_unsupported=True)
-    report = convert(source, output, painter, EncodeSettings(), handling=dropping)
+        assert convert(source, other, painter).warnings == ()
+    dropping = WriteSettings(drop_unsupported=True)
+    report = convert(source, output, painter, write=dropping)
     assert "is left out" in report.warnings[0]
     assert report.audio_tracks == 0
 
@@ -371,5 +368,5 @@ def test_names_with_anything_in_them(make_clip, sound, painter, converted, name,
 def test_a_relative_name_with_a_colon(make_clip, painter, tmp_path, monkeypatch):
     make_clip("http:x.mp4", frames=2)
     monkeypatch.chdir(tmp_path)
-    convert(Path("http:x.mp4"), Path("file:y.mp4"), painter, EncodeSettings())
+    convert(Path("http:x.mp4"), Path("file:y.mp4"), painter)
     assert (tmp_path / "file:y.mp4").is_file()

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from brushreel.batch.clips.clip import Observer, convert
+from brushreel.batch.clips.clip import convert
+from brushreel.batch.clips.report import Observer
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.clips.verify import verify
 from brushreel.batch.clips.work_folder import work_folder
 from brushreel.batch.encoding.encode import EncodeSettings
@@ -25,7 +27,7 @@ def broken(make_clip) -> Path:
 
 def test_nothing_but_the_output_is_left(make_clip, sound, painter, tmp_path, listing):
     source = make_clip(sounds=(sound(),))
-    convert(source, tmp_path / "out" / "o.mp4", painter, EncodeSettings())
+    convert(source, tmp_path / "out" / "o.mp4", painter)
     assert listing(tmp_path / "out") == ["o.mp4"]
     assert (tmp_path / "out" / "o.mp4").stat().st_mode & 0o444
 
@@ -34,11 +36,7 @@ def test_nothing_is_left_after_a_failure(broken, painter, tmp_path, listing):
     frames: list[int] = []
     with pytest.raises(MediaError, match="changes its size"):
         convert(
-            broken,
-            tmp_path / "out" / "o.mkv",
-            painter,
-            EncodeSettings(),
-            observer=Observer(on_frame=frames.append),
+            broken, tmp_path / "out" / "o.mkv", painter, observer=Observer(on_frame=frames.append)
         )
     assert frames
     assert listing(tmp_path / "out") == []
@@ -49,7 +47,7 @@ def test_the_old_output_survives_a_failure(broken, painter, tmp_path, listing):
     output.parent.mkdir()
     output.write_bytes(b"precious")
     with pytest.raises(MediaError):
-        convert(broken, output, painter, EncodeSettings(), overwrite=True)
+        convert(broken, output, painter, write=WriteSettings(overwrite=True))
     assert output.read_bytes() == b"precious"
     assert listing(output.parent) == ["o.mkv"]
 
@@ -58,7 +56,7 @@ def test_an_output_that_exists_is_not_replaced_unasked(make_clip, painter, tmp_p
     output = tmp_path / "o.mp4"
     output.write_bytes(b"precious")
     with pytest.raises(OutputError, match="exists") as caught:
-        convert(make_clip(), output, painter, EncodeSettings())
+        convert(make_clip(), output, painter)
     assert "--overwrite" in str(caught.value)
     assert output.read_bytes() == b"precious"
 
@@ -68,7 +66,7 @@ def test_overwriting_replaces_the_file_only_at_the_end(make_clip, painter, tmp_p
     output.write_bytes(b"precious")
     seen: list[bytes] = []
     observer = Observer(on_frame=lambda _count: seen.append(output.read_bytes()))
-    convert(make_clip(), output, painter, EncodeSettings(), overwrite=True, observer=observer)
+    convert(make_clip(), output, painter, observer=observer, write=WriteSettings(overwrite=True))
     assert seen == [b"precious"] * 10
     assert len(read_clip(output).times) == 10
 
@@ -90,9 +88,9 @@ def test_a_file_that_does_not_verify_gets_no_name(
 
     monkeypatch.setattr("brushreel.batch.clips.clip.verify", damage_first)
     source = make_clip(frames=8, size=(320, 240))
-    settings = EncodeSettings(codec="prores")
+    write = WriteSettings(encode=EncodeSettings(codec="prores"), overwrite=True)
     with pytest.raises(OutputError, match="did not read back") as caught:
-        convert(source, output, painter, settings, overwrite=True)
+        convert(source, output, painter, write=write)
     assert caught.value.path == output
     assert all(output.with_name(name).read_bytes() == b"precious" for name in old)
     assert [path.name for path in output.parent.glob("o*")] == old
@@ -102,7 +100,7 @@ def test_a_file_that_does_not_verify_gets_no_name(
     assert (folder / "whole.mov").stat().st_size > 10_000
     # And the next run writes it anew from what is intact.
     monkeypatch.undo()
-    assert convert(source, output, painter, settings, overwrite=True).segments_reused == 1
+    assert convert(source, output, painter, write=write).segments_reused == 1
     assert listing(output.parent) == ["o.mov"]
 
 
@@ -126,14 +124,14 @@ def test_the_input_is_never_the_output(
         (tmp_path / "folder").symlink_to(source.parent)
         output = tmp_path / "folder" / "a.mp4"
     with pytest.raises(UsageError, match="same file"):
-        convert(source, output, painter, EncodeSettings(), overwrite=True)
+        convert(source, output, painter, write=WriteSettings(overwrite=True))
     assert fingerprint(source) == before
 
 
 def test_the_input_is_not_touched(make_clip, sound, painter, tmp_path, fingerprint):
     source = make_clip(sounds=(sound(),))
     before = fingerprint(source), source.stat().st_mtime_ns
-    convert(source, tmp_path / "o.mp4", painter, EncodeSettings())
+    convert(source, tmp_path / "o.mp4", painter)
     assert (fingerprint(source), source.stat().st_mtime_ns) == before
 
 
@@ -144,11 +142,7 @@ def test_ctrl_c_leaves_nothing(make_clip, painter, tmp_path, listing):
 
     with pytest.raises(KeyboardInterrupt):
         convert(
-            make_clip(),
-            tmp_path / "out" / "o.mp4",
-            painter,
-            EncodeSettings(),
-            observer=Observer(on_frame=interrupt),
+            make_clip(), tmp_path / "out" / "o.mp4", painter, observer=Observer(on_frame=interrupt)
         )
     assert listing(tmp_path / "out") == []
 
@@ -157,5 +151,5 @@ def test_ctrl_c_leaves_nothing(make_clip, painter, tmp_path, listing):
     "name", ["a" * 251 + ".mp4", "\u7247" * 83 + ".mp4"], ids=["ascii", "wide"]
 )
 def test_a_name_that_just_fits(make_clip, painter, tmp_path, listing, name):
-    convert(make_clip(frames=2), tmp_path / "out" / name, painter, EncodeSettings())
+    convert(make_clip(frames=2), tmp_path / "out" / name, painter)
     assert listing(tmp_path / "out") == [name]

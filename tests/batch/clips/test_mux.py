@@ -11,8 +11,7 @@ from av.stream import Disposition
 
 from brushreel.batch.clips.clip import convert
 from brushreel.batch.clips.mux import CopiedTracks, TrackDigest, holds, movie_timescale, payload
-from brushreel.batch.clips.settings import Handling
-from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.core.clips.media import probe
 from brushreel.core.errors import OutputError
 
@@ -81,7 +80,7 @@ def test_the_movie_s_ticks_stay_in_32_bits(make_clip, sound):
 def test_the_start_timecode_is_kept(make_clip, painter, tmp_path, name):
     source = make_clip(name, metadata={"timecode": "10:20:30:05"}, frames=3)
     output = tmp_path / "out" / name
-    report = convert(source, output, painter, EncodeSettings())
+    report = convert(source, output, painter)
     with av.open(str(output)) as container:
         assert container.streams.video[0].metadata["timecode"] == "10:20:30:05"
         assert [s.type for s in container.streams].count("data") == 1
@@ -114,7 +113,7 @@ def with_cover(source: Path) -> Path:
 def test_a_cover_picture_is_kept_and_not_stylized(make_clip, sound, painter, tmp_path, read_clip):
     source = with_cover(make_clip(sounds=(sound(),)))
     output = tmp_path / "out" / "o.mp4"
-    report = convert(source, output, painter, EncodeSettings())
+    report = convert(source, output, painter)
     before, after = read_clip(source), read_clip(output)
     assert report.frames == len(after.times) == 10
     covers = [[t for t in clip.others if t.type == "video"] for clip in (before, after)]
@@ -136,13 +135,13 @@ def test_which_track_plays_by_default_is_kept(make_clip, sound, painter, tmp_pat
             if packet.dts is not None:
                 packet.stream = copies[packet.stream.index]
                 new.mux(packet)
-    convert(marked, tmp_path / "out" / "o.mkv", painter, EncodeSettings())
+    convert(marked, tmp_path / "out" / "o.mkv", painter)
     before, after = read_clip(marked), read_clip(tmp_path / "out" / "o.mkv")
     assert len({track.disposition for track in before.audio}) == 2
     assert [t.disposition for t in after.audio] == [t.disposition for t in before.audio]
 
 
-FULL = Handling(verify="full")
+FULL = WriteSettings(verify="full")
 
 
 def remade(source: Path, target: Path, add) -> Path:
@@ -180,7 +179,7 @@ def fonts(container) -> list[av.Packet]:
 
 def test_a_data_track_is_kept_where_it_can_be(make_clip, sound, painter, tmp_path, read_clip):
     source = remade(make_clip(sounds=(sound(),)), tmp_path / "data.mp4", telemetry)
-    report = convert(source, tmp_path / "o.mp4", painter, EncodeSettings(), handling=FULL)
+    report = convert(source, tmp_path / "o.mp4", painter, write=FULL)
     assert report.warnings == ()
     before, after = (
         next(track for track in read_clip(path).others if track.type == "data")
@@ -192,7 +191,7 @@ def test_a_data_track_is_kept_where_it_can_be(make_clip, sound, painter, tmp_pat
 
 def test_a_data_track_is_named_where_it_can_not_be_kept(make_clip, painter, tmp_path):
     source = remade(make_clip(), tmp_path / "data.mp4", telemetry)
-    report = convert(source, tmp_path / "o.mkv", painter, EncodeSettings(), handling=FULL)
+    report = convert(source, tmp_path / "o.mkv", painter, write=FULL)
     (left_out,) = (line for line in report.warnings if "is left out" in line)
     assert "track 1 (data" in left_out
 
@@ -208,11 +207,11 @@ def attached(path: Path) -> list[tuple[str, str, bytes]]:
 
 def test_attachments_are_kept_in_mkv_and_named_elsewhere(make_clip, painter, tmp_path):
     source = remade(make_clip("a.mkv"), tmp_path / "fonts.mkv", fonts)
-    report = convert(source, tmp_path / "o.mkv", painter, EncodeSettings(), handling=FULL)
+    report = convert(source, tmp_path / "o.mkv", painter, write=FULL)
     assert report.warnings == ()
     assert attached(tmp_path / "o.mkv") == attached(source)
     assert attached(source)[0][2] == bytes(range(256)) * 20
-    report = convert(source, tmp_path / "o.mp4", painter, EncodeSettings(), handling=FULL)
+    report = convert(source, tmp_path / "o.mp4", painter, write=FULL)
     assert "track 1 (attachment" in report.warnings[0]
 
 
@@ -228,7 +227,7 @@ def test_a_chapter_track_does_not_become_two(make_clip, painter, tmp_path, read_
         for number in range(2)
     ]
     source = make_clip("a.mov", chapters=chapters)
-    report = convert(source, tmp_path / "o.mov", painter, EncodeSettings(), handling=FULL)
+    report = convert(source, tmp_path / "o.mov", painter, write=FULL)
     assert report.warnings == ()
     before, after = read_clip(source), read_clip(tmp_path / "o.mov")
     assert [track.type for track in before.others] == ["data"]
@@ -238,7 +237,7 @@ def test_a_chapter_track_does_not_become_two(make_clip, painter, tmp_path, read_
 
 def test_timecode_goes_into_matroska_as_metadata(make_clip, painter, tmp_path):
     source = make_clip("a.mov", metadata={"timecode": "10:20:30:05"}, frames=3)
-    report = convert(source, tmp_path / "o.mkv", painter, EncodeSettings(), handling=FULL)
+    report = convert(source, tmp_path / "o.mkv", painter, write=FULL)
     assert not any("is left out" in line for line in report.warnings)
     with av.open(str(tmp_path / "o.mkv")) as container:
         found = container.metadata | container.streams.video[0].metadata
@@ -269,7 +268,7 @@ def test_sound_that_goes_back_in_time_costs_its_own_packets(make_clip, sound, pa
     again = content[end - 100 * 188 : end - 50 * 188]
     source = tmp_path / "again.ts"
     source.write_bytes(content[: end - 50 * 188] + again + content[end - 50 * 188 :])
-    report = convert(source, tmp_path / "o.mp4", painter, EncodeSettings(), handling=FULL)
+    report = convert(source, tmp_path / "o.mp4", painter, write=FULL)
     (warning,) = report.warnings
     assert warning.startswith("track 1: ")
     assert warning.endswith(" damaged packets are left out")
@@ -294,5 +293,5 @@ def test_sound_of_which_nothing_can_be_written_is_an_error(make_clip, sound, tmp
 def test_plain_samples_of_avi_go_into_mp4(make_clip, sound, painter, tmp_path, layout):
     tone = sound("pcm_s16le", layout=layout)
     source = make_clip("a.avi", codec="mpeg4", sounds=(tone,), frames=3)
-    report = convert(source, tmp_path / "o.mp4", painter, EncodeSettings(), handling=FULL)
+    report = convert(source, tmp_path / "o.mp4", painter, write=FULL)
     assert (report.audio_tracks, report.warnings) == (1, ())

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from brushreel.batch.clips.clip import convert, stylize_clip
-from brushreel.batch.clips.settings import Handling, Observer
+from brushreel.batch.clips.report import Observer
+from brushreel.batch.clips.settings import ReadSettings, WriteSettings
 from brushreel.batch.clips.source import span
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.clips.media import Frame, read
@@ -91,11 +92,16 @@ def test_a_clip_is_read_once_for_many_excerpts(make_clip, monkeypatch):
 def cut(tmp_path, untouched, painter, read_clip) -> Callable:
     """Converts a part of a clip and reads it back."""
 
-    def run(source: Path, start=None, end=None, *, name: str = "", paint=False, **handling):
+    def run(source: Path, start=None, end=None, *, name: str = "", paint=False, **read):
         output = tmp_path / "out" / (name or source.name)
         stylizer = painter if paint else untouched
-        how = Handling(excerpt=span(start, end), verify="full", **handling)
-        convert(source, output, stylizer, EncodeSettings(), handling=how, overwrite=True)
+        convert(
+            source,
+            output,
+            stylizer,
+            read=ReadSettings(range=span(start, end), **read),
+            write=WriteSettings(verify="full", overwrite=True),
+        )
         return read_clip(output)
 
     return run
@@ -186,10 +192,10 @@ def test_a_run_of_another_excerpt_is_not_used(make_clip, tmp_path, painter, read
             if count == stop_at:
                 raise KeyboardInterrupt
 
-        handling = Handling(segment=0.2, excerpt=FrameRange(first, end))
+        read, write = ReadSettings(range=FrameRange(first, end)), WriteSettings(segment=0.2)
         observer = Observer(on_frame=on_frame, on_resume=reused.append)
         with suppress(KeyboardInterrupt):
-            convert(source, output, painter, EncodeSettings(), observer=observer, handling=handling)
+            convert(source, output, painter, observer=observer, read=read, write=write)
         return sum(reused)
 
     interrupted(0, 20, stop_at=17)
@@ -201,9 +207,9 @@ def test_a_run_of_another_excerpt_is_not_used(make_clip, tmp_path, painter, read
 def test_painted_frames_are_those_of_the_whole_clip(make_clip, tmp_path, painter, read_clip):
     source = make_clip("a.mkv", frames=12, codec="ffv1")
     lossless = EncodeSettings(codec="ffv1")
-    convert(source, tmp_path / "whole.mkv", painter, lossless)
-    part = Handling(excerpt=FrameRange(5, 9))
-    convert(source, tmp_path / "part.mkv", painter, lossless, handling=part)
+    convert(source, tmp_path / "whole.mkv", painter, write=WriteSettings(encode=lossless))
+    part = ReadSettings(range=FrameRange(5, 9))
+    convert(source, tmp_path / "part.mkv", painter, read=part, write=WriteSettings(encode=lossless))
     whole, cut = read_clip(tmp_path / "whole.mkv"), read_clip(tmp_path / "part.mkv")
     for one, other in zip(cut.frames, whole.frames[5:9], strict=True):
         assert all(map(np.array_equal, one, other))

@@ -8,6 +8,7 @@ import av
 import pytest
 
 from brushreel.batch.clips.clip import convert, inspect_clip
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.encoding.codecs import CODECS, PRESETS, Encoder
 from brushreel.batch.encoding.encode import (
     EncodeSettings,
@@ -92,17 +93,20 @@ def test_a_picture_too_small_for_the_codec_is_refused(video):
 @pytest.mark.parametrize(("codec", "side"), [("hevc", 16), ("av1", 4)])
 def test_the_least_size_is_the_encoders_own(make_clip, tmp_path, untouched, codec, side):
     source, settings = make_clip("a.mp4", size=(side, side), frames=3), EncodeSettings(codec=codec)
-    assert convert(source, tmp_path / "o.mp4", untouched, settings).frames == 3
+    write = WriteSettings(encode=settings)
+    assert convert(source, tmp_path / "o.mp4", untouched, write=write).frames == 3
     smaller = make_clip("b.mp4", size=(side - 2, side), frames=3)
     with pytest.raises(OutputError, match=f"{codec} has no pictures below"):
-        inspect_clip(smaller, tmp_path / "p.mp4", settings)
+        inspect_clip(smaller, tmp_path / "p.mp4", write=write)
 
 
 def test_what_the_encoder_refuses_is_said_before_the_first_frame(make_clip, tmp_path, monkeypatch):
     monkeypatch.setitem(CODECS, "hevc", replace(CODECS["hevc"], least_size=(1, 1)))
     source = make_clip("a.mp4", size=(8, 8))
     with pytest.raises(OutputError, match="refuses 8x8") as caught:
-        inspect_clip(source, tmp_path / "o.mp4", EncodeSettings(codec="hevc"))
+        inspect_clip(
+            source, tmp_path / "o.mp4", write=WriteSettings(encode=EncodeSettings(codec="hevc"))
+        )
     assert caught.value.path == tmp_path / "o.mp4"
 
 

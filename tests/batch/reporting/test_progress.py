@@ -10,7 +10,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from brushreel.batch.clips.settings import ClipReport, Handling
+from brushreel.batch.clips.report import ClipReport
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.plan import Job
 from brushreel.batch.reporting.progress import (
     BatchResult,
@@ -19,12 +20,12 @@ from brushreel.batch.reporting.progress import (
     TerminalReporter,
     shares,
 )
-from brushreel.batch.run import Writing, run_batch
+from brushreel.batch.run import run_batch
 from brushreel.core.clips.media import ClipInfo, probe
 from brushreel.core.errors import BrushreelError, MediaError, OutputError, UsageError
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "events.schema.json"
-DROPPING = Writing(handling=Handling(drop_unsupported=True))
+DROPPING = WriteSettings(drop_unsupported=True)
 JOB = Job(Path("a.mp4"), Path("out/a.mp4"))
 REPORT = ClipReport(
     JOB.source,
@@ -85,7 +86,7 @@ def test_events_of_a_batch_in_their_order(make_clip, sound, painter, tmp_path, e
     good = Job(make_clip("a.mp4", sounds=(sound(),)), tmp_path / "out" / "a.mp4")
     missing = Job(tmp_path / "none.mp4", tmp_path / "out" / "none.mp4")
     late = Job(make_clip("c.mkv", subtitles=["hello"]), tmp_path / "out" / "c.mp4")
-    result = run_batch([good, missing, late], painter, DROPPING, JsonReporter())
+    result = run_batch([good, missing, late], painter, JsonReporter(), write=DROPPING)
     made = events()
     assert names(made) == [
         "batch_started",
@@ -212,7 +213,7 @@ def test_exit_status(done, errors, status):
 def test_people_read_stderr_and_stdout_stays_empty(make_clip, painter, tmp_path, capsys):
     clips = [make_clip("a.mkv", subtitles=["x"]), make_clip("b.mp4"), tmp_path / "none.mp4"]
     jobs = [Job(clip, tmp_path / "out" / f"{clip.stem}.mp4") for clip in clips]
-    run_batch(jobs, painter, DROPPING, TerminalReporter())
+    run_batch(jobs, painter, TerminalReporter(), write=DROPPING)
     out, err = capsys.readouterr()
     assert out == ""
     lines = err.replace("\r", "\n").splitlines()

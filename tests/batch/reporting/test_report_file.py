@@ -10,10 +10,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.plan import Job
 from brushreel.batch.reporting.progress import Reporters, TerminalReporter
 from brushreel.batch.reporting.report_file import LogReporter, ReportFile, check_records, log_file
-from brushreel.batch.run import Writing, run_batch
+from brushreel.batch.run import run_batch
 from brushreel.cli import main
 from brushreel.core.errors import OutputError, UsageError
 
@@ -34,8 +35,8 @@ def jobs(make_clip, sound, tmp_path) -> list[Job]:
 
 def test_the_report_of_a_batch(jobs, painter, tmp_path):
     path = tmp_path / "new" / "report.json"
-    writing, reporter = Writing(), ReportFile(path, {"codec": "auto", "crf": None})
-    run_batch(jobs, painter, writing, reporter, fail_fast=True)
+    writing, reporter = WriteSettings(), ReportFile(path, {"codec": "auto", "crf": None})
+    run_batch(jobs, painter, reporter, fail_fast=True, write=writing)
     report = read(path)
     assert (report["exit_status"], report["settings"]) == (1, {"codec": "auto", "crf": None})
     assert report["finished"] >= report["started"]
@@ -75,7 +76,7 @@ class ReadsAlong(TerminalReporter):
 def test_the_report_is_whole_at_every_moment(jobs, painter, tmp_path):
     path = tmp_path / "report.json"
     looking = ReadsAlong(path)
-    run_batch(jobs, painter, Writing(), Reporters(ReportFile(path, {}), looking))
+    run_batch(jobs, painter, Reporters(ReportFile(path, {}), looking))
     assert looking.seen == [
         ["not started", "not started"],
         ["unfinished", "not started"],
@@ -116,7 +117,7 @@ def test_a_report_whose_folder_goes_away_costs_no_clip(jobs, painter, tmp_path, 
             super().failed(job, error)
             path.parent.unlink()
 
-    result = run_batch(jobs, painter, Writing(), Reporters(Gone(), ReportFile(path, {})))
+    result = run_batch(jobs, painter, Reporters(Gone(), ReportFile(path, {})))
     assert (len(result.done), len(result.failed)) == (1, 1)
     assert jobs[0].output.exists()
     assert f"{path}: can't be written" in caplog.text
@@ -154,7 +155,7 @@ def test_the_log_says_what_happened_when(jobs, painter, tmp_path):
     path = tmp_path / "logs" / "night.log"
     for _ in range(2):
         with log_file(path):
-            run_batch(jobs, painter, Writing(overwrite=True), LogReporter())
+            run_batch(jobs, painter, LogReporter(), write=WriteSettings(overwrite=True))
     text = path.read_text(encoding="utf-8")
     assert text.count("clips to do: 2") == 2
     assert f"{jobs[0].source}: h264, 96x64, started" in text
@@ -169,7 +170,7 @@ def test_the_log_holds_the_traceback_of_what_nobody_foresaw(jobs, painter, tmp_p
 
     monkeypatch.setattr("brushreel.batch.run.convert", gone)
     with log_file(tmp_path / "log"):
-        run_batch(jobs[:1], painter, Writing(), LogReporter())
+        run_batch(jobs[:1], painter, LogReporter())
     text = (tmp_path / "log").read_text(encoding="utf-8")
     assert "Traceback" in text
     assert "RuntimeError: the driver is gone" in text
@@ -195,7 +196,7 @@ def test_a_log_that_can_t_be_written(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_a_log_on_a_full_disk_is_one_line(jobs, painter, capsys):
     with log_file(Path("/dev/full")):
-        run_batch(jobs, painter, Writing(), LogReporter())
+        run_batch(jobs, painter, LogReporter())
     said = capsys.readouterr().err
     assert said.count("/dev/full: can't be written") == 1
     assert "Traceback" not in said

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.settings import ClipReport, Handling
+from brushreel.batch.clips.report import ClipReport
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.stylizer import Stylizer
 
@@ -29,15 +31,14 @@ def output(tmp_path) -> Path:
 def run(source, output, painter) -> Callable[..., tuple[ClipReport, Heard]]:
     """Converts, and says what was heard."""
 
-    def convert_it(stylizer: Stylizer = painter, handling: Handling = SHORT, **settings):
+    def convert_it(stylizer: Stylizer = painter, write: WriteSettings = SHORT, **settings):
         heard = Heard()
         report = convert(
             source,
             output,
             stylizer,
-            EncodeSettings(**settings),
             observer=heard.observer(),
-            handling=handling,
+            write=replace(write, encode=EncodeSettings(**settings)),
         )
         return report, heard
 
@@ -55,9 +56,8 @@ def interrupted(source, output, painter) -> Callable[[int], Heard]:
                 source,
                 output,
                 painter,
-                EncodeSettings(**settings),
                 observer=heard.observer(),
-                handling=SHORT,
+                write=replace(SHORT, encode=EncodeSettings(**settings)),
             )
         return heard
 
@@ -70,7 +70,7 @@ def whole(source, painter, tmp_path, read_clip) -> Callable:
 
     def uninterrupted(name: str = "whole.mp4", stylizer: Stylizer = painter, **settings):
         path = tmp_path / "whole" / name
-        convert(source, path, stylizer, EncodeSettings(**settings), handling=SHORT)
+        convert(source, path, stylizer, write=replace(SHORT, encode=EncodeSettings(**settings)))
         return read_clip(path)
 
     return uninterrupted

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from brushreel.batch.clips.clip import Observer
-from brushreel.batch.clips.settings import Handling
+from brushreel.batch.clips.report import Observer
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.clips.work_folder import work_folder
 
 FRAMES, PER_SEGMENT = 23, 5
-SHORT = Handling(segment=0.2)
+SHORT = WriteSettings(segment=0.2)
 
 
 @dataclass

@@ -12,13 +12,13 @@ import pytest
 
 from brushreel.batch.clips import clip, segment
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.settings import Observer
+from brushreel.batch.clips.report import Observer
 from brushreel.batch.clips.work_folder import work_folder
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.batch.estimate import check_space, disk_expected
 from brushreel.batch.plan import Job
 from brushreel.batch.reporting.progress import TerminalReporter
-from brushreel.batch.run import Writing, run_batch
+from brushreel.batch.run import run_batch
 from brushreel.core.clips.media import probe
 from brushreel.core.errors import OutputError
 
@@ -37,7 +37,9 @@ from .interruption import FRAMES, PER_SEGMENT, SHORT, assert_same, segments
 )
 def test_segments_are_seamless(make_clip, sound, painter, tmp_path, read_clip, name, codec):
     source = make_clip(frames=FRAMES, rate=Fraction(24000, 1001), sounds=(sound(),))
-    report = convert(source, tmp_path / name, painter, EncodeSettings(codec=codec), handling=SHORT)
+    report = convert(
+        source, tmp_path / name, painter, write=replace(SHORT, encode=EncodeSettings(codec=codec))
+    )
     assert (report.segments, report.segments_reused) == (5, 0)
     before, after = read_clip(source), read_clip(tmp_path / name)
     tolerance = Fraction(1, 2000) if name.endswith("mkv") else 0
@@ -48,7 +50,12 @@ def test_segments_are_seamless(make_clip, sound, painter, tmp_path, read_clip, n
 
 def test_lossless_segments_hold_every_frame(make_clip, untouched, tmp_path, read_clip):
     source = make_clip("a.mkv", codec="ffv1", frames=FRAMES)
-    convert(source, tmp_path / "o.mkv", untouched, EncodeSettings(codec="ffv1"), handling=SHORT)
+    convert(
+        source,
+        tmp_path / "o.mkv",
+        untouched,
+        write=replace(SHORT, encode=EncodeSettings(codec="ffv1")),
+    )
     for mine, theirs in zip(
         read_clip(tmp_path / "o.mkv").frames, read_clip(source).frames, strict=True
     ):
@@ -59,7 +66,12 @@ def test_lossless_segments_hold_every_frame(make_clip, untouched, tmp_path, read
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
 def test_a_last_segment_of_a_frame_or_two(make_clip, painter, tmp_path, read_clip, codec, last):
     source = make_clip(frames=PER_SEGMENT + last)
-    convert(source, tmp_path / "o.mp4", painter, EncodeSettings(codec=codec), handling=SHORT)
+    convert(
+        source,
+        tmp_path / "o.mp4",
+        painter,
+        write=replace(SHORT, encode=EncodeSettings(codec=codec)),
+    )
     assert read_clip(tmp_path / "o.mp4").times == read_clip(source).times
 
 
@@ -67,7 +79,7 @@ def test_variable_rates_stay_exact_over_segments(make_clip, painter, tmp_path, r
     steps = 3000 + np.random.default_rng(3).integers(-200, 2000, FRAMES)
     times = [7000, *(7000 + np.cumsum(steps[1:])).tolist()]
     source = make_clip(time_base=Fraction(1, 90_000), times=times)
-    convert(source, tmp_path / "o.mp4", painter, EncodeSettings(), handling=SHORT)
+    convert(source, tmp_path / "o.mp4", painter, write=SHORT)
     before, after = read_clip(source), read_clip(tmp_path / "o.mp4")
     assert after.times == before.times
     assert after.duration == before.duration
@@ -103,7 +115,7 @@ def test_within_the_first_segment_nothing_is_kept(interrupted, output, listing):
 
 def test_no_resume_starts_anew(run, interrupted, whole, output, read_clip):
     interrupted(14)
-    report, heard = run(handling=replace(SHORT, resume=False))
+    report, heard = run(write=replace(SHORT, resume=False))
     assert (report.segments_reused, heard.resumed, len(heard.frames)) == (0, [], FRAMES)
     assert_same(read_clip(output), whole())
 
@@ -177,7 +189,7 @@ def test_a_finished_file_is_only_tidied_up_after(run, untidy, output, listing, f
 
 def test_with_other_settings_a_finished_file_exists_already(run, untidy, output, fingerprint):
     before = fingerprint(output)
-    for other in ({"crf": 30}, {"handling": replace(SHORT, resume=False)}):
+    for other in ({"crf": 30}, {"write": replace(SHORT, resume=False)}):
         with pytest.raises(OutputError, match="exists already"):
             run(**other)
     assert fingerprint(output) == before
@@ -191,11 +203,11 @@ def test_a_file_that_was_changed_since_exists_already(run, untidy, output):
 
 
 def test_what_was_skipped_is_tidied_up_after_too(untidy, source, output, painter, listing):
-    skipping = Writing(handling=SHORT, skip_existing=True)
-    result = run_batch([Job(source, output)], painter, skipping, TerminalReporter())
+    skipping = replace(SHORT, skip_existing=True)
+    result = run_batch([Job(source, output)], painter, TerminalReporter(), write=skipping)
     assert not result.failed
     assert listing(output.parent) == ["o.mp4"]
-    result = run_batch([Job(source, output)], painter, skipping, TerminalReporter())
+    result = run_batch([Job(source, output)], painter, TerminalReporter(), write=skipping)
     assert result.skipped
 
 
@@ -221,14 +233,7 @@ def test_a_file_that_appears_in_the_meantime_stays(run, source, output, painter)
             output.write_bytes(b"precious")
 
     with pytest.raises(OutputError, match="exists already"):
-        convert(
-            source,
-            output,
-            painter,
-            EncodeSettings(),
-            observer=Observer(on_frame=appear),
-            handling=SHORT,
-        )
+        convert(source, output, painter, observer=Observer(on_frame=appear), write=SHORT)
     assert output.read_bytes() == b"precious"
     output.unlink()
     report, _ = run()

@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.settings import Handling, Observer
+from brushreel.batch.clips.report import Observer
+from brushreel.batch.clips.settings import JobSettings, ReadSettings, WriteSettings
 from brushreel.batch.clips.source import span
 from brushreel.batch.clips.work_folder import work_folder
 from brushreel.batch.encoding.encode import EncodeSettings
-from brushreel.batch.run import Treatment, Writing
 from brushreel.batch.watch_state import settings_key
 from brushreel.core.pictures.picture import encode_picture
 from brushreel.core.stylizer import Stylizer
@@ -44,7 +45,9 @@ def painter(constant_style) -> Stylizer:
     return Stylizer(constant_style, device="cpu", precision="fp32", runtime="torch")
 
 
-def noted(source: Path, output: Path, painter: Stylizer, **settings) -> dict:
+def noted(
+    source: Path, output: Path, painter: Stylizer, encode: EncodeSettings | None = None, **read: Any
+) -> dict:
     """Return the key that a run cut off after its first segment or image has noted."""
 
     def stop(count: int) -> None:
@@ -56,9 +59,9 @@ def noted(source: Path, output: Path, painter: Stylizer, **settings) -> dict:
             source,
             output,
             painter,
-            settings.pop("encode", EncodeSettings()),
             observer=Observer(on_frame=stop),
-            handling=Handling(segment=0.2, **settings),
+            read=ReadSettings(**read),
+            write=WriteSettings(encode=encode or EncodeSettings(), segment=0.2),
         )
     folder = work_folder(output)
     if (folder / "manifest.json").exists():
@@ -133,7 +136,7 @@ def test_range_of_a_clip(clip, painter, tmp_path):
         clip,
         tmp_path / "o.mkv",
         painter,
-        excerpt=span("0.2", None),
+        range=span("0.2", None),
         encode=EncodeSettings(codec="prores"),
     )
     assert key == CLIP | {
@@ -167,7 +170,7 @@ def test_clip_to_images(clip, painter, tmp_path):
 
 
 def test_range_to_images(clip, painter, tmp_path):
-    key = noted(clip, tmp_path / "o.%03d.png", painter, excerpt=span("0.2", "0.8"))
+    key = noted(clip, tmp_path / "o.%03d.png", painter, range=span("0.2", "0.8"))
     assert key["excerpt"] == "Span(start=Fraction(1, 5), end=Fraction(4, 5))"
 
 
@@ -186,11 +189,13 @@ def test_image_sequence_to_a_clip(sequence, painter, tmp_path):
 
 
 def test_watched_folder(constant_style):
-    treatment = Treatment(
-        str(constant_style), strength=0.5, writing=Writing(EncodeSettings(codec="hevc"))
+    settings = JobSettings(
+        str(constant_style),
+        strength=0.5,
+        write=WriteSettings(encode=EncodeSettings(codec="hevc")),
     )
     key = "8fe06bd541bac053ef7b61f38154f7948b712c204b1d5b2f28370707807c56ee"
-    assert settings_key(treatment, container="mkv") == key
+    assert settings_key(settings, container="mkv") == key
 
 
 def test_recipe(constant_style):

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from brushreel.batch.clips.clip import Observer, convert
+from brushreel.batch.clips.clip import convert
+from brushreel.batch.clips.report import Observer
 from brushreel.batch.clips.work_folder import work_folder
-from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.errors import OutputError
 
 from .interruption import SHORT
@@ -58,16 +58,9 @@ def test_the_same_process_is_refused_as_well(run, source, output, painter):
     def again(_count: int) -> None:
         if not inner:
             with pytest.raises(OutputError, match="another process") as caught:
-                convert(source, output, painter, EncodeSettings(), handling=SHORT)
+                convert(source, output, painter, write=SHORT)
             inner.append(caught.value)
 
-    convert(
-        source,
-        output,
-        painter,
-        EncodeSettings(),
-        observer=Observer(on_frame=again),
-        handling=SHORT,
-    )
+    convert(source, output, painter, observer=Observer(on_frame=again), write=SHORT)
     assert inner
     assert output.exists()

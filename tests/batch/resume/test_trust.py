@@ -124,7 +124,7 @@ def test_another_style_starts_anew(run, interrupted, tiny_style):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"crf": 20}, {"codec": "hevc"}, {"handling": replace(SHORT, segment=0.4)}], ids=str
+    "settings", [{"crf": 20}, {"codec": "hevc"}, {"write": replace(SHORT, segment=0.4)}], ids=str
 )
 def test_other_settings_start_anew(run, interrupted, settings):
     interrupted(14)
@@ -142,4 +142,4 @@ def test_other_versions_start_anew(run, interrupted, monkeypatch, library):
 
 def test_how_it_is_verified_does_not_matter(run, interrupted):
     interrupted(14)
-    assert run(handling=replace(SHORT, verify="full"))[0].segments_reused > 0
+    assert run(write=replace(SHORT, verify="full"))[0].segments_reused > 0

@@ -7,8 +7,7 @@ import OpenEXR
 import pytest
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.settings import ClipReport
-from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.batch.clips.report import ClipReport
 from brushreel.core.pictures.picture import encode_picture, kind_of
 from brushreel.core.stylizer import Stylizer
 
@@ -42,7 +41,6 @@ def run(tmp_path, untouched) -> Callable[..., ClipReport]:
     def convert_it(
         source: Path, output: str, stylizer: Stylizer = untouched, **settings
     ) -> ClipReport:
-        encode = settings.pop("encode", EncodeSettings())
-        return convert(source, tmp_path / output, stylizer, encode, **settings)
+        return convert(source, tmp_path / output, stylizer, **settings)
 
     return convert_it

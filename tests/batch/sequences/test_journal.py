@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from brushreel.batch.clips.clip import convert, inspect_clip, stylize_clip
+from brushreel.batch.clips.report import Observer
 from brushreel.batch.clips.sequences.journal import PictureWork, is_written
 from brushreel.batch.clips.sequences.writer import _Run
-from brushreel.batch.clips.settings import Handling, Observer
+from brushreel.batch.clips.settings import ReadSettings, WriteSettings
 from brushreel.batch.clips.work_folder import work_folder
-from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.clips.range import FrameRange
 from brushreel.core.clips.sequence import Pattern
 from brushreel.core.errors import BrushreelError, OutputError
@@ -49,7 +49,7 @@ class TestResume:
         """Interrupt a run; gives how many pictures are kept."""
         observer = _Stop(after)
         with pytest.raises(KeyboardInterrupt):
-            convert(source, output, stylizer, EncodeSettings(), observer=observer)
+            convert(source, output, stylizer, observer=observer)
         return observer.kept[0] if observer.kept else 0
 
     def painted(self, monkeypatch) -> list[int]:
@@ -71,7 +71,7 @@ class TestResume:
         source, output = make(f"in/a.%04d.{kind}", range(10, 26)), tmp_path / f"o/a.%04d.{kind}"
         kept = self.stop(source, output, painter, after=12)
         assert 0 < kept <= 12
-        info, _ = inspect_clip(source, output, EncodeSettings())
+        info, _ = inspect_clip(source, output)
         assert info.video.frames == 16
         numbers = self.painted(monkeypatch)
         report = run(source, f"o/a.%04d.{kind}", painter)
@@ -91,16 +91,16 @@ class TestResume:
     def test_another_part_of_a_clip_trusts_nothing(self, tmp_path, make_clip, run, painter):
         source, output = make_clip("a.mp4", frames=16), tmp_path / "o/a.%04d.png"
         assert self.stop(source, output, painter, after=6)
-        later = Handling(excerpt=FrameRange(4, 9))
+        later = ReadSettings(range=FrameRange(4, 9))
         with pytest.raises(OutputError, match="exist already"):
-            run(source, "o/a.%04d.png", painter, handling=later)
+            run(source, "o/a.%04d.png", painter, read=later)
 
     def test_another_style_trusts_nothing(self, tmp_path, make, run, painter, untouched):
         source, output = make("in/a.%04d.png", range(16)), tmp_path / "o/a.%04d.png"
         self.stop(source, output, painter, after=12)
         with pytest.raises(OutputError, match="exist already"):
             run(source, "o/a.%04d.png", untouched)
-        run(source, "o/a.%04d.png", untouched, overwrite=True)
+        run(source, "o/a.%04d.png", untouched, write=WriteSettings(overwrite=True))
         same_pictures(source, output, range(16))
 
     def test_a_refused_run_leaves_anothers_notes(self, tmp_path, make, run, painter, untouched):
@@ -108,7 +108,7 @@ class TestResume:
         kept = self.stop(source, output, painter, after=12)
         for resume in (True, False):
             with pytest.raises(OutputError, match="exist already"):
-                run(source, "o/a.%04d.png", untouched, handling=Handling(resume=resume))
+                run(source, "o/a.%04d.png", untouched, write=WriteSettings(resume=resume))
         assert not is_written(output)
         assert run(source, "o/a.%04d.png", painter).segments_reused == kept
 
@@ -143,7 +143,7 @@ class TestResume:
         source, output = make("in/a.%04d.png", range(16)), tmp_path / "o/a.%04d.png"
         self.stop(source, output, painter, after=12)
         numbers = self.painted(monkeypatch)
-        run(source, "o/a.%04d.png", painter, handling=Handling(resume=False), overwrite=True)
+        run(source, "o/a.%04d.png", painter, write=WriteSettings(resume=False, overwrite=True))
         assert numbers == list(range(16))
 
     def test_a_torn_note_costs_its_picture_only(self, tmp_path, make, run, painter, monkeypatch):

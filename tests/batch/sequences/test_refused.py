@@ -9,6 +9,7 @@ import av
 import pytest
 
 from brushreel.batch.clips.clip import inspect_clip
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.errors import MediaError, OutputError, UsageError
 
@@ -45,7 +46,7 @@ class TestRefused:
         source = make(f"in/a.%04d.{suffix}", range(1, 3))
         make(f"in/a.%04d.{suffix}", range(3, 4), form)
         with pytest.raises(MediaError, match=r"a.0001.* is 48x32 with 3 samples of 16 bit"):
-            run(source, "o.mkv", encode=EncodeSettings(codec="ffv1"))
+            run(source, "o.mkv", write=WriteSettings(encode=EncodeSettings(codec="ffv1")))
 
     def test_what_the_header_does_not_say(self, make, run):
         source = make("in/a.%04d.png", range(1, 3), "gbrp")
@@ -73,26 +74,30 @@ class TestRefused:
         with pytest.raises(OutputError, match=r"2 of its pictures exist already, a.0002.png first"):
             run(source, "out/a.%04d.png")
         with pytest.raises(OutputError, match="exist already"):
-            inspect_clip(source, tmp_path / "out/a.%04d.png", EncodeSettings())
+            inspect_clip(source, tmp_path / "out/a.%04d.png")
         assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
-        run(source, "out/a.%04d.png", overwrite=True)
+        run(source, "out/a.%04d.png", write=WriteSettings(overwrite=True))
         same_pictures(source, tmp_path / "out/a.%04d.png", range(1, 4))
 
     def test_others_of_that_name_stay_and_are_named(self, tmp_path, make, run):
         make("out/a.%04d.png", range(8, 10))
-        report = run(make("in/a.%04d.png", range(1, 4)), "out/a.%04d.png", overwrite=True)
+        report = run(
+            make("in/a.%04d.png", range(1, 4)),
+            "out/a.%04d.png",
+            write=WriteSettings(overwrite=True),
+        )
         assert any("2 more pictures" in line and "a.0008.png" in line for line in report.warnings)
 
     def test_input_is_output(self, make, run):
         source = make("in/a.%04d.png", range(2))
         with pytest.raises(UsageError, match="same file"):
-            run(source, "in/a.%04d.png", overwrite=True)
+            run(source, "in/a.%04d.png", write=WriteSettings(overwrite=True))
 
     def test_input_is_output_by_another_way(self, tmp_path, make, run):
         source = make("in/a.%04d.png", range(2))
         (tmp_path / "link").symlink_to(source.parent)
         with pytest.raises(UsageError, match="same file"):
-            run(source, "link/a.%04d.png", overwrite=True)
+            run(source, "link/a.%04d.png", write=WriteSettings(overwrite=True))
 
     def test_many_pictures_under_one_name(self, make, run):
         with pytest.raises(UsageError, match="need a number in their names"):
@@ -100,7 +105,11 @@ class TestRefused:
 
     def test_a_codec_for_pictures(self, make, run):
         with pytest.raises(UsageError, match="no codec"):
-            run(make("in/a.%d.png"), "out/a.%d.png", encode=EncodeSettings(codec="prores"))
+            run(
+                make("in/a.%d.png"),
+                "out/a.%d.png",
+                write=WriteSettings(encode=EncodeSettings(codec="prores")),
+            )
 
     def test_a_picture_of_another_kind(self, tmp_path, run):
         with av.open(str(tmp_path / "a.jpg"), "w", format="image2") as container:

@@ -11,7 +11,7 @@ import OpenEXR
 import pytest
 
 from brushreel.batch.clips.clip import inspect_clip
-from brushreel.batch.clips.settings import Handling
+from brushreel.batch.clips.settings import ReadSettings, WriteSettings
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.cli import main
 from brushreel.core.clips.range import FrameRange
@@ -58,7 +58,7 @@ class TestSequences:
 
     def test_numbers_are_the_sources_also_of_an_excerpt(self, tmp_path, make, run):
         source = make("in/a.%04d.png", range(1001, 1009))
-        report = run(source, "out/b.%04d.png", handling=Handling(excerpt=FrameRange(2, 4)))
+        report = run(source, "out/b.%04d.png", read=ReadSettings(range=FrameRange(2, 4)))
         assert report.frames == 2
         assert names_in(tmp_path / "out") == ["b.1003.png", "b.1004.png"]
 
@@ -80,15 +80,15 @@ class TestSequences:
 class TestClips:
     def test_sequence_to_clip_and_back(self, tmp_path, make, run):
         source = make("in/a.%04d.png", range(7, 12))
-        run(source, "a.mkv", encode=EncodeSettings(codec="ffv1"))
+        run(source, "a.mkv", write=WriteSettings(encode=EncodeSettings(codec="ffv1")))
         run(tmp_path / "a.mkv", "out/b.%04d.png")
         same_pictures(source, tmp_path / "out/b.%04d.png", range(7, 12), shift=-6)
 
     def test_rate_and_timecode_of_a_clip(self, tmp_path, make, run):
         code = OpenEXR.TimeCode(1, 2, 3, 4, *[0] * 14)
         source = make("in/a.%04d.exr", range(7, 12), timeCode=code, pixelAspectRatio=2.0)
-        handling = Handling(frame_rate=Fraction(24000, 1001))
-        run(source, "a.mov", encode=EncodeSettings(codec="prores"), handling=handling)
+        read = ReadSettings(frame_rate=Fraction(24000, 1001))
+        run(source, "a.mov", read=read, write=WriteSettings(encode=EncodeSettings(codec="prores")))
         with av.open(str(tmp_path / "a.mov")) as clip:
             stream = clip.streams.video[0]
             times = [frame.pts * frame.time_base for frame in clip.decode(stream)]
@@ -99,7 +99,7 @@ class TestClips:
 
     def test_timecode_of_a_clip_goes_into_each_picture(self, tmp_path, make_clip, run):
         clip = make_clip("a.mov", frames=9, metadata={"timecode": "10:00:00:22"})
-        run(clip, "out/a.%d.exr", handling=Handling(excerpt=FrameRange(2, 5)))
+        run(clip, "out/a.%d.exr", read=ReadSettings(range=FrameRange(2, 5)))
         codes = [read_picture(tmp_path / f"out/a.{n}.exr").timecode for n in (1, 2, 3)]
         assert codes == ["10:00:00:24", "10:00:01:00", "10:00:01:01"]
         header = OpenEXR.File(str(tmp_path / "out/a.1.exr")).header()
@@ -110,7 +110,7 @@ class TestClips:
     )
     def test_rate_where_none_is_given(self, tmp_path, make, run, header, rate):
         source = make("in/a.%04d.exr", range(2), **header)
-        report = run(source, "a.mov", encode=EncodeSettings(codec="prores"))
+        report = run(source, "a.mov", write=WriteSettings(encode=EncodeSettings(codec="prores")))
         assert (rate == 24) == any("24 pictures a second" in line for line in report.warnings)
         with av.open(str(tmp_path / "a.mov")) as clip:
             assert clip.streams.video[0].average_rate == rate
@@ -123,7 +123,7 @@ class TestClips:
     def test_fields_are_named(self, make_clip, tmp_path):
         fields = {"x264-params": "interlaced=1"}
         clip = make_clip("a.mp4", frames=4, options=fields)
-        _, told = inspect_clip(clip, tmp_path / "out/a.%d.png", EncodeSettings())
+        _, told = inspect_clip(clip, tmp_path / "out/a.%d.png")
         assert "is interlaced: deinterlaced with bwdif, one frame for each" in told
 
     def test_clip_to_light(self, tmp_path, make_clip, run):

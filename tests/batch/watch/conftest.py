@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from brushreel.batch import watch as module
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.reporting.progress import TerminalReporter
-from brushreel.batch.run import Writing, run_batch
+from brushreel.batch.run import run_batch
 
 from .folders import Clock, Folders
 
@@ -22,7 +23,9 @@ def clock(monkeypatch) -> Clock:
 @pytest.fixture
 def folders(tmp_path, painter) -> Folders:
     def run(jobs, overwrite):
-        return run_batch(jobs, painter, Writing(overwrite=overwrite), TerminalReporter())
+        return run_batch(
+            jobs, painter, TerminalReporter(), write=WriteSettings(overwrite=overwrite)
+        )
 
     (tmp_path / "in").mkdir()
     return Folders(tmp_path / "in", tmp_path / "out", run)

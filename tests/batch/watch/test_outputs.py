@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from filelock import FileLock
 
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.reporting.progress import TerminalReporter
-from brushreel.batch.run import Writing, run_batch
+from brushreel.batch.run import run_batch
 from brushreel.batch.watch import LOCK, STATE, watch
 from brushreel.core.errors import OutputError
 
@@ -137,7 +138,9 @@ def test_an_output_folder_that_can_t_be(folders, tmp_path):
 
 def test_skipped_outputs_are_left_alone_for_good(arrive, folders, painter):
     def skipping(jobs, overwrite):
-        return run_batch(jobs, painter, Writing(skip_existing=not overwrite), TerminalReporter())
+        return run_batch(
+            jobs, painter, TerminalReporter(), write=WriteSettings(skip_existing=not overwrite)
+        )
 
     folders.run = skipping
     arrive()
