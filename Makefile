@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow bench bench-gpu check format native-all clean
+.PHONY: demo test test-slow bench bench-gpu gpu-check check format native-all clean
 
 demo: .venv/run.stamp
 	$(BIN)/brushreel demo
@@ -19,6 +19,9 @@ bench: .venv/dev.stamp
 
 bench-gpu: .venv/dev.stamp
 	$(BIN)/python benchmarks/batch/speed.py --device cuda --frames 480 --encoder auto --decoder auto --json speed-gpu.json --chart speed-gpu.png
+
+gpu-check: .venv/dev.stamp
+	$(BIN)/python benchmarks/gpu_check.py $(if $(LOSS_WEIGHTS),--loss-weights $(LOSS_WEIGHTS))
 
 check: .venv/dev.stamp
 	$(BIN)/ruff format --check .
