@@ -23,7 +23,7 @@ bench-gpu: .venv/dev.stamp
 gpu-check: .venv/dev.stamp
 	$(BIN)/python benchmarks/gpu_check.py $(if $(LOSS_WEIGHTS),--loss-weights $(LOSS_WEIGHTS))
 
-check: .venv/dev.stamp
+check: .venv/dev.stamp build/import/brushreel
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
@@ -39,6 +39,11 @@ native-all: .venv/dev.stamp
 
 clean:
 	rm -rf .venv build dist *.egg-info demo
+
+# The checkout under the package's name, whatever its folder is called: for the type checker.
+build/import/brushreel:
+	mkdir -p $(@D)
+	ln -s ../.. $@
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Brushreel needs Python 3.11 or newer")'
