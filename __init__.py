@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .batch.clips.clip import stylize_clip
     from .batch.clips.report import ClipReport
     from .core.errors import BrushreelError
-    from .core.style import Style, list_styles, load_style
+    from .core.library import list_styles, load_style
+    from .core.style import Style
     from .core.stylizer import Stylizer
 
 __all__ = [
@@ -33,8 +34,8 @@ _HOMES = {
     "BrushreelError": ".core.errors",
     "Style": ".core.style",
     "Stylizer": ".core.stylizer",
-    "list_styles": ".core.style",
-    "load_style": ".core.style",
+    "list_styles": ".core.library",
+    "load_style": ".core.library",
     "stylize_clip": ".batch.clips.clip",
 }
 

@@ -164,7 +164,8 @@ def _add_styles(parser: argparse.ArgumentParser) -> None:
 
 def _styles(options: argparse.Namespace) -> int:
     from .core.former_name import former_library
-    from .core.style import Style, adopt, style_paths, user_styles
+    from .core.library import adopt, style_paths, user_styles
+    from .core.style import Style
 
     if options.adopt is not None:
         for path in adopt(options.adopt):
@@ -225,7 +226,8 @@ def _make_folder(folder: Path) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from .core.style import Painting, load_style, user_styles
+    from .core.library import load_style, user_styles
+    from .core.style import Painting
     from .core.stylizer import choose_device
     from .training.loss_network import find_weights
     from .training.run import Material
@@ -400,7 +402,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 def _export(options: argparse.Namespace) -> int:
     from .core.export import export_onnx
-    from .core.style import load_style
+    from .core.library import load_style
 
     style = load_style(options.style)
     output = options.output or Path(f"{style.name}.onnx")

@@ -176,7 +176,7 @@ def job_settings_of(settings: argparse.Namespace) -> JobSettings:
 
 
 def _read_settings(settings: argparse.Namespace) -> ReadSettings:
-    from ..core.clips.sequence import parse_rate
+    from ..core.frame_rate import parse_rate
     from .clips.settings import ReadSettings
     from .clips.source import span
 

@@ -25,7 +25,7 @@ from ..core.frames.colour import to_rgb
 from ..core.frames.frame import Frame
 from ..core.frames.hdr import to_sdr
 from ..core.frames.orientation import turned
-from ..core.style import list_styles
+from ..core.library import list_styles
 from ..core.stylizer import Stylizer
 from .ffmpeg_process import run_graph
 

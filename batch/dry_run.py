@@ -15,7 +15,7 @@ from .estimate import (
     disk_expected,
     existing_folder,
     frames_expected,
-    free_bytes,
+    free_disk_space,
     human_bytes,
     human_seconds,
     network_speed,
@@ -100,7 +100,7 @@ def _room(items: Sequence[Forecast], at_a_time: int) -> Room:
     disks = [item.disk for item in items if item.disk is not None]
     largest = sorted((disk.meanwhile for disk in disks), reverse=True)[:at_a_time]
     needed = sum(disk.finished for disk in disks) + sum(largest)
-    return Room(str(existing_folder(output)), needed, free_bytes(output))
+    return Room(str(existing_folder(output)), needed, free_disk_space(output))
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _bytes_a_pixel(encoding: Encoding) -> float:
     return _BYTES_A_PIXEL[encoding.codec] if stated is None else stated
 
 
-def free_bytes(output: Path) -> int:
+def free_disk_space(output: Path) -> int:
     """Of the disk that an output will lie on, whether its folder is there yet or not."""
     return shutil.disk_usage(existing_folder(output)).free
 
@@ -109,7 +109,7 @@ def check_space(output: Path, info: ClipInfo, settings: EncodeSettings) -> None:
     Raises:
         OutputError: The disk has less room than the clip is likely to take.
     """
-    disk, free = disk_expected(info, output, settings), free_bytes(output)
+    disk, free = disk_expected(info, output, settings), free_disk_space(output)
     if disk is None or left_by_a_run(output):
         return
     needed = disk.needed - _bytes_there(output)

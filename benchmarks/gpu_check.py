@@ -35,7 +35,7 @@ from brushreel.core.cuda import download
 from brushreel.core.errors import BrushreelError
 from brushreel.core.frames.colour import from_rgb, to_rgb
 from brushreel.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range
-from brushreel.core.style import list_styles, load_style
+from brushreel.core.library import list_styles, load_style
 from brushreel.core.stylizer import Stylizer, choose_device, choose_precision
 from brushreel.training.loss_network import find_weights
 

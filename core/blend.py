@@ -15,15 +15,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from fractions import Fraction
 from functools import reduce
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from .errors import StyleError, UsageError
-
-if TYPE_CHECKING:
-    from .style import Painting, Style
+from .style import Painting, Style
 
 EXAMPLE = "wave:0.6+udnie:0.4"
 NAME_LENGTH = 64

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from .atomic import atomic_write
 from .errors import DeviceError, OutputError, extra_hint
+from .frames.colour import BT709_LUMA
 from .network import StylizingNetwork
 from .options import PixelLayout
 from .runtimes.folded import folded
@@ -199,7 +200,7 @@ class _Nv12(nn.Module):
     def __init__(self, network: StylizingNetwork):
         super().__init__()
         self.network = network
-        kr, kb = 0.2126, 0.0722
+        kr, _, kb = BT709_LUMA
         kg = 1 - kr - kb
         to_rgb = torch.tensor(
             [

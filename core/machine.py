@@ -6,39 +6,21 @@ import importlib.util
 import os
 import platform
 import sys
-from dataclasses import dataclass
-from typing import Literal
 
 import av
 import torch
 
 from .errors import BrushreelError, extra_hint
+from .finding import Finding
+from .library import load_style, style_paths, user_styles
 from .runtimes.amx_library import library
 from .runtimes.benchmark import measured, shape_of
 from .runtimes.runtime import Wanted, able
-from .style import Style, load_style, style_paths, user_styles
+from .style import Style
 from .stylizer import choose_device, choose_precision
 
 # Powers of two of pixels: from 640x360 to 1080p.
 _SIZES_TIMED = (18, 19, 20, 21)
-Status = Literal["ok", "missing", "broken"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the doctor's report.
-
-    Attributes:
-        subject: What was looked at.
-        status: "ok"; "missing" is fine for what is optional; "broken" needs a fix.
-        detail: What was found.
-        fix: What to do where it is not ok.
-    """
-
-    subject: str
-    status: Status
-    detail: str
-    fix: str | None = None
 
 
 def examine() -> list[Finding]:
@@ -97,7 +79,7 @@ def time_runtimes() -> list[Finding]:
     style, wanted = load_style("wave"), _automatic()
     found = []
     for size in _SIZES_TIMED:
-        figures = measured(style, wanted, size, anew=True)
+        figures = measured(style, wanted, size, again=True)
         height, width = shape_of(size)
         ranked = sorted(figures.items(), key=lambda item: item[1])
         times = [f"{name} {milliseconds:.1f} ms" for name, milliseconds in ranked]

@@ -19,7 +19,7 @@ _GROUPS = (
 _SIGNS = ("out of memory", "can't allocate memory", "bad_alloc", "not enough memory")
 
 
-def free_bytes(device: torch.device) -> int | None:
+def free_memory(device: torch.device) -> int | None:
     """What a device's memory has left for this process; None where that can't be found out."""
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

@@ -275,18 +275,19 @@ class StylizingNetwork(nn.Module):
         return (torch.tanh(x) + 1) / 2
 
 
-def padded(frames: Tensor, multiple: int) -> Tensor:
+def padded(frames: Tensor, multiple: int, least: int = 8) -> Tensor:
     """Repeat the last row and column up to a size that the network's halvings leave whole.
-
-    The least size is 8: at quarter resolution a reflected border needs two rows.
 
     Args:
         frames: (N, C, H, W).
         multiple: `NetworkSpec.size_multiple`.
+        least: Least size; 8 because a reflected border needs two rows at quarter resolution.
+
+    Returns:
+        (N, C, H', W').
     """
     height, width = frames.shape[-2:]
-    below = max(8, (height + multiple - 1) // multiple * multiple) - height
-    right = max(8, (width + multiple - 1) // multiple * multiple) - width
+    below, right = (max(least, side + -side % multiple) - side for side in (height, width))
     return F.pad(frames, (0, right, 0, below), mode="replicate") if below or right else frames
 
 

@@ -1,34 +1,28 @@
-"""A style: weights, network shape and provenance in one safetensors file; and the style library."""
+"""A style: weights, network shape and provenance in one safetensors file."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
-import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from platformdirs import user_data_path
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from .atomic import atomic_write
-from .blend import blend, parse_blend
-from .errors import OutputError, StyleError
-from .former_name import HINT, former_library, is_former, renamed
+from .errors import StyleError
+from .former_name import HINT, is_former
 from .network import NetworkSpec, StylizingNetwork
 
 FORMAT_VERSION = "1"
 SUFFIX = ".safetensors"
-SHIPPED = Path(__file__).parent / "weights"
 # The default network takes 1 MB; whatever is far beyond that is not one of ours.
 MAX_FILE_BYTES = 256 * 2**20
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -123,7 +117,7 @@ class Style:
             StyleError: Missing, truncated, not safetensors, not a style, of an unknown format
                 version, or with tensors that are missing, misshapen or not finite.
         """
-        content = _read(path)
+        content = read_style_file(path)
         try:
             tensors = load_tensors(content)
         except SafetensorError as error:
@@ -167,7 +161,12 @@ def weights_digest(weights: Mapping[str, Tensor], *, about: str = "") -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> bytes:
+def read_style_file(path: Path) -> bytes:
+    """Read a style file's content, whatever it holds.
+
+    Raises:
+        StyleError: It is missing, can't be read, or is too large for a style.
+    """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise StyleError("is too large for a style file", path=path)
@@ -230,102 +229,3 @@ def _check_weights(weights: Mapping[str, Tensor], spec: NetworkSpec) -> None:
             raise StyleError(f"{name} is {tensor.dtype} instead of float32")
         if not tensor.isfinite().all():
             raise StyleError(f"{name} holds values that are not finite")
-
-
-def user_styles() -> Path:
-    """The user's style folder (may not exist yet)."""
-    return user_data_path("brushreel", appauthor=False) / "styles"
-
-
-def adopt(path: Path) -> list[Path]:
-    """Copy style files of the former name into the user's library, under the present one.
-
-    Args:
-        path: A style file, or a folder of them.
-
-    Returns:
-        The new files.
-
-    Raises:
-        StyleError: There is none, one can't be read, or is no style file of the former name.
-        OutputError: The library has a style of that name already, or can't be written.
-    """
-    sources = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
-    if not sources:
-        raise StyleError("holds no style file", path=path)
-    return [_adopt(source) for source in sources]
-
-
-def _adopt(source: Path) -> Path:
-    try:
-        content = renamed(_read(source))
-    except (ValueError, AttributeError) as error:
-        raise StyleError("is not a style file of the former name", path=source) from error
-    output = user_styles() / source.name
-    if output.exists():
-        raise OutputError("there is a style of that name", path=output, hint="rename one of them")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(output) as file:
-            file.write(content)
-    except OSError as error:
-        raise OutputError(f"can't be written: {error.strerror}", path=output) from error
-    return output
-
-
-def style_paths() -> dict[str, Path]:
-    """Every style of the library, name to file; the user's come before the shipped."""
-    found: dict[str, Path] = {}
-    for folder in (user_styles(), SHIPPED):
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
-            found.setdefault(path.stem, path)
-    return found
-
-
-def list_styles() -> list[Style]:
-    """Load every style of the library; a damaged file is left out with a warning."""
-    styles = []
-    for path in style_paths().values():
-        try:
-            styles.append(Style.load(path))
-        except StyleError as error:
-            warnings.warn(str(error), stacklevel=2)
-    return styles
-
-
-def load_style(name: str | Path) -> Style:
-    """Load a style by library name or by path, or blend several.
-
-    Args:
-        name: A shipped name, a name in the user's library, the path of a style file, or a blend
-            of these: "wave:0.6+udnie:0.4" (`core.blend`; weights are 1 if not given and only
-            their ratio counts). A "+" always means a blend, save in a `Path` and in a file of
-            the style suffix that is there.
-
-    Raises:
-        StyleError: Unknown (the nearest name is suggested), damaged, or not to be blended.
-        UsageError: A blend that makes no sense, or one style with a weight.
-    """
-    if isinstance(name, Path) or (name.endswith(SUFFIX) and _is_file(name)):
-        return Style.load(Path(name))
-    return blend([(_load_one(part), weight) for part, weight in parse_blend(name)])
-
-
-def _is_file(name: str) -> bool:
-    with suppress(OSError):  # Raised for a name that is too long, as that of many parts may be.
-        return Path(name).is_file()
-    return False
-
-
-def _load_one(name: str) -> Style:
-    if name.endswith(SUFFIX) or Path(name).parent != Path():
-        return Style.load(Path(name))
-    known = style_paths()
-    if name in known:
-        return Style.load(known[name])
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    there_are = f"there are: {', '.join(sorted(known))}" if known else "the library is empty"
-    hint = f"did you mean {near[0]}?" if near else there_are
-    if (former := former_library()) is not None and (former / f"{name}{SUFFIX}").exists():
-        hint = f"it is in the library of the former name: brushreel styles --adopt {former}"
-    raise StyleError(f"there is no style named {name!r}", hint=hint)

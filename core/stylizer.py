@@ -12,20 +12,19 @@ from torch import Tensor
 from .allocator import give_back_large_blocks
 from .cuda import own_stream
 from .errors import DeviceError, UsageError
-from .frames.colour import from_rgb, to_rgb
+from .frames.colour import BT709_LUMA, from_rgb, to_rgb
 from .frames.frame import Colour, Frame, PixelFormat
 from .frames.hdr import to_hdr, to_sdr
-from .memory import free_bytes, is_shortage
+from .library import load_style
+from .memory import free_memory, is_shortage
 from .network import padded
 from .options import PRECISIONS, Precision, RuntimeName
 from .runtimes.benchmark import fastest
 from .runtimes.runtime import Runtime, Wanted, check_runtime, open_runtime
-from .style import Style, load_style
+from .style import Style
 from .tiling import LEAST_TILE, can_be_tiled, fitting_tile, paint_in_tiles
 
 Tile = Literal["auto", "off"] | int
-# BT.709 luma; which matrix splits lightness from colour makes no visible difference here.
-_LUMA = (0.2126, 0.7152, 0.0722)
 
 
 class Stylizer:
@@ -159,7 +158,7 @@ class Stylizer:
             return self.tile
         if self.tile == "off" or runtime.parts is None or not can_be_tiled(self.style.spec):
             return None
-        return fitting_tile(height, width, free_bytes(self.device), parallel=runtime.parallel)
+        return fitting_tile(height, width, free_memory(self.device), parallel=runtime.parallel)
 
     def _tiled(self, source: Tensor, runtime: Runtime, size: int) -> Tensor:
         if runtime.parts is None:
@@ -240,7 +239,8 @@ def with_chroma_of(source: Tensor, painted: Tensor) -> Tensor:
     Returns:
         (N, 3, H, W) RGB in [0, 1].
     """
-    weights = torch.tensor(_LUMA, device=source.device, dtype=source.dtype).view(1, 3, 1, 1)
+    # Which matrix splits lightness from colour makes no visible difference here.
+    weights = torch.tensor(BT709_LUMA, device=source.device, dtype=source.dtype).view(1, 3, 1, 1)
     offset = source - (source * weights).sum(1, keepdim=True)
     luma = (painted * weights).sum(1, keepdim=True)
     least = -offset.amin(1, keepdim=True)

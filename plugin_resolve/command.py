@@ -58,7 +58,7 @@ def _ofx(options: argparse.Namespace) -> list[str]:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from ..core.machine import Finding
+    from ..core.finding import Finding
     from .script.doctor import examine
     from .script.folders import Folders
 

@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Any, Self
 
 from ..core.errors import UsageError
+from ..core.library import load_style
 from ..core.options import EDIT_CODECS, EditCodec
-from ..core.style import load_style
 
 _WRITTEN = re.compile(r"\bstyle=")
 _DECIMAL_COMMA = re.compile(r"(?<==[01]),(?=\d)")

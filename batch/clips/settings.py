@@ -10,6 +10,7 @@ import torch
 
 from ...core.clips.range import FrameRange, TimeRange
 from ...core.errors import UsageError
+from ...core.library import load_style
 from ...core.options import (
     DECODERS,
     INTERLACED,
@@ -20,7 +21,7 @@ from ...core.options import (
     RuntimeName,
     VerifyLevel,
 )
-from ...core.style import Style, load_style
+from ...core.style import Style
 from ...core.stylizer import Stylizer, Tile
 from ..encoding.encode import EncodeSettings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ...core.machine import Finding
+from ...core.finding import Finding
 from .codecs import CODECS, Codec
 from .hardware import HARDWARE, why_not
 

@@ -30,6 +30,7 @@ from torch.nn import functional as F
 from brushreel.core.allocator import keep_freed_memory
 from brushreel.core.consistency import warp
 from brushreel.core.errors import TrainingError
+from brushreel.core.frames.colour import BT709_LUMA
 from brushreel.core.network import StylizingNetwork
 from brushreel.core.style import Painting
 from brushreel.training import run
@@ -48,7 +49,6 @@ TWIN = "plain network, temporal 0 (twin)"
 LUMINANCE, FEATURES = "luminance constraint", "encoder features"
 # The house recipe as it was when the table was begun; one of its rows became today's.
 BASE = replace(HOUSE, weights=replace(HOUSE.weights, temporal=6e4, overlay=4e4))
-_LUMA = (0.2126, 0.7152, 0.0722)
 # About as much as the change of pixels.
 _FEATURE_SHARE = 0.01
 
@@ -113,7 +113,7 @@ def luminance_constraint(
 ) -> HybridLoss:
     """The painting may become lighter or darker by as much as the scene does."""
     previous, current = stylized.float().chunk(2)
-    seen = (example.clean * torch.tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    seen = (example.clean * torch.tensor(BT709_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
     before, now = seen.chunk(2)
     expected = warp(previous, example.flow) + now - warp(before, example.flow)
     loss = hybrid_loss(network, example, stylized, grams, **judged)

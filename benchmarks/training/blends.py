@@ -20,7 +20,8 @@ from PIL import Image
 from torch import Tensor
 
 from brushreel.core.blend import blend
-from brushreel.core.style import Style, load_style
+from brushreel.core.library import load_style
+from brushreel.core.style import Style
 from brushreel.training.data.painting import load_painting
 from brushreel.training.evaluation.evaluate import PaintingLosses, measure, painting_losses
 from brushreel.training.evaluation.sequences import FrameSequence, find_sequences

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import groupby, pairwise
 from pathlib import Path
 
@@ -16,9 +15,6 @@ PICTURE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".exr"})
 
 _PLACE = re.compile(r"%(?:0\d+)?d")
 _NUMBER = re.compile(r"(\d+)$")
-_NTSC = (24, 30, 48, 60, 120)
-_HIGHEST_RATE = 10_000
-_ROUNDED = Fraction(6, 1000)
 # So many gaps are named one by one.
 _NAMED_GAPS = 12
 
@@ -178,24 +174,3 @@ def _digits(text: str, texts: Sequence[str]) -> int:
         return len(text)
     filled = {len(other) for other in texts if other.startswith("0") and other != "0"}
     return max((length for length in filled if length <= len(text)), default=1)
-
-
-def parse_rate(text: str) -> Fraction:
-    """Pictures a second from what people write: "24", "24000/1001", "23.976".
-
-    Decimals near a rate of NTSC are that rate: 24, 30, 48, 60 or 120 divided by 1.001. Any others
-    are meant as they are.
-
-    Raises:
-        UsageError: It is no rate.
-    """
-    try:
-        rate = Fraction(text.strip())
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not 0 < rate <= _HIGHEST_RATE:
-        raise UsageError(f"{text} is no frame rate", hint="such as 24, 23.976 or 24000/1001")
-    nominal = round(rate * Fraction(1001, 1000))
-    ntsc = Fraction(nominal * 1000, 1001)
-    meant = "." in text and rate.denominator > 1 and nominal in _NTSC
-    return ntsc if meant and abs(ntsc - rate) < _ROUNDED else rate

@@ -17,7 +17,8 @@ from av.container import InputContainer
 
 from ..errors import MediaError
 from ..frames.frame import Frame
-from ..pictures.picture import Picture, as_display, kind_of, read_picture
+from ..pictures.metadata import Picture
+from ..pictures.picture import as_display, kind_of, read_picture
 from ..pictures.picture_header import stated
 from .clip_info import ClipInfo, VideoInfo
 from .media import ClipReader

@@ -15,8 +15,11 @@ from torch import Tensor
 from ..cuda import download, upload
 from .frame import ChromaLocation, Colour, Frame, Matrix, PixelFormat, Range
 
+BT709_LUMA = (0.2126, 0.7152, 0.0722)
+"""Shares of R, G and B in luma (ITU-R BT.709, item 3.2)."""
+
 _LUMA_WEIGHTS = {
-    Matrix.BT709: (0.2126, 0.0722),
+    Matrix.BT709: (BT709_LUMA[0], BT709_LUMA[2]),
     Matrix.FCC: (0.30, 0.11),
     Matrix.BT470BG: (0.299, 0.114),
     Matrix.SMPTE170M: (0.299, 0.114),

@@ -15,7 +15,7 @@ from ..errors import MediaError
 from ..frames.frame import FLOAT_FORMATS, LINEAR, Colour, Frame, Matrix, Range
 from ..frames.hdr import CHROMATICITIES
 from .exr_file import Part, encode_parts, read_parts
-from .picture import TICK, ImageMetadata, Picture
+from .metadata import TICK, ImageMetadata, Picture
 
 _LOSSY = frozenset({"B44", "B44A", "DWAA", "DWAB", "LJ2K"})
 # Stored with the precision of a float.

@@ -6,10 +6,10 @@ import io
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import OpenEXR
@@ -43,7 +43,7 @@ def read_parts(path: Path) -> list[Part]:
     Raises:
         MediaError: It is damaged, or holds deep or subsampled data.
     """
-    with _heard() as said:
+    with _captured() as said:
         try:
             headers = OpenEXR.File(str(path), header_only=True).parts
             _check(headers)
@@ -96,41 +96,37 @@ def encode_parts(parts: Sequence[Part]) -> bytes:
     return content.getvalue()
 
 
-_listening: dict[int, list[str]] = {}
-_changing = threading.Lock()
+_capturing = threading.Lock()
 
 
 @contextmanager
-def _heard() -> Iterator[list[str]]:
+def _captured() -> Iterator[list[str]]:
     """Collect what the library prints in this thread: programs read our standard output."""
-    said: list[str] = []
-    thread = threading.get_ident()
-    with _changing:
-        if not _listening:
-            sys.stdout = _Listener(sys.stdout)  # type: ignore[assignment]
-        _listening[thread] = said
-    try:
-        yield said
-    finally:
-        with _changing:
-            del _listening[thread]
-            if not _listening and isinstance(sys.stdout, _Listener):
-                sys.stdout = sys.stdout.real
+    with _capturing:
+        captured = _Captured(sys.stdout)
+        with redirect_stdout(captured):
+            yield captured.texts
 
 
-class _Listener:
-    """A stream that keeps what threads write that are listened to, and passes on the rest."""
+class _Captured:
+    """A standard output that keeps what its own thread writes and passes on the rest."""
 
-    def __init__(self, real: Any):  # noqa: ANN401  whatever stdout is
-        self.real = real
+    def __init__(self, stdout: TextIO):
+        self.texts: list[str] = []
+        self._stdout = stdout
+        self._thread = threading.get_ident()
 
     def write(self, text: str) -> int:
-        """As a stream does."""
-        said = _listening.get(threading.get_ident())
-        if said is None:
-            return self.real.write(text)
-        said.append(text)
+        """Write like a text stream."""
+        if threading.get_ident() != self._thread:
+            return self._stdout.write(text)
+        self.texts.append(text)
         return len(text)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        return getattr(self.real, name)
+    def flush(self) -> None:
+        """Flush like a text stream; what is kept needs none."""
+        if threading.get_ident() != self._thread:
+            self._stdout.flush()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever a stream has
+        return getattr(self._stdout, name)

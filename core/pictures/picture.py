@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..clips.timecode import Timecode
 from ..errors import MediaError, OutputError
-from ..frames.colour import from_rgb, to_rgb
+from ..frames.colour import BT709_LUMA, from_rgb, to_rgb
 from ..frames.frame import (
     FLOAT_FORMATS,
     LINEAR,
@@ -24,36 +21,7 @@ from ..frames.frame import (
     Range,
 )
 from ..frames.hdr import CHROMATICITIES, to_linear, to_sdr
-
-# What a picture's frame says of time until it has a place in a sequence.
-TICK = Fraction(1, 24)
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A picture file, read.
-
-    Attributes:
-        frame: Its samples; of OpenEXR in linear light, over the display and the data window.
-        codec: "png", "tiff" or "exr".
-        shown: First row and column, height and width of what is shown of the frame.
-        sample_aspect_ratio: Width of a pixel over its height; None where not stated (square).
-        frame_rate: Pictures a second; None where not stated, as only OpenEXR does.
-        timecode: Such as ``01:00:00:00``, from OpenEXR.
-        kept: What a picture of the same kind, made of this one, takes over from it.
-        warnings: What it does not take over.
-        grey: Whether it holds grey with alpha, which a frame can only have as R, G and B alike.
-    """
-
-    frame: Frame
-    codec: str
-    shown: tuple[int, int, int, int]
-    sample_aspect_ratio: Fraction | None = None
-    frame_rate: Fraction | None = None
-    timecode: str | None = None
-    kept: Any = None
-    warnings: tuple[str, ...] = ()
-    grey: bool = False
+from .metadata import NOTHING, ImageMetadata, Picture
 
 
 def kind_of(path: Path) -> str:
@@ -92,24 +60,6 @@ def _reader(kind: str) -> Callable[[Path], Picture]:
     from .raster import read_raster  # noqa: PLC0415
 
     return lambda path: read_raster(path, kind)
-
-
-@dataclass(frozen=True)
-class ImageMetadata:
-    """What a picture says beside its samples, as far as its kind has a place for it.
-
-    Attributes:
-        sample_aspect_ratio: Width of a pixel over its height; None is square.
-        frame_rate: Pictures a second.
-        timecode: Of the picture.
-    """
-
-    sample_aspect_ratio: Fraction | None = None
-    frame_rate: Fraction | None = None
-    timecode: Timecode | None = None
-
-
-NOTHING = ImageMetadata()
 
 
 def encode_picture(
@@ -219,7 +169,8 @@ def as_grey(frame: Frame) -> Frame:
     *colours, alpha = frame.planes
     # In float64, which gives every float32 back.
     green, blue, red = (plane.astype(np.float64) for plane in colours)
-    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    kr, kg, kb = BT709_LUMA
+    luma = kr * red + kg * green + kb * blue
     if not frame.pixel_format.floating:
         luma = np.rint(luma)
     grey = luma.astype(frame.pixel_format.dtype)

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import MediaError, OutputError
 from ..frames.av_frame import from_av, to_av, working_format
 from ..frames.frame import Colour, Frame, Matrix, PixelFormat, Range
-from .picture import TICK, Picture
+from .metadata import TICK, Picture
 from .picture_tags import PngChunks, TiffTags
 
 # Packed as FFmpeg's encoders take them; the samples are the same.

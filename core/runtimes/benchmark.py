@@ -44,7 +44,7 @@ def fastest(style: Style, wanted: Wanted, height: int, width: int) -> str:
     return min(figures, key=figures.__getitem__)
 
 
-def measured(style: Style, wanted: Wanted, size: int, *, anew: bool = False) -> dict[str, float]:
+def measured(style: Style, wanted: Wanted, size: int, *, again: bool = False) -> dict[str, float]:
     """Milliseconds a frame of 2^size pixels for every runtime that can do it, kept or found now.
 
     Raises:
@@ -53,7 +53,7 @@ def measured(style: Style, wanted: Wanted, size: int, *, anew: bool = False) -> 
     names = _candidates(wanted)
     key = _key(style, wanted, names, size)
     kept = _read()
-    if anew or key not in kept:
+    if again or key not in kept:
         frame = torch.rand(1, 3, *shape_of(size), device=wanted.device)
         figures = {}
         for name in names:

@@ -12,8 +12,8 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from ...core.errors import OutputError
-from ...core.machine import Finding
-from ...core.style import SHIPPED
+from ...core.finding import Finding
+from ...core.library import SHIPPED
 
 BUNDLE = "Brushreel.ofx.bundle"
 _OURS = Path(__file__).parent / BUNDLE

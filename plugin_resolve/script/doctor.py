@@ -12,7 +12,7 @@ from typing import Any
 from platformdirs import user_config_path
 
 from ...core.atomic import atomic_write
-from ...core.machine import Finding
+from ...core.finding import Finding
 from .folders import Folders
 from .install import CONFIG, contents, folder, is_ours
 from .resolve.application import Resolve

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ...core.errors import UsageError
-from ...core.style import list_styles
+from ...core.library import list_styles
 from .dialog_choice import CODECS, MODES, Choice, last_choice
 from .preview import SOURCE
 from .resolve.timeline import Timeline

@@ -129,15 +129,9 @@ def _wish(options: argparse.Namespace) -> Wish:
 
 def _rate(text: str) -> Fraction:
     from ...core.clips.timecode import editing_rate
+    from ...core.frame_rate import parse_rate
 
-    try:
-        rate = Fraction(text)
-        # 23.976 and 29.97 mean 24000/1001 and 30000/1001.
-        near = [rate, Fraction(round(rate) * 1000, 1001)]
-        exact = near[abs(rate - near[1]) < Fraction(1, 100)]
-    except (ValueError, ZeroDivisionError):
-        raise UsageError(f"--fps {text!r} is no frame rate", hint="--fps 25") from None
-    return editing_rate(exact)
+    return editing_rate(parse_rate(text))
 
 
 def _dry_run(cut: TimelineFile, tasks: Sequence[Task], *, as_json: bool) -> int:

@@ -12,7 +12,7 @@ from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.batch.estimate import (
     disk_expected,
     frames_expected,
-    free_bytes,
+    free_disk_space,
     human_bytes,
     human_seconds,
     network_speed,
@@ -66,7 +66,7 @@ def test_disk_of_a_clip_of_unknown_length_is_unknown(info):
 
 
 def test_the_disk_of_a_folder_that_is_not_there_yet(tmp_path):
-    assert free_bytes(tmp_path / "not" / "yet" / "a.mp4") > 0
+    assert free_disk_space(tmp_path / "not" / "yet" / "a.mp4") > 0
 
 
 def test_the_network_is_measured_or_does_not_run(tiny_style):

@@ -200,7 +200,7 @@ def test_what_nobody_foresaw_is_one_line(monkeypatch, capsys):
     def gone() -> None:
         raise RuntimeError("the driver\nis gone")
 
-    monkeypatch.setattr("brushreel.core.style.style_paths", gone)
+    monkeypatch.setattr("brushreel.core.library.style_paths", gone)
     assert main(["styles"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("brushreel: unexpected RuntimeError: the driver is gone (")

@@ -11,8 +11,9 @@ import torch
 
 from brushreel.core.blend import blend, interpolate, parse_blend
 from brushreel.core.errors import StyleError, UsageError
+from brushreel.core.library import load_style, user_styles
 from brushreel.core.network import NetworkSpec, StylizingNetwork
-from brushreel.core.style import SUFFIX, Painting, Style, load_style, user_styles
+from brushreel.core.style import SUFFIX, Painting, Style
 
 Make = Callable[..., Style]
 

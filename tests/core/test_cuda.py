@@ -11,9 +11,9 @@ import torch
 
 from brushreel.core.cuda import download, own_stream, upload
 from brushreel.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
+from brushreel.core.library import load_style
 from brushreel.core.runtimes.cuda_graph import Recorded
 from brushreel.core.runtimes.runtime import Wanted, open_runtime
-from brushreel.core.style import load_style
 from brushreel.core.stylizer import Stylizer
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")

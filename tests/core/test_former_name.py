@@ -11,7 +11,8 @@ from platformdirs import user_data_path
 from brushreel.cli import main
 from brushreel.core.errors import OutputError, StyleError
 from brushreel.core.former_name import former_library, renamed
-from brushreel.core.style import Style, adopt, load_style, user_styles
+from brushreel.core.library import adopt, load_style, user_styles
+from brushreel.core.style import Style
 
 
 def under_former_name(path: Path) -> bytes:

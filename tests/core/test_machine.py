@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from brushreel.core.errors import extra_hint
-from brushreel.core.machine import Finding, examine
-from brushreel.core.style import SHIPPED, SUFFIX, user_styles
+from brushreel.core.finding import Finding
+from brushreel.core.library import SHIPPED, user_styles
+from brushreel.core.machine import examine
+from brushreel.core.style import SUFFIX
 
 
 def findings() -> dict[str, Finding]:

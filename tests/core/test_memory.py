@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from brushreel.core import memory
-from brushreel.core.memory import free_bytes, is_shortage
+from brushreel.core.memory import free_memory, is_shortage
 
 CPU = torch.device("cpu")
 
@@ -18,7 +18,7 @@ def files(tmp_path, monkeypatch):
 
 def test_what_linux_says_is_available(files):
     (files / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:  2000 kB\n")
-    assert free_bytes(CPU) == 2000 * 1024
+    assert free_memory(CPU) == 2000 * 1024
 
 
 @pytest.mark.parametrize(("limit", "left"), [("500000", 400000), ("max", 2048000), ("50", 0)])
@@ -26,7 +26,7 @@ def test_a_container_has_less(files, limit, left):
     (files / "meminfo").write_text("MemAvailable: 2000 kB\n")
     (files / "max").write_text(limit)
     (files / "current").write_text("100000\n")
-    assert free_bytes(CPU) == left
+    assert free_memory(CPU) == left
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,13 @@ def test_what_a_container_keeps_of_files_is_free(files, content, left):
     (files / "max").write_text("500000")
     (files / "current").write_text("100000\n")
     (files / "memory.stat").write_text(content)
-    assert free_bytes(CPU) == left
+    assert free_memory(CPU) == left
 
 
 @pytest.mark.parametrize("content", ["", "MemAvailable:", "MemAvailable: lots"])
 def test_not_known(files, content):
     (files / "meminfo").write_text(content)
-    assert free_bytes(CPU) is None
+    assert free_memory(CPU) is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from brushreel.core.style import SHIPPED, SUFFIX, Style
+from brushreel.core.library import SHIPPED
+from brushreel.core.style import SUFFIX, Style
 
 NAMES = sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}"))
 SIZE = (96, 128)

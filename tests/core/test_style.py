@@ -10,19 +10,11 @@ import pytest
 import torch
 from safetensors.torch import save as save_tensors
 
-import brushreel.core.style as style_module
+from brushreel.core import library
 from brushreel.core.errors import StyleError
+from brushreel.core.library import SHIPPED, list_styles, load_style, style_paths, user_styles
 from brushreel.core.network import NetworkSpec, StylizingNetwork
-from brushreel.core.style import (
-    SHIPPED,
-    SUFFIX,
-    Style,
-    list_styles,
-    load_style,
-    style_paths,
-    user_styles,
-    weights_digest,
-)
+from brushreel.core.style import SUFFIX, Style, weights_digest
 
 LAST = "output.conv.bias"
 
@@ -316,7 +308,7 @@ def shipped(tmp_path, monkeypatch) -> Path:
     """A folder of shipped styles of the test's own."""
     folder = tmp_path / "shipped"
     folder.mkdir()
-    monkeypatch.setattr(style_module, "SHIPPED", folder)
+    monkeypatch.setattr(library, "SHIPPED", folder)
     return folder
 
 

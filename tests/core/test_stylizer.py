@@ -11,7 +11,8 @@ from brushreel.batch.demo.scene import Scene
 from brushreel.core.errors import DeviceError, StyleError, UsageError
 from brushreel.core.frames.colour import from_rgb, to_rgb
 from brushreel.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
-from brushreel.core.style import SHIPPED, Style, user_styles
+from brushreel.core.library import SHIPPED, user_styles
+from brushreel.core.style import Style
 from brushreel.core.stylizer import Stylizer, choose_device, choose_precision, with_chroma_of
 
 LUMA = torch.tensor([0.2126, 0.7152, 0.0722], dtype=torch.float64).view(1, 3, 1, 1)

@@ -8,8 +8,8 @@ import torch
 
 from brushreel.core import stylizer as module
 from brushreel.core.errors import DeviceError, UsageError
+from brushreel.core.library import load_style
 from brushreel.core.network import NetworkSpec, StylizingNetwork
-from brushreel.core.style import load_style
 from brushreel.core.stylizer import Stylizer, choose_precision
 from brushreel.core.tiling import (
     LEAST_TILE,
@@ -125,12 +125,12 @@ class TestStylizer:
         stylizer = Stylizer(tiny_style, **settings)
         assert stylizer.parallel(160, 160) == 2
         assert Stylizer(tiny_style, **settings, tile=64).parallel(160, 160) == 1
-        monkeypatch.setattr(module, "free_bytes", lambda _device: 4 * 2**20)
+        monkeypatch.setattr(module, "free_memory", lambda _device: 4 * 2**20)
         assert stylizer.parallel(160, 160) == 1
 
     def test_tiles_where_memory_is_short(self, tiny_style, monkeypatch):
         sizes = record_tiles(monkeypatch)
-        monkeypatch.setattr(module, "free_bytes", lambda _device: 4 * 2**20)
+        monkeypatch.setattr(module, "free_memory", lambda _device: 4 * 2**20)
         Stylizer(tiny_style, **EXACT)(noise(160, 160))
         Stylizer(tiny_style, **EXACT, tile="off")(noise(160, 160))
         assert sizes == [fitting_tile(160, 160, 4 * 2**20)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from brushreel.core.style import user_styles
+from brushreel.core.library import user_styles
 from brushreel.plugin_resolve.script.dialog_choice import Choice
 from brushreel.plugin_resolve.script.session import Outcome, run
 
@@ -59,7 +59,7 @@ def cut(clips) -> Callable[..., Cut]:
 @pytest.fixture
 def library(tiny_style, monkeypatch, tmp_path, home) -> None:
     """The styles "tiny" and "other", and no shipped ones."""
-    monkeypatch.setattr("brushreel.core.style.SHIPPED", tmp_path / "none")
+    monkeypatch.setattr("brushreel.core.library.SHIPPED", tmp_path / "none")
     for name in ("tiny", "other"):
         tiny_style.save(user_styles() / f"{name}.safetensors")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))

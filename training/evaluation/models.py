@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ...core.errors import StyleError, extra_hint
+from ...core.network import padded
 from ...core.style import SUFFIX as STYLE_SUFFIX
 from ...core.stylizer import Stylizer
 
@@ -104,12 +104,11 @@ class OnnxModel:
             StyleError: The model does not take frames, or does not give them back.
         """
         height, width = frames.shape[-2:]
-        below, right = -height % _SIZE_MULTIPLE, -width % _SIZE_MULTIPLE
-        padded = F.pad(frames, (0, right, 0, below), mode="replicate")
-        painted = self._run(padded)
-        if painted.shape != padded.shape:
+        taken = padded(frames, _SIZE_MULTIPLE, least=1)
+        painted = self._run(taken)
+        if painted.shape != taken.shape:
             raise StyleError(
-                f"gives {tuple(painted.shape)} for frames of {tuple(padded.shape)}", path=self.path
+                f"gives {tuple(painted.shape)} for frames of {tuple(taken.shape)}", path=self.path
             )
         return painted[..., :height, :width].clamp(0, 1).to(frames.device)
 

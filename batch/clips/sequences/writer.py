@@ -22,9 +22,8 @@ from ....core.errors import BrushreelError, OutputError, UsageError
 from ....core.frames.frame import Colour, Frame, Matrix, PixelFormat, Range
 from ....core.frames.orientation import turned
 from ....core.options import Interlaced
+from ....core.pictures.metadata import ImageMetadata, Picture
 from ....core.pictures.picture import (
-    ImageMetadata,
-    Picture,
     as_grey,
     as_linear,
     check_written,

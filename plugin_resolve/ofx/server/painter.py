@@ -13,7 +13,8 @@ import xxhash
 from torch import Tensor
 
 from ....core.errors import EditorError, StyleError
-from ....core.style import check_name, style_paths
+from ....core.library import style_paths
+from ....core.style import check_name
 from ....core.stylizer import Stylizer, with_chroma_of
 from .frame_cache import FrameCache
 from .pixels import as_picture, read_rgb, write_rgb

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ....core.errors import EditorError
 from .calls import Raw, call, listed
-from .rate import parse_rate
+from .rate import resolve_rate
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class PoolClip:
     @property
     def rate(self) -> Fraction | None:
         """Frames a second as Resolve plays it, which may differ from what the file says."""
-        return parse_rate(self._property("FPS"))
+        return resolve_rate(self._property("FPS"))
 
     @property
     def frames(self) -> int | None:

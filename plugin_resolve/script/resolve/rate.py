@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from ....core.errors import UsageError
+from ....core.frame_rate import parse_rate
+
 _WHOLE = (16, 18, 24, 25, 30, 48, 50, 60, 72, 90, 96, 100, 120)
 _NTSC = Fraction(1000, 1001)
 _RATES = (*map(Fraction, _WHOLE), *(rate * _NTSC for rate in (24, 30, 48, 60, 96, 120)))
 
 
-def parse_rate(text: object) -> Fraction | None:
+def resolve_rate(text: object) -> Fraction | None:
     """The exact rate of "23.976", "29.97 DF", 25.0; None if it is none that Resolve has."""
-    words = str(text).split()
     try:
-        number = float(words[0]) if words else 0.0
-    except ValueError:
+        rate = parse_rate(str(text).partition(" ")[0])
+    except UsageError:
         return None
-    # "23.98" and "23.976" are one rate, 24 is another one 0.02 away.
-    near = min(_RATES, key=lambda rate: abs(float(rate) - number))
-    return near if abs(float(near) - number) < 0.006 else None
+    return rate if rate in _RATES else None
 
 
 def same_rate(one: Fraction | None, other: Fraction | None) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from ....core.errors import EditorError
 from .calls import MEANWHILE, Raw, call, can, listed, number
 from .media_pool import PoolClip
-from .rate import parse_rate
+from .rate import resolve_rate
 
 # What places a picture in the frame (keys of TimelineItem.GetProperty).
 FRAMING = (
@@ -138,7 +138,7 @@ class Timeline(_Named):
             EditorError: Resolve names none.
         """
         text = call(self.raw, "GetSetting", "timelineFrameRate")
-        rate = parse_rate(text)
+        rate = resolve_rate(text)
         if rate is None:
             raise EditorError(f"the timeline {self.name!r} has an unknown frame rate: {text!r}")
         return rate

@@ -215,7 +215,7 @@ def test_room_is_wanted_for_what_is_missing_only(run, interrupted, source, outpu
     info = probe(source)
     disk = disk_expected(info, output, EncodeSettings())
     assert disk is not None
-    monkeypatch.setattr("brushreel.batch.estimate.free_bytes", lambda _output: disk.needed - 1)
+    monkeypatch.setattr("brushreel.batch.estimate.free_disk_space", lambda _output: disk.needed - 1)
     with pytest.raises(OutputError, match="of disk"):
         check_space(output, info, EncodeSettings())
     interrupted()
@@ -223,7 +223,7 @@ def test_room_is_wanted_for_what_is_missing_only(run, interrupted, source, outpu
 
 
 def test_a_finished_file_needs_no_room(untidy, source, output, monkeypatch):
-    monkeypatch.setattr("brushreel.batch.estimate.free_bytes", lambda _output: 0)
+    monkeypatch.setattr("brushreel.batch.estimate.free_disk_space", lambda _output: 0)
     check_space(output, probe(source), EncodeSettings())
 
 

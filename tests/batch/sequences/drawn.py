@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from brushreel.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range
-from brushreel.core.pictures.picture import TICK, read_picture
+from brushreel.core.pictures.metadata import TICK
+from brushreel.core.pictures.picture import read_picture
 
 SIZE = (48, 32)
 

@@ -8,7 +8,7 @@ import numpy as np
 import OpenEXR
 
 from brushreel.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range
-from brushreel.core.pictures.picture import TICK
+from brushreel.core.pictures.metadata import TICK
 
 
 def noise(name: str, size: tuple[int, int] = (35, 23)) -> Frame:

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from brushreel.core.frames.frame import Frame
+from brushreel.core.pictures.metadata import Picture
 from brushreel.core.pictures.picture import (
-    Picture,
     as_grey,
     as_linear,
     check_written,

@@ -17,9 +17,8 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from brushreel.core.errors import MediaError, OutputError
 from brushreel.core.frames.frame import LINEAR, PIXEL_FORMATS
+from brushreel.core.pictures.metadata import ImageMetadata, Picture
 from brushreel.core.pictures.picture import (
-    ImageMetadata,
-    Picture,
     as_display,
     as_linear,
     check_written,

@@ -5,10 +5,10 @@ import torch
 
 from brushreel.batch.demo.scene import Scene
 from brushreel.core.errors import UsageError
+from brushreel.core.library import load_style
 from brushreel.core.runtimes import quantized as module
 from brushreel.core.runtimes.folded import folded
 from brushreel.core.runtimes.quantized import LEAST_PSNR, quantized
-from brushreel.core.style import load_style
 
 
 def psnr(picture: torch.Tensor, reference: torch.Tensor) -> float:

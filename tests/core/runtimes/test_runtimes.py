@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from brushreel.core.errors import DeviceError, UsageError
+from brushreel.core.library import load_style
 from brushreel.core.runtimes import runtime as module
 from brushreel.core.runtimes.runtime import KINDS, Wanted, able, check_runtime, open_runtime
-from brushreel.core.style import load_style
 
 CPU = torch.device("cpu")
 # Decibels against fp32 in PyTorch.
@@ -120,7 +120,7 @@ class TestEvery:
 SIGNALS = """
 import gc, signal, sys, threading, torch
 from brushreel.core.runtimes.runtime import Wanted, open_runtime
-from brushreel.core.style import load_style
+from brushreel.core.library import load_style
 
 def paint():
     wanted = Wanted(torch.device("cpu"), sys.argv[2])

@@ -12,7 +12,7 @@ from brushreel.core.errors import EditorError
 from brushreel.plugin_resolve.script.bridge import Bridge
 from brushreel.plugin_resolve.script.marker import Note
 from brushreel.plugin_resolve.script.resolve.calls import call, can
-from brushreel.plugin_resolve.script.resolve.rate import parse_rate, same_rate
+from brushreel.plugin_resolve.script.resolve.rate import resolve_rate, same_rate
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from brushreel.plugin_resolve.script.resolve.rate import parse_rate, same_rate
     ],
 )
 def test_rates_are_exact(text, rate):
-    assert parse_rate(text) == rate
+    assert resolve_rate(text) == rate
 
 
 def test_near_rates_are_told_apart():
