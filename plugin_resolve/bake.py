@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..batch.clips.report import ClipReport, Observer
-from ..batch.clips.resume import clip_identity
 from ..batch.clips.settings import JobSettings, ReadSettings, WriteSettings
 from ..batch.clips.source import open_reader
 from ..batch.encoding.encode import EncodeSettings
@@ -19,6 +18,7 @@ from ..batch.plan import Job
 from ..batch.run import Skipped, attempt
 from ..core.clips.range import FrameRange, TimeRange
 from ..core.errors import BrushreelError, MediaError, OutputError
+from ..core.file_identity import clip_identity
 from ..core.stylizer import Stylizer
 from .recipe import Recipe
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from time import monotonic
 
 import av.error
 
-from ...core.clips.media import ClipInfo, ClipReader
-from ...core.clips.range import RangeReader
+from ...core.clips.clip_info import ClipInfo
+from ...core.clips.reader import Reader
 from ...core.clips.sequence import Pattern
-from ...core.clips.sequence_reader import SequenceReader
 from ...core.errors import BrushreelError, OutputError
 from ...core.frames.frame import Frame
 from ...core.options import Interlaced, Precision, RuntimeName, VerifyLevel
@@ -167,7 +165,7 @@ def inspect_clip(
 
 
 def _inspect(
-    reader: ClipReader, output: Path, read: ReadSettings, write: WriteSettings
+    reader: Reader, output: Path, read: ReadSettings, write: WriteSettings
 ) -> tuple[Encoding, tuple[str, ...]]:
     """How frames will be written, and what can't be kept, by beginning a file in memory."""
     muxer = MUXERS[output.suffix.lower()]
@@ -181,8 +179,7 @@ def _inspect(
         error.path = error.path or output
         raise
     lost = losses(reader.info, encoding, read.interlaced)
-    said = reader.warnings if isinstance(reader, SequenceReader) else ()
-    return encoding, (*said, *trial.warnings, *encoding.warnings, *lost)
+    return encoding, (*reader.warnings(), *trial.warnings, *encoding.warnings, *lost)
 
 
 class _Run:
@@ -190,7 +187,7 @@ class _Run:
 
     def __init__(
         self,
-        reader: ClipReader,
+        reader: Reader,
         output: Path,
         stylizer: Stylizer,
         observer: Observer,
@@ -222,9 +219,8 @@ class _Run:
                 "muxer": self._muxer,
                 "encoding": self._encoding.identity,
                 "interlaced": self._read_settings.interlaced,
-                "excerpt": asdict(reader.excerpt) if isinstance(reader, RangeReader) else None,
                 "for_timeline": self._read_settings.for_timeline,
-                "pictures": reader.identity if isinstance(reader, SequenceReader) else None,
+                **reader.identity,
                 "frames": self._size,
             },
         )
@@ -258,12 +254,11 @@ class _Run:
 
     def _missing(self, done: Collection[int]) -> Iterator[tuple[int, Frame]]:
         """The frames to do, each with its segment's number; all of them are noted."""
-        for item in self._reader:
-            if isinstance(item, Frame):
-                number = len(self._expected.pts) // self._size
-                self._expected.add(item)
-                if number not in done:
-                    yield number, item
+        for frame in self._reader:
+            number = len(self._expected.pts) // self._size
+            self._expected.add(frame)
+            if number not in done:
+                yield number, frame
 
     def _paint(self, item: tuple[int, Frame]) -> tuple[int, Frame]:
         number, frame = item

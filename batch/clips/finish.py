@@ -12,11 +12,10 @@ import av
 import av.error
 from av.container import OutputContainer
 
-from ...core.clips.media import ClipReader
-from ...core.clips.range import RangeReader
+from ...core.clips.reader import Reader
 from ...core.errors import OutputError
 from ..encoding.encode import EncodeSettings, add_video_stream, start_encoding
-from .mux import CopiedTracks, copied_packets, copy_metadata, has_own_names, movie_timescale
+from .mux import CopiedTracks, copy_metadata, has_own_names, movie_timescale
 from .segment import Segment, header_of, read_segment
 from .verify import Expectation
 
@@ -27,7 +26,7 @@ _INTERLEAVE_MICROSECONDS = 1_000_000
 
 
 @contextmanager
-def open_output(file: Path | BinaryIO, muxer: str, reader: ClipReader) -> Iterator[OutputContainer]:
+def open_output(file: Path | BinaryIO, muxer: str, reader: Reader) -> Iterator[OutputContainer]:
     """A container of the finished kind, told what the source's times need.
 
     Raises:
@@ -38,8 +37,8 @@ def open_output(file: Path | BinaryIO, muxer: str, reader: ClipReader) -> Iterat
         # Sound may start a little before zero; Matroska can say so without moving everything.
         options["avoid_negative_ts"] = "disabled"
     else:
-        options["movie_timescale"] = str(movie_timescale(reader.container))
-        if has_own_names(reader.container.metadata):
+        options["movie_timescale"] = str(movie_timescale(reader))
+        if has_own_names(reader.metadata):
             options["movflags"] = "use_metadata_tags"
     container = av.open(
         f"file:{file}" if isinstance(file, Path) else file,
@@ -74,7 +73,7 @@ class FinishedFile:
     def __init__(
         self,
         container: OutputContainer,
-        reader: ClipReader,
+        reader: Reader,
         settings: EncodeSettings,
         *,
         drop_unsupported: bool,
@@ -82,12 +81,9 @@ class FinishedFile:
         video = reader.info.video
         self._container = container
         self._reader = reader
-        self._cut = reader.cut if isinstance(reader, RangeReader) else None
         self._stream, self.picture = add_video_stream(container, video, settings)
-        self.tracks = CopiedTracks(
-            reader.container, reader.info, container, drop_unsupported=drop_unsupported
-        )
-        copy_metadata(reader.container, reader.info, container, self._cut)
+        self.tracks = CopiedTracks(reader, container, drop_unsupported=drop_unsupported)
+        copy_metadata(reader, container)
         self.warnings = list(self.tracks.left_out)
         self.tolerance = Fraction(0)
         if container.format.name == "matroska" and (video.time_base / _MATROSKA_TICK) % 1:
@@ -120,9 +116,8 @@ class FinishedFile:
             if segment.header != header_of(self._stream):
                 raise OutputError("the encoder does not do the same again", path=folder)
         expected.tolerance, expected.tracks = self.tolerance, self.tracks.tracks
-        info = self._reader.info
         picture = picture_packets(folder, segments, expected)
-        for packet in interleaved(picture, copied_packets(info.path, info, self._cut)):
+        for packet in interleaved(picture, self._reader.packets()):
             if packet.stream is None:
                 packet.stream = self._stream
                 self._container.mux(packet)

@@ -6,25 +6,22 @@ import hashlib
 import io
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import TypeGuard
 
 import av
 import av.error
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.stream import AttachmentStream, Discard, Stream
 
-from ...core.clips.media import ClipInfo, StreamInfo, open_clip
-from ...core.clips.range import Cut
-from ...core.errors import MediaError, OutputError
-from .trim import cut_chapters, cut_packets, cut_timecode, seek_before
+from ...core.clips.clip_info import StreamInfo
+from ...core.clips.next_to_video import PLAYED_TYPES
+from ...core.clips.reader import Reader
+from ...core.errors import OutputError
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
-# A post house can do without a data track, not without what is heard or read.
-_PLAYED_TYPES = ("audio", "subtitle")
 # Written by the muxer itself, or true only of the file they came from.
 _OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 # The words that MP4 and MOV have places of their own for; other names they hold only in a list of
@@ -38,7 +35,6 @@ _COMMON_TAGS = frozenset(
 # Of the source's picture: whether alpha lies beside it, and what Matroska's tools have counted.
 _PICTURE_TAGS = ("alpha_mode", "bps", "duration", "number_of_", "_statistics_", "encoder")
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo"}
-_OF_TIMECODE_TRACKS = frozenset({"timecode", "reel_name"})
 _ADTS_SYNC = 0xFFF
 # Length of a text of no characters (3GPP TS 26.245).
 _NO_TEXT = b"\0\0"
@@ -157,8 +153,7 @@ class CopiedTracks:
 
     def __init__(
         self,
-        source: InputContainer,
-        info: ClipInfo,
+        source: Reader,
         target: OutputContainer,
         *,
         drop_unsupported: bool = False,
@@ -168,13 +163,12 @@ class CopiedTracks:
         self.tracks: list[CopiedTrack] = []
         self._target = target
         self._by_index: dict[int, CopiedTrack] = {}
-        for about in info.others:
-            template = source.streams[about.index]
+        for about, template in zip(source.info.others, source.streams, strict=True):
             if _written_anew(template):
                 continue
             if holds(target.format.name, template):
                 self._add(template, about)
-            elif about.type in _PLAYED_TYPES and not drop_unsupported:
+            elif about.type in PLAYED_TYPES and not drop_unsupported:
                 raise _refusal(template, about, target.format.name)
             else:
                 self.left_out.append(
@@ -294,66 +288,14 @@ def _refusal(template: Stream, about: StreamInfo, muxer: str) -> OutputError:
     )
 
 
-def copied_packets(path: Path, info: ClipInfo, cut: Cut | None = None) -> Iterator[av.Packet]:
-    """The packets of every track but the picture, read from the source once more.
-
-    Args:
-        path: The source.
-        info: What its first reading has found.
-        cut: The part of the source that is wanted; None is all of it.
-
-    Raises:
-        MediaError: It can't be read.
-    """
-    if not info.others:
-        return
-    with open_clip(path) as container:
-        try:
-            if cut is None:
-                yield from _other_packets(container, info)
-            else:
-                seek_before(container, cut, info.origin)
-                # Timecode, say, has a single packet: nobody waits for the next.
-                lasting = [about.index for about in info.others if about.type in _PLAYED_TYPES]
-                yield from cut_packets(_other_packets(container, info), cut, lasting)
-        except (av.error.FFmpegError, OSError) as error:
-            raise MediaError(f"can't be read on: {error}", path=path) from error
-
-
-def _other_packets(container: InputContainer, info: ClipInfo) -> Iterator[av.Packet]:
-    for packet in container.demux():
-        # The last packet of each track is empty: it flushes decoders.
-        if packet.stream.index != info.video.index and packet.size:
-            yield _from_origin(packet, info.origin)
-
-
-def _from_origin(packet: av.Packet, origin: Fraction) -> av.Packet:
-    """As `ClipReader` does it."""
-    if origin and packet.time_base:
-        shift = round(origin / packet.time_base)
-        packet.pts = None if packet.pts is None else packet.pts - shift
-        packet.dts = None if packet.dts is None else packet.dts - shift
-    return packet
-
-
-def copy_metadata(
-    source: InputContainer, info: ClipInfo, target: OutputContainer, cut: Cut | None = None
-) -> None:
-    """Title, dates, chapters, the start timecode and the reel's name; those of a part of it."""
-    kept = {key: value for key, value in source.metadata.items() if key not in _OWN_TAGS}
-    target.metadata.update(kept)
-    if not info.origin:
-        chapters = source.chapters()
-        target.set_chapters(chapters if cut is None else cut_chapters(chapters, cut))
-    picture = target.streams.video[0]
-    for key, value in source.streams[info.video.index].metadata.items():
+def copy_metadata(source: Reader, target: OutputContainer) -> None:
+    """Copy title, dates, chapters, the start timecode and the reel's name."""
+    target.metadata.update({k: v for k, v in source.metadata.items() if k not in _OWN_TAGS})
+    target.set_chapters(source.chapters)
+    video = target.streams.video[0]
+    for key, value in source.video_metadata.items():
         if not key.lower().startswith(_PICTURE_TAGS):
-            picture.metadata[key] = value
-    for stream in source.streams:
-        for key in _OF_TIMECODE_TRACKS & set(stream.metadata):
-            picture.metadata.setdefault(key, stream.metadata[key])
-    if cut is not None:
-        cut_timecode(picture.metadata, info.video, cut)
+            video.metadata[key] = value
 
 
 def has_own_names(metadata: Mapping[str, str]) -> bool:
@@ -361,15 +303,14 @@ def has_own_names(metadata: Mapping[str, str]) -> bool:
     return any(key.lower() not in _OWN_TAGS | _COMMON_TAGS for key in metadata)
 
 
-def movie_timescale(source: InputContainer) -> int:
-    """Ticks a second in which MP4 and MOV can write when each track starts, exactly.
+def movie_timescale(source: Reader) -> int:
+    """Return the ticks a second in which MP4 and MOV can write each stream's start exactly.
 
-    A start later than 0 is written in ticks of the movie, 1/1000 s unless told otherwise, which
-    would move sound against picture by up to half a millisecond.
+    A start later than 0 is written in ticks of the movie, 1/1000 s by default, which would move
+    audio against video by up to half a millisecond.
     """
-    return _common_scale(
-        _track_scale(stream) for stream in source.streams if stream.time_base is not None
-    )
+    others = [_track_scale(stream) for stream in source.streams if stream.time_base is not None]
+    return _common_scale([source.info.video.time_base, *others])
 
 
 def _track_scale(stream: Stream) -> Fraction:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...core.clips.media import ClipInfo, ClipReader
+from ...core.clips.media import ClipInfo
+from ...core.clips.reader import Reader
 from ...core.options import Interlaced
 from ..encoding.encode import Encoding
 
@@ -14,7 +15,7 @@ INTERLACED = {
 }
 
 
-def met_on_the_way(reader: ClipReader, interlaced: Interlaced) -> Iterator[str]:
+def met_on_the_way(reader: Reader, interlaced: Interlaced) -> Iterator[str]:
     """What only the whole clip tells."""
     if reader.damaged_frames:
         yield f"{reader.damaged_frames} frames are damaged in the source"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,8 +21,6 @@ from .work_folder import owned_folder, work_folder
 
 _FORMAT = 1
 _MANIFEST = "manifest.json"
-# Of the source; its length and time of change are compared as well.
-_SAMPLED_BYTES = 1 << 20
 
 
 def run_key(info: ClipInfo, stylizer: Stylizer, others: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,7 +38,6 @@ def run_key(info: ClipInfo, stylizer: Stylizer, others: Mapping[str, Any]) -> di
         if isinstance(value, str | int | float | None) and not name.startswith("_")
     }
     key = {
-        "input": clip_identity(info.path),
         "style": stylizer.style.digest,
         "stylizer": plain
         | {
@@ -56,21 +52,6 @@ def run_key(info: ClipInfo, stylizer: Stylizer, others: Mapping[str, Any]) -> di
     }
     # As it will be when it is read back: tuples are lists there.
     return json.loads(json.dumps(key | dict(others), default=str))
-
-
-def clip_identity(path: Path) -> dict[str, Any]:
-    """By which a clip is known to be the same; its middle is trusted to have the stated time."""
-    about = path.stat()
-    with path.open("rb") as file:
-        head = file.read(_SAMPLED_BYTES)
-        file.seek(max(0, about.st_size - _SAMPLED_BYTES))
-        ends = hashlib.blake2b(head + file.read(_SAMPLED_BYTES), digest_size=16)
-    return {
-        "path": str(path.resolve()),
-        "size": about.st_size,
-        "mtime_ns": about.st_mtime_ns,
-        "ends": ends.hexdigest(),
-    }
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from ...core.clips.constant_rate import ConstantRateReader
 from ...core.clips.hardware_decoder import working_device
 from ...core.clips.media import ClipReader
-from ...core.clips.range import RangeReader, TimeRange, parse_position
+from ...core.clips.range import TimeRange, parse_position
+from ...core.clips.range_reader import RangeReader
+from ...core.clips.reader import Reader
 from ...core.clips.sequence import Pattern
 from ...core.clips.sequence_reader import SequenceReader
 from ...core.errors import MediaError
@@ -26,7 +27,7 @@ def span(start: float | str | None, end: float | str | None) -> TimeRange | None
     return None if moments == [None, None] else TimeRange(*moments)
 
 
-def open_reader(source: Path, settings: ReadSettings, output: Path | None = None) -> ClipReader:
+def open_reader(source: Path, settings: ReadSettings, output: Path | None = None) -> Reader:
     """What reads the clip or sequence, or the part of it that is to be done.
 
     Args:
@@ -51,12 +52,10 @@ def open_reader(source: Path, settings: ReadSettings, output: Path | None = None
     return reader
 
 
-def _clip_reader(source: Path, settings: ReadSettings) -> ClipReader:
+def _clip_reader(source: Path, settings: ReadSettings) -> Reader:
     how = settings.interlaced
     if settings.for_timeline:
-        reader = ConstantRateReader(source, settings.range or TimeRange(), interlaced=how)
-        reader.info = replace(reader.info, others=())
-        return reader
+        return ConstantRateReader(source, settings.range or TimeRange(), interlaced=how)
     if settings.range is not None:
         return RangeReader(source, settings.range, interlaced=how)
     device = working_device(source, interlaced=how) if settings.decoder == "auto" else None

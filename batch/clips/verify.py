@@ -77,7 +77,7 @@ def _read_back(
     """The number of frames, and what each type of track holds, in the tracks' order."""
     digests = {stream.index: TrackDigest() for stream in reader.info.others}
     count = 0
-    for item in reader:
+    for item in reader.frames_and_packets():
         if isinstance(item, Frame):
             _check_time(item, count, expected)
             count += 1

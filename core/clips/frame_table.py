@@ -13,7 +13,6 @@ from av.container import InputContainer
 from av.stream import Discard
 
 from ..errors import MediaError
-from ..frames.frame import Frame
 from .media import ClipReader, open_clip, picture_stream
 
 # One packet, one picture, and whatever is shown after a key frame needs nothing before it.
@@ -70,7 +69,7 @@ def _found_out(reader: ClipReader, first_pts: int | None) -> FrameTable:
                     *(array("q", (p - shift for p in part)) for part in (table.pts, table.keys))
                 )
     with ClipReader(reader.path, interlaced="keep") as whole:
-        return FrameTable(array("q", (item.pts for item in whole if isinstance(item, Frame))))
+        return FrameTable(array("q", (frame.pts for frame in whole)))
 
 
 def _indexed(reader: ClipReader, first_pts: int) -> FrameTable | None:

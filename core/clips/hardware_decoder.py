@@ -46,8 +46,7 @@ def working_device(path: Path, *, interlaced: Interlaced = "deinterlace") -> str
 
 def _first_frames(path: Path, interlaced: Interlaced, device: str | None) -> list[Frame]:
     with ClipReader(path, interlaced=interlaced, device=device) as reader:
-        frames = (item for item in reader if isinstance(item, Frame))
-        return list(islice(frames, _COMPARED))
+        return list(islice(reader, _COMPARED))
 
 
 def _same(one: Frame, other: Frame) -> bool:

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import av
 import av.error
 from av.codec.context import Flags
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 
 from ..errors import MediaError
+from ..file_identity import clip_identity
 from ..frames.av_frame import from_av, repacked
 from ..frames.fields import Deinterlacer
 from ..frames.frame import Frame
 from ..options import Interlaced
 from .clip_info import ClipInfo, StreamInfo, VideoInfo, display_matrix, stream_info, video_info
+from .next_to_video import (
+    chapters_of,
+    from_origin,
+    other_packets,
+    timecode_of,
+    video_metadata_of,
+)
+from .range import FrameRange
+from .reader import FIRST_NUMBER, ClosedAtExit, NumberedFrame
+from .timecode import Timecode
+from .trim import Trim
 from .truncation import check_whole
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
 
 __all__ = [
     "CLIP_SUFFIXES",
@@ -90,32 +105,34 @@ def read(path: Path) -> Iterator[Frame]:
         MediaError: As `probe`, and when a frame can't be decoded.
     """
     with ClipReader(path) as reader:
-        for item in reader:
-            if isinstance(item, Frame):
-                yield item
+        yield from reader
 
 
-class ClipReader:
-    """One pass over a clip; iterate to get `Frame`s and, of every other track, packets.
-
-    Frames come in presentation order, packets as they lie in the file between them. Packets
-    whose stream is the picture's are decoded and not handed out.
+class ClipReader(ClosedAtExit):
+    """`Reader` of a clip.
 
     Attributes:
-        container: PyAV's container, the templates for copied streams.
-        info: As `probe` returns it.
+        path: The clip.
+        container: PyAV's container.
+        info: Facts of the clip, as `probe` returns them.
+        range: Frames that are read; None for all of them.
+        images: Empty: a clip consists of no image files.
         damaged_frames: Frames so far in which the decoder had to conceal errors.
-        interlaced_frames: Frames so far that were made of two fields.
+        interlaced_frames: Interlaced frames so far.
 
     Args:
         path: The clip.
-        interlaced: What to do with frames made of two fields, wherever they come: see
-            `Deinterlacer`, or "keep" them as they are, or "refuse" the clip.
-        device: A kind of hardware that decodes, from `working_device`; None for software.
+        interlaced: How interlaced frames are handled, wherever they come: "deinterlace" (see
+            `Deinterlacer`), "keep" them as they are, or "refuse" the clip.
+        device: A type of hardware decoder, from `working_device`; None for software.
 
     Raises:
         MediaError: See `probe` and `read`; or it is interlaced and that is refused.
     """
+
+    range: FrameRange | None = None
+    images: Mapping[int, Path] = MappingProxyType({})
+    _trim: Trim | None = None
 
     def __init__(
         self, path: Path, *, interlaced: Interlaced = "deinterlace", device: str | None = None
@@ -128,7 +145,7 @@ class ClipReader:
             check_whole(self.container, path)
             self._start()
             self.info = self._look()
-            # Back to the beginning, by opening anew: not every format can seek.
+            # Back to the beginning, by opening it again: not every format can seek.
             self.container.close()
             self.container = open_clip(path, device)
             self._start()
@@ -142,23 +159,71 @@ class ClipReader:
         self._deinterlacer = Deinterlacer()
         self._places: deque[int] = deque()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Close the file."""
         self.container.close()
 
-    def __iter__(self) -> Iterator[Frame | av.Packet]:
-        """A frame lasts until the next one: decoders know durations in decoding order only."""
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Plain values that differ where the clip, or the range of it, differs."""
+        part = None if self.range is None else asdict(self.range)
+        return {"input": clip_identity(self.path), "excerpt": part, "pictures": None}
+
+    def warnings(self, kind: str | None = None) -> Iterator[str]:
+        """Yield nothing: a clip is read as it is."""
+        del kind
+        yield from ()
+
+    @property
+    def streams(self) -> Sequence[Stream]:
+        """Streams next to the video, in the order of `info.others`."""
+        return [self.container.streams[other.index] for other in self.info.others]
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Metadata of the container."""
+        return self.container.metadata
+
+    @property
+    def video_metadata(self) -> Mapping[str, str]:
+        """Metadata of the video stream, see `Reader`."""
+        return video_metadata_of(self.container, self.info, self._trim)
+
+    @property
+    def chapters(self) -> list[Chapter]:
+        """Chapters, in the time of the frames that are read."""
+        return chapters_of(self.container, self.info, self._trim)
+
+    @property
+    def timecode(self) -> Timecode | None:
+        """Timecode of the first frame that is read; None where the clip has none."""
+        return timecode_of(self.container, self.info, self._trim)
+
+    def packets(self) -> Iterator[av.Packet]:
+        """Yield the packets of every stream but the video, see `Reader`.
+
+        Raises:
+            MediaError: The clip can't be read.
+        """
+        if self.info.others:
+            with open_clip(self.path) as container:
+                yield from other_packets(container, self.info, self._trim)
+
+    def numbered(self, skip: frozenset[int] = frozenset()) -> Iterator[NumberedFrame]:
+        """Yield all frames with their numbers: to skip one takes as long as to read it."""
+        del skip
+        for number, frame in enumerate(self, FIRST_NUMBER):
+            yield NumberedFrame(number, frame, None)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames in presentation order."""
+        for item in self.frames_and_packets():
+            if isinstance(item, Frame):
+                yield item
+
+    def frames_and_packets(self) -> Iterator[Frame | av.Packet]:
+        """Yield the frames and, where they lie in the file between them, all other packets."""
+        # A frame lasts until the next one: decoders know durations in decoding order only.
         held: Frame | None = None
         for item in self._items():
             if not isinstance(item, Frame):
@@ -175,7 +240,7 @@ class ClipReader:
         try:
             for item in self._progressive():
                 if isinstance(item, av.Packet):
-                    yield self._from_origin(item)
+                    yield from_origin(item, self.info.origin)
                     continue
                 frame = self._frame(item, last_pts)
                 last_pts = frame.pts
@@ -307,13 +372,6 @@ class ClipReader:
     def _usual_duration(self) -> int:
         video = self.info.video
         return round(1 / (video.frame_rate or 25) / video.time_base)
-
-    def _from_origin(self, packet: av.Packet) -> av.Packet:
-        if self.info.origin and packet.time_base:
-            shift = round(self.info.origin / packet.time_base)
-            packet.pts = None if packet.pts is None else packet.pts - shift
-            packet.dts = None if packet.dts is None else packet.dts - shift
-        return packet
 
 
 def open_clip(path: Path, device: str | None = None) -> InputContainer:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ....core.clips.media import ClipInfo, ClipReader
-from ....core.clips.range import FrameRange, RangeReader, TimeRange
+from ....core.clips.clip_info import ClipInfo
+from ....core.clips.range import FrameRange, TimeRange
+from ....core.clips.reader import FIRST_NUMBER, NumberedFrame, Reader
 from ....core.clips.sequence import Pattern
-from ....core.clips.sequence_reader import SequenceReader, file_identity
-from ....core.clips.timecode import Timecode, has_timecode, nominal_rate
+from ....core.clips.timecode import Timecode, nominal_rate
 from ....core.errors import BrushreelError, OutputError, UsageError
+from ....core.file_identity import image_identity
 from ....core.frames.frame import Colour, Frame, Matrix, PixelFormat, Range
 from ....core.frames.orientation import turned
 from ....core.options import Interlaced
-from ....core.pictures.metadata import ImageMetadata, Picture
+from ....core.pictures.metadata import ImageMetadata
 from ....core.pictures.picture import (
     as_grey,
     as_linear,
@@ -40,8 +41,7 @@ from ..resume import run_key
 from ..settings import ReadSettings, WriteSettings
 from .journal import PictureWork, foreign_numbers, owned_pictures
 
-# Of pictures that are made of a clip.
-_FIRST_NUMBER = 1
+# OpenEXR has no place for timecode of more frames a second.
 _MOST_FRAMES = 30
 # Pictures that are encoded at a time: more than anything else it is compression that takes time.
 _WRITERS = max(1, min(4, (os.cpu_count() or 1) - 1))
@@ -49,16 +49,8 @@ _WRITERS = max(1, min(4, (os.cpu_count() or 1) - 1))
 _UNEVEN = 1.5
 
 
-class _Item(NamedTuple):
-    """A frame on its way, with the picture that it was read from, if any."""
-
-    number: int
-    frame: Frame
-    picture: Picture | None
-
-
 def convert_to_pictures(
-    reader: ClipReader,
+    reader: Reader,
     output: Pattern,
     stylizer: Stylizer,
     observer: Observer,
@@ -82,7 +74,7 @@ def convert_to_pictures(
 
 
 def inspect_pictures(
-    reader: ClipReader, output: Pattern, read: ReadSettings, *, overwrite: bool
+    reader: Reader, output: Pattern, read: ReadSettings, *, overwrite: bool
 ) -> tuple[ClipInfo, tuple[str, ...]]:
     """What `convert_to_pictures` finds out before the first frame; nothing is written.
 
@@ -93,7 +85,7 @@ def inspect_pictures(
     return reader.info, tuple(_warnings(reader, kind_of(output.path), read.interlaced))
 
 
-def check_pictures(reader: ClipReader, output: Pattern, settings: EncodeSettings) -> None:
+def check_pictures(reader: Reader, output: Pattern, settings: EncodeSettings) -> None:
     """Refuse what can't be written as pictures.
 
     Raises:
@@ -105,21 +97,18 @@ def check_pictures(reader: ClipReader, output: Pattern, settings: EncodeSettings
         raise UsageError(
             "pictures have no codec", path=output.path, hint="leave --codec out, or name a clip"
         )
-    pictures = isinstance(reader, SequenceReader)
-    single = pictures and len(reader.sequence.numbers) == 1
-    if not output.numbered and not single:
+    if not output.numbered and len(reader.images) != 1:
         raise UsageError(
             "many pictures need a number in their names",
             path=output.path,
             hint=f"such as {output.path.stem}.%06d{output.path.suffix}",
         )
-    if pictures:
-        sources = {path.name for path in reader.sequence.files()}
-        same_names = any(output.name(n).name in sources for n in reader.sequence.numbers)
-        if same_names and output.path.parent.resolve() == reader.path.parent.resolve():
-            raise UsageError(
-                "input and output are the same file", path=output.path, hint="choose another"
-            )
+    sources = {path.name for path in reader.images.values()}
+    same_names = any(output.name(number).name in sources for number in reader.images)
+    if same_names and output.path.parent.resolve() == reader.path.parent.resolve():
+        raise UsageError(
+            "input and output are the same file", path=output.path, hint="choose another"
+        )
 
 
 def _check_free(output: Pattern, foreign: list[int], *, overwrite: bool) -> None:
@@ -139,7 +128,7 @@ class _Run:
 
     def __init__(
         self,
-        reader: ClipReader,
+        reader: Reader,
         output: Pattern,
         stylizer: Stylizer,
         observer: Observer,
@@ -151,20 +140,13 @@ class _Run:
         self._stylizer = stylizer
         self._observer = observer
         self._read = read
-        self._sequence = reader.sequence if isinstance(reader, SequenceReader) else None
-        self.sources = self._sources()
+        # What each image is made of; of a clip, `key` says it for all.
+        self.sources = {number: image_identity(path) for number, path in reader.images.items()}
         self._warnings = tuple(_warnings(reader, self._kind, read.interlaced))
         self._stages: dict[str, float] = {}
         self._count = self._reused = 0
         self._shortest = self._longest = 0
-        self.numbers = range(0) if self._sequence is None else self._sequence.numbers
-
-    def _sources(self) -> Mapping[int, Any]:
-        """What each picture is made of; of a clip, `key` says it for all."""
-        if self._sequence is None:
-            return {}
-        pairs = zip(self._sequence.numbers, self._sequence.files(), strict=True)
-        return {number: file_identity(path) for number, path in pairs}
+        self._numbers: set[int] = set()
 
     def key(self) -> dict[str, Any]:
         """What all pictures must agree in to be used."""
@@ -179,12 +161,14 @@ class _Run:
                 "aspect": str(video.sample_aspect_ratio),
             },
         )
-        if self._sequence is not None:
-            # Each picture is noted with what it was made of.
-            del key["input"]
+        if self.sources:
+            # Each image is noted with what it was made of.
             return key
-        part = self._read.range
-        return key | {"excerpt": _range_key(part), "interlaced": self._read.interlaced}
+        return key | {
+            "input": self._reader.identity["input"],
+            "excerpt": _range_key(self._read.range),
+            "interlaced": self._read.interlaced,
+        }
 
     def stylize(self, work: PictureWork, *, overwrite: bool) -> None:
         """Make the pictures that are missing."""
@@ -204,25 +188,19 @@ class _Run:
         )
         self._stages |= {"decode": busy.read, "stylize": busy.transform, "encode": busy.write}
 
-    def _missing(self, done: frozenset[int]) -> Iterator[_Item]:
-        if isinstance(self._reader, SequenceReader):
-            for number, picture in self._reader.pictures(skip=done):
-                yield _Item(number, self._reader.frame_of(picture), picture)
-            return
-        number = _FIRST_NUMBER
-        for item in self._reader:
-            if isinstance(item, Frame):
-                self._note_length(item)
-                if number not in done:
-                    yield _Item(number, item, None)
-                number += 1
-        self.numbers = range(_FIRST_NUMBER, number)
+    def _missing(self, done: frozenset[int]) -> Iterator[NumberedFrame]:
+        self._numbers |= done
+        for item in self._reader.numbered(skip=done):
+            self._numbers.add(item.number)
+            self._note_length(item.frame)
+            if item.number not in done:
+                yield item
 
     def _note_length(self, frame: Frame) -> None:
         self._shortest = min(self._shortest or frame.duration, frame.duration)
         self._longest = max(self._longest, frame.duration)
 
-    def _paint(self, item: _Item) -> _Item:
+    def _paint(self, item: NumberedFrame) -> NumberedFrame:
         form, colour = _target(item, self._kind)
         painted = self._stylizer.stylize(item.frame, pixel_format=form, colour=colour)
         return item._replace(frame=painted)
@@ -231,7 +209,7 @@ class _Run:
         self._count += 1
         self._observer.on_frame(self._count)
 
-    def _write(self, items: Iterator[_Item], work: PictureWork, *, overwrite: bool) -> None:
+    def _write(self, items: Iterator[NumberedFrame], work: PictureWork, *, overwrite: bool) -> None:
         """Encode several at a time, each checked; they get their names in order."""
         with closing(in_order(items, lambda item: self._prepared(item, work), _WRITERS)) as ready:
             for number, digest in ready:
@@ -240,36 +218,34 @@ class _Run:
                 _check_free(self._output, foreign, overwrite=overwrite)
                 work.add(number, self.sources.get(number), digest)
 
-    def _prepared(self, item: _Item, work: PictureWork) -> tuple[int, str]:
+    def _prepared(self, item: NumberedFrame, work: PictureWork) -> tuple[int, str]:
         number, painted, picture = item
         frame = _upright(painted, self._reader.info.video.display_matrix)
         frame = as_grey(frame) if picture is not None and picture.grey else frame
         frame = as_linear(frame) if self._kind == "exr" else frame
         try:
-            content = encode_picture(frame, self._kind, picture, self._beside(number))
+            content = encode_picture(frame, self._kind, picture, self._metadata(item))
             check = partial(check_written, kind=self._kind, frame=frame, like=picture)
             return number, work.prepare(number, content, check)
         except OutputError as error:
             error.path = self._output.name(number)
             raise
 
-    def _beside(self, number: int) -> ImageMetadata:
+    def _metadata(self, item: NumberedFrame) -> ImageMetadata:
         video = self._reader.info.video
         aspect = video.sample_aspect_ratio
         if aspect is not None and video.rotation % 180:
             aspect = 1 / aspect
-        return ImageMetadata(aspect, video.frame_rate, self._timecode(number))
+        return ImageMetadata(aspect, video.frame_rate, self._timecode(item))
 
-    def _timecode(self, number: int) -> Timecode | None:
-        """Of a picture that is made of a clip which has a timecode."""
-        rate, told = self._reader.info.video.frame_rate, _start_timecode(self._reader)
-        if self._sequence is not None or told is None or not has_timecode(rate):
+    def _timecode(self, item: NumberedFrame) -> Timecode | None:
+        """Return the timecode of a clip's frame; an image keeps its own with its other metadata."""
+        rate, start = self._reader.info.video.frame_rate, self._reader.timecode
+        if item.image is not None or start is None or rate is None:
             return None
-        assert rate is not None
-        # OpenEXR has no place for more frames a second.
-        skipped = self._reader.excerpt.first if isinstance(self._reader, RangeReader) else 0
-        later = told.later(skipped + number - _FIRST_NUMBER, rate)
-        return later if nominal_rate(rate) <= _MOST_FRAMES else None
+        if nominal_rate(rate) > _MOST_FRAMES:
+            return None
+        return start.later(item.number - FIRST_NUMBER, rate)
 
     def verify(self, work: PictureWork) -> None:
         """Read every picture once more: each must be there, as it was checked and noted.
@@ -278,7 +254,7 @@ class _Run:
             OutputError: One is not.
         """
         since = monotonic()
-        for number in self.numbers:
+        for number in sorted(self._numbers):
             if not work.is_whole(number):
                 raise OutputError(
                     "is not as it was written",
@@ -292,12 +268,12 @@ class _Run:
         return ClipReport(
             input=self._reader.path,
             output=self._output.path,
-            frames=len(self.numbers),
+            frames=len(self._numbers),
             audio_tracks=0,
             seconds=seconds,
             warnings=(*self._warnings, *self._met_on_the_way()),
             stages=self._stages,
-            segments=len(self.numbers),
+            segments=len(self._numbers),
             segments_reused=self._reused,
         )
 
@@ -305,7 +281,7 @@ class _Run:
         if self._longest > _UNEVEN * self._shortest:
             yield "its frames last differently long, which pictures can't say"
         yield from met_on_the_way(self._reader, self._read.interlaced)
-        others = set(self._output.numbers()) - set(self.numbers)
+        others = set(self._output.numbers()) - set(self._numbers)
         if self._output.numbered and others:
             yield (
                 f"{len(others)} more pictures of such names were there before, from "
@@ -350,7 +326,7 @@ def _own_errors(output: Path) -> Iterator[None]:
         ) from error
 
 
-def _target(item: _Item, kind: str) -> tuple[PixelFormat, Colour]:
+def _target(item: NumberedFrame, kind: str) -> tuple[PixelFormat, Colour]:
     """In which form a frame is painted; display signals become linear light after that."""
     frame = item.frame
     if frame.pixel_format.floating:
@@ -358,16 +334,10 @@ def _target(item: _Item, kind: str) -> tuple[PixelFormat, Colour]:
     form = written_format(frame.pixel_format, "png")
     if kind == "exr" and form.depth == 8:
         form = written_format(replace(form, depth=16), "png")
-    if item.picture is not None and form == frame.pixel_format:
+    if item.image is not None and form == frame.pixel_format:
         return form, frame.colour
     matrix = frame.colour.matrix if form.family == "gray" else Matrix.RGB
     return form, Colour(matrix, Range.FULL, frame.colour.primaries, frame.colour.transfer)
-
-
-def _start_timecode(reader: ClipReader) -> Timecode | None:
-    tags = [reader.container.metadata, *(stream.metadata for stream in reader.container.streams)]
-    told = next((tag["timecode"] for tag in tags if "timecode" in tag), None)
-    return None if told is None else Timecode.parse(told)
 
 
 def _upright(frame: Frame, matrix: tuple[int, ...] | None) -> Frame:
@@ -379,18 +349,15 @@ def _upright(frame: Frame, matrix: tuple[int, ...] | None) -> Frame:
     return replace(frame, planes=planes, width=width, height=height)
 
 
-def _warnings(reader: ClipReader, kind: str, interlaced: Interlaced) -> Iterator[str]:
+def _warnings(reader: Reader, kind: str, interlaced: Interlaced) -> Iterator[str]:
     """What has to be said before the first frame."""
     info, video = reader.info, reader.info.video
-    if isinstance(reader, SequenceReader):
-        yield from reader.warnings
-        yield from reader.first.warnings if kind == reader.first.codec else ()
-        return
+    yield from reader.warnings(kind)
     for track in (track for track in info.others if track.type != "data"):
         yield f"track {track.index} ({track.type}, {track.codec}) is left out: pictures hold none"
     if video.interlaced:
         yield f"is interlaced: {INTERLACED[interlaced]}"
-    if kind == "exr":
+    if kind == "exr" and not reader.images:
         yield "becomes linear light, 1.0 for white"
     elif kind == "tiff" and video.hdr:
         yield f"is {video.hdr}, which TIFF can't say"

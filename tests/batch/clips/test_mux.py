@@ -12,7 +12,7 @@ from av.stream import Disposition
 from brushreel.batch.clips.clip import convert
 from brushreel.batch.clips.mux import CopiedTracks, TrackDigest, holds, movie_timescale, payload
 from brushreel.batch.clips.settings import WriteSettings
-from brushreel.core.clips.media import probe
+from brushreel.core.clips.media import ClipReader
 from brushreel.core.errors import OutputError
 
 
@@ -60,9 +60,9 @@ def test_a_digest_tells_number_content_and_order(make_clip, sound):
 )
 def test_the_movie_counts_in_ticks_of_every_track(make_clip, sound, rate, audio_rate):
     source = make_clip(rate=rate, sounds=(sound(rate=audio_rate),))
-    with av.open(str(source)) as container:
-        scale = movie_timescale(container)
-        for stream in container.streams:
+    with ClipReader(source) as reader:
+        scale = movie_timescale(reader)
+        for stream in reader.container.streams:
             assert (scale * stream.time_base).denominator == 1
         assert scale % audio_rate == 0
         assert scale < 2**31
@@ -72,8 +72,8 @@ def test_the_movie_s_ticks_stay_in_32_bits(make_clip, sound):
     source = make_clip(
         time_base=Fraction(1, 999_983), times=[0, 40_000, 80_000], sounds=(sound(rate=44_100),)
     )
-    with av.open(str(source)) as container:
-        assert 1000 <= movie_timescale(container) < 2**31
+    with ClipReader(source) as reader:
+        assert 1000 <= movie_timescale(reader) < 2**31
 
 
 @pytest.mark.parametrize("name", ["a.mov", "a.mp4"])
@@ -277,10 +277,10 @@ def test_sound_that_goes_back_in_time_costs_its_own_packets(make_clip, sound, pa
 
 def test_sound_of_which_nothing_can_be_written_is_an_error(make_clip, sound, tmp_path):
     source = make_clip(sounds=(sound(),))
-    with av.open(str(source)) as container, av.open(str(tmp_path / "o.mp4"), "w") as target:
-        target.add_stream_from_template(container.streams.video[0])
-        tracks = CopiedTracks(container, probe(source), target)
-        for packet in container.demux(audio=0):
+    with ClipReader(source) as reader, av.open(str(tmp_path / "o.mp4"), "w") as target:
+        target.add_stream_from_template(reader.container.streams.video[0])
+        tracks = CopiedTracks(reader, target)
+        for packet in reader.container.demux(audio=0):
             if packet.size:
                 packet.pts, packet.dts = 0, 1
                 tracks.mux(packet)

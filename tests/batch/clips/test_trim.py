@@ -17,7 +17,8 @@ from brushreel.batch.clips.settings import ReadSettings, WriteSettings
 from brushreel.batch.clips.source import span
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.clips.media import Frame, read
-from brushreel.core.clips.range import FrameRange, RangeReader
+from brushreel.core.clips.range import FrameRange
+from brushreel.core.clips.range_reader import RangeReader
 from brushreel.core.errors import MediaError, UsageError
 
 FRAMES = 40
@@ -68,14 +69,14 @@ def test_frames_of_an_excerpt_are_those_of_the_clip(make_clip, clip):
 def test_a_late_excerpt_is_not_decoded_from_the_start(make_clip, monkeypatch):
     path = make_clip("long.mp4", frames=60, options={"g": "10"})
     made: list[int] = []
-    pictures = RangeReader._pictures
+    pictures = RangeReader._video_frames
 
     def counted(reader):
         for picture in pictures(reader):
             made.append(picture.pts)
             yield picture
 
-    monkeypatch.setattr(RangeReader, "_pictures", counted)
+    monkeypatch.setattr(RangeReader, "_video_frames", counted)
     assert len(_excerpt(path, 50, 52)) == 2
     assert len(made) < 20
 
@@ -225,7 +226,7 @@ def test_for_a_timeline_the_picture_goes_alone(make_clip, cut, sound):
     [
         (9, None, MediaError, "ends after 10 frames"),
         (0.2, 0.1, UsageError, "does not come after"),
-        ("soon", None, UsageError, "is no time"),
+        ("soon", None, UsageError, "is not a valid time"),
         ("00:00:00:00", "00:00:00:00", UsageError, "does not come after"),
     ],
 )

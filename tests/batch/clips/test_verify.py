@@ -29,7 +29,7 @@ def expectation(path: Path) -> Expectation:
             if track.about.type == "attachment":
                 track.digest.add_content(track.stream.data)
         expected = Expectation(reader.info.video.time_base, tracks=list(tracks.values()))
-        for item in reader:
+        for item in reader.frames_and_packets():
             if isinstance(item, Frame):
                 expected.add(item)
             else:

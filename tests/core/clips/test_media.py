@@ -250,7 +250,7 @@ class TestReader:
         with av.open(str(clip)) as container:
             stored = [(p.pts, bytes(p)) for p in container.demux(audio=0) if p.dts is not None]
         with ClipReader(clip) as reader:
-            items = list(reader)
+            items = list(reader.frames_and_packets())
         packets = [item for item in items if isinstance(item, av.Packet)]
         assert [(packet.pts, bytes(packet)) for packet in packets] == stored
         assert len(items) == len(packets) + 7
@@ -264,7 +264,7 @@ class TestReader:
 
         def starts(path):
             with ClipReader(path) as reader:
-                items = list(reader)
+                items = list(reader.frames_and_packets())
             sound = [p.pts * p.time_base for p in items if isinstance(p, av.Packet)]
             return min(f.time for f in items if isinstance(f, Frame)), min(sound)
 

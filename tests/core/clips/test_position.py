@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from brushreel.core.clips.range import FrameRange, RangeReader, TimeRange, parse_position
+from brushreel.core.clips.range import FrameRange, TimeRange, parse_position
+from brushreel.core.clips.range_reader import RangeReader
 from brushreel.core.clips.timecode import Timecode
 from brushreel.core.errors import UsageError
 
@@ -30,14 +31,14 @@ def test_seconds_a_clock_or_timecode(text, position):
 
 @pytest.mark.parametrize("text", ["noon", "1,2,3", "0:12", "12;5", ""])
 def test_no_time(text):
-    with pytest.raises(UsageError, match="is no time"):
+    with pytest.raises(UsageError, match="is not a valid time"):
         parse_position(text)
 
 
 @pytest.mark.parametrize("code", ["00:00:00:25", "00:00:00:99"])
 def test_more_frames_than_a_second_has(tmp_path, write_clip, code):
     clip = write_clip(tmp_path / "a.mp4", count=4)
-    with pytest.raises(UsageError, match=f"{code} is no time: a second has 25 frames"):
+    with pytest.raises(UsageError, match=f"{code} is not a valid timecode: a second has 25 frames"):
         RangeReader(clip, TimeRange(end=parse_position(code)))
     with RangeReader(clip, TimeRange(end=parse_position("00:00:00:24"))) as reader:
-        assert reader.excerpt == FrameRange(0, 4)
+        assert reader.range == FrameRange(0, 4)
