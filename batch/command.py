@@ -27,7 +27,8 @@ from .config import Flags
 if TYPE_CHECKING:
     from .clips.settings import JobSettings, ReadSettings, WriteSettings
     from .plan import Job
-    from .reporting.progress import BatchResult, Reporter
+    from .reporting.reporter import Reporter, Reporters
+    from .run import BatchResult
 
 # Imports of torch and of everything that needs it wait inside the functions: `--help` and a wrong
 # flag answer at once.
@@ -127,7 +128,7 @@ def stylize(options: argparse.Namespace) -> int:
         try:
             result = _convert(jobs, job_settings, devices, reporter, fail_fast=settings.fail_fast)
         except KeyboardInterrupt:
-            reporter.interrupted()
+            reporter.interrupt()
             return INTERRUPTED
         return result.exit_status
 
@@ -248,13 +249,16 @@ def _convert(
 def _dry_run(
     jobs: Sequence[Job], settings: JobSettings, devices: Sequence[str], *, as_json: bool
 ) -> int:
-    from .dry_run import emit_forecast, forecast, lines, rooms, total
+    from .dry_run import events, forecast, lines, rooms, total
+    from .reporting.ndjson import JsonReporter
 
     forecasts = forecast(jobs, settings, devices[0])
     whole = total(forecasts, len(set(devices)))
     disks = rooms(forecasts, at_a_time=len(devices))
     if as_json:
-        emit_forecast(forecasts, whole, disks)
+        reporter = JsonReporter()
+        for event in events(forecasts, whole, disks):
+            reporter.handle(event)
     else:
         print("\n".join(lines(forecasts, whole, disks)))
     return int(whole.failing > 0 or not all(room.enough for room in disks))
@@ -267,16 +271,18 @@ def _check_records(*paths: Path | None, inputs: Sequence[Path] = ()) -> None:
 
 
 def _log(path: Path | None) -> AbstractContextManager[None]:
-    from .reporting.report_file import log_file
+    from .reporting.log import log_file
 
     return nullcontext() if path is None else log_file(path)
 
 
 def _reporter(
     settings: argparse.Namespace, terminal: Reporter, *, report: Path | None = None
-) -> Reporter:
-    from .reporting.progress import JsonReporter, Reporters
-    from .reporting.report_file import LogReporter, ReportFile
+) -> Reporters:
+    from .reporting.log import LogReporter
+    from .reporting.ndjson import JsonReporter
+    from .reporting.report_file import ReportFile
+    from .reporting.reporter import Reporters
 
     told: list[Reporter] = [JsonReporter() if settings.json else terminal]
     if settings.log:
@@ -348,7 +354,7 @@ def watch(options: argparse.Namespace) -> int:
                 poll=settings.poll,
             )
         except KeyboardInterrupt:
-            reporter.interrupted()
+            reporter.interrupt()
             return INTERRUPTED
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from ..core.errors import BrushreelError
 from .clips.clip import inspect_clip
@@ -21,7 +21,7 @@ from .estimate import (
     network_speed,
 )
 from .plan import Job
-from .reporting.progress import emit, reason
+from .reporting.events import ClipFailed, ClipPlanned, DiskSpace, Event, PlanFinished
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,6 @@ class Forecast:
     disk: Disk | None = None
     warnings: tuple[str, ...] = ()
     error: BrushreelError | None = None
-
-
-@dataclass(frozen=True)
-class Room:
-    """Bytes needed and free on one disk, with a folder on it."""
-
-    folder: str
-    needed: int
-    free: int
-
-    @property
-    def enough(self) -> bool:
-        """Whether it fits."""
-        return self.needed <= self.free
 
 
 def forecast(jobs: Sequence[Job], settings: JobSettings, device: str) -> list[Forecast]:
@@ -86,7 +72,7 @@ def _forecast(job: Job, settings: JobSettings, speed: float | None) -> Forecast:
     return Forecast(job, size, frames, seconds, disk, warnings)
 
 
-def rooms(forecasts: Iterable[Forecast], at_a_time: int) -> list[Room]:
+def rooms(forecasts: Iterable[Forecast], at_a_time: int) -> list[DiskSpace]:
     """Every disk that is written to: all clips, and the segments of those under way at a time."""
     disks: dict[int, list[Forecast]] = defaultdict(list)
     for item in forecasts:
@@ -95,12 +81,12 @@ def rooms(forecasts: Iterable[Forecast], at_a_time: int) -> list[Room]:
     return [_room(items, at_a_time) for items in disks.values()]
 
 
-def _room(items: Sequence[Forecast], at_a_time: int) -> Room:
+def _room(items: Sequence[Forecast], at_a_time: int) -> DiskSpace:
     output = items[0].job.output
     disks = [item.disk for item in items if item.disk is not None]
     largest = sorted((disk.meanwhile for disk in disks), reverse=True)[:at_a_time]
     needed = sum(disk.finished for disk in disks) + sum(largest)
-    return Room(str(existing_folder(output)), needed, free_disk_space(output))
+    return DiskSpace(str(existing_folder(output)), needed, free_disk_space(output))
 
 
 @dataclass(frozen=True)
@@ -133,7 +119,7 @@ def total(forecasts: Sequence[Forecast], devices: int) -> Total:
     )
 
 
-def lines(forecasts: Iterable[Forecast], whole: Total, disks: Iterable[Room]) -> Iterator[str]:
+def lines(forecasts: Iterable[Forecast], whole: Total, disks: Iterable[DiskSpace]) -> Iterator[str]:
     """For people: each clip, then the sum."""
     for item in forecasts:
         yield f"{item.job.source} -> {item.job.output}"
@@ -170,25 +156,27 @@ def _duration(seconds: float | None) -> str:
     return "unknown time" if seconds is None else f"{human_seconds(seconds)} of painting"
 
 
-def emit_forecast(forecasts: Iterable[Forecast], whole: Total, disks: Iterable[Room]) -> None:
-    """For programs: events ``clip_planned``, ``clip_failed`` and ``plan_finished``."""
-    for item in forecasts:
-        if item.error is not None:
-            emit("clip_failed", item.job, **reason(item.error))
-            continue
-        emit(
-            "clip_planned",
-            item.job,
-            frames=item.frames,
-            seconds=item.seconds and round(item.seconds, 3),
-            disk=item.disk and item.disk.finished,
-            warnings=list(item.warnings),
-        )
-    emit(
-        "plan_finished",
+def events(
+    forecasts: Iterable[Forecast], whole: Total, disks: Iterable[DiskSpace]
+) -> Iterator[Event]:
+    """Yield the same as events, for programs."""
+    yield from map(_event, forecasts)
+    yield PlanFinished(
         clips=whole.clips,
         failing=whole.failing,
         frames=whole.frames,
         seconds=whole.seconds and round(whole.seconds, 3),
-        disks=[asdict(room) for room in disks],
+        disks=tuple(disks),
+    )
+
+
+def _event(item: Forecast) -> Event:
+    if item.error is not None:
+        return ClipFailed.of(item.job.clip, item.error)
+    return ClipPlanned(
+        *item.job.clip,
+        frames=item.frames,
+        seconds=item.seconds and round(item.seconds, 3),
+        disk=item.disk and item.disk.finished,
+        warnings=item.warnings,
     )

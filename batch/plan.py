@@ -14,6 +14,7 @@ from ..core.clips.sequence import Pattern, find_patterns, has_place
 from ..core.errors import UsageError
 from ..core.options import CONTAINERS
 from .encoding.encode import CODECS
+from .reporting.events import Clip
 
 # What these hold, the written container holds too; everything else becomes MP4.
 _KEPT_SUFFIXES = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".mkv": ".mkv", ".webm": ".mkv"}
@@ -28,6 +29,11 @@ class Job:
 
     source: Path
     output: Path
+
+    @property
+    def clip(self) -> Clip:
+        """The clip's names, as events have them."""
+        return self.source, self.output
 
 
 def plan(

@@ -4,22 +4,55 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, field
 
-from ..core.clips.clip_info import ClipInfo
 from ..core.errors import BrushreelError
 from ..core.stylizer import Stylizer
 from .clips.clip import convert
-from .clips.report import ClipReport, Observer
+from .clips.report import ClipReport
 from .clips.resume import left_by_a_run
 from .clips.sequences.journal import is_written
 from .clips.settings import DEFAULT_READ, DEFAULT_WRITE, ReadSettings, WriteSettings
 from .estimate import check_space
 from .plan import Job
-from .reporting.progress import BatchResult, Reporter
+from .reporting.events import (
+    BatchFinished,
+    BatchStarted,
+    ClipDone,
+    ClipFailed,
+    ClipSkipped,
+    ClipStarted,
+    Event,
+    Handler,
+)
+from .reporting.reporter import Reporter
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass
+class BatchResult:
+    """Every clip of a batch, by what became of it.
+
+    Attributes:
+        done: Written and verified.
+        failed: With the reason.
+        skipped: Left alone because the output was there.
+        not_started: Left out because an earlier one failed and the batch was to stop then.
+    """
+
+    done: list[ClipReport] = field(default_factory=list)
+    failed: list[tuple[Job, BrushreelError]] = field(default_factory=list)
+    skipped: list[Job] = field(default_factory=list)
+    not_started: list[Job] = field(default_factory=list)
+
+    @property
+    def exit_status(self) -> int:
+        """0 when all are done, else 1; 2 when nothing but wrong usage went wrong."""
+        if not self.failed:
+            return 0
+        usage = not self.done and all(error.exit_status == 2 for _, error in self.failed)
+        return 2 if usage else 1
 
 
 class Skipped:
@@ -52,39 +85,47 @@ def run_batch(
         KeyboardInterrupt: The user stopped it; the clip under way has left no file.
     """
     result = BatchResult()
-    reporter.begins(jobs)
+    reporter.handle(begin(jobs))
     for number, job in enumerate(jobs):
         if fail_fast and result.failed:
             result.not_started.extend(jobs[number:])
             break
-        outcome = attempt(job, stylizer, _observer(job, reporter), read=read, write=write)
+        outcome = attempt(job, stylizer, reporter.handle, read=read, write=write)
         note(job, outcome, result, reporter)
-    reporter.finished(result)
+    reporter.handle(finish(result))
     return result
 
 
-def _observer(job: Job, reporter: Reporter) -> Observer:
-    return Observer(
-        on_start=partial(reporter.started, job),
-        on_frame=partial(reporter.progressed, job),
-        on_resume=partial(reporter.resumed, job),
-        on_kept=partial(reporter.kept, job),
+def begin(jobs: Sequence[Job]) -> BatchStarted:
+    """Return the first event of a batch."""
+    return BatchStarted(len(jobs), tuple(job.clip for job in jobs))
+
+
+def finish(result: BatchResult) -> BatchFinished:
+    """Return the last event of a batch."""
+    return BatchFinished(
+        done=len(result.done),
+        failed=len(result.failed),
+        skipped=len(result.skipped),
+        not_started=len(result.not_started),
+        exit_status=result.exit_status,
     )
 
 
 def attempt(
     job: Job,
     stylizer: Stylizer,
-    observer: Observer,
+    handle: Handler,
     *,
     read: ReadSettings = DEFAULT_READ,
     write: WriteSettings = DEFAULT_WRITE,
 ) -> Outcome:
     """Convert one clip; whatever goes wrong with it is returned, not raised."""
 
-    def on_start(info: ClipInfo, warnings: tuple[str, ...]) -> None:
-        check_space(job.output, info, write.encode)
-        observer.on_start(info, warnings)
+    def check_and_handle(event: Event) -> None:
+        if isinstance(event, ClipStarted):
+            check_space(job.output, event.info, write.encode)
+        handle(event)
 
     # A run that was killed between giving the name and tidying up is tidied up after.
     if write.skip_existing and is_written(job.output) and not left_by_a_run(job.output):
@@ -96,7 +137,7 @@ def attempt(
             stylizer,
             read=read,
             write=write,
-            observer=replace(observer, on_start=on_start),
+            handle=check_and_handle,
         )
     except BrushreelError as error:
         _log.debug("%s failed", job.source, exc_info=True)
@@ -110,13 +151,13 @@ def note(job: Job, outcome: Outcome, result: BatchResult, reporter: Reporter) ->
     """Enter what became of a job into the result, and report it."""
     if isinstance(outcome, BrushreelError):
         result.failed.append((job, outcome))
-        reporter.failed(job, outcome)
+        reporter.handle(ClipFailed.of(job.clip, outcome))
     elif isinstance(outcome, Skipped):
         result.skipped.append(job)
-        reporter.skipped(job)
+        reporter.handle(ClipSkipped(*job.clip))
     else:
         result.done.append(outcome)
-        reporter.done(job, outcome)
+        reporter.handle(ClipDone.of(outcome))
 
 
 def _unexpected(error: Exception, job: Job) -> BrushreelError:

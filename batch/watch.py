@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ..core.errors import BrushreelError, MediaError, OutputError, UsageError
 from .plan import Job
-from .reporting.progress import BatchResult
+from .run import BatchResult
 from .watch_state import Entry, FileIdentity, State, identity
 
 STATE, LOCK = ".brushreel-watch.json", ".brushreel-watch.lock"

@@ -27,16 +27,14 @@ import torch
 from ..core.allocator import keep_freed_memory
 from ..core.errors import BrushreelError
 from ..core.stylizer import choose_device
-from .clips.report import Observer
 from .clips.settings import JobSettings
 from .plan import Job
-from .reporting.progress import BatchResult, Reporter
-from .run import Outcome, attempt, note
+from .reporting.events import ClipKept, Event
+from .reporting.reporter import Reporter
+from .run import BatchResult, Outcome, attempt, begin, finish, note
 
 # Threads and CUDA do not survive a fork.
 _PROCESSES = multiprocessing.get_context("spawn")
-# What a worker says of its clip, by the reporter's names.
-_NEWS = ("started", "resumed", "progressed", "kept")
 
 
 def run_in_workers(
@@ -65,7 +63,7 @@ def run_in_workers(
     """
     result, waiting = BatchResult(), deque(jobs)
     with _crew(settings, devices[: len(jobs)], reporter) as crew:
-        reporter.begins(jobs)
+        reporter.handle(begin(jobs))
         while waiting or crew.busy:
             for job, outcome in crew.work(waiting):
                 note(job, outcome, result, reporter)
@@ -75,7 +73,7 @@ def run_in_workers(
     order = {job.source: number for number, job in enumerate(jobs)}
     result.done.sort(key=lambda report: order[report.input])
     result.failed.sort(key=lambda failure: order[failure[0].source])
-    reporter.finished(result)
+    reporter.handle(finish(result))
     return result
 
 
@@ -154,15 +152,14 @@ class _Crew:
         """Tell every worker to tidy up and end, and wait until it has."""
         for worker in self._workers:
             worker.process.terminate()
-        last_words = []
+        last_words: list[tuple[str, Any]] = []
         for worker in self._workers:
             with suppress(EOFError, OSError):
                 while True:  # unread, what it says would block it
-                    kind, *facts = worker.connection.recv()
-                    last_words.append((kind, facts, worker.job))
-        for kind, facts, job in last_words:
-            if kind in ("kept", "logged"):
-                _pass_on(kind, facts, job, self._reporter)
+                    last_words.append(worker.connection.recv())
+        for _, content in last_words:
+            if isinstance(content, ClipKept | logging.LogRecord):
+                _pass_on(content, self._reporter)
 
     def kill(self) -> None:
         """Whatever is still there: idle workers, and those that would not stop."""
@@ -183,13 +180,13 @@ class _Crew:
     def _hear(self, worker: _Worker, job: Job, *, replace: bool) -> Outcome | None:
         """Pass on one message; gives what became of the clip if it was the last of it."""
         try:
-            kind, *facts = worker.connection.recv()
+            kind, content = worker.connection.recv()
         except (EOFError, OSError):
             return self._lost(worker, job, replace=replace)
         if kind == "ended":
             worker.job = None
-            return facts[0]
-        _pass_on(kind, facts, job, self._reporter)
+            return content
+        _pass_on(content, self._reporter)
         return None
 
     def _lost(self, worker: _Worker, job: Job, *, replace: bool) -> BrushreelError:
@@ -211,18 +208,17 @@ class _Crew:
         )
 
 
-def _pass_on(kind: str, facts: Sequence[Any], job: Job | None, reporter: Reporter) -> None:
-    if kind == "logged":
-        record: logging.LogRecord = facts[0]
-        logging.getLogger(record.name).handle(record)
-    elif job is not None and kind in _NEWS:
-        getattr(reporter, kind)(job, *facts)
+def _pass_on(content: logging.LogRecord | Event, reporter: Reporter) -> None:
+    if isinstance(content, logging.LogRecord):
+        logging.getLogger(content.name).handle(content)
+    else:
+        reporter.handle(content)
 
 
 def _await_ready(worker: _Worker, reporter: Reporter) -> None:
     while True:
         try:
-            kind, *facts = worker.connection.recv()
+            kind, content = worker.connection.recv()
         except (EOFError, OSError) as error:
             raise BrushreelError(
                 f"the worker process for {worker.device} was ended {worker.end()}"
@@ -230,8 +226,8 @@ def _await_ready(worker: _Worker, reporter: Reporter) -> None:
         if kind == "ready":
             return
         if kind == "refused":
-            raise facts[0]
-        _pass_on(kind, facts, None, reporter)
+            raise content
+        _pass_on(content, reporter)
 
 
 @contextmanager
@@ -254,9 +250,9 @@ class _Line:
         self._connection = connection
         self._lock = threading.Lock()
 
-    def say(self, kind: str, *facts: object) -> None:
+    def say(self, kind: str, content: object = None) -> None:
         with self._lock:
-            self._connection.send((kind, *facts))
+            self._connection.send((kind, content))
 
     def put_nowait(self, record: logging.LogRecord) -> None:
         """What `QueueHandler` calls."""
@@ -282,15 +278,10 @@ def _serve(
         except BrushreelError as error:
             return line.say("refused", error)
         line.say("ready")
-        observer = Observer(
-            on_start=partial(line.say, "started"),
-            on_resume=partial(line.say, "resumed"),
-            on_frame=partial(line.say, "progressed"),
-            on_kept=partial(line.say, "kept"),
-        )
+        handle = partial(line.say, "event")
         while True:
             job = connection.recv()
-            outcome = attempt(job, stylizer, observer, read=settings.read, write=settings.write)
+            outcome = attempt(job, stylizer, handle, read=settings.read, write=settings.write)
             line.say("ended", outcome)
     return None
 

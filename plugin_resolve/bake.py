@@ -6,15 +6,16 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..batch.clips.report import ClipReport, Observer
+from ..batch.clips.report import ClipReport
 from ..batch.clips.settings import JobSettings, ReadSettings, WriteSettings
 from ..batch.clips.source import open_reader
 from ..batch.encoding.encode import EncodeSettings
 from ..batch.plan import Job
+from ..batch.reporting.events import Handler, ignore
 from ..batch.run import Skipped, attempt
 from ..core.clips.range import FrameRange, TimeRange
 from ..core.errors import BrushreelError, MediaError, OutputError
@@ -141,7 +142,7 @@ def bake(
     folder: Path,
     *,
     handles: int = 12,
-    observer: Callable[[Shot], Observer] | None = None,
+    handle: Handler = ignore,
     device: str = "auto",
 ) -> Iterator[BakedShot | FailedShot]:
     """Style shots, one file each; what is there already is used again.
@@ -154,7 +155,7 @@ def bake(
         recipe: How they are styled.
         folder: Where the files lie.
         handles: Frames before and after each shot, as far as the clip has them.
-        observer: Hears of a shot that is being painted.
+        handle: Is given the events of the shot under way.
         device: See `Stylizer`.
 
     Raises:
@@ -172,7 +173,7 @@ def bake(
         if plan.is_there:
             yield plan.baked(reused=True)
             continue
-        outcome = baker.paint(plan, Observer() if observer is None else observer(shot))
+        outcome = baker.paint(plan, handle)
         failed = isinstance(outcome, BrushreelError)
         yield FailedShot(shot, outcome) if failed else plan.baked(reused=False)
 
@@ -199,7 +200,7 @@ class Baker:
         except OSError as error:
             raise OutputError(f"can't be made: {error.strerror}", path=folder) from error
 
-    def paint(self, plan: Plan, observer: Observer) -> ClipReport | BrushreelError:
+    def paint(self, plan: Plan, handle: Handler) -> ClipReport | BrushreelError:
         """Write a shot's file; whatever goes wrong with it is returned.
 
         Raises:
@@ -217,7 +218,7 @@ class Baker:
         )
         self._stylizer = self._stylizer or settings.stylizer()
         outcome = attempt(
-            plan.job, self._stylizer, observer, read=settings.read, write=settings.write
+            plan.job, self._stylizer, handle, read=settings.read, write=settings.write
         )
         assert not isinstance(outcome, Skipped)
         return outcome

@@ -20,12 +20,21 @@ from ...core.options import Interlaced, Precision, RuntimeName, VerifyLevel
 from ...core.style import Style
 from ...core.stylizer import Stylizer
 from ..encoding.encode import EncodeSettings, Encoding, choose
+from ..reporting.events import (
+    Clip,
+    ClipKept,
+    ClipProgress,
+    ClipResumed,
+    ClipStarted,
+    Handler,
+    ignore,
+)
 from .finish import FinishedFile, open_output
 from .mux import MUXERS
 from .not_kept import losses, met_on_the_way
 from .output import check_free, check_output, give_name, removed_on_failure
 from .pipeline import overlap
-from .report import ClipReport, Observer
+from .report import ClipReport
 from .resume import Whole, Work, owned_work, run_key
 from .segment import FreshEncoder, write_segment
 from .sequences.writer import check_pictures, convert_to_pictures, inspect_pictures
@@ -120,17 +129,20 @@ def convert(
     *,
     read: ReadSettings = DEFAULT_READ,
     write: WriteSettings = DEFAULT_WRITE,
-    observer: Observer | None = None,
+    handle: Handler = ignore,
 ) -> ClipReport:
-    """Convert a clip as `stylize_clip` does, with a stylizer that may serve many clips."""
+    """Convert a clip as `stylize_clip` does, with a stylizer that may serve many clips.
+
+    `handle` is given the clip's events while it is under way: `ClipStarted` before the first
+    frame, `ClipResumed`, a `ClipProgress` after each frame, and `ClipKept` if it ends early.
+    """
     since = monotonic()
-    observer = observer or Observer()
     with open_reader(source, read, output) as reader:
         if (pictures := Pattern.of(output)) is not None:
             check_pictures(reader, pictures, write.encode)
-            return convert_to_pictures(reader, pictures, stylizer, observer, read, write)
+            return convert_to_pictures(reader, pictures, stylizer, handle, read, write)
         check_output(source, output, overwrite=write.overwrite)
-        run = _Run(reader, output, stylizer, observer, read, write)
+        run = _Run(reader, output, stylizer, handle, read, write)
         kept = owned_work(output, run.key(), resume=write.resume)
         with kept as work, run.failures_told(work):
             if not run.was_finished(work):
@@ -190,7 +202,7 @@ class _Run:
         reader: Reader,
         output: Path,
         stylizer: Stylizer,
-        observer: Observer,
+        handle: Handler,
         read: ReadSettings,
         write: WriteSettings,
     ):
@@ -198,7 +210,8 @@ class _Run:
         self._reader = reader
         self._output = output
         self._stylizer = stylizer
-        self._observer = observer
+        self._handle = handle
+        self._clip: Clip = (reader.path, output)
         self._read_settings = read
         self._write_settings = write
         self._muxer = MUXERS[output.suffix.lower()]
@@ -230,17 +243,17 @@ class _Run:
         if work.whole is None or not work.whole.is_at(self._output):
             return False
         self._whole = work.whole
-        self._observer.on_start(self._reader.info, self._warnings)
-        self._observer.on_resume(work.whole.frames)
+        self._handle(ClipStarted.of(self._clip, self._reader.info, self._warnings))
+        self._handle(ClipResumed(*self._clip, work.whole.frames))
         self._reused = self._segments
         return True
 
     def stylize(self, work: Work) -> None:
         """Make the segments that are missing; the source is read from its start for all of them."""
         self._done, self._reused = work.frames, len(work.segments)
-        self._observer.on_start(self._reader.info, self._warnings)
+        self._handle(ClipStarted.of(self._clip, self._reader.info, self._warnings))
         if self._done:
-            self._observer.on_resume(self._done)
+            self._handle(ClipResumed(*self._clip, self._done))
         missing = self._missing(frozenset(work.segments))
         video = self._reader.info.video
         busy = overlap(
@@ -270,7 +283,7 @@ class _Run:
 
     def _count(self) -> None:
         self._done += 1
-        self._observer.on_frame(self._done)
+        self._handle(ClipProgress(*self._clip, self._done))
 
     def _write(self, painted: Iterator[tuple[int, Frame]], work: Work) -> None:
         for number, group in groupby(painted, key=lambda item: item[0]):
@@ -356,7 +369,7 @@ class _Run:
                 yield
         except BaseException:
             if work.segments:
-                self._observer.on_kept(work.folder, work.frames)
+                self._handle(ClipKept(*self._clip, work.folder, work.frames))
             raise
 
 

@@ -25,7 +25,6 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 
 import av
@@ -33,9 +32,9 @@ import numpy as np
 import torch
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.report import Observer
 from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.batch.reporting.events import ClipProgress, ClipResumed, Event
 from brushreel.core.network import NetworkSpec, StylizingNetwork
 from brushreel.core.style import Painting, Style
 from brushreel.core.stylizer import Stylizer
@@ -115,9 +114,14 @@ def convert_clip(source: Path, output: Path, codec: str, log: Path) -> None:
     def note(kind: bytes, count: int) -> None:
         os.write(file, b"%s%d\n" % (kind, count))
 
-    observer = Observer(on_resume=partial(note, b"r"), on_frame=partial(note, b"f"))
+    def handle(event: Event) -> None:
+        if isinstance(event, ClipResumed):
+            note(b"r", event.frames)
+        elif isinstance(event, ClipProgress):
+            note(b"f", event.frames)
+
     write = WriteSettings(encode=EncodeSettings(codec=codec), segment=PER_SEGMENT / RATE)
-    convert(source, output, stylizer, observer=observer, write=write)
+    convert(source, output, stylizer, handle=handle, write=write)
 
 
 def attempt(arguments: tuple[Path, Path, str, Path], moment: float | None) -> float | None:

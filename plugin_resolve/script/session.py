@@ -9,7 +9,7 @@ from pathlib import Path
 
 from platformdirs import user_videos_path
 
-from ...batch.clips.report import Observer
+from ...batch.reporting.events import ClipProgress, Event
 from ...core.errors import BrushreelError, EditorError
 from ..bake import BakedShot, FailedShot, Shot, bake
 from ..recipe import Recipe
@@ -124,7 +124,7 @@ class _Job:
             self._recipe,
             self._folder,
             handles=self._choice.handles,
-            observer=lambda _shot: Observer(on_frame=watch.frame),
+            handle=watch.handle,
         )
         try:
             for cut, result in zip(cuts, results, strict=True):
@@ -188,8 +188,13 @@ class _Watch:
         self._done = self._told = 0.0
         self._began = time.monotonic()
 
+    def handle(self, event: Event) -> None:
+        """Follow the shot under way."""
+        if isinstance(event, ClipProgress):
+            self.frame(event.frames)
+
     def frame(self, count: int) -> None:
-        """After each frame of the shot under way."""
+        """Show the progress after a frame of the shot under way."""
         if self._window.cancelled.is_set():
             raise _Cancelled
         now = time.monotonic()

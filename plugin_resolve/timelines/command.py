@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from fractions import Fraction
@@ -74,15 +75,19 @@ def timeline(options: argparse.Namespace) -> int:
 def _done(
     options: argparse.Namespace, cut: TimelineFile, tasks: Sequence[Task], folder: Path
 ) -> int:
-    from ...batch.reporting.progress import JsonReporter, TerminalReporter
+    from ...batch.reporting.ndjson import JsonReporter
+    from ...batch.reporting.progress import TerminalReporter
+    from ...batch.reporting.reporter import Reporters
     from .earlier_run import outdated_shots
     from .timeline import bake_tasks, write_timeline
 
-    reporter = JsonReporter() if options.json else TerminalReporter("what is done is used again")
+    reporter = Reporters(
+        JsonReporter() if options.json else TerminalReporter("what is done is used again")
+    )
     try:
         result, done = bake_tasks(tasks, folder, reporter, device=options.device)
     except KeyboardInterrupt:
-        reporter.interrupted()
+        reporter.interrupt()
         return INTERRUPTED
     if not done:
         print(f"{options.output}: not written, no clip could be done", file=sys.stderr)
@@ -135,7 +140,7 @@ def _rate(text: str) -> Fraction:
 
 
 def _dry_run(cut: TimelineFile, tasks: Sequence[Task], *, as_json: bool) -> int:
-    from ...batch.reporting.progress import emit, reason
+    from ...batch.reporting.events import ClipFailed, ClipPlanned, record
     from .model import clock
 
     failing = 0
@@ -144,17 +149,19 @@ def _dry_run(cut: TimelineFile, tasks: Sequence[Task], *, as_json: bool) -> int:
         if isinstance(task.plan, BrushreelError):
             failing += 1
             if as_json:
-                media = str(task.use.media or task.use.name)
-                print_error = {"input": media, "output": "", **reason(task.plan)}
-                emit("clip_failed", None, **print_error)
+                media = Path(task.use.media or task.use.name)
+                failed = ClipFailed.of((media, Path()), task.plan)
+                print(json.dumps(record(failed) | {"output": ""}))
             else:
                 print(f"{where}: can't be done: {task.plan}")
             continue
         plan, recipe = task.plan, task.recipe
         frames = plan.excerpt.end - plan.excerpt.first
         if as_json:
-            about = {"frames": frames, "seconds": None, "disk": None, "warnings": []}
-            emit("clip_planned", plan.job, **about)
+            planned = ClipPlanned(
+                *plan.job.clip, frames=frames, seconds=None, disk=None, warnings=()
+            )
+            print(json.dumps(record(planned)))
         else:
             there = ", is there" if plan.is_there else ""
             assert recipe is not None

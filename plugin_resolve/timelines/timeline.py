@@ -9,10 +9,10 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from ...batch.clips.report import Observer
 from ...batch.plan import Job
-from ...batch.reporting.progress import BatchResult, Reporter
-from ...batch.run import note
+from ...batch.reporting.events import ClipSkipped
+from ...batch.reporting.reporter import Reporter
+from ...batch.run import BatchResult, begin, finish, note
 from ...core.atomic import atomic_write
 from ...core.clips.media import probe
 from ...core.clips.timecode import Timecode, editing_rate
@@ -186,7 +186,7 @@ def bake_tasks(
         BrushreelError: Nothing can be done at all: the device, the folder.
     """
     result, done = BatchResult(), []
-    reporter.begins([_job(task, folder) for task in tasks])
+    reporter.handle(begin([_job(task, folder) for task in tasks]))
     for recipe, group in _by_recipe(tasks):
         baker = None if recipe is None else Baker(recipe, folder, device=device)
         for task in group:
@@ -195,7 +195,7 @@ def bake_tasks(
                 note(_job(task, folder), task.plan, result, reporter)
             elif _bake(task.plan, baker, result, reporter):
                 done.append(task)
-    reporter.finished(result)
+    reporter.handle(finish(result))
     return result, sorted(done, key=lambda task: task.use.number)
 
 
@@ -215,15 +215,9 @@ def _bake(plan: Plan, baker: Baker, result: BatchResult, reporter: Reporter) -> 
     job = plan.job
     if plan.is_there:
         result.skipped.append(job)
-        reporter.skipped(job)
+        reporter.handle(ClipSkipped(*job.clip))
         return True
-    observer = Observer(
-        on_start=partial(reporter.started, job),
-        on_frame=partial(reporter.progressed, job),
-        on_resume=partial(reporter.resumed, job),
-        on_kept=partial(reporter.kept, job),
-    )
-    outcome = baker.paint(plan, observer)
+    outcome = baker.paint(plan, reporter.handle)
     note(job, outcome, result, reporter)
     return not isinstance(outcome, BrushreelError)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from brushreel.batch.clips.settings import JobSettings, WriteSettings
-from brushreel.batch.dry_run import Forecast, Room, forecast, lines, rooms, total
+from brushreel.batch.dry_run import Forecast, forecast, lines, rooms, total
 from brushreel.batch.estimate import Disk
 from brushreel.batch.plan import Job
+from brushreel.batch.reporting.events import DiskSpace
 from brushreel.core.errors import MediaError
 
 JOB = Job(Path("a.mp4"), Path("out/a.mp4"))
@@ -82,7 +83,7 @@ def test_a_disk_must_hold_all_clips_and_the_segments_of_those_under_way(tmp_path
 
 def test_lines_for_people():
     clips = [KNOWN, UNKNOWN, FAILING]
-    told = list(lines(clips, total(clips, 1), [Room("out", 2_000_000, 1_000_000)]))
+    told = list(lines(clips, total(clips, 1), [DiskSpace("out", 2_000_000, 1_000_000)]))
     assert told == [
         "a.mp4 -> out/a.mp4",
         "    about 100 frames of 96x64, 8 s of painting, about 1 kB of disk",

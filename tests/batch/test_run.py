@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.plan import Job
-from brushreel.batch.reporting.progress import BatchResult, TerminalReporter
-from brushreel.batch.run import run_batch
-from brushreel.core.errors import BrushreelError, OutputError, UsageError
+from brushreel.batch.reporting.events import ClipDone, ClipFailed, ClipSkipped, Event
+from brushreel.batch.reporting.progress import TerminalReporter
+from brushreel.batch.run import BatchResult, run_batch
+from brushreel.core.errors import OutputError, UsageError
 from brushreel.core.stylizer import Stylizer
 
 
@@ -23,17 +23,10 @@ class Heard(TerminalReporter):
         super().__init__()
         self.news: list[tuple[str, str]] = []
 
-    def failed(self, job: Job, error: BrushreelError) -> None:
-        super().failed(job, error)
-        self.news.append(("failed", job.source.name))
-
-    def skipped(self, job: Job) -> None:
-        super().skipped(job)
-        self.news.append(("skipped", job.source.name))
-
-    def done(self, job: Job, report: Any) -> None:
-        super().done(job, report)
-        self.news.append(("done", job.source.name))
+    def handle(self, event: Event) -> None:
+        super().handle(event)
+        if isinstance(event, ClipDone | ClipFailed | ClipSkipped):
+            self.news.append((event.name, event.input.name))
 
 
 @pytest.fixture
@@ -46,7 +39,11 @@ def jobs(make_clip, tmp_path) -> list[Job]:
 def test_one_bad_clip_does_not_stop_the_others(jobs, painter, listing, tmp_path):
     reporter = Heard()
     result = run_batch(jobs, painter, reporter)
-    assert reporter.news == [("done", "a.mp4"), ("failed", "none.mp4"), ("done", "c.mp4")]
+    assert reporter.news == [
+        ("clip_done", "a.mp4"),
+        ("clip_failed", "none.mp4"),
+        ("clip_done", "c.mp4"),
+    ]
     assert (len(result.done), len(result.failed), result.exit_status) == (2, 1, 1)
     assert listing(tmp_path / "out") == ["a.mp4", "c.mp4"]
 
@@ -66,7 +63,7 @@ def test_outputs_that_exist_are_left_alone_when_asked(jobs, painter, tmp_path, c
     there.write_text("mine")
     reporter = Heard()
     result = run_batch(jobs, painter, reporter, write=WriteSettings(skip_existing=True))
-    assert reporter.news[0] == ("skipped", "a.mp4")
+    assert reporter.news[0] == ("clip_skipped", "a.mp4")
     assert (result.skipped, len(result.done)) == ([jobs[0]], 1)
     assert there.read_text() == "mine"
     assert capsys.readouterr().err.splitlines()[-1] == "1 done, 1 failed, 1 skipped"

@@ -16,6 +16,13 @@ import torch
 
 from brushreel.batch.clips.settings import JobSettings
 from brushreel.batch.plan import Job
+from brushreel.batch.reporting.events import (
+    ClipDone,
+    ClipFailed,
+    ClipProgress,
+    ClipStarted,
+    Event,
+)
 from brushreel.batch.reporting.progress import TerminalReporter
 from brushreel.batch.workers import _serve, run_in_workers
 from brushreel.core.clips.media import probe
@@ -47,24 +54,18 @@ class Heard(TerminalReporter):
         self.frames: dict[Job, list[int]] = {}
         self._at_first_frame = at_first_frame
 
-    def started(self, job, info, warnings):
-        super().started(job, info, warnings)
-        self.under_way.add(job)
-        self.most = max(self.most, len(self.under_way))
-
-    def progressed(self, job, frames):
-        super().progressed(job, frames)
-        self.frames.setdefault(job, []).append(frames)
-        if frames == 1:
-            self._at_first_frame(job)
-
-    def done(self, job, report):
-        super().done(job, report)
-        self.under_way.discard(job)
-
-    def failed(self, job, error):
-        super().failed(job, error)
-        self.under_way.discard(job)
+    def handle(self, event: Event) -> None:
+        super().handle(event)
+        match event:
+            case ClipStarted():
+                self.under_way.add(Job(*event.clip))
+                self.most = max(self.most, len(self.under_way))
+            case ClipProgress():
+                self.frames.setdefault(Job(*event.clip), []).append(event.frames)
+                if event.frames == 1:
+                    self._at_first_frame(Job(*event.clip))
+            case ClipDone() | ClipFailed():
+                self.under_way.discard(Job(*event.clip))
 
 
 def test_clips_are_dealt_to_devices_and_one_bad_clip_stops_none(jobs, settings, listing, tmp_path):
@@ -103,8 +104,8 @@ def test_fail_fast_finishes_what_is_under_way_and_starts_no_more(jobs, settings)
 
 def test_a_device_that_is_not_there_stops_the_batch_before_it_begins(jobs, settings, tmp_path):
     class Begins(TerminalReporter):
-        def begins(self, jobs):
-            pytest.fail("it began")
+        def handle(self, event: Event) -> None:
+            pytest.fail(f"it began: {event}")
 
     with pytest.raises(DeviceError, match="cuda:99"):
         run_in_workers(jobs, settings, ["cpu", "cuda:99"], Begins())
@@ -146,9 +147,10 @@ from brushreel.batch.reporting.progress import TerminalReporter
 from brushreel.batch.workers import run_in_workers
 import multiprocessing
 class Dies(TerminalReporter):
-    def progressed(self, job, frames):
-        print(*[process.pid for process in multiprocessing.active_children()], flush=True)
-        os.kill(os.getpid(), 9)
+    def handle(self, event):
+        if event.name == "clip_progress":
+            print(*[process.pid for process in multiprocessing.active_children()], flush=True)
+            os.kill(os.getpid(), 9)
 if __name__ == "__main__":
     source, output, style = map(Path, sys.argv[1:])
     run_in_workers([Job(source, output)], JobSettings(str(style)), ["cpu"], Dies())

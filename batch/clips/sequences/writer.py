@@ -34,9 +34,10 @@ from ....core.pictures.picture import (
 )
 from ....core.stylizer import Stylizer
 from ...encoding.encode import EncodeSettings
+from ...reporting.events import Clip, ClipKept, ClipProgress, ClipResumed, ClipStarted, Handler
 from ..not_kept import INTERLACED, met_on_the_way
 from ..pipeline import in_order, overlap
-from ..report import ClipReport, Observer
+from ..report import ClipReport
 from ..resume import run_key
 from ..settings import ReadSettings, WriteSettings
 from .journal import PictureWork, foreign_numbers, owned_pictures
@@ -53,7 +54,7 @@ def convert_to_pictures(
     reader: Reader,
     output: Pattern,
     stylizer: Stylizer,
-    observer: Observer,
+    handle: Handler,
     read: ReadSettings,
     write: WriteSettings,
 ) -> ClipReport:
@@ -64,7 +65,7 @@ def convert_to_pictures(
             replaced unless `overwrite` says so.
     """
     since = monotonic()
-    run = _Run(reader, output, stylizer, observer, read)
+    run = _Run(reader, output, stylizer, handle, read)
     with owned_pictures(output, run.key(), resume=write.resume) as work, run.failures(work):
         work.look(run.sources)
         _check_free(output, work.foreign(), overwrite=write.overwrite)
@@ -131,14 +132,15 @@ class _Run:
         reader: Reader,
         output: Pattern,
         stylizer: Stylizer,
-        observer: Observer,
+        handle: Handler,
         read: ReadSettings,
     ):
         self._reader = reader
         self._output = output
         self._kind = kind_of(output.path)
         self._stylizer = stylizer
-        self._observer = observer
+        self._handle = handle
+        self._clip: Clip = (reader.path, output.path)
         self._read = read
         # What each image is made of; of a clip, `key` says it for all.
         self.sources = {number: image_identity(path) for number, path in reader.images.items()}
@@ -173,9 +175,9 @@ class _Run:
     def stylize(self, work: PictureWork, *, overwrite: bool) -> None:
         """Make the pictures that are missing."""
         self._count = self._reused = len(work.done)
-        self._observer.on_start(self._reader.info, self._warnings)
+        self._handle(ClipStarted.of(self._clip, self._reader.info, self._warnings))
         if self._reused:
-            self._observer.on_resume(self._reused)
+            self._handle(ClipResumed(*self._clip, self._reused))
         work.start()
         done = frozenset(work.done)
         video = self._reader.info.video
@@ -207,7 +209,7 @@ class _Run:
 
     def _count_one(self) -> None:
         self._count += 1
-        self._observer.on_frame(self._count)
+        self._handle(ClipProgress(*self._clip, self._count))
 
     def _write(self, items: Iterator[NumberedFrame], work: PictureWork, *, overwrite: bool) -> None:
         """Encode several at a time, each checked; they get their names in order."""
@@ -296,7 +298,7 @@ class _Run:
                 yield
         except BaseException:
             if work.done:
-                self._observer.on_kept(self._output.path.parent, len(work.done))
+                self._handle(ClipKept(*self._clip, self._output.path.parent, len(work.done)))
             raise
 
 

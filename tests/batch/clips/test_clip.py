@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.report import Observer
 from brushreel.batch.clips.settings import WriteSettings
 from brushreel.core.clips.media import read
 from brushreel.core.errors import OutputError
 from brushreel.core.frames.colour import from_rgb, to_rgb
+
+from ..listening import Listener, on_frame
 
 
 def assert_same_times(before, after, tolerance: Fraction = Fraction(0)) -> None:
@@ -121,16 +122,13 @@ def test_matroska_is_exact_to_half_a_millisecond(make_clip, read_clip, painter, 
 
 
 def test_rounding_by_matroska_is_said_before_the_first_frame(make_clip, painter, tmp_path):
-    heard: list[str] = []
-    observer = Observer(
-        on_start=lambda _info, warnings: heard.extend(warnings),
-        on_frame=lambda _count: heard.append("frame"),
-    )
+    heard = Listener()
     source = make_clip(rate=Fraction(24000, 1001), frames=2)
-    report = convert(source, tmp_path / "o.mkv", painter, observer=observer)
-    assert "millisecond" in heard[0]
-    assert heard[1:] == ["frame", "frame"]
-    assert report.warnings == (heard[0],)
+    report = convert(source, tmp_path / "o.mkv", painter, handle=heard.handle)
+    [warning] = heard.warnings
+    assert "millisecond" in warning
+    assert heard.frames == [1, 2]
+    assert report.warnings == (warning,)
 
 
 def test_webm_and_mkv_keep_their_milliseconds(make_clip, read_clip, sound, painter, converted):
@@ -304,22 +302,19 @@ def test_subtitles_are_kept_in_mkv(make_clip, read_clip, sound, painter, convert
 
 def test_what_is_dropped_is_said_before_the_first_frame(make_clip, sound, painter, tmp_path):
     source = make_clip("a.mkv", sounds=(sound(),), subtitles=["hello"], frames=3)
-    heard: list[str] = []
-    observer = Observer(
-        on_start=lambda _info, warnings: heard.extend(warnings),
-        on_frame=lambda count: heard.append(str(count)),
-    )
+    heard = Listener()
     report = convert(
         source,
         tmp_path / "o.mp4",
         painter,
-        observer=observer,
+        handle=heard.handle,
         write=WriteSettings(drop_unsupported=True),
     )
-    assert "subtitle" in heard[0]
-    assert heard[1:] == ["1", "2", "3"]
+    [warning] = heard.warnings
+    assert "subtitle" in warning
+    assert heard.frames == [1, 2, 3]
     assert report.audio_tracks == 1
-    assert report.warnings == (heard[0],)
+    assert report.warnings == (warning,)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +334,7 @@ def test_what_the_container_cannot_hold_is_refused_at_once(
     source, output = make_clip(name, **kind), tmp_path / "out" / "o.mp4"
     frames: list[int] = []
     with pytest.raises(OutputError, match="can't be held by mp4") as caught:
-        convert(source, output, painter, observer=Observer(on_frame=frames.append))
+        convert(source, output, painter, handle=on_frame(frames.append))
     assert f"({ways} gets it done)" in str(caught.value)
     assert frames == []
     assert listing(tmp_path / "out") == []

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.report import Observer
 from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.clips.verify import verify
 from brushreel.batch.clips.work_folder import work_folder
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.errors import MediaError, OutputError, UsageError
+
+from ..listening import on_frame
 
 
 @pytest.fixture
@@ -35,9 +36,7 @@ def test_nothing_but_the_output_is_left(make_clip, sound, painter, tmp_path, lis
 def test_nothing_is_left_after_a_failure(broken, painter, tmp_path, listing):
     frames: list[int] = []
     with pytest.raises(MediaError, match="changes its size"):
-        convert(
-            broken, tmp_path / "out" / "o.mkv", painter, observer=Observer(on_frame=frames.append)
-        )
+        convert(broken, tmp_path / "out" / "o.mkv", painter, handle=on_frame(frames.append))
     assert frames
     assert listing(tmp_path / "out") == []
 
@@ -65,8 +64,8 @@ def test_overwriting_replaces_the_file_only_at_the_end(make_clip, painter, tmp_p
     output = tmp_path / "o.mp4"
     output.write_bytes(b"precious")
     seen: list[bytes] = []
-    observer = Observer(on_frame=lambda _count: seen.append(output.read_bytes()))
-    convert(make_clip(), output, painter, observer=observer, write=WriteSettings(overwrite=True))
+    handle = on_frame(lambda _count: seen.append(output.read_bytes()))
+    convert(make_clip(), output, painter, handle=handle, write=WriteSettings(overwrite=True))
     assert seen == [b"precious"] * 10
     assert len(read_clip(output).times) == 10
 
@@ -141,9 +140,7 @@ def test_ctrl_c_leaves_nothing(make_clip, painter, tmp_path, listing):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        convert(
-            make_clip(), tmp_path / "out" / "o.mp4", painter, observer=Observer(on_frame=interrupt)
-        )
+        convert(make_clip(), tmp_path / "out" / "o.mp4", painter, handle=on_frame(interrupt))
     assert listing(tmp_path / "out") == []
 
 

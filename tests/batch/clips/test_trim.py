@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from brushreel.batch.clips.clip import convert, stylize_clip
-from brushreel.batch.clips.report import Observer
 from brushreel.batch.clips.settings import ReadSettings, WriteSettings
 from brushreel.batch.clips.source import span
 from brushreel.batch.encoding.encode import EncodeSettings
@@ -20,6 +19,8 @@ from brushreel.core.clips.media import Frame, read
 from brushreel.core.clips.range import FrameRange
 from brushreel.core.clips.range_reader import RangeReader
 from brushreel.core.errors import MediaError, UsageError
+
+from ..listening import Listener
 
 FRAMES = 40
 NTSC = Fraction(30000, 1001)
@@ -187,17 +188,11 @@ def test_a_run_of_another_excerpt_is_not_used(make_clip, tmp_path, painter, read
     source, output = make_clip(frames=FRAMES), tmp_path / "o.mp4"
 
     def interrupted(first: int, end: int, stop_at: int | None) -> int:
-        reused: list[int] = []
-
-        def on_frame(count: int) -> None:
-            if count == stop_at:
-                raise KeyboardInterrupt
-
+        listener = Listener(stop_at)
         read, write = ReadSettings(range=FrameRange(first, end)), WriteSettings(segment=0.2)
-        observer = Observer(on_frame=on_frame, on_resume=reused.append)
         with suppress(KeyboardInterrupt):
-            convert(source, output, painter, observer=observer, read=read, write=write)
-        return sum(reused)
+            convert(source, output, painter, handle=listener.handle, read=read, write=write)
+        return sum(listener.resumed)
 
     interrupted(0, 20, stop_at=17)
     assert interrupted(1, 21, stop_at=17) == 0

@@ -13,18 +13,24 @@ import pytest
 from brushreel.batch.clips.report import ClipReport
 from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.plan import Job
-from brushreel.batch.reporting.progress import (
-    BatchResult,
-    JsonReporter,
-    Reporters,
-    TerminalReporter,
-    shares,
+from brushreel.batch.reporting.events import (
+    BatchInterrupted,
+    ClipDone,
+    ClipFailed,
+    ClipKept,
+    ClipProgress,
+    ClipResumed,
+    ClipSkipped,
+    ClipStarted,
 )
-from brushreel.batch.run import run_batch
+from brushreel.batch.reporting.ndjson import JsonReporter
+from brushreel.batch.reporting.progress import TerminalReporter
+from brushreel.batch.reporting.reporter import Reporters
+from brushreel.batch.run import BatchResult, begin, finish, run_batch
 from brushreel.core.clips.media import ClipInfo, probe
 from brushreel.core.errors import BrushreelError, MediaError, OutputError, UsageError
 
-SCHEMA = Path(__file__).parents[2] / "docs" / "events.schema.json"
+SCHEMA = Path(__file__).parents[3] / "docs" / "events.schema.json"
 DROPPING = WriteSettings(drop_unsupported=True)
 JOB = Job(Path("a.mp4"), Path("out/a.mp4"))
 REPORT = ClipReport(
@@ -65,23 +71,6 @@ def names(made: list[dict]) -> list[str]:
     return [event["event"] for event in made]
 
 
-def test_the_schema_is_a_schema_and_strict():
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator.check_schema(schema)
-    validator = jsonschema.Draft202012Validator(schema)
-    counts = {"done": 1, "failed": 0, "skipped": 0, "not_started": 0}
-    good = {"version": 2, "event": "batch_finished", **counts, "exit_status": 0}
-    assert validator.is_valid(good)
-    for wrong in (
-        {"version": 1},
-        {"event": "batch_ended"},
-        {"done": "1"},
-        {"exit_status": 3},
-        {"surplus": 1},
-    ):
-        assert not validator.is_valid(good | wrong)
-
-
 def test_events_of_a_batch_in_their_order(make_clip, sound, painter, tmp_path, events):
     good = Job(make_clip("a.mp4", sounds=(sound(),)), tmp_path / "out" / "a.mp4")
     missing = Job(tmp_path / "none.mp4", tmp_path / "out" / "none.mp4")
@@ -115,9 +104,9 @@ def test_events_of_a_batch_in_their_order(make_clip, sound, painter, tmp_path, e
 @pytest.mark.parametrize("frames", [1, 99, 100, 199, 1000, 1999])
 def test_progress_comes_at_most_once_per_percent(info, events, frames):
     reporter = JsonReporter()
-    reporter.started(JOB, of_length(info, frames), ())
+    reporter.handle(ClipStarted.of(JOB.clip, of_length(info, frames), ()))
     for count in range(1, frames + 1):
-        reporter.progressed(JOB, count)
+        reporter.handle(ClipProgress(*JOB.clip, count))
     made = events()[1:]
     assert min(frames, 50) <= len(made) <= 100
     assert names(made) == ["clip_progress"] * len(made)
@@ -126,16 +115,18 @@ def test_progress_comes_at_most_once_per_percent(info, events, frames):
 @pytest.mark.parametrize("frames", [None, 0])
 def test_progress_of_a_clip_of_unknown_length(info, events, frames):
     reporter = JsonReporter()
-    reporter.started(JOB, of_length(info, frames), ())
-    reporter.progressed(JOB, 1)
+    reporter.handle(ClipStarted.of(JOB.clip, of_length(info, frames), ()))
+    reporter.handle(ClipProgress(*JOB.clip, 1))
     assert [event.get("frames") for event in events()] == [None, 1]
 
 
 def test_an_error_of_every_kind_keeps_to_the_schema(events):
     reporter = JsonReporter()
     for kind in (BrushreelError, UsageError, MediaError, OutputError):
-        reporter.failed(JOB, kind('no "way"\nout', path="ü.mp4", hint="try again"))
-        reporter.failed(JOB, kind("no way out"))
+        reporter.handle(
+            ClipFailed.of(JOB.clip, kind('no "way"\nout', path="ü.mp4", hint="try again"))
+        )
+        reporter.handle(ClipFailed.of(JOB.clip, kind("no way out")))
     made = events()
     assert {event["error"] for event in made} == {
         *("BrushreelError", "UsageError", "MediaError", "OutputError")
@@ -145,15 +136,15 @@ def test_an_error_of_every_kind_keeps_to_the_schema(events):
 
 
 def test_interrupted_names_the_clips_under_way(info, events):
-    reporter = JsonReporter()
+    reporter = Reporters(JsonReporter())
     second = Job(Path("b.mp4"), Path("out/b.mp4"))
-    reporter.interrupted()
-    reporter.started(JOB, info, ())
-    reporter.started(second, info, ())
-    reporter.interrupted()
-    reporter.done(JOB, REPORT)
-    reporter.failed(second, MediaError(""))
-    reporter.interrupted()
+    reporter.interrupt()
+    reporter.handle(ClipStarted.of(JOB.clip, info, ()))
+    reporter.handle(ClipStarted.of(second.clip, info, ()))
+    reporter.interrupt()
+    reporter.handle(ClipDone.of(REPORT))
+    reporter.handle(ClipFailed.of(second.clip, MediaError("")))
+    reporter.interrupt()
     named = [event["unfinished"] for event in events() if event["event"] == "batch_interrupted"]
     assert named == [[], ["a.mp4", "b.mp4"], []]
 
@@ -161,11 +152,11 @@ def test_interrupted_names_the_clips_under_way(info, events):
 def test_progress_of_two_clips_at_a_time_is_told_apart(info, events):
     reporter = JsonReporter()
     second = Job(Path("b.mp4"), Path("out/b.mp4"))
-    reporter.started(JOB, of_length(info, 1000), ())
-    reporter.started(second, of_length(info, 2000), ())
+    reporter.handle(ClipStarted.of(JOB.clip, of_length(info, 1000), ()))
+    reporter.handle(ClipStarted.of(second.clip, of_length(info, 2000), ()))
     for count in range(1, 41):
-        reporter.progressed(JOB, count)
-        reporter.progressed(second, count)
+        reporter.handle(ClipProgress(*JOB.clip, count))
+        reporter.handle(ClipProgress(*second.clip, count))
     made = [(event["input"], event["frames"]) for event in events()[2:]]
     assert made == [
         ("a.mp4", 10),
@@ -179,10 +170,10 @@ def test_progress_of_two_clips_at_a_time_is_told_apart(info, events):
 
 def test_events_of_a_clip_that_goes_on_is_stopped_or_is_skipped(info, events):
     reporter = JsonReporter()
-    reporter.started(JOB, info, ())
-    reporter.resumed(JOB, 4)
-    reporter.kept(JOB, Path("out/.a.mp4.brushreel"), 8)
-    reporter.skipped(JOB)
+    reporter.handle(ClipStarted.of(JOB.clip, info, ()))
+    reporter.handle(ClipResumed(*JOB.clip, 4))
+    reporter.handle(ClipKept(*JOB.clip, Path("out/.a.mp4.brushreel"), 8))
+    reporter.handle(ClipSkipped(*JOB.clip))
     _, resumed, kept, skipped = events()
     assert (resumed["event"], resumed["frames"]) == ("clip_resumed", 4)
     assert (kept["event"], kept["frames"]) == ("clip_kept", 8)
@@ -191,7 +182,7 @@ def test_events_of_a_clip_that_goes_on_is_stopped_or_is_skipped(info, events):
 
 
 def test_stages_are_parts_of_the_clip_s_time():
-    assert shares(REPORT) == {"decode": 0.25, "stylize": 0.75}
+    assert ClipDone.of(REPORT).stages == {"decode": 0.25, "stylize": 0.75}
 
 
 @pytest.mark.parametrize(
@@ -228,54 +219,54 @@ def test_people_read_stderr_and_stdout_stays_empty(make_clip, painter, tmp_path,
 
 
 def test_one_clip_needs_no_table(capsys):
-    TerminalReporter().finished(BatchResult([REPORT]))
+    TerminalReporter().handle(finish(BatchResult([REPORT])))
     assert capsys.readouterr().err == ""
 
 
 def test_interrupting_is_one_line(info, capsys):
     reporter = TerminalReporter()
-    reporter.started(JOB, info, ())
-    reporter.interrupted()
+    reporter.handle(ClipStarted.of(JOB.clip, info, ()))
+    reporter.handle(BatchInterrupted())
     assert capsys.readouterr().err.endswith("brushreel: interrupted; nothing was left over\n")
 
 
 def test_interrupting_says_what_was_kept(info, capsys):
     reporter = TerminalReporter()
-    reporter.started(JOB, info, ())
-    reporter.resumed(JOB, 3)
-    reporter.progressed(JOB, 4)
-    reporter.kept(JOB, Path("out/.a.mp4.brushreel"), 4)
-    reporter.interrupted()
+    reporter.handle(ClipStarted.of(JOB.clip, info, ()))
+    reporter.handle(ClipResumed(*JOB.clip, 3))
+    reporter.handle(ClipProgress(*JOB.clip, 4))
+    reporter.handle(ClipKept(*JOB.clip, Path("out/.a.mp4.brushreel"), 4))
+    reporter.handle(BatchInterrupted())
     lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
     assert "a.mp4: going on after frame 3, where it was stopped" in lines
     assert any("4/10" in line for line in lines)
     assert "a.mp4: 4 finished frames are kept in out/.a.mp4.brushreel" in lines
     assert lines[-1] == "brushreel: interrupted; the same command goes on where it was"
-    reporter.done(JOB, REPORT)
-    reporter.interrupted()
+    reporter.handle(ClipDone.of(REPORT))
+    reporter.handle(BatchInterrupted())
     assert capsys.readouterr().err.endswith("; --skip-existing leaves what is done alone\n")
 
 
 def test_a_folder_that_is_watched_needs_no_flag_to_go_on(capsys):
     reporter = TerminalReporter("what is done is remembered")
-    reporter.done(JOB, REPORT)
-    reporter.interrupted()
+    reporter.handle(ClipDone.of(REPORT))
+    reporter.handle(BatchInterrupted())
     assert capsys.readouterr().err.endswith("nothing was left over; what is done is remembered\n")
 
 
 def test_several_reporters_hear_the_same(info, capsys):
     error = MediaError("no such file", path="a.mp4")
     both = Reporters(JsonReporter(), TerminalReporter())
-    both.begins([JOB])
-    both.started(JOB, info, ("w",))
-    both.resumed(JOB, 1)
-    both.progressed(JOB, 2)
-    both.kept(JOB, Path("k"), 2)
-    both.failed(JOB, error)
-    both.skipped(JOB)
-    both.done(JOB, REPORT)
-    both.finished(BatchResult([REPORT]))
-    both.interrupted()
+    both.handle(begin([JOB]))
+    both.handle(ClipStarted.of(JOB.clip, info, ("w",)))
+    both.handle(ClipResumed(*JOB.clip, 1))
+    both.handle(ClipProgress(*JOB.clip, 2))
+    both.handle(ClipKept(*JOB.clip, Path("k"), 2))
+    both.handle(ClipFailed.of(JOB.clip, error))
+    both.handle(ClipSkipped(*JOB.clip))
+    both.handle(ClipDone.of(REPORT))
+    both.handle(finish(BatchResult([REPORT])))
+    both.interrupt()
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 10
     for said in (
@@ -291,7 +282,9 @@ def test_several_reporters_hear_the_same(info, capsys):
 
 def test_what_comes_up_on_the_way_is_said_once(info, capsys):
     reporter = TerminalReporter()
-    reporter.started(JOB, info, ("transparency is not kept",))
-    reporter.done(JOB, replace(REPORT, warnings=(*REPORT.warnings, "1 frames are damaged")))
+    reporter.handle(ClipStarted.of(JOB.clip, info, ("transparency is not kept",)))
+    reporter.handle(
+        ClipDone.of(replace(REPORT, warnings=(*REPORT.warnings, "1 frames are damaged")))
+    )
     said = capsys.readouterr().err
     assert said.count("transparency is not kept") == said.count("a.mp4: 1 frames are damaged") == 1

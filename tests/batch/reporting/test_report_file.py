@@ -12,13 +12,24 @@ import pytest
 
 from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.plan import Job
-from brushreel.batch.reporting.progress import Reporters, TerminalReporter
-from brushreel.batch.reporting.report_file import LogReporter, ReportFile, check_records, log_file
-from brushreel.batch.run import run_batch
+from brushreel.batch.reporting.events import (
+    BatchInterrupted,
+    BatchStarted,
+    ClipFailed,
+    ClipKept,
+    ClipSkipped,
+    ClipStarted,
+    Event,
+)
+from brushreel.batch.reporting.log import LogReporter, log_file
+from brushreel.batch.reporting.progress import TerminalReporter
+from brushreel.batch.reporting.report_file import ReportFile, check_records
+from brushreel.batch.reporting.reporter import Reporters
+from brushreel.batch.run import begin, run_batch
 from brushreel.cli import main
 from brushreel.core.errors import OutputError, UsageError
 
-SCHEMA = Path(__file__).parents[2] / "docs" / "report.schema.json"
+SCHEMA = Path(__file__).parents[3] / "docs" / "report.schema.json"
 
 
 def read(path: Path) -> dict:
@@ -62,15 +73,10 @@ class ReadsAlong(TerminalReporter):
     def _look(self) -> None:
         self.seen.append([clip["status"] for clip in read(self._path)["clips"]])
 
-    def begins(self, jobs):
-        self._look()
-
-    def started(self, job, info, warnings):
-        super().started(job, info, warnings)
-        self._look()
-
-    def failed(self, job, error):
-        self._look()
+    def handle(self, event: Event) -> None:
+        super().handle(event)
+        if isinstance(event, BatchStarted | ClipStarted | ClipFailed):
+            self._look()
 
 
 def test_the_report_is_whole_at_every_moment(jobs, painter, tmp_path):
@@ -88,10 +94,10 @@ def test_the_report_of_a_batch_that_was_interrupted(jobs, tmp_path):
     path = tmp_path / "report.json"
     reporter = ReportFile(path, {})
     assert read(path)["clips"] == []
-    reporter.begins(jobs)
-    reporter.skipped(jobs[1])
-    reporter.kept(jobs[0], tmp_path, 7)
-    reporter.interrupted()
+    reporter.handle(begin(jobs))
+    reporter.handle(ClipSkipped(*jobs[1].clip))
+    reporter.handle(ClipKept(*jobs[0].clip, tmp_path, 7))
+    reporter.handle(BatchInterrupted())
     report = read(path)
     assert report["exit_status"] == 130
     assert [clip["status"] for clip in report["clips"]] == ["unfinished", "skipped"]
@@ -108,14 +114,13 @@ def test_a_report_whose_folder_goes_away_costs_no_clip(jobs, painter, tmp_path, 
     path = tmp_path / "share" / "report.json"
 
     class Gone(TerminalReporter):
-        def started(self, job, info, warnings):
-            super().started(job, info, warnings)
-            shutil.rmtree(path.parent)
-            path.parent.write_text("no folder")
-
-        def failed(self, job, error):
-            super().failed(job, error)
-            path.parent.unlink()
+        def handle(self, event: Event) -> None:
+            super().handle(event)
+            if isinstance(event, ClipStarted):
+                shutil.rmtree(path.parent)
+                path.parent.write_text("no folder")
+            elif isinstance(event, ClipFailed):
+                path.parent.unlink()
 
     result = run_batch(jobs, painter, Reporters(Gone(), ReportFile(path, {})))
     assert (len(result.done), len(result.failed)) == (1, 1)
@@ -147,7 +152,7 @@ def test_a_clip_that_is_named_as_the_report_stays(make_clip, tmp_path, capsys):
     for flag in ("--report", "--log"):
         words = ["stylize", str(clip), "-s", "wave", "-o", str(tmp_path / "b.mp4"), flag, str(clip)]
         assert main(words) == 2
-        assert "is no name for a report or log" in capsys.readouterr().err
+        assert "unsupported extension for a report or log" in capsys.readouterr().err
     assert clip.read_bytes() == before
 
 

@@ -14,7 +14,8 @@ from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.stylizer import Stylizer
 
-from .interruption import FRAMES, SHORT, Heard
+from ..listening import Listener
+from .interruption import FRAMES, SHORT
 
 
 @pytest.fixture
@@ -28,16 +29,16 @@ def output(tmp_path) -> Path:
 
 
 @pytest.fixture
-def run(source, output, painter) -> Callable[..., tuple[ClipReport, Heard]]:
+def run(source, output, painter) -> Callable[..., tuple[ClipReport, Listener]]:
     """Converts, and says what was heard."""
 
     def convert_it(stylizer: Stylizer = painter, write: WriteSettings = SHORT, **settings):
-        heard = Heard()
+        heard = Listener()
         report = convert(
             source,
             output,
             stylizer,
-            observer=heard.observer(),
+            handle=heard.handle,
             write=replace(write, encode=EncodeSettings(**settings)),
         )
         return report, heard
@@ -46,17 +47,17 @@ def run(source, output, painter) -> Callable[..., tuple[ClipReport, Heard]]:
 
 
 @pytest.fixture
-def interrupted(source, output, painter) -> Callable[[int], Heard]:
+def interrupted(source, output, painter) -> Callable[[int], Listener]:
     """Converts up to a frame, and interrupts there."""
 
-    def interrupt(frames: int = 14, **settings) -> Heard:
-        heard = Heard(stop_at=frames)
+    def interrupt(frames: int = 14, **settings) -> Listener:
+        heard = Listener(stop_at=frames)
         with pytest.raises(KeyboardInterrupt):
             convert(
                 source,
                 output,
                 painter,
-                observer=heard.observer(),
+                handle=heard.handle,
                 write=replace(SHORT, encode=EncodeSettings(**settings)),
             )
         return heard

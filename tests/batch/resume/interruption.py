@@ -1,40 +1,16 @@
-"""A run that hears what is said, and may be cut off."""
+"""Clips of a few segments, and comparison of what came of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from brushreel.batch.clips.report import Observer
 from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.clips.work_folder import work_folder
 
 FRAMES, PER_SEGMENT = 23, 5
 SHORT = WriteSettings(segment=0.2)
-
-
-@dataclass
-class Heard:
-    """What an observer heard; interrupts after a frame if told to."""
-
-    stop_at: int | None = None
-    frames: list[int] = field(default_factory=list)
-    resumed: list[int] = field(default_factory=list)
-    kept: list[tuple[Path, int]] = field(default_factory=list)
-
-    def observer(self) -> Observer:
-        return Observer(
-            on_frame=self._frame,
-            on_resume=self.resumed.append,
-            on_kept=lambda folder, frames: self.kept.append((folder, frames)),
-        )
-
-    def _frame(self, count: int) -> None:
-        self.frames.append(count)
-        if count == self.stop_at:
-            raise KeyboardInterrupt
 
 
 def assert_same(one, other) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from brushreel.batch.clips import clip, segment
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.report import Observer
 from brushreel.batch.clips.work_folder import work_folder
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.batch.estimate import check_space, disk_expected
@@ -22,6 +21,7 @@ from brushreel.batch.run import run_batch
 from brushreel.core.clips.media import probe
 from brushreel.core.errors import OutputError
 
+from ..listening import on_frame
 from .interruption import FRAMES, PER_SEGMENT, SHORT, assert_same, segments
 
 
@@ -87,7 +87,7 @@ def test_variable_rates_stay_exact_over_segments(make_clip, painter, tmp_path, r
 
 def test_an_interrupted_run_goes_on(run, interrupted, whole, output, read_clip, listing):
     stopped = interrupted(14)
-    folder, frames = stopped.kept[0]
+    folder, frames = stopped.kept[0].folder, stopped.kept[0].frames
     assert folder == work_folder(output) == output.parent / ".o.mp4.brushreel"
     assert frames in (5, 10)
     assert not output.exists()
@@ -233,7 +233,7 @@ def test_a_file_that_appears_in_the_meantime_stays(run, source, output, painter)
             output.write_bytes(b"precious")
 
     with pytest.raises(OutputError, match="exists already"):
-        convert(source, output, painter, observer=Observer(on_frame=appear), write=SHORT)
+        convert(source, output, painter, handle=on_frame(appear), write=SHORT)
     assert output.read_bytes() == b"precious"
     output.unlink()
     report, _ = run()

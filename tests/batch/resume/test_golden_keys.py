@@ -15,7 +15,6 @@ import pytest
 import torch
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.report import Observer
 from brushreel.batch.clips.settings import JobSettings, ReadSettings, WriteSettings
 from brushreel.batch.clips.source import span
 from brushreel.batch.clips.work_folder import work_folder
@@ -26,6 +25,7 @@ from brushreel.core.stylizer import Stylizer
 from brushreel.plugin_resolve import bake
 from brushreel.plugin_resolve.recipe import Recipe
 
+from ..listening import on_frame
 from ..sequences.drawn import codes
 
 STYLE = "c94b5d1e040913536ec206ee09c62884beb7e0d73dbb2b8c1127c0dffa5e6c12"
@@ -59,7 +59,7 @@ def noted(
             source,
             output,
             painter,
-            observer=Observer(on_frame=stop),
+            handle=on_frame(stop),
             read=ReadSettings(**read),
             write=WriteSettings(encode=encode or EncodeSettings(), segment=0.2),
         )

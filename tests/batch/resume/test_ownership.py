@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.report import Observer
 from brushreel.batch.clips.work_folder import work_folder
 from brushreel.core.errors import OutputError
 
+from ..listening import on_frame
 from .interruption import SHORT
 
 
@@ -61,6 +61,6 @@ def test_the_same_process_is_refused_as_well(run, source, output, painter):
                 convert(source, output, painter, write=SHORT)
             inner.append(caught.value)
 
-    convert(source, output, painter, observer=Observer(on_frame=again), write=SHORT)
+    convert(source, output, painter, handle=on_frame(again), write=SHORT)
     assert inner
     assert output.exists()

@@ -24,7 +24,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_segment_is_done_again(run, interrupted, whole, output, read_clip, damage):
-    kept = interrupted(18).kept[0][1]
+    kept = interrupted(18).kept[0].frames
     damage(segments(output)[0])
     report, heard = run()
     assert report.segments_reused == kept // 5 - 1
@@ -37,7 +37,7 @@ def test_a_damaged_segment_is_done_again(run, interrupted, whole, output, read_c
 def test_files_of_half_segments_are_not_taken_by_their_name(
     run, interrupted, whole, output, read_clip, listing
 ):
-    kept = interrupted(14).kept[0][1] // 5
+    kept = interrupted(14).kept[0].frames // 5
     folder = work_folder(output)
     for number in range(kept, 5):
         (folder / f"{number:06}.segment").write_bytes(segments(output)[0].read_bytes())

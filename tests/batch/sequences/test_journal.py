@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from brushreel.batch.clips.clip import convert, inspect_clip, stylize_clip
-from brushreel.batch.clips.report import Observer
 from brushreel.batch.clips.sequences.journal import PictureWork, is_written
 from brushreel.batch.clips.sequences.writer import _Run
 from brushreel.batch.clips.settings import ReadSettings, WriteSettings
@@ -23,34 +22,17 @@ from brushreel.core.errors import BrushreelError, OutputError
 from brushreel.core.pictures.picture import encode_picture
 from brushreel.core.stylizer import Stylizer
 
+from ..listening import Listener, on_frame
 from .drawn import codes, names_in, same_pictures
-
-
-class _Stop(Observer):
-    """Interrupts after some frames."""
-
-    def __init__(self, after: int):
-        object.__setattr__(self, "resumed", [])
-        object.__setattr__(self, "kept", [])
-
-        def on_frame(count: int) -> None:
-            if count == after:
-                raise KeyboardInterrupt
-
-        super().__init__(
-            on_frame=on_frame,
-            on_resume=self.resumed.append,
-            on_kept=lambda folder, frames: self.kept.append(frames),
-        )
 
 
 class TestResume:
     def stop(self, source: Path, output: Path, stylizer: Stylizer, after: int) -> int:
         """Interrupt a run; gives how many pictures are kept."""
-        observer = _Stop(after)
+        listener = Listener(stop_at=after)
         with pytest.raises(KeyboardInterrupt):
-            convert(source, output, stylizer, observer=observer)
-        return observer.kept[0] if observer.kept else 0
+            convert(source, output, stylizer, handle=listener.handle)
+        return listener.kept[0].frames if listener.kept else 0
 
     def painted(self, monkeypatch) -> list[int]:
         """The numbers of the pictures that are painted from now on."""
@@ -162,7 +144,7 @@ class TestResume:
 
         source = make("in/a.%04d.png", range(4))
         with pytest.raises(KeyboardInterrupt):
-            run(source, "o/deep/a.%04d.png", painter, observer=Observer(on_start=stop))
+            run(source, "o/deep/a.%04d.png", painter, handle=stop)
         assert not (tmp_path / "o").exists()
 
     def test_a_second_process_is_refused(self, tmp_path, make, run, painter):
@@ -174,7 +156,7 @@ class TestResume:
                 run(source, "o/a.%04d.png", painter)
             refused.append(raised.value)
 
-        run(source, "o/a.%04d.png", painter, observer=Observer(on_frame=meanwhile))
+        run(source, "o/a.%04d.png", painter, handle=on_frame(meanwhile))
         assert len(refused) == 4
 
     @pytest.mark.parametrize("writers", [1, 4])
@@ -238,7 +220,7 @@ class TestResume:
                 late.write_bytes(b"precious")
 
         with pytest.raises(OutputError, match="1 of its pictures exist already"):
-            run(source, "o/a.%04d.png", painter, observer=Observer(on_frame=appear))
+            run(source, "o/a.%04d.png", painter, handle=on_frame(appear))
         assert late.read_bytes() == b"precious"
 
     def test_what_was_not_written_right_gets_no_name(self, tmp_path, make, run, monkeypatch):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from brushreel.batch.plan import Job, plan
-from brushreel.batch.reporting.progress import BatchResult
+from brushreel.batch.run import BatchResult
 from brushreel.batch.watch import LOCK, STATE, Work, watch
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from brushreel.batch.reporting.progress import BatchResult
+from brushreel.batch.run import BatchResult
 from brushreel.batch.watch import open_for_writing, watch
 from brushreel.core.errors import MediaError, OutputError, UsageError
 

@@ -251,7 +251,7 @@ def test_what_cant_be_done_is_named_and_the_rest_goes_on(make, suffix, capsys):
 
 
 def test_events_are_those_of_the_schema(make, capsys):
-    schema = json.loads((Path(__file__).parents[2] / "docs/events.schema.json").read_text())
+    schema = json.loads((Path(__file__).parents[3] / "docs/events.schema.json").read_text())
     made = make(".otio")
     made.run("--json", "--dry-run")
     made.run("--json")

@@ -1,0 +1,338 @@
+"""Events of a batch: one frozen class for each, with the fields that docs/events.md lists.
+
+The NDJSON object of an event is `record` of it; its schema is docs/events.schema.json.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ...core.clips.clip_info import ClipInfo
+from ...core.errors import BrushreelError
+from ..clips.report import ClipReport
+
+EVENTS_VERSION = 2
+# Fields for reporters in this program, which NDJSON leaves out.
+_INTERNAL = {"internal": True}
+
+Clip = tuple[Path, Path]
+"""Input and output of a clip."""
+
+
+@dataclass(frozen=True)
+class _ClipEvent:
+    """Event of one clip; several clips may be under way at a time.
+
+    Attributes:
+        input: The source.
+        output: The file that is written.
+    """
+
+    input: Path
+    output: Path
+
+    @property
+    def clip(self) -> Clip:
+        """The clip that the event is of."""
+        return self.input, self.output
+
+
+@dataclass(frozen=True)
+class BatchStarted:
+    """First event of a batch: style, settings and devices are in order.
+
+    Attributes:
+        clips: The number of clips.
+        jobs: The clips themselves.
+    """
+
+    name: ClassVar[str] = "batch_started"
+    clips: int
+    jobs: tuple[Clip, ...] = field(default=(), metadata=_INTERNAL)
+
+
+@dataclass(frozen=True)
+class ClipStarted(_ClipEvent):
+    """Start of a clip: it is open, and its output can be written.
+
+    Attributes:
+        frames_expected: The header's number of frames; None if it states none.
+        width: Pixels.
+        height: Pixels.
+        frame_rate: Average frames a second, exact; None if it is not known.
+        audio_tracks: The source's number of audio tracks.
+        warnings: What will not be kept, a line each.
+        info: The probed clip.
+    """
+
+    name: ClassVar[str] = "clip_started"
+    frames_expected: int | None
+    width: int
+    height: int
+    frame_rate: Fraction | None
+    audio_tracks: int
+    warnings: tuple[str, ...]
+    info: ClipInfo = field(metadata=_INTERNAL)
+
+    @classmethod
+    def of(cls, clip: Clip, info: ClipInfo, warnings: tuple[str, ...]) -> ClipStarted:
+        """Return the event of a probed clip."""
+        video = info.video
+        return cls(
+            *clip,
+            frames_expected=video.frames,
+            width=video.width,
+            height=video.height,
+            frame_rate=video.frame_rate,
+            audio_tracks=len(info.audio),
+            warnings=warnings,
+            info=info,
+        )
+
+
+@dataclass(frozen=True)
+class ClipResumed(_ClipEvent):
+    """Continuation of an earlier run, after the frames that it had done."""
+
+    name: ClassVar[str] = "clip_resumed"
+    frames: int
+
+
+@dataclass(frozen=True)
+class ClipProgress(_ClipEvent):
+    """Number of frames that are stylized so far; comes after each."""
+
+    name: ClassVar[str] = "clip_progress"
+    frames: int
+
+
+@dataclass(frozen=True)
+class ClipDone(_ClipEvent):
+    """End of a clip: the output is written, verified, and has its name.
+
+    Attributes:
+        frames: Frames in and out.
+        audio_tracks: Audio tracks copied packet for packet.
+        seconds: Wall time, verification included.
+        fps: Frames a second of wall time.
+        stages: Share of the time in which each stage was busy; stages overlap.
+        segments: Number of segments.
+        segments_reused: Segments that an earlier run had left.
+        warnings: What could not be kept, a line each.
+    """
+
+    name: ClassVar[str] = "clip_done"
+    frames: int
+    audio_tracks: int
+    seconds: float
+    fps: float
+    stages: Mapping[str, float]
+    segments: int
+    segments_reused: int
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, report: ClipReport) -> ClipDone:
+        """Return the event of a clip that is done, its figures rounded."""
+        return cls(
+            report.input,
+            report.output,
+            frames=report.frames,
+            audio_tracks=report.audio_tracks,
+            seconds=round(report.seconds, 3),
+            fps=round(report.fps, 3),
+            stages=_shares(report),
+            segments=report.segments,
+            segments_reused=report.segments_reused,
+            warnings=report.warnings,
+        )
+
+
+@dataclass(frozen=True)
+class ClipKept(_ClipEvent):
+    """Early end of a clip, whose finished frames are kept for the next run.
+
+    Attributes:
+        folder: Where they are.
+        frames: Their number.
+    """
+
+    name: ClassVar[str] = "clip_kept"
+    folder: Path
+    frames: int
+
+
+@dataclass(frozen=True)
+class ClipFailed(_ClipEvent):
+    """Failure of a clip.
+
+    Attributes:
+        error: The error's class in core/errors.py.
+        what: What is wrong.
+        hint: What to do; None if nobody knows.
+        cause: The error itself.
+    """
+
+    name: ClassVar[str] = "clip_failed"
+    error: str
+    what: str
+    hint: str | None
+    cause: BrushreelError = field(metadata=_INTERNAL)
+
+    @classmethod
+    def of(cls, clip: Clip, error: BrushreelError) -> ClipFailed:
+        """Return the event of an error."""
+        return cls(*clip, type(error).__name__, error.what, error.hint, error)
+
+
+@dataclass(frozen=True)
+class ClipSkipped(_ClipEvent):
+    """Clip that was left alone because its output exists."""
+
+    name: ClassVar[str] = "clip_skipped"
+
+
+@dataclass(frozen=True)
+class BatchFinished:
+    """Last event of a batch: the number of clips by what became of them, and the exit status."""
+
+    name: ClassVar[str] = "batch_finished"
+    done: int
+    failed: int
+    skipped: int
+    not_started: int
+    exit_status: int
+
+
+@dataclass(frozen=True)
+class BatchInterrupted:
+    """Last event after Ctrl-C or SIGTERM.
+
+    Attributes:
+        unfinished: Inputs of the clips that were under way.
+    """
+
+    name: ClassVar[str] = "batch_interrupted"
+    unfinished: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClipPlanned(_ClipEvent):
+    """Estimate for a clip of a dry run; None stands for what is not known.
+
+    Attributes:
+        frames: Expected frames.
+        seconds: Time of the network on one device.
+        disk: Bytes of the written clip.
+        warnings: What could not be kept, a line each.
+    """
+
+    name: ClassVar[str] = "clip_planned"
+    frames: int | None
+    seconds: float | None
+    disk: int | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DiskSpace:
+    """Bytes needed and free on one disk, with a folder on it."""
+
+    folder: str
+    needed: int
+    free: int
+
+    @property
+    def enough(self) -> bool:
+        """Whether it fits."""
+        return self.needed <= self.free
+
+
+@dataclass(frozen=True)
+class PlanFinished:
+    """Last event of a dry run; None stands for what is not known of every clip.
+
+    Attributes:
+        clips: Clips that would be done.
+        failing: Clips that would fail.
+        frames: Expected frames of all clips.
+        seconds: Time of the network, on all devices together.
+        disks: Every disk that is written to.
+    """
+
+    name: ClassVar[str] = "plan_finished"
+    clips: int
+    failing: int
+    frames: int | None
+    seconds: float | None
+    disks: tuple[DiskSpace, ...]
+
+
+Event = (
+    BatchStarted
+    | ClipStarted
+    | ClipResumed
+    | ClipProgress
+    | ClipDone
+    | ClipKept
+    | ClipFailed
+    | ClipSkipped
+    | BatchFinished
+    | BatchInterrupted
+    | ClipPlanned
+    | PlanFinished
+)
+Handler = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """Do nothing with an event."""
+    del event
+
+
+def field_names(event: type[Event]) -> tuple[str, ...]:
+    """Return the names of an event's fields in NDJSON."""
+    return tuple(own.name for own in dataclasses.fields(event) if not own.metadata)
+
+
+def record(event: Event) -> dict[str, object]:
+    """Return the NDJSON object of an event."""
+    values = {name: _plain(getattr(event, name)) for name in field_names(type(event))}
+    return {"version": EVENTS_VERSION, "event": event.name, **values}
+
+
+def details(event: Event) -> dict[str, object]:
+    """Return the fields of an event as JSON has them, without its clip's names."""
+    about = record(event)
+    return {name: about[name] for name in about if name not in _COMMON}
+
+
+_COMMON = ("version", "event", "input", "output")
+
+
+def _plain(value: Any) -> object:  # noqa: ANN401  a field is of any type
+    """Return a field's value in types that JSON has."""
+    match value:
+        case Path() | Fraction():
+            return str(value)
+        case str():
+            return value
+        case Mapping():
+            return dict(value)
+        case Sequence():
+            return [_plain(item) for item in value]
+        case DiskSpace():
+            return dataclasses.asdict(value)
+        case _:
+            return value
+
+
+def _shares(report: ClipReport) -> dict[str, float]:
+    """Return the share of the clip's time in which each stage was busy."""
+    seconds = max(report.seconds, 1e-9)
+    return {stage: round(busy / seconds, 4) for stage, busy in report.stages.items()}

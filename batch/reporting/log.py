@@ -1,0 +1,102 @@
+"""The log file of a batch, and the reporter that writes its lines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ...core.errors import OutputError
+from ...core.version import __version__
+from .events import (
+    BatchFinished,
+    BatchInterrupted,
+    BatchStarted,
+    ClipDone,
+    ClipFailed,
+    ClipKept,
+    ClipResumed,
+    ClipSkipped,
+    ClipStarted,
+    Event,
+    details,
+)
+
+_log = logging.getLogger(__name__)
+
+
+class LogReporter:
+    """A line of the log for every event but progress."""
+
+    def handle(self, event: Event) -> None:
+        """Log an event."""
+        match event:
+            case BatchStarted():
+                _log.info("brushreel %s, clips to do: %d", __version__, event.clips)
+            case ClipStarted():
+                size = f"{event.width}x{event.height}"
+                _log.info("%s: %s, %s, started", event.input, event.info.video.codec, size)
+                for warning in event.warnings:
+                    _log.info("%s: %s", event.input, warning)
+            case ClipResumed():
+                _log.info("%s: going on after frame %d", event.input, event.frames)
+            case ClipKept():
+                text = "%s: stopped, %d frames are kept in %s"
+                _log.info(text, event.input, event.frames, event.folder)
+            case ClipDone():
+                _log.info("%s: done: %s", event.output, json.dumps(details(event)))
+            case ClipFailed():
+                _log.info("%s: failed: %s", event.input, event.what)
+            case ClipSkipped():
+                _log.info("%s: is there already, skipped", event.output)
+            case BatchFinished():
+                counts = details(event)
+                del counts["exit_status"]
+                _log.info("%s", counts)
+            case BatchInterrupted():
+                _log.info("interrupted")
+
+
+class _LogFile(logging.FileHandler):
+    """One line on stderr where the file can't be written, in place of a traceback for each line."""
+
+    _failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Print the reason once, see `logging.Handler`."""
+        del record
+        if not self._failed:
+            tqdm.write(f"{self.baseFilename}: can't be written: {sys.exc_info()[1]}", sys.stderr)
+        self._failed = True
+
+
+@contextmanager
+def log_file(path: Path) -> Iterator[None]:
+    """Append everything that is logged to a file, with its time.
+
+    Raises:
+        OutputError: The file can't be opened.
+    """
+    root = logging.getLogger()
+    level = root.level
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise OutputError(f"can't be written: {error.strerror}", path=path) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root.setLevel(min(level, logging.INFO))
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+        # Closing tries once more to write what a full disk has refused.
+        with suppress(OSError):
+            handler.close()
