@@ -117,14 +117,13 @@ def own_modules(lines: list[str]) -> dict[Path, list[str]]:
     """Return the names under which each file of the package was loaded."""
     names: dict[Path, list[str]] = {}
     for name, file in (line.split("\t") for line in lines):
-        path = Path(file).resolve()
-        if (
-            file != "None"
-            and path.is_relative_to(ROOT)
-            and path.relative_to(ROOT).parts[0] != ".venv"
-        ):
-            names.setdefault(path.relative_to(ROOT), []).append(name)
-    return names
+        if Path(file).is_absolute() and Path(file).resolve().is_relative_to(ROOT):
+            names.setdefault(Path(file).resolve().relative_to(ROOT), []).append(name)
+    return {
+        path: found
+        for path, found in names.items()
+        if path.parts[0] in FOLDERS or path.parent == Path()
+    }
 
 
 def test_no_module_is_loaded_under_two_names():
@@ -143,10 +142,7 @@ def test_no_module_is_loaded_under_two_names():
 
 def test_no_module_is_loaded_under_two_names_by_the_tests():
     lines = [f"{name}\t{getattr(module, '__file__', None)}" for name, module in sys.modules.items()]
-    others = ("tests", "benchmarks")
-    names = {
-        path: found for path, found in own_modules(lines).items() if path.parts[0] not in others
-    }
+    names = own_modules(lines)
     assert names
     assert {path: found for path, found in names.items() if len(found) > 1} == {}
     assert all(found[0].split(".")[0] == "brushreel" for found in names.values())
