@@ -1,1 +1,1 @@
-"""A painting and footage in, a style out."""
+"""Training: from a painting and footage to a style."""

@@ -1,4 +1,4 @@
-"""The state of a run between two steps, as one safetensors file."""
+"""Checkpoint: the state of a run between two steps, as one safetensors file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FORMAT_VERSION = "1"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a run needs to go on as if it had not been interrupted.
+    """State from which a run resumes with the same result as without the interruption.
 
     What a step draws depends on the seed and the step's number alone, so there is no random state.
 
     Attributes:
-        run: What the run depends on, JSON values; a run may only be continued with the same.
+        run: All that the run depends on, as JSON values; a run may only be resumed with the same.
         step: Steps done.
         seconds: Time spent on them.
         network: The stylizing network's state, float32.
@@ -41,10 +41,10 @@ class Checkpoint:
     history: Tensor
 
     def save(self, path: Path) -> None:
-        """Write it; a reader never sees half of it.
+        """Write the checkpoint; the file appears only when it is complete.
 
         Raises:
-            TrainingError: It can't be written; what was there before stays.
+            TrainingError: It can't be written; an older file stays.
         """
         tensors = {f"network.{name}": tensor for name, tensor in self.network.items()}
         tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.items()}
@@ -62,13 +62,13 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
-        """Read it.
+        """Read a checkpoint.
 
         Raises:
-            TrainingError: Missing, damaged, or of another version.
+            TrainingError: It is missing, damaged, or of another version.
         """
         if not path.is_file():
-            raise TrainingError("there is no run to resume", path=path)
+            raise TrainingError("no run to resume", path=path)
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
@@ -85,19 +85,19 @@ class Checkpoint:
         )
 
     def check(self, run: dict[str, Any], path: Path) -> None:
-        """Whether it belongs to this run.
+        """Check that the checkpoint belongs to this run.
 
         Raises:
-            TrainingError: It doesn't; names what differs.
+            TrainingError: It does not; the message names what differs.
         """
         mine, other = _flat(self.run), _flat(run)
         if wrong := sorted(
             name for name in mine.keys() | other.keys() if mine.get(name) != other.get(name)
         ):
             raise TrainingError(
-                f"the run to resume had another {', '.join(wrong)}",
+                f"the run to resume has a different {', '.join(wrong)}",
                 path=path,
-                hint="repeat its command, or start anew with --overwrite",
+                hint="repeat its command, or start again with --overwrite",
             )
 
 
@@ -106,13 +106,13 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def adam_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Adam's state, "<parameter's index>.<name>" to tensor."""
+    """Return Adam's state, "<parameter's index>.<name>" to tensor."""
     state = optimizer.state_dict()["state"]
     return {f"{index}.{name}": t for index, parts in state.items() for name, t in parts.items()}
 
 
 def restore_adam(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
-    """The reverse of `adam_state`."""
+    """Restore a state that `adam_state` returned."""
     parts: dict[int, dict[str, Tensor]] = {}
     for key, tensor in state.items():
         index, _, name = key.partition(".")
@@ -121,7 +121,7 @@ def restore_adam(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> 
 
 
 def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested names joined by dots."""
+    """Flatten nested dictionaries, names joined by dots."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Networks compiled for a GPU, where this machine has what that takes."""
+"""Compilation of networks for a GPU, where this machine has the tools for it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tqdm import tqdm
 
 
 def compiled(device: torch.device, *networks: nn.Module) -> list[nn.Module]:
-    """The networks as they run fastest; says so where CUDA has to do without.
+    """Return the networks compiled for CUDA; print why where that is not possible.
 
     Args:
-        device: Where they lie.
-        networks: Stay as they are: what comes back shares their weights.
+        device: The device that they are on; on other devices than CUDA they are returned as is.
+        networks: Not changed: what is returned shares their weights.
     """
     if device.type != "cuda":
         return list(networks)
@@ -28,7 +28,7 @@ def compiled(device: torch.device, *networks: nn.Module) -> list[nn.Module]:
 
 
 def _missing() -> str | None:
-    """Triton writes the kernels, and a C compiler builds what starts them."""
+    """Return which tool is missing: Triton writes the kernels, a C compiler builds the launcher."""
     if find_spec("triton") is None:
         return "Triton"
     compilers = (os.environ.get("CC", "cc"), "gcc", "clang")

@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps, never inside one."""
+"""Interruption by Ctrl-C between two steps, never inside one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# torchrun passes Ctrl-C on to processes that the terminal has sent it to already.
+# torchrun forwards Ctrl-C to processes that already got it from the terminal.
 SAME_SECONDS = 2.0
 
 
 @contextmanager
-def held_back() -> Iterator[Callable[[], bool]]:
-    """Let the first SIGINT or SIGTERM wait; a second one, sent because nothing happens, does not.
+def deferred_interrupts() -> Iterator[Callable[[], bool]]:
+    """Defer the first SIGINT or SIGTERM; a second one, sent because nothing happens, is raised.
 
     Yields:
-        A function that says whether one has arrived.
+        A function that returns whether one has arrived.
 
     Raises:
         KeyboardInterrupt: At the second one.
@@ -29,14 +29,12 @@ def held_back() -> Iterator[Callable[[], bool]]:
         yield lambda: False
         return
 
-    def hold_back(_number: int, _frame: FrameType | None) -> None:
+    def defer(_number: int, _frame: FrameType | None) -> None:
         arrived.append(time.monotonic())
         if arrived[-1] - arrived[0] > SAME_SECONDS:
             raise KeyboardInterrupt
 
-    before = {
-        number: signal.signal(number, hold_back) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    before = {number: signal.signal(number, defer) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: bool(arrived)
     finally:

@@ -40,17 +40,17 @@ TENSOR_NAMES = tuple(
 )
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-# Of a layer's median: filters that fire less on the frames they are rescaled on count as if they
-# fired this much, or one that hardly fires would drown out all the others.
+# Share of a layer's median, the least mean activation that a filter is rescaled by: one that is
+# hardly active would dominate all the others.
 LEAST_ACTIVATION = 0.25
 
 
 def find_weights(path: Path | None, *, download: bool = False) -> Path:
-    """Where the loss network's weights lie: the given path, else the user's cache.
+    """Return the path of the loss network's weights: the given one, else that in the user's cache.
 
     Args:
-        path: Taken if given, and nothing else.
-        download: Whether to fetch torchvision's VGG-19 into the cache if they are not there.
+        path: If given, the only place to look.
+        download: Whether to download torchvision's VGG-19 into the cache if it is not there.
 
     Raises:
         TrainingError: There is no such file, or it can't be downloaded.
@@ -60,9 +60,9 @@ def find_weights(path: Path | None, *, download: bool = False) -> Path:
         download_tensors(VGG_19, TENSOR_NAMES, found)
     if not found.is_file():
         raise TrainingError(
-            "no VGG-19 weights here",
+            "no VGG-19 weights at this path",
             path=found,
-            hint="--download-loss-network fetches them (575 MB, 23 MB are kept), or give a "
+            hint="--download-loss-network downloads them (575 MB, 23 MB are kept), or give a "
             "safetensors file with torchvision's names features.0.weight to features.21.bias "
             "with --loss-weights",
         )
@@ -103,7 +103,7 @@ class LossNetwork(nn.Module):
         self.requires_grad_(requires_grad=False)
 
     def forward(self, frames: Tensor) -> dict[str, Tensor]:
-        """Activations of the content and style layers.
+        """Compute the activations of the content and style layers.
 
         Args:
             frames: (N, 3, H, W) RGB in [0, 1], at least 16 x 16.
@@ -125,7 +125,7 @@ class LossNetwork(nn.Module):
 
     @torch.no_grad()
     def rescale(self, batches: Iterable[Tensor]) -> None:
-        """Divide every filter by its mean activation over real frames, and undo it one layer on.
+        """Divide every filter by its mean activation over real frames; the next layer undoes it.
 
         Args:
             batches: (N, 3, H, W) RGB in [0, 1], several.

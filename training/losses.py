@@ -21,7 +21,7 @@ Features = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class LossWeights:
-    """How much each part counts: alpha, beta, gamma and lambda of the paper, and overlays."""
+    """Weights of the parts: alpha, beta, gamma and lambda of the paper, and overlays."""
 
     content: float
     style: float
@@ -31,43 +31,43 @@ class LossWeights:
 
 
 class _Gram(torch.autograd.Function):
-    """A Gram matrix is symmetric: its slope is one matrix product, where autograd has two.
+    """Gram matrix with a gradient of one matrix product, as it is symmetric; autograd has two.
 
-    Features stay as they lie in memory, (H W, C) in channels_last, and their slope is computed in
+    Features keep their memory layout, (H W, C) in channels_last, and their gradient is computed in
     their own type; the matrix itself is float32, in autocast too.
     """
 
     @staticmethod
     def forward(ctx: FunctionCtx, features: Tensor) -> Tensor:
-        places = features.movedim(1, -1).flatten(1, 2)
-        ctx.save_for_backward(places)
+        pixels = features.movedim(1, -1).flatten(1, 2)
+        ctx.save_for_backward(pixels)
         ctx.sizes = features.shape[-2:]  # type: ignore[attr-defined]
         with torch.autocast(features.device.type, enabled=False):
-            wide = places.float()
+            wide = pixels.float()
             return wide.transpose(1, 2) @ wide / wide.shape[1]
 
     @staticmethod
-    def backward(ctx: FunctionCtx, slope: Tensor) -> Tensor:  # type: ignore[override]
-        (places,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        both = (slope + slope.transpose(1, 2)) / places.shape[1]
-        with torch.autocast(places.device.type, enabled=False):
-            product = places @ both.to(places.dtype)
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        (pixels,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        both = (gradient + gradient.transpose(1, 2)) / pixels.shape[1]
+        with torch.autocast(pixels.device.type, enabled=False):
+            product = pixels @ both.to(pixels.dtype)
         return product.unflatten(1, ctx.sizes).movedim(-1, 1)  # type: ignore[attr-defined]
 
 
 def gram_matrix(features: Tensor) -> Tensor:
-    """(N, C, H, W) to (N, C, C): phi phi^T / (H W), in float32."""
+    """Compute (N, C, C) of (N, C, H, W): phi phi^T / (H W), in float32."""
     return _Gram.apply(features)  # type: ignore[return-value]
 
 
 def content_loss(stylized: Features, source: Features) -> Tensor:
-    """||phi(x) - phi(y)||^2 / (C H W) at relu4_2, summed over the frames of the batch."""
+    """Compute ||phi(x) - phi(y)||^2 / (C H W) at relu4_2, summed over the frames of the batch."""
     difference = stylized[CONTENT_LAYER].float() - source[CONTENT_LAYER].float()
     return difference.square().mean((1, 2, 3)).sum()
 
 
 def style_loss(stylized: Features, style_grams: dict[str, Tensor]) -> Tensor:
-    """||G(s) - G(y)||_F^2 / C^2 summed over the style layers and the frames of the batch."""
+    """Compute ||G(s) - G(y)||_F^2 / C^2, summed over the style layers and frames of the batch."""
     return torch.stack(
         [
             (gram_matrix(stylized[layer]) - style_grams[layer]).square().mean((1, 2)).sum()
@@ -77,15 +77,15 @@ def style_loss(stylized: Features, style_grams: dict[str, Tensor]) -> Tensor:
 
 
 def total_variation(stylized: Tensor) -> Tensor:
-    """Sum over frames, pixels and channels of (dx^2 + dy^2)^(1/2), not a mean (the paper)."""
+    """Sum (dx^2 + dy^2)^(1/2) over frames, pixels and channels; not a mean, as in the paper."""
     dx = stylized[..., :-1, 1:] - stylized[..., :-1, :-1]
     dy = stylized[..., 1:, :-1] - stylized[..., :-1, :-1]
-    # The root has no slope at zero: where nothing changes, nothing needs to be smoothed.
+    # The root has no gradient at zero: where nothing changes, nothing needs to be smoothed.
     return (dx.square() + dy.square() + 1e-10).sqrt().sum()
 
 
 def style_targets(network: LossNetwork, painting: Tensor) -> dict[str, Tensor]:
-    """The painting's Gram matrices, (1, C, C) for each style layer."""
+    """Compute the painting's Gram matrices, (1, C, C) for each style layer."""
     with torch.no_grad():
         features = network(painting)
     return {layer: gram_matrix(features[layer]) for layer in STYLE_LAYERS}
@@ -93,7 +93,7 @@ def style_targets(network: LossNetwork, painting: Tensor) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class HybridLoss:
-    """The parts of one step's loss, unweighted scalars: sums over a pair, means over pairs."""
+    """Parts of one step's loss, unweighted scalars: sums over a pair, means over pairs."""
 
     content: Tensor
     style: Tensor
@@ -102,7 +102,7 @@ class HybridLoss:
     overlay: Tensor
 
     def total(self, weights: LossWeights) -> Tensor:
-        """The weighted sum that training minimises."""
+        """Return the weighted sum that training minimises."""
         return (
             weights.content * self.content
             + weights.style * self.style
@@ -120,23 +120,23 @@ def hybrid_loss(
     *,
     both_judged: bool = True,
 ) -> HybridLoss:
-    """Two-frame synergic loss: both frames through the same network in one step.
+    """Compute the two-frame synergic loss: both frames through the same network in one step.
 
-    Frames under a fade, a title or bars are not asked for content or style; they should be the
-    painted scene with the same laid over it.
+    Frames under a fade, a title or bars have no content or style loss; they should be the stylized
+    scene under the same overlay.
 
     Args:
         network: The rescaled `LossNetwork`, compiled or not.
         example: N pairs.
         stylized: (2N, 3, H, W), `example.seen` out of the stylizing network.
         style_grams: From `style_targets`.
-        both_judged: Whether both frames of a pair are asked for content and style. The two are
-            nearly the same; if not, the previous one counts twice.
+        both_judged: Whether both frames of a pair have a content and style loss. The two frames
+            are nearly the same; if False, the previous one counts twice.
     """
     pairs = len(example.flow)
     share = (1 if both_judged else 2) / pairs
     pixels = stylized.float()
-    # The previous frames never have anything laid over them.
+    # The previous frames never have an overlay.
     judged = _on(pixels.device, example.scenes) if both_judged else slice(pairs)
     overlaid = _on(pixels.device, example.overlaid)
     scenes = pixels[judged]

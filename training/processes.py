@@ -1,4 +1,4 @@
-"""The processes of a run, as torchrun starts them: one for each device; without it, one."""
+"""Processes of a run, as torchrun starts them: one for each device; without it, one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import timedelta
 import torch
 from torch import distributed
 
-# While the first process extracts footage the others wait; PyTorch would give up in half an hour.
+# While the first process extracts footage the others wait; PyTorch's default is half an hour.
 LONGEST_WAIT = timedelta(days=1)
 
 
@@ -21,8 +21,8 @@ class Processes:
 
     Attributes:
         rank: Its number, from 0.
-        count: How many there are.
-        device: Where it trains.
+        count: Number of processes.
+        device: Device it trains on.
     """
 
     rank: int
@@ -36,7 +36,7 @@ class Processes:
 
     @contextmanager
     def first_alone(self) -> Iterator[None]:
-        """The others enter when the first has left."""
+        """Let the others enter when the first has left."""
         if not self.first:
             distributed.barrier()
         yield
@@ -44,7 +44,7 @@ class Processes:
             distributed.barrier()
 
     def any_of_them(self, mine: bool) -> bool:
-        """Whether it holds in any process; every one must ask, and all get the same answer."""
+        """Return whether it is true in any process; all must call this, and get the same answer."""
         if self.count == 1:
             return mine
         asked = torch.tensor(mine, dtype=torch.int32, device=self.device)
@@ -57,7 +57,7 @@ def joined(device: torch.device) -> Iterator[Processes]:
     """Meet the other processes of the run, if torchrun started several.
 
     Args:
-        device: A kind ("cuda": each process takes the GPU of its number) or a certain device.
+        device: A kind ("cuda": each process takes the GPU of its number) or one device.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:

@@ -20,33 +20,33 @@ PRECISIONS = ("bf16", "fp32")
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What a run depends on, beside painting, footage and parent.
+    """Settings that a run depends on, apart from painting, footage and parent.
 
     Attributes:
-        recipe: What the rest was taken from.
-        iterations: Steps.
+        recipe: Name of the recipe that the rest was taken from.
+        iterations: Number of steps.
         seed: For weights, crops and disturbances.
         batch: Pairs a step.
         crop: Side of the training crops, pixels.
         style_size: Shorter side to which the painting is scaled, pixels; larger gives larger
             strokes.
-        learning_rate: Adam's at the start.
-        last_rate: Share of it that is left at the end, reached along a cosine; 1 keeps it.
+        learning_rate: Adam's learning rate at the start.
+        last_rate: Share of it that remains at the end, reached along a cosine; 1 keeps it.
         temporal_ramp: Share of the run over which the temporal weight rises from 0, so that
-            strokes form before they are held still.
-        both_judged: Whether both frames of a pair are asked for content and style, as in the paper,
+            strokes form before they are made stable.
+        both_judged: Whether both frames of a pair have a content and style loss, as in the paper,
             or the previous one alone: they are nearly the same, and a step takes two thirds of
             the time.
         settled: Whether normalisation's gain is bounded in the style that is written, see
             `gain_bound`; a run then always trains with the recipe's epsilon. Only for networks
             that normalise inside the residual branches.
-        longest_gap: Frames that may lie between the two of a pair: 1, 2 or 4.
+        longest_gap: Most frames that the two of a pair may be apart: 1, 2 or 4.
         precision: "bf16" (autocast; float32 weights) or "fp32".
-        weights: Of the hybrid loss.
-        relative_style: Whether the style loss is divided by what untouched footage has. Paintings
-            differ by twenty times in how far they are from footage; relative, one weight paints
-            all of them equally strongly.
-        disturbances: Of the pairs.
+        weights: Weights of the hybrid loss.
+        relative_style: Whether the style loss is divided by that of untouched footage. Paintings
+            differ twentyfold in how far they are from footage; relative, one weight makes all of
+            them equally strong.
+        disturbances: Disturbances of the pairs.
         network: Shape of the stylizing network.
 
     Raises:
@@ -80,31 +80,32 @@ class TrainingSettings:
             if not 0 <= weight < math.inf:
                 raise UsageError(f"the {name} weight must be 0 or more, not {weight}")
         for name, share in asdict(self.disturbances).items():
-            if not 0 <= share <= (255 if name == "noise" else 1):
-                raise UsageError(f"{name} must lie between 0 and 1, not {share}")
+            most = 255 if name == "noise" else 1
+            if not 0 <= share <= most:
+                raise UsageError(f"{name} must be between 0 and {most}, not {share}")
         if self.longest_gap not in GAPS:
             raise UsageError(f"longest_gap must be one of {GAPS}, not {self.longest_gap}")
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision must be one of {PRECISIONS}, not {self.precision!r}")
 
     def weights_at(self, step: int) -> LossWeights:
-        """The loss weights of one step, the temporal one ramped."""
+        """Return the loss weights of one step, the temporal one ramped."""
         ramp = self.temporal_ramp * self.iterations
         reached = min(1.0, step / ramp) if ramp else 1.0
         return replace(self.weights, temporal=self.weights.temporal * reached)
 
     def learning_rate_at(self, step: int) -> float:
-        """The learning rate of one step."""
+        """Return the learning rate of one step."""
         cosine = (1 + math.cos(math.pi * step / self.iterations)) / 2
         return self.learning_rate * (self.last_rate + (1 - self.last_rate) * cosine)
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
+        """Return the fields as JSON values."""
         return json.loads(json.dumps(asdict(self)))
 
 
 # Huang et al. 2017: losses, network and optimiser of the paper. Its weights 1 / 10 / 1e-3 / 1e4
-# drown the scene in strokes when pixels lie in [0, 1] and features have a mean activation of 1;
+# drown the scene in strokes when pixels are in [0, 1] and features have a mean activation of 1;
 # these were measured at that scale.
 PAPER = TrainingSettings(
     recipe="paper",
@@ -147,7 +148,7 @@ RECIPES = {recipe.recipe: recipe for recipe in (HOUSE, PAPER)}
 
 
 def fastest_precision(device: torch.device) -> str:
-    """The one to train in: "bf16" where the device multiplies it natively, else "fp32"."""
+    """Return the precision to train in: "bf16" where the device has it natively, else "fp32"."""
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:

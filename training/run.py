@@ -1,4 +1,4 @@
-"""A training run between two steps: what it is made from, a step, saving and going back."""
+"""A training run between two steps: its inputs, a step, saving and restoring."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .data.disturbance import Example, disturbed
 from .data.footage import Footage, footage_report, survey_footage, usable_footage
 from .data.painting import load_painting
 from .data.sampler import PairSampler, to_pair
-from .data.stills import PICTURE_SUFFIXES
+from .data.stills import IMAGE_SUFFIXES
 from .evaluation.evaluate import held_out_figures
 from .gain_bound import EPSILON, bound_gain, set_epsilon
 from .loss_network import LossNetwork
@@ -36,24 +36,24 @@ from .processes import Processes
 from .recipe import TrainingSettings
 
 CALIBRATION_PAIRS, GAIN_PAIRS = 64, 32
-# Every tenth clip is kept back to measure on, as the paper keeps 9 of 91.
+# Every tenth clip is held out to measure on; the paper holds out 9 of 91.
 HELD_OUT_EVERY, MOST_HELD_OUT = 10, 10
-# Examples that are made while a step runs, each by a thread; one takes a CPU a few milliseconds.
+# Examples that are prepared during a step, each by a thread; one takes a CPU a few milliseconds.
 AHEAD = {"cpu": 1, "cuda": 4}
 WATCHED = 20
-# A network that dies paints one colour: content and style are far above those of the start then.
+# A network that diverges returns one colour: content and style loss far above those of the start.
 EXPLODED = 15
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a run is made from.
+    """Inputs of a run.
 
     Attributes:
-        painting: Picture file.
+        painting: Image file.
         about: Its provenance.
         clips: Folder of footage, searched recursively.
-        loss_weights: The loss network's, safetensors.
+        loss_weights: Weights of the loss network, safetensors.
         parent: The style to start from, instead of random weights.
     """
 
@@ -75,8 +75,8 @@ class Run:
 
     Attributes:
         step: Steps done.
-        history: Their losses, (6,) each: the parts of `HybridLoss` and the weighted sum.
-        report: What was used of the footage.
+        history: Losses of each step, (6,) each: the parts of `HybridLoss` and the weighted sum.
+        report: The footage report.
         held_out: Footage to measure on.
 
     Raises:
@@ -151,10 +151,10 @@ class Run:
         """Train on to the last step.
 
         Yields:
-            After each step; every twentieth time the means of the parts of the loss since.
+            None after each step; after every twentieth the means of the parts of the loss.
 
         Raises:
-            TrainingError: The loss is not finite or explodes.
+            TrainingError: Training diverged.
         """
         network, loss_network = self._for_training()
         count = AHEAD.get(self.device.type, 1)
@@ -171,7 +171,7 @@ class Run:
                 yield None if self.step % WATCHED else self._watch()
 
     def example(self, step: int) -> Example:
-        """What a step trains on; depends on seed, process and step alone."""
+        """Prepare the example of a step; depends on seed, process and step alone."""
         random = np.random.default_rng((self.settings.seed, self.processes.rank, step))
         pairs = [self.sampler.draw(random) for _ in range(self.settings.batch)]
         return disturbed(pairs, self.settings.disturbances, random)
@@ -202,27 +202,27 @@ class Run:
         self.history.append(torch.stack((*vars(loss).values(), weighted)).detach())
 
     def _for_training(self) -> tuple[nn.Module, nn.Module]:
-        """Stylizing and loss network as steps use them; frames of other sizes go without."""
+        """Return stylizing and loss network for steps: compiled, for frames of one size."""
         network, loss_network = compiled(self.device, self.network, self.loss_network)
         if self.processes.count > 1:
             network = DistributedDataParallel(network)
         return network, loss_network
 
     def _watch(self) -> dict[str, float]:
-        """Means of the parts of the loss over the latest steps.
+        """Return the means of the parts of the loss over the latest steps.
 
         Raises:
-            TrainingError: Losses or weights are not finite, or the painting's part of the loss is
-                far above that of the first steps.
+            TrainingError: Losses or weights are not finite, or content and style loss are far above
+                those of the first steps.
         """
         first, latest = torch.stack(self.history[:WATCHED]), torch.stack(self.history[-WATCHED:])
         finite = all(weight.isfinite().all() for weight in self.network.parameters())
         highest = EXPLODED * self._painting_part(first).min()
         painting = self._painting_part(latest)
-        # A single step may lie far above the mean of twenty.
+        # A single step may be far above the mean of twenty.
         if not (finite and painting.mean() < highest and painting[-1] < 4 * highest):
             raise TrainingError(
-                f"the loss runs away at step {self.step}; the last checkpoint stays",
+                f"training diverged at step {self.step}; the last checkpoint is kept",
                 hint="lower the style or the temporal weight",
             )
         names = [field.name for field in fields(HybridLoss)]
@@ -237,8 +237,7 @@ class Run:
         """Write a checkpoint; only the first process does.
 
         Raises:
-            TrainingError: What would be written is no good, or it can't be written; what was
-                there before stays.
+            TrainingError: Training diverged, or the file can't be written; an older one is kept.
         """
         self._watch()
         if self.processes.first:
@@ -249,7 +248,7 @@ class Run:
             )
 
     def restore(self, checkpoint: Checkpoint, path: Path) -> None:
-        """Go back to where a checkpoint was written.
+        """Restore the state of a checkpoint.
 
         Raises:
             TrainingError: It is of another run.
@@ -261,7 +260,7 @@ class Run:
         self.step, self.seconds = checkpoint.step, checkpoint.seconds
 
     def identity(self) -> dict[str, Any]:
-        """All that the result depends on, as JSON values."""
+        """Return all that the result depends on, as JSON values."""
         parent = self.material.parent
         return {
             "settings": self.settings.to_json(),
@@ -275,7 +274,7 @@ class Run:
         }
 
     def style(self, name: str, command: str) -> Style:
-        """The style as trained so far, measured on the footage that was kept back."""
+        """Return the style as trained so far, measured on the held-out footage."""
         network, spec = self._finished()
         figures = held_out_figures(network, self.loss_network, self.grams, self.held_out)
         about = self.material.about
@@ -293,7 +292,7 @@ class Run:
 
     @torch.no_grad()
     def sheet(self) -> list[tuple[str, Tensor, Tensor]]:
-        """A frame of every clip that was kept back: its name, the frame, the frame stylized."""
+        """Return of every held-out clip its name, a frame, and the frame stylized."""
         network, rows = self._finished()[0], []
         for clip in self.held_out:
             frame = to_pair(clip.pairs[len(clip.pairs) // 2]).frames[1:]
@@ -302,7 +301,7 @@ class Run:
         return rows
 
     def _finished(self) -> tuple[StylizingNetwork, NetworkSpec]:
-        """What is written of the network as it is now, and its shape."""
+        """Return a copy of the network as it is written to a style, and its shape."""
         network = StylizingNetwork(self.settings.network).to(self.device)
         network.load_state_dict(self.network.state_dict())
         if not _bounds_gain(self.settings, network.spec):
@@ -329,38 +328,38 @@ def _shape_of_a_child(parent: NetworkSpec, settings: TrainingSettings) -> Networ
 
 
 def _bounds_gain(settings: TrainingSettings, shape: NetworkSpec) -> bool:
-    # Where everything is normalised frames differ too much for one epsilon to stand for another.
+    # Where everything is normalised, frames differ too much for one epsilon to replace another.
     return settings.settled and shape.normalization == "residual"
 
 
 def split(footage: list[Footage]) -> tuple[list[Footage], list[Footage]]:
-    """Footage to train on, and at most ten to measure on.
+    """Split footage into clips to train on and at most ten held-out clips to measure on.
 
     Every tenth take or, of more than a hundred, ten of them; the only one serves as both. A take is
-    a clip, or pictures that may be frames of one scene: a folder of them, or a tenth of the only
+    a clip, or images that may be frames of one scene: a folder of them, or a tenth of the only
     folder.
     """
-    pictures = [clip for clip in footage if clip.path.suffix.lower() in PICTURE_SUFFIXES]
-    clips = [clip for clip in footage if clip not in pictures]
-    takes = [[clip] for clip in clips] + _takes(pictures)
+    images = [clip for clip in footage if clip.path.suffix.lower() in IMAGE_SUFFIXES]
+    clips = [clip for clip in footage if clip not in images]
+    takes = [[clip] for clip in clips] + _takes(images)
     every = max(HELD_OUT_EVERY, len(takes) // MOST_HELD_OUT)
-    kept_back = [clip for take in takes[every - 1 :: every] or takes[-1:] for clip in take]
-    rest = [clip for clip in footage if clip not in kept_back]
-    return rest or footage, kept_back[:: ceil(len(kept_back) / MOST_HELD_OUT)]
+    held_out = [clip for take in takes[every - 1 :: every] or takes[-1:] for clip in take]
+    rest = [clip for clip in footage if clip not in held_out]
+    return rest or footage, held_out[:: ceil(len(held_out) / MOST_HELD_OUT)]
 
 
-def _takes(pictures: list[Footage]) -> list[list[Footage]]:
+def _takes(images: list[Footage]) -> list[list[Footage]]:
     folders: defaultdict[Path, list[Footage]] = defaultdict(list)
-    for picture in pictures:
-        folders[picture.path.parent].append(picture)
+    for image in images:
+        folders[image.path.parent].append(image)
     if len(folders) != 1:
         return list(folders.values())
-    tenth = ceil(len(pictures) / HELD_OUT_EVERY)
-    return [pictures[start : start + tenth] for start in range(0, len(pictures), tenth)]
+    tenth = ceil(len(images) / HELD_OUT_EVERY)
+    return [images[start : start + tenth] for start in range(0, len(images), tenth)]
 
 
 def _names(footage: list[Footage], folder: Path) -> list[str]:
-    """Clips by name, with their sizes: the same names may come with other contents."""
+    """Name clips with their sizes: files of the same names may have other contents."""
     return [
         f"{clip.path.relative_to(folder).as_posix()}, {clip.path.stat().st_size} bytes, "
         f"{len(clip.pairs)} pairs"

@@ -1,4 +1,4 @@
-"""Training, top to bottom: a painting and footage in, a style out."""
+"""Training, top to bottom: from a painting and footage to a style."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ..core.errors import UsageError
 from ..core.style import Style
 from .checkpoint import Checkpoint
-from .interruption import held_back
+from .interruption import deferred_interrupts
 from .processes import joined
 from .recipe import TrainingSettings
 from .reporting.report import prepare_report, write_report
@@ -38,18 +38,19 @@ def train(
 ) -> Style:
     """Train a style and save it.
 
-    Started by torchrun, every process trains on pairs of its own and the gradients are averaged.
+    Under torchrun every process trains on its own pairs, and the gradients are averaged.
 
     Args:
         material: Painting, footage, loss network, parent.
         settings: The recipe; a parent's network takes the place of the recipe's.
         name: Name of the style.
         output: The style file to write, at the end.
-        folder: Where the run keeps its checkpoint and its report.
-        command: How the run was started, kept as provenance.
-        device: Where to train.
-        resume: Go on from the checkpoint in `folder`, to the same result.
-        checkpoint_minutes: Between checkpoints, 0 or more; an interrupted run leaves one too.
+        folder: Folder of the run's checkpoint and report.
+        command: The command that started the run, stored as provenance.
+        device: Device to train on.
+        resume: Resume from the checkpoint in `folder`, with the same result.
+        checkpoint_minutes: Minutes between checkpoints, 0 or more; an interrupted run also
+            saves one.
 
     Raises:
         UsageError: `checkpoint_minutes` is out of its range.
@@ -78,12 +79,12 @@ def train(
 
 
 def _finish(run: Run, name: str, checkpoint: Path, minutes: float) -> None:
-    """Train to the last step, and keep checkpoints on the way."""
+    """Train to the last step, saving checkpoints on the way."""
     saved = time.monotonic()
-    with held_back() as stop_asked, _progress(run, name, checkpoint.parent) as show:
+    with deferred_interrupts() as stop_asked, _progress(run, name, checkpoint.parent) as show:
         for means in run.steps():
             show(means)
-            # All stop after the same step: one alone would leave the others waiting for it.
+            # All stop after the same step: otherwise the others would wait for this one.
             if run.processes.any_of_them(stop_asked()):
                 run.save(checkpoint)
                 raise KeyboardInterrupt
@@ -97,7 +98,7 @@ def _finish(run: Run, name: str, checkpoint: Path, minutes: float) -> None:
 def _progress(
     run: Run, name: str, folder: Path
 ) -> Iterator[Callable[[dict[str, float] | None], None]]:
-    """A bar with losses and what is left of the time, and TensorBoard's log."""
+    """Show a progress bar with losses and remaining time, and log to TensorBoard."""
     if not run.processes.first:
         yield lambda _means: None
         return

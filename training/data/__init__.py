@@ -1,1 +1,1 @@
-"""A painting and footage as pairs of frames with motion."""
+"""Training data: the painting, and footage as pairs of frames with motion."""

@@ -1,4 +1,4 @@
-"""Black bars that were burnt into a picture: letterbox and pillarbox."""
+"""Black bars burnt into a video stream: letterbox and pillarbox."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Codes of 255: compression leaves bars a little above black.
+# Code of 255: compression leaves bars a little above black.
 BLACK = 12
-# Less than this of a side is no bar's doing but a dark scene; 9:16 in 16:9 keeps 0.32.
+# Share of a side: where less is lit, the scene is dark and has no bars; 9:16 in 16:9 keeps 0.32.
 LEAST_KEPT = 0.3
-# Beside a bar lie rows that are half of it, by scaling and subsampled chroma.
+# Scaling and subsampled chroma blend the rows next to a bar with it.
 MARGIN = 2
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Rows and columns of black on each side of every frame, pixels."""
+    """Black rows and columns on each side of every frame, pixels."""
 
     top: int = 0
     bottom: int = 0
@@ -25,16 +25,16 @@ class Bars:
     right: int = 0
 
     def note(self) -> tuple[str, ...]:
-        """What was cropped, in words; nothing where there are no bars."""
+        """Return what was cropped, in words; nothing where there are no bars."""
         sides = (("rows", self.top + self.bottom), ("columns", self.left + self.right))
         return tuple(f"{count} {what} of black bars cropped" for what, count in sides if count)
 
 
 def find_bars(brightest: NDArray[np.uint8]) -> Bars:
-    """The bars of a shot.
+    """Find the bars of a shot.
 
     Args:
-        brightest: (H, W) codes of 255: how bright each pixel ever was, in its brightest channel.
+        brightest: (H, W) codes of 255: the maximum of each pixel over frames and channels.
     """
     lit = brightest > BLACK
     top, bottom = _dark_ends(lit.max(1))
@@ -43,8 +43,8 @@ def find_bars(brightest: NDArray[np.uint8]) -> Bars:
 
 
 def _dark_ends(lit: NDArray[np.bool_]) -> tuple[int, int]:
-    places = np.flatnonzero(lit)
-    if not len(places) or len(places) < LEAST_KEPT * len(lit):
+    indices = np.flatnonzero(lit)
+    if not len(indices) or len(indices) < LEAST_KEPT * len(lit):
         return 0, 0
-    before, after = int(places[0]), len(lit) - 1 - int(places[-1])
+    before, after = int(indices[0]), len(lit) - 1 - int(indices[-1])
     return (before + MARGIN if before else 0), (after + MARGIN if after else 0)

@@ -1,8 +1,8 @@
-"""What editing and cameras do to a scene before it is stylized: noise, compression, fades, titles.
+"""Disturbances that cameras and editing add to a scene: noise, compression, fades, titles.
 
-Footage to train on is clean; what a style meets later is not. Each disturbance comes with what the
-output should do about it: noise and compression should not show at all, while a fade, a title or a
-letterbox bar should come out as it went in, laid over the painted scene.
+Footage to train on is clean; what a style is used on is not. Each disturbance states how the output
+should look: noise and compression should not show at all, while a fade, a title or a letterbox bar
+should be the same as in the source, laid over the stylized scene.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ class Disturbances:
         noise: Largest standard deviation of camera noise, 1/255; every pair draws its own, every
             frame its own noise.
         compression: Share of pairs that go through JPEG.
-        overlays: Share of pairs whose second frame is the first one with a fade, a title or bars
-            over it.
+        overlays: Share of pairs whose second frame is the first one under a fade, a title or bars.
         synthetic: Share of pairs whose second frame is the first one, warped (compound
             regularisation, Wang et al. 2020): exact motion, nothing occluded.
         shifted: Share of pairs whose second frame is the first one, moved by whole pixels: exact
-            without interpolation, so all that changes is where the pixel grid lies.
+            without interpolation, so that only the pixel grid moves.
     """
 
     noise: float = 0.0
@@ -47,15 +46,15 @@ class Disturbances:
 
 @dataclass(frozen=True)
 class Example:
-    """What one step trains on: N pairs; frames are the N previous, then the N current ones.
+    """The N pairs that one step trains on; frames are the N previous, then the N current ones.
 
     Attributes:
-        seen: (2N, 3, H, W) RGB in [0, 1], what the network gets.
+        seen: (2N, 3, H, W) RGB in [0, 1], the network's input.
         clean: (2N, 3, H, W) RGB in [0, 1], the scene without noise, compression and overlays.
         flow: (N, 2, H, W) pixels, from current into previous.
         mask: (N, 1, H, W), 1 where the temporal loss counts.
-        overlaid: (N,) bool, whether the current frame has something laid over it; always on the
-            CPU, so that nobody waits for a device to know it.
+        overlaid: (N,) bool, whether the current frame has an overlay; always on the CPU, so that
+            reading it does not wait for a device.
         matte: (N, 1, H, W) in [0, 1], how much of the scene shows in the current frame.
         overlay: (N, 3, H, W) RGB in [0, 1], what shows instead.
     """
@@ -78,11 +77,11 @@ class Example:
         )
 
     def pinned(self) -> Example:
-        """The same in memory from which CUDA can copy while it computes."""
+        """Return a copy in pinned memory, from which CUDA can copy while it computes."""
         return Example(**{name: tensor.pin_memory() for name, tensor in vars(self).items()})
 
     def to(self, device: torch.device) -> Example:
-        """The same on a device, frames in channels_last."""
+        """Return the example on a device, frames in channels_last."""
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in vars(self).items()}
         for name in ("seen", "clean"):
             moved[name] = moved[name].contiguous(memory_format=torch.channels_last)
@@ -90,12 +89,12 @@ class Example:
 
 
 def disturbed(pairs: list[Pair], how: Disturbances, random: np.random.Generator) -> Example:
-    """Make an example of pairs of one size.
+    """Disturb pairs of one size and join them to an example.
 
     Args:
         pairs: Clean pairs, N of them.
-        how: What may happen to each.
-        random: What is drawn depends on its state alone.
+        how: How often and how strongly.
+        random: The only source of randomness.
     """
     singles = [_disturbed(pair, how, random) for pair in pairs]
     parts = {
@@ -113,7 +112,7 @@ def _disturbed(pair: Pair, how: Disturbances, random: np.random.Generator) -> Ex
     kind = random.random()
     overlaid = kind < how.overlays
     if overlaid:
-        pair = _still(pair)
+        pair = _frozen(pair)
     elif kind < how.overlays + how.synthetic:
         pair = _moved(pair, synthetic_motion(height, width, random))
     elif kind < how.overlays + how.synthetic + how.shifted:
@@ -133,7 +132,7 @@ def _noisy(frames: Tensor, deviation: float, random: np.random.Generator) -> Ten
     return (frames + torch.from_numpy(noise) * (deviation / 255)).clamp(0, 1)
 
 
-def _still(pair: Pair) -> Pair:
+def _frozen(pair: Pair) -> Pair:
     flow, mask = torch.zeros_like(pair.flow), torch.ones_like(pair.mask)
     return Pair(pair.frames[:1].expand(2, -1, -1, -1), flow, mask)
 
@@ -161,7 +160,7 @@ def _overlay(height: int, width: int, random: np.random.Generator) -> tuple[Tens
 
 
 def _fade(height: int, width: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """To black half of the time, else to white or any grey; now and then to its very end."""
+    """Draw a fade, to black half of the time, else to white or any grey; 15 % are complete."""
     level = (0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, *random.random(3))[random.integers(10)]
     left = random.random() ** 1.5 if random.random() > 0.15 else 0.0
     matte, overlay = _nothing(height, width)
@@ -169,7 +168,7 @@ def _fade(height: int, width: int, random: np.random.Generator) -> tuple[Tensor,
 
 
 def _bars(height: int, width: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Black, along one side."""
+    """Draw a black bar along one side."""
     matte, overlay = _nothing(height, width)
     thickness = int(random.integers(8, min(height, width) // 2))
     edges = (matte[..., :thickness, :], matte[..., -thickness:, :])
@@ -179,7 +178,7 @@ def _bars(height: int, width: int, random: np.random.Generator) -> tuple[Tensor,
 
 
 def _title(height: int, width: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """White strokes as of letters, over the scene or over black."""
+    """Draw white strokes like those of letters, over the scene or over black."""
     matte, overlay = _nothing(height, width)
     matte *= float(random.random() < 0.5)
     for _ in range(random.integers(1, 12)):

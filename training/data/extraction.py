@@ -1,4 +1,4 @@
-"""One clip to frame pairs with their motion: which frames, made upright, without bars."""
+"""Frame pairs of one clip with their motion: frames chosen, rotated upright, without bars."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ from .motion import FlowEstimator, Motion, nchw
 
 # The paper's training size; longer side, so that portrait clips train at the same scale.
 LONG_SIDE = 640
-# How many pairs of a clip are looked at, by the number of frames between them.
+# Candidate pairs of a clip, by the number of frames that they are apart.
 PAIRS_PER_CLIP = {1: 24, 2: 8, 4: 8}
-# A flat crop has nothing to paint; with the paper's normalisation its gradients explode, too.
+# A flat crop has nothing to stylize; with the paper's normalisation its gradients explode, too.
 LEAST_DEVIATION = 0.03
-# On skies and asphalt the flow often has nothing to hold on to.
+# On skies and asphalt optical flow often finds no texture to follow.
 LEAST_VISIBLE = 0.5
 LEAST_CHANGE = 0.25 / 255
-# What motion leaves unexplained, measured: at most 0.053 in one shot, 0.13 and more between two.
+# Mean change that motion does not explain; measured: at most 0.053 in one shot, 0.13 and more
+# across a cut.
 MOST_UNEXPLAINED = 0.08
-# Pixels; on less the flow has nothing to work on.
+# Pixels; optical flow needs as many.
 LEAST_SIDE = 32
-# Frames by which bars and fields are judged; where key frames are fewer, all frames count.
+# Frames that are searched for bars and fields; where keyframes are fewer, all frames count.
 LEAST_JUDGED, MOST_JUDGED = 8, 32
 
 Pixels = NDArray[np.uint8]
@@ -47,7 +48,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Extraction:
-    """What a file holds for training; pairs, left_out and notes are as in `Footage`."""
+    """The training data of one file; pairs, left_out and notes are as in `Footage`."""
 
     pairs: NDArray[np.void]
     left_out: dict[str, int]
@@ -55,7 +56,7 @@ class Extraction:
 
 
 def extract(path: Path) -> Extraction:
-    """The usable pairs of a clip, those of consecutive frames first.
+    """Extract the usable pairs of a clip, those of consecutive frames first.
 
     Raises:
         TrainingError: OpenCV is not installed.
@@ -76,22 +77,22 @@ def extract(path: Path) -> Extraction:
             else:
                 records.append(record)
     except (MediaError, av.error.FFmpegError, OSError):
-        # What was read before stays usable; one damaged clip does not stop a run of hours.
+        # What was read before stays usable: one damaged clip must not stop a run of hours.
         left_out["unreadable"] += 1
     return Extraction(join(records), dict(left_out), notes)
 
 
 @dataclass(eq=False)
 class _Shape:
-    """What holds for a whole clip.
+    """Properties of a whole clip.
 
     Attributes:
-        frames: Their number, as far as it can be read.
-        judged: Frames that were looked at for the rest.
-        fields: How many of them are made of two fields.
+        frames: Number of frames, as far as it can be read.
+        judged: Number of frames that the following was measured on.
+        fields: How many of them are interlaced.
         size: Width and height, pixels.
-        aspect: Width of a pixel over its height.
-        matrix: From YUV to RGB, H.273 code point; filled in as players do where it is not stated.
+        aspect: Sample aspect ratio, width over height.
+        matrix: From YUV to RGB, H.273 code point; the players' default where it is not stated.
         brightest: (H, W), see `find_bars`.
     """
 
@@ -121,7 +122,7 @@ class _Shape:
 
 
 def _matrix(frame: av.VideoFrame) -> int:
-    """Raises ColourError where there is no conversion."""
+    """Return the H.273 code point; raise ColourError where there is no conversion."""
     colour = Colour.resolve(
         matrix=frame.colorspace,
         range=frame.color_range,
@@ -135,7 +136,7 @@ def _matrix(frame: av.VideoFrame) -> int:
 
 
 def _survey(path: Path) -> _Shape:
-    """A first look, at key frames only where there are enough: they decode by themselves."""
+    """Measure a clip, on keyframes alone where there are enough: they decode by themselves."""
     frames, keys = _count(path)
     by_keys = keys >= LEAST_JUDGED
     shape = _Shape(frames)
@@ -152,7 +153,7 @@ def _survey(path: Path) -> _Shape:
 
 
 def _count(path: Path) -> tuple[int, int]:
-    """Frames and key frames, counted by packets: what headers say is often wrong or missing."""
+    """Count frames and keyframes by packets: what headers state is often wrong or missing."""
     frames = keys = 0
     with open_clip(path) as container, suppress(av.error.FFmpegError, OSError):
         for packet in container.demux(picture_stream(container, path)):
@@ -162,7 +163,7 @@ def _count(path: Path) -> tuple[int, int]:
 
 
 def _candidates(path: Path, count: int) -> Iterator[tuple[av.VideoFrame, av.VideoFrame, int]]:
-    """Previous frame, current frame and their gap, evenly spread over the clip."""
+    """Yield previous frame, current frame and their gap, evenly spread over the clip."""
     wanted = {gap: _spread(count - gap, pairs, 2 * gap) for gap, pairs in PAIRS_PER_CLIP.items()}
     recent: deque[av.VideoFrame] = deque(maxlen=max(wanted) + 1)
     with open_clip(path) as container:
@@ -175,12 +176,12 @@ def _candidates(path: Path, count: int) -> Iterator[tuple[av.VideoFrame, av.Vide
                     yield recent[-1 - gap], current, gap
 
 
-def _spread(places: int, most: int, least_distance: int) -> set[int]:
-    """Up to `most` of the numbers below `places`, each in the middle of its share."""
-    if places < 1:
+def _spread(length: int, most: int, least_distance: int) -> set[int]:
+    """Return up to `most` of the indices below `length`, each in the middle of its share."""
+    if length < 1:
         return set()
-    count = min(most, max(1, places // least_distance))
-    return {int((index + 0.5) * places / count) for index in range(count)}
+    count = min(most, max(1, length // least_distance))
+    return {int((index + 0.5) * length / count) for index in range(count)}
 
 
 def _record(
@@ -190,9 +191,9 @@ def _record(
     shape: _Shape,
     estimate: FlowEstimator,
 ) -> NDArray[np.void] | str:
-    """A pair with its motion, or why it can't be used."""
+    """Return a pair with its motion, or why it can't be used."""
     if any((frame.width, frame.height) != shape.size for frame in (previous, current)):
-        return "of another size"
+        return "of a different size"
     frames = np.stack([_upright(frame, shape) for frame in (previous, current)])
     if why := _unusable(frames):
         return why
@@ -200,7 +201,7 @@ def _record(
     if _unexplained(frames, motion) > MOST_UNEXPLAINED:
         return "cut"
     if motion.visible.mean() < LEAST_VISIBLE:
-        return "of unsure motion"
+        return "with unreliable motion"
     return pair_record(frames, motion, gap)
 
 
@@ -214,14 +215,14 @@ def _unusable(frames: Pixels) -> str | None:
 
 
 def _unexplained(frames: Pixels, motion: Motion) -> float:
-    """Mean change, of 1, that is left when motion is taken away."""
+    """Return the mean change, pixels in [0, 1], that remains after motion is compensated."""
     pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
     moved = warp(pixels[:1], nchw(motion.flow))
     return (pixels[1] - moved[0]).abs().mean().item()
 
 
 def _upright(frame: av.VideoFrame, shape: _Shape) -> Pixels:
-    """(H, W, 3) RGB, scaled, as a player would show it."""
+    """Return (H, W, 3) RGB, scaled, as a player would show it."""
     bars = shape.bars
     width = frame.width - bars.left - bars.right
     height = frame.height - bars.top - bars.bottom
@@ -239,11 +240,11 @@ def _upright(frame: av.VideoFrame, shape: _Shape) -> Pixels:
 
 
 def pair_record(frames: Pixels, motion: Motion, gap: int = 1) -> NDArray[np.void]:
-    """(1,) record of `Footage.pairs`.
+    """Make a (1,) record of `Footage.pairs`.
 
     Args:
         frames: (2, H, W, 3) RGB, previous then current.
-        motion: From current into previous.
+        motion: Motion from current into previous.
         gap: How many frames they are apart.
     """
     record = np.zeros(1, _record_type(*frames.shape[1:3]))
@@ -253,7 +254,7 @@ def pair_record(frames: Pixels, motion: Motion, gap: int = 1) -> NDArray[np.void
 
 
 def join(records: list[NDArray[np.void]]) -> NDArray[np.void]:
-    """Records in the order of their gaps, else as they came."""
+    """Join records, sorted by gap, else in their order."""
     if not records:
         return np.zeros(0, _record_type(1, 1))
     return np.concatenate(sorted(records, key=lambda record: int(record["gap"][0])))

@@ -1,4 +1,4 @@
-"""Motion between frames: optical flow and what of it can be trusted, and made-up exact motion."""
+"""Motion between frames: optical flow and where it is reliable, and exact synthetic motion."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from ...core.consistency import visibility_mask
 from ...core.errors import TrainingError, extra_hint
 
-# Of made-up motion: pixels, pixels, pixels, share, radians.
+# Synthetic motion: pixels, pixels, pixels, share, radians.
 WARP_CELL, WARP_DEVIATION = 100, 8.0
 SHIFT, ZOOM, ROLL = 10, 0.03, 0.035
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """From the current frame into the previous one.
+    """Motion from the current frame into the previous one.
 
     Attributes:
-        flow: (H, W, 2) float32, pixels, x then y: where each current pixel lay before.
+        flow: (H, W, 2) float32, pixels, x then y: where each current pixel was before.
         visible: (H, W) bool: False where occluded or at a motion boundary.
     """
 
@@ -31,7 +31,7 @@ class Motion:
 
 
 class FlowEstimator:
-    """Dense inverse search (Kroeger et al. 2016), in both directions.
+    """Optical flow by dense inverse search (Kroeger et al. 2016), in both directions.
 
     Raises:
         TrainingError: OpenCV is not installed.
@@ -49,9 +49,9 @@ class FlowEstimator:
         self._dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def __call__(self, previous: NDArray[np.uint8], current: NDArray[np.uint8]) -> Motion:
-        """Motion from `current` into `previous`, both (H, W, 3) RGB uint8."""
+        """Estimate motion from `current` into `previous`, both (H, W, 3) RGB uint8."""
         grey = [self._cv2.cvtColor(f, self._cv2.COLOR_RGB2GRAY) for f in (previous, current)]
-        # The estimator starts from its last result where it can: two calls must not share it.
+        # OpenCV starts from the last result where it can: two calls must not share one.
         flow = self._dis.calc(grey[1], grey[0], None)
         back = self._dis.calc(grey[0], grey[1], None)
         mask = visibility_mask(nchw(flow), nchw(back))
@@ -59,12 +59,12 @@ class FlowEstimator:
 
 
 def nchw(flow: NDArray[np.float32]) -> torch.Tensor:
-    """(H, W, 2) to (1, 2, H, W)."""
+    """Convert (H, W, 2) to (1, 2, H, W)."""
     return torch.from_numpy(flow).permute(2, 0, 1).unsqueeze(0)
 
 
 def synthetic_motion(height: int, width: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """A smooth random warp, exact by construction: compound regularisation, Wang et al. 2020.
+    """Draw a smooth random warp, exact by construction: compound regularisation, Wang et al. 2020.
 
     One random vector, N(0, 8 px) per axis, for each cell of 100 x 100 px, up-sampled by the cubic
     B-spline (bicubic, and blurs as it goes), and a shift of the whole within 10 px.
@@ -72,7 +72,7 @@ def synthetic_motion(height: int, width: int, random: np.random.Generator) -> ND
     Args:
         height: Pixels.
         width: Pixels.
-        random: What it depends on.
+        random: The only source of randomness.
 
     Returns:
         (H, W, 2) float32, pixels, x then y, from current into previous.
@@ -84,22 +84,22 @@ def synthetic_motion(height: int, width: int, random: np.random.Generator) -> ND
 
 
 def _spline(size: int) -> NDArray[np.float64]:
-    """(size, cells + 3): the uniform cubic B-spline's weights at every pixel."""
-    place, t = np.divmod((np.arange(size) + 0.5) / WARP_CELL, 1)
+    """Return (size, cells + 3), the uniform cubic B-spline's weights at every pixel."""
+    cell, t = np.divmod((np.arange(size) + 0.5) / WARP_CELL, 1)
     weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, 3 * (t + t**2 - t**3) + 1, t**3)
-    spline = np.zeros((size, int(place[-1]) + 4))
+    spline = np.zeros((size, int(cell[-1]) + 4))
     for offset, weight in enumerate(weights):
-        spline[np.arange(size), place.astype(int) + offset] = weight / 6
+        spline[np.arange(size), cell.astype(int) + offset] = weight / 6
     return spline
 
 
 def shift_motion(height: int, width: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """The whole frame by whole pixels, at most 10 along each axis.
+    """Draw a shift of the whole frame by whole pixels, at most 10 along each axis.
 
     Args:
         height: Pixels.
         width: Pixels.
-        random: What it depends on.
+        random: The only source of randomness.
 
     Returns:
         (H, W, 2) float32, pixels, x then y, from current into previous.
@@ -109,19 +109,19 @@ def shift_motion(height: int, width: int, random: np.random.Generator) -> NDArra
 
 
 def camera_motion(height: int, width: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """A camera's pan, zoom and roll about the centre of the frame, exact by construction.
+    """Draw a camera's pan, zoom and roll about the frame's centre, exact by construction.
 
     Args:
         height: Pixels.
         width: Pixels.
-        random: What it depends on.
+        random: The only source of randomness.
 
     Returns:
         (H, W, 2) float32, pixels, x then y, from current into previous: at most 10 px of pan,
         3 % of zoom and 2 degrees of roll.
     """
     pan = random.uniform(-SHIFT, SHIFT, 2)
-    turn = np.exp(random.uniform(-ZOOM, ZOOM) + 1j * random.uniform(-ROLL, ROLL)) - 1
+    rotation = np.exp(random.uniform(-ZOOM, ZOOM) + 1j * random.uniform(-ROLL, ROLL)) - 1
     x, y = np.arange(width) - (width - 1) / 2, np.arange(height) - (height - 1) / 2
-    moved = (x + 1j * y[:, None]) * turn
+    moved = (x + 1j * y[:, None]) * rotation
     return np.stack((moved.real + pan[0], moved.imag + pan[1]), -1).astype(np.float32)

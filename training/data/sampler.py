@@ -25,7 +25,7 @@ class Pair:
     Attributes:
         frames: (2, 3, H, W) float32 RGB in [0, 1], previous then current.
         flow: (1, 2, H, W) float32 pixels, from current into previous.
-        mask: (1, 1, H, W) float32, 1 where the flow can be trusted.
+        mask: (1, 1, H, W) float32, 1 where the flow is reliable.
     """
 
     frames: Tensor
@@ -36,7 +36,7 @@ class Pair:
     def of(
         cls, frames: NDArray[np.uint8], flow: NDArray[np.float32], visible: NDArray[np.bool_]
     ) -> Self:
-        """Of (2, H, W, 3) RGB, (H, W, 2) pixels and (H, W)."""
+        """Make a pair of (2, H, W, 3) RGB, flow (H, W, 2) in pixels and visibility (H, W)."""
         return cls(
             frames=torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255,
             flow=torch.from_numpy(flow).permute(2, 0, 1)[None],
@@ -45,7 +45,7 @@ class Pair:
 
 
 def to_pair(record: np.void, rows: slice = slice(None), columns: slice = slice(None)) -> Pair:
-    """A record of `Footage.pairs`, whole or cropped, as tensors."""
+    """Convert a record of `Footage.pairs`, whole or cropped, to tensors."""
     return Pair.of(
         record["frames"][:, rows, columns].copy(),
         record["flow"][rows, columns].astype(np.float32),
@@ -54,14 +54,14 @@ def to_pair(record: np.void, rows: slice = slice(None), columns: slice = slice(N
 
 
 class PairSampler:
-    """Draws random crops of random pairs.
+    """Random crops of random pairs.
 
-    Every clip counts alike, however many of its pairs are usable.
+    Every clip is drawn equally often, however many of its pairs are usable.
 
     Args:
-        footage: With at least one pair each.
+        footage: Clips with at least one pair each.
         crop: Side of the crops, pixels.
-        longest_gap: Only pairs that are at most so many frames apart are drawn.
+        longest_gap: The most frames that the two of a pair may be apart.
 
     Raises:
         TrainingError: A clip's frames are smaller than the crop, or no clip has such a pair.
@@ -71,11 +71,11 @@ class PairSampler:
         for clip in footage:
             if min(clip.height, clip.width) < crop:
                 raise TrainingError(
-                    f"at {clip.width}x{clip.height} it is smaller than the crop of {crop}",
+                    f"its frames of {clip.width}x{clip.height} are smaller than the crop of {crop}",
                     path=clip.path,
                     hint="choose a smaller crop or leave it out",
                 )
-        # Records lie in the order of their gaps, so the first ones are those to draw from.
+        # Records are sorted by gap, so the first ones are those to draw from.
         counts = [int((clip.pairs["gap"] <= longest_gap).sum()) for clip in footage]
         self._drawn_from = [
             (clip, count) for clip, count in zip(footage, counts, strict=True) if count
@@ -85,10 +85,10 @@ class PairSampler:
         self.crop = crop
 
     def draw(self, random: np.random.Generator) -> Pair:
-        """A crop that is not flat, mirrored half of the time; depends on `random` alone.
+        """Draw a crop that is not flat, mirrored half of the time; depends on `random` alone.
 
         Raises:
-            TrainingError: There seems to be none.
+            TrainingError: Nearly every crop is flat.
         """
         for _ in range(MOST_DRAWS):
             clip, count = self._drawn_from[random.integers(len(self._drawn_from))]
@@ -102,12 +102,12 @@ class PairSampler:
                 return _mirrored(pair) if random.random() < 0.5 else pair
         raise TrainingError(
             f"nearly every crop of {self.crop} pixels is flat",
-            hint="choose a larger crop or footage with more in it",
+            hint="choose a larger crop or footage with more detail",
         )
 
 
 def _within_the_crop(pair: Pair) -> Pair:
-    # Records know what comes from outside the whole frame only.
+    # Records only mask what comes from outside the whole frame.
     return replace(pair, mask=pair.mask * inside(pair.flow)[:, None])
 
 

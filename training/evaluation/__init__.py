@@ -1,1 +1,1 @@
-"""Styles measured on footage."""
+"""Evaluation: styles measured on footage."""

@@ -1,4 +1,4 @@
-"""What styles are worth: style, content, flicker and shimmer on footage that they never saw."""
+"""Evaluation of styles: style, content, flicker and shimmer on held-out footage."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from .sequences import FrameSequence, of_footage
 
 # Camera noise of a well-lit shot.
 NOISE = 2 / 255
-# What a border changes reaches about so far into the output.
+# The border affects about so many pixels of the output.
 SHIFT_BORDER = 32
-# Of each clip that a training run keeps back; it measures at its end, on whatever it runs on.
+# Pairs of each held-out clip that a training run measures on at its end.
 HELD_OUT_PAIRS = 4
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one model on one sequence, or their mean over sequences.
+    """Figures of one model on one sequence, or their mean over sequences.
 
     Attributes:
         e_temporal: Square root of the mean of `temporal_error` over the pairs (Huang et al. 2017).
@@ -52,11 +52,11 @@ class Figures:
 
 @dataclass(frozen=True)
 class Measured:
-    """One model.
+    """Measurements of one model.
 
     Attributes:
-        figures: By name of the sequence.
-        errors: By name of the sequence, the square root of `temporal_error` pair by pair.
+        figures: Name of the sequence to figures.
+        errors: Name of the sequence to the square root of `temporal_error`, pair by pair.
     """
 
     figures: dict[str, Figures]
@@ -64,7 +64,7 @@ class Measured:
 
     @property
     def mean(self) -> Figures:
-        """Over sequences, each counting alike."""
+        """Mean over sequences, equally weighted."""
         every = self.figures.values()
         return Figures(
             e_temporal=fmean(figures.e_temporal for figures in every),
@@ -77,17 +77,17 @@ class Measured:
 
 
 def _mean_if_any(values: list[float | None]) -> float | None:
-    there = [value for value in values if value is not None]
-    return fmean(there) if there else None
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Of several models on the same pairs.
+    """Measurements of several models on the same pairs.
 
     Attributes:
-        source: The footage itself, as if a model had painted nothing.
-        models: By name.
+        source: The footage itself, as if a model returned its input.
+        models: Name to measurements.
     """
 
     source: Measured
@@ -96,13 +96,13 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class TwinRatios:
-    """A style against its twin: an equal network, trained alike but for the temporal loss.
+    """Ratios of a style to its twin, trained by the same command without the temporal loss.
 
     Attributes:
         e_temporal: E / T, where E is the style's E_temporal, T the twin's, S the source's.
-        excess: sqrt((E^2 - S^2) / (T^2 - S^2)), what no stylizer can avoid taken off; 0 where E
-            is below S, None where T is.
-        style_loss: Ratio; a washed-out style lowers E for free, and is caught here.
+        excess: sqrt((E^2 - S^2) / (T^2 - S^2)), with the source's own error subtracted; 0 where
+            E is below S, None where T is.
+        style_loss: Ratio; shows a style that is stable only because it is weak.
         shimmer: Ratio.
     """
 
@@ -130,24 +130,24 @@ def _ratio(ours: float | None, twins: float | None) -> float | None:
 
 @dataclass(frozen=True, eq=False)
 class PaintingLosses:
-    """What style and content loss are measured with.
+    """Style and content loss against one painting.
 
     Attributes:
         network: The loss network, rescaled.
-        grams: The painting's, from `style_targets`.
+        grams: The painting's Gram matrices, from `style_targets`.
     """
 
     network: LossNetwork
     grams: dict[str, Tensor]
 
-    def __call__(self, painted: Features, seen: Features) -> tuple[float, float]:
-        """Style and content loss of a frame, from the loss network's activations."""
-        return style_loss(painted, self.grams).item(), content_loss(painted, seen).item()
+    def __call__(self, stylized: Features, source: Features) -> tuple[float, float]:
+        """Return style and content loss of a frame, from the loss network's activations."""
+        return style_loss(stylized, self.grams).item(), content_loss(stylized, source).item()
 
 
 @contextmanager
 def in_float32() -> Iterator[None]:
-    """Without TF32, which cuDNN puts in place of float32 unless told not to: it keeps 10 bit."""
+    """Switch off TF32, which cuDNN uses in place of float32 by default and has 10 bits."""
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:
@@ -161,9 +161,9 @@ def in_float32() -> Iterator[None]:
 def painting_losses(
     network: LossNetwork, painting: Tensor, sequences: Iterable[FrameSequence]
 ) -> PaintingLosses:
-    """Rescale the loss network on the very frames that will be measured.
+    """Rescale the loss network on the frames that will be measured.
 
-    Every model that is measured with the result is measured alike.
+    Losses measured with one result can be compared.
 
     Args:
         network: Rescaled in place.
@@ -189,12 +189,12 @@ def measure(
     """Run every model on every pair; one pair is held in memory at a time.
 
     Args:
-        models: By name; each gets (2, 3, H, W) RGB in [0, 1], float32, on `device`.
-        sequences: What to measure on, with different names.
-        losses: For style and content loss; left out without.
-        device: Where the frames are put, and where `losses` lie.
+        models: Name to model; each gets (2, 3, H, W) RGB in [0, 1], float32, on `device`.
+        sequences: Sequences to measure on, with different names.
+        losses: For style and content loss, which are left out without it.
+        device: Device of the frames and of `losses`.
     """
-    runs: list[Model] = [_unpainted, *models.values()]
+    runs: list[Model] = [_unstylized, *models.values()]
     measured = [Measured({}, {}) for _ in runs]
     for sequence in sequences:
         meters = [_Meter(run, losses) for run in runs]
@@ -210,12 +210,12 @@ def measure(
     return Evaluation(source, dict(zip(models, others, strict=True)))
 
 
-def _unpainted(frames: Tensor) -> Tensor:
+def _unstylized(frames: Tensor) -> Tensor:
     return frames
 
 
 class _Meter:
-    """Gathers one model's figures over the pairs of a sequence."""
+    """Measurements of one model over the pairs of a sequence."""
 
     def __init__(self, model: Model, losses: PaintingLosses | None):
         self.model = model
@@ -234,8 +234,8 @@ class _Meter:
         self.temporal.append(temporal_error(*motion).item())
         self._warping.append(warping_error(*motion).item())
         if self.losses and seen:
-            painted = seen if stylized is pair.frames else self.losses.network(stylized[1:])
-            self._painting.append(self.losses(painted, seen))
+            features = seen if stylized is pair.frames else self.losses.network(stylized[1:])
+            self._painting.append(self.losses(features, seen))
 
     def figures(self) -> Figures:
         losses = [fmean(column) for column in zip(*self._painting, strict=True)]
@@ -244,10 +244,10 @@ class _Meter:
 
 @torch.no_grad()
 def shimmer(model: Model, frame: Tensor) -> float:
-    """How much camera noise moves the output: see `Figures`; the same two draws every time.
+    """Measure how much camera noise changes the output: see `Figures`; always the same two draws.
 
     Args:
-        model: What to run.
+        model: The model to measure.
         frame: (1, 3, H, W) RGB in [0, 1].
 
     Returns:
@@ -261,14 +261,14 @@ def shimmer(model: Model, frame: Tensor) -> float:
 
 @torch.no_grad()
 def shift(model: Model, frame: Tensor) -> float:
-    """How much the pixel grid shows in the output: see `Figures`.
+    """Measure how much the output sticks to the pixel grid: see `Figures`.
 
     Args:
-        model: What to run.
+        model: The model to measure.
         frame: (1, 3, H, W) RGB in [0, 1].
 
     Returns:
-        Mean absolute change in 1/255, away from the border, which does not move with the scene.
+        Mean absolute change in 1/255, without the border, which does not move with the scene.
     """
     here, there = (model(part) for part in (frame[..., 1:, 1:], frame[..., :-1, :-1]))
     change = (here[..., :-1, :-1] - there[..., 1:, 1:]).abs()
@@ -283,13 +283,13 @@ def held_out_figures(
     style_grams: dict[str, Tensor],
     footage: list[Footage],
 ) -> dict[str, float]:
-    """The figures that are stored with a style, as a mean over the clips that were kept back.
+    """Measure the figures that are stored with a style, as a mean over the held-out clips.
 
     Args:
-        network: In float32.
-        loss_network: Rescaled, as training used it.
-        style_grams: From `style_targets`.
-        footage: The clips.
+        network: The style's network, in float32.
+        loss_network: The loss network, rescaled as in training.
+        style_grams: Gram matrices from `style_targets`.
+        footage: The held-out clips.
 
     Returns:
         "style_loss", "content_loss" and "e_temporal" of the style, see `Figures`, and

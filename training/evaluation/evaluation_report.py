@@ -1,4 +1,4 @@
-"""An evaluation for people and programs: table, JSON, and a plot of the error over time."""
+"""Reports of an evaluation: table, JSON, and a plot of the error over time."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _TWIN_COLUMNS = ("E / E_twin", "excess", "style loss", "shimmer")
 
 
 def table(evaluation: Evaluation, *, twin: str | None = None) -> str:
-    """Every sequence, the mean, and each model against the twin, as aligned text.
+    """Return every sequence, the mean, and each model against the twin, as aligned text.
 
     Args:
-        evaluation: What was measured.
-        twin: Which of its models is the twin of the others.
+        evaluation: The evaluation to report.
+        twin: Name of the model that is the twin of the others.
     """
     models = {SOURCE: evaluation.source, **evaluation.models}
     rows: list[tuple[str, ...]] = [("clip", "style", *_COLUMNS)]
@@ -66,7 +66,7 @@ def _ratio_cells(evaluation: Evaluation, name: str, twin: str) -> list[str]:
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> str:
-    """Names to the left, numbers to the right."""
+    """Align names to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -79,11 +79,11 @@ def _aligned(rows: list[tuple[str, ...]]) -> str:
 
 
 def to_json(evaluation: Evaluation, *, twin: str | None = None) -> dict[str, Any]:
-    """The same as JSON values, see docs/evaluate.md.
+    """Return the evaluation as JSON values, see docs/evaluate.md.
 
     Args:
-        evaluation: What was measured.
-        twin: Which of its models is the twin of the others.
+        evaluation: The evaluation to report.
+        twin: Name of the model that is the twin of the others.
     """
     report: dict[str, Any] = {"version": 1, "source": _measured(evaluation.source)}
     report["styles"] = {name: _measured(model) for name, model in evaluation.models.items()}
@@ -111,7 +111,7 @@ def _fields(figures: Figures | TwinRatios) -> dict[str, float | None]:
 
 
 def _digits(value: float) -> float:
-    """Six: beyond them two machines do not agree."""
+    """Round to six digits: beyond them two machines do not agree."""
     return float(f"{value:.6g}")
 
 
@@ -119,12 +119,12 @@ def write_report(folder: Path, evaluation: Evaluation, report: dict[str, Any]) -
     """Write metrics.json and error_over_time.png.
 
     Args:
-        folder: Made where it does not exist.
-        evaluation: What was measured.
+        folder: Created where it does not exist.
+        evaluation: The evaluation to report.
         report: From `to_json`.
 
     Returns:
-        The files.
+        The paths of the files.
 
     Raises:
         OutputError: They can't be written.
@@ -146,13 +146,13 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def error_over_time(evaluation: Evaluation) -> bytes:
-    """A plot as PNG: E_temporal pair by pair, a panel for each sequence, a line for each model.
+    """Plot E_temporal pair by pair, a panel for each sequence, a line for each model, as PNG.
 
     Raises:
         TrainingError: Matplotlib is not installed.
     """
     try:
-        # An extra: only reports need it.
+        # In an extra: only reports need it.
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
         raise TrainingError("the plot needs Matplotlib", hint=extra_hint("train")) from error
@@ -165,7 +165,7 @@ def error_over_time(evaluation: Evaluation) -> bytes:
         _draw(panel, evaluation, clip)
     for panel in panels[len(clips) :]:
         panel.remove()
-    # The panels share their scale; fixed before all is drawn, it would cut off what comes later.
+    # The panels share their scale; set before all are drawn, it would not fit the later ones.
     panels[0].set_ylim(bottom=0)
     figure.supylabel("E_temporal", fontsize="small")
     figure.supxlabel("pair of frames", fontsize="small")

@@ -1,4 +1,4 @@
-"""What can be measured: styles, and other programs' networks as ONNX models."""
+"""Models that can be measured: styles, and other programs' networks as ONNX models."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def open_models(
 
     Args:
         names: See `open_model`.
-        twin: The same, of the twin.
+        twin: The twin, named in the same way.
         device: Where styles run.
 
     Returns:
-        The models by what tables call them, the twin last: its file's name without suffix or,
-        where two would share that, all that was given; and what they call the twin.
+        The models by their labels, the twin last, and the twin's label. A label is the file's
+        name without suffix or, where two would share that, the name as given.
 
     Raises:
         StyleError: See `open_model`.
@@ -50,14 +50,14 @@ def _short(name: str) -> str:
 
 
 def open_model(name: str, *, device: torch.device | str = "cpu") -> Model:
-    """Open a model by what a user would call it.
+    """Open a model by its name or path.
 
     Args:
         name: A library name, the path of a style file, or the path of an .onnx file.
         device: Where a style runs, in float32; ONNX models run on the CPU.
 
     Raises:
-        StyleError: Unknown or damaged, or ONNX Runtime is not installed.
+        StyleError: The model is unknown or damaged, or ONNX Runtime is not installed.
     """
     if name.lower().endswith(".onnx"):
         return OnnxModel(Path(name))
@@ -88,7 +88,7 @@ class OnnxModel:
             raise StyleError("no such file", path=path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4  # what is wrong is raised; stderr belongs to the command
+        options.log_severity_level = 4  # errors are raised; stderr belongs to the command
         try:
             self._session = onnxruntime.InferenceSession(
                 path, options, providers=["CPUExecutionProvider"]
@@ -101,20 +101,21 @@ class OnnxModel:
         """Stylize a batch of frames.
 
         Raises:
-            StyleError: The model does not take frames, or does not give them back.
+            StyleError: The model fails on frames, or returns another shape.
         """
         height, width = frames.shape[-2:]
         taken = padded(frames, _SIZE_MULTIPLE, least=1)
-        painted = self._run(taken)
-        if painted.shape != taken.shape:
+        stylized = self._run(taken)
+        if stylized.shape != taken.shape:
             raise StyleError(
-                f"gives {tuple(painted.shape)} for frames of {tuple(taken.shape)}", path=self.path
+                f"returns {tuple(stylized.shape)} for frames of {tuple(taken.shape)}",
+                path=self.path,
             )
-        return painted[..., :height, :width].clamp(0, 1).to(frames.device)
+        return stylized[..., :height, :width].clamp(0, 1).to(frames.device)
 
     def _run(self, frames: Tensor) -> Tensor:
         name = self._session.get_inputs()[0].name
         try:
             return torch.from_numpy(self._session.run(None, {name: frames.cpu().numpy()})[0])
         except Exception as error:  # ONNX Runtime's errors have no common base
-            raise StyleError(f"does not run on frames: {error}", path=self.path) from error
+            raise StyleError(f"fails on frames: {error}", path=self.path) from error

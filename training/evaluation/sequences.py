@@ -1,4 +1,4 @@
-"""What styles are measured on: clips, numbered pictures or ground truth, as pairs with motion."""
+"""Test data for evaluation: clips, image sequences or ground truth, as pairs with motion."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ...core.clips.media import find_clips
 from ...core.consistency import visibility_mask
 from ...core.errors import MediaError
 from ..data.extraction import LONG_SIDE, Pixels
-from ..data.footage import Footage, find_pictures, load_footage
+from ..data.footage import Footage, find_images, load_footage
+from ..data.images import open_image
 from ..data.motion import FlowEstimator, nchw
-from ..data.pictures import open_picture
 from ..data.sampler import Pair, to_pair
 from .ground_truth import GroundTruth, find_ground_truth, read_flo
 
@@ -28,10 +28,10 @@ _NUMBERED = re.compile(r"(.*?)(\d+)")
 
 @dataclass(frozen=True, eq=False)
 class FrameSequence:
-    """Pairs of frames of one clip; each is read when its turn comes, and not kept.
+    """Pairs of frames of one clip, each read when it is needed and not kept.
 
     Attributes:
-        name: What the figures are listed under.
+        name: Name under which the figures are listed.
         readers: One for each pair, in order.
     """
 
@@ -48,20 +48,20 @@ class FrameSequence:
 def find_sequences(
     folder: Path, *, pairs: int = PAIRS_PER_SEQUENCE, long_side: int = LONG_SIDE
 ) -> list[FrameSequence]:
-    """What can be measured in a folder, searched recursively.
+    """Find what to measure on in a folder, searched recursively.
 
-    One kind: ground truth (.flo files and their frames, at their own size) where there is any,
-    else clips (through the footage cache, at its size), else consecutive numbered pictures (DAVIS:
+    One kind is used: ground truth (.flo files and their frames, at their own size) where there is
+    any, else clips (through the footage cache, at its size), else image sequences (DAVIS:
     NAME/00000.jpg and so on, flow computed each time).
 
     Args:
-        folder: Where to look.
+        folder: The folder to search.
         pairs: Most pairs of neighbouring frames to take from each sequence, evenly spread.
-        long_side: Numbered pictures whose longer side has more pixels are scaled down to it.
+        long_side: Image sequences whose longer side has more pixels are scaled down to it.
 
     Raises:
         MediaError: There is no such folder, or nothing in it to measure on, or a .flo file is
-            damaged or lacks its frames.
+            damaged or its frames are missing.
         TrainingError: No clip has a usable pair, or optical flow needs OpenCV.
     """
     if not folder.is_dir():
@@ -71,19 +71,19 @@ def find_sequences(
     if clips := find_clips(folder, recursive=True):
         footage = [clip for clip in load_footage(folder) if clip.path in clips]
         return of_footage(footage, pairs=pairs, root=folder)
-    if numbered := _numbered_pictures(folder):
-        return _of_pictures(numbered, pairs, long_side)
+    if numbered := _image_sequences(folder):
+        return _of_images(numbered, pairs, long_side)
     raise MediaError(
-        "holds nothing to measure on",
+        "contains nothing to measure on",
         path=folder,
-        hint="clips, numbered pictures of a clip, or .flo files with their frames",
+        hint="put clips, image sequences or .flo files with their frames into it",
     )
 
 
 def of_footage(
     footage: list[Footage], *, pairs: int = PAIRS_PER_SEQUENCE, root: Path = Path()
 ) -> list[FrameSequence]:
-    """Pairs of neighbouring frames of footage that is cached, named by their path below `root`."""
+    """Make sequences of cached footage, named by their path below `root`."""
     neighbours = [(clip, _neighbours(clip)) for clip in footage]
     return [
         FrameSequence(
@@ -100,7 +100,7 @@ def _name(path: Path, root: Path) -> str:
 
 
 def _neighbours(clip: Footage) -> list[int]:
-    """The records of frames that follow each other at once (where all are doubled: the next)."""
+    """Return the records with the smallest gap: neighbouring frames, unless all are doubled."""
     gaps = clip.pairs["gap"]
     return np.flatnonzero(gaps == gaps.min()).tolist() if len(gaps) else []
 
@@ -110,14 +110,14 @@ def _record(clip: Footage, index: int) -> Pair:
 
 
 def _spread(length: int, count: int) -> list[int]:
-    """At most `count` of the indices below `length`, evenly spread."""
+    """Return at most `count` of the indices below `length`, evenly spread."""
     return np.linspace(0, length - 1, min(count, length)).astype(int).tolist()
 
 
-def _numbered_pictures(folder: Path) -> dict[str, list[tuple[Path, Path]]]:
-    """Neighbours, by the name of their sequence: pictures whose numbers follow each other."""
+def _image_sequences(folder: Path) -> dict[str, list[tuple[Path, Path]]]:
+    """Return pairs of images with consecutive numbers, by the name of their sequence."""
     numbers: defaultdict[str, dict[int, Path]] = defaultdict(dict)
-    for path in find_pictures(folder):
+    for path in find_images(folder):
         if match := _NUMBERED.fullmatch(path.stem):
             start = (path.parent.relative_to(folder) / match[1].rstrip("-_.")).as_posix()
             numbers[folder.name if start == "." else start][int(match[2])] = path
@@ -128,13 +128,13 @@ def _numbered_pictures(folder: Path) -> dict[str, list[tuple[Path, Path]]]:
     return {name: neighbours for name, neighbours in found.items() if neighbours}
 
 
-def _of_pictures(
+def _of_images(
     numbered: dict[str, list[tuple[Path, Path]]], pairs: int, long_side: int
 ) -> list[FrameSequence]:
     estimate = FlowEstimator()
 
     def read(previous: Path, current: Path) -> Pair:
-        frames = _pictures(previous, current, long_side)
+        frames = _read_pair(previous, current, long_side)
         motion = estimate(frames[0], frames[1])
         return Pair.of(frames, motion.flow, motion.visible)
 
@@ -151,11 +151,11 @@ def _of_ground_truth(folder: Path, truths: list[GroundTruth], pairs: int) -> lis
 
     def read(truth: GroundTruth) -> Pair:
         flow, known = read_flo(truth.flo)
-        frames = _pictures(truth.other, truth.current)
+        frames = _read_pair(truth.other, truth.current)
         if frames.shape[1:3] != flow.shape[:2]:
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (flow.shape, frames.shape[1:])]
             raise MediaError(f"is {sizes[0]}, its frames are {sizes[1]}", path=truth.flo)
-        # Ground truth has one direction; what is occluded only shows in the flow back.
+        # Ground truth has one direction; occlusion only shows in the reverse flow.
         back = estimate(frames[1], frames[0]).flow
         visible = visibility_mask(nchw(flow), nchw(back))[0, 0].numpy() > 0
         return Pair.of(frames, flow, visible & known)
@@ -170,19 +170,19 @@ def _of_ground_truth(folder: Path, truths: list[GroundTruth], pairs: int) -> lis
     ]
 
 
-def _pictures(other: Path, current: Path, long_side: int | None = None) -> Pixels:
-    """(2, H, W, 3) RGB."""
-    pictures = [_picture(path, long_side) for path in (other, current)]
-    if pictures[0].shape != pictures[1].shape:
-        sizes = [f"{picture.shape[1]}x{picture.shape[0]}" for picture in pictures]
+def _read_pair(other: Path, current: Path, long_side: int | None = None) -> Pixels:
+    """Read (2, H, W, 3) RGB."""
+    images = [_read_image(path, long_side) for path in (other, current)]
+    if images[0].shape != images[1].shape:
+        sizes = [f"{image.shape[1]}x{image.shape[0]}" for image in images]
         raise MediaError(f"is {sizes[1]}, but {other.name} is {sizes[0]}", path=current)
-    return np.stack(pictures)
+    return np.stack(images)
 
 
-def _picture(path: Path, long_side: int | None) -> Pixels:
-    picture = open_picture(path).convert("RGB")
-    from PIL.Image import Resampling  # noqa: PLC0415  an extra, there since open_picture
+def _read_image(path: Path, long_side: int | None) -> Pixels:
+    image = open_image(path).convert("RGB")
+    from PIL.Image import Resampling  # noqa: PLC0415  an extra, there since open_image
 
-    scale = min(1.0, (long_side or max(picture.size)) / max(picture.size))
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return np.asarray(picture.resize(size, Resampling.BOX))
+    scale = min(1.0, (long_side or max(image.size)) / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return np.asarray(image.resize(size, Resampling.BOX))

@@ -1,1 +1,1 @@
-"""What a run shows: its page, pictures, TensorBoard."""
+"""Reports of a training run: page, images, TensorBoard."""

@@ -1,4 +1,4 @@
-"""The report of a training run: a page with pictures for people, metrics.json for programs."""
+"""Report of a training run: a page with images for people, metrics.json for programs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from ...core.style import Style
 from ...core.version import __version__
 
 COLUMNS = ("content", "style", "total_variation", "temporal", "overlay", "weighted_sum")
-# The weighted sum says little: its weights change on the way.
+# The weighted sum says little: its weights change during the run.
 DRAWN = ("content", "style", "temporal", "overlay")
-# Every step sees another scene: only means over a share of the run can be compared.
+# Each step trains on different scenes: only means over a share of the run can be compared.
 SHARE = 0.05
 
 _NAMES = {
@@ -45,13 +45,13 @@ def write_report(
     """Write sheet.png, losses.png, metrics.json and, last, the report.html that shows them.
 
     Args:
-        folder: Made where it does not exist; an older report in it is replaced.
+        folder: Created where it does not exist; an older report in it is replaced.
         style: The trained style.
         history: (steps, 6) losses of each step, one or more: the parts of `HybridLoss` and
             their weighted sum.
         sheet: Name of a clip, a frame of it and the same frame stylized, both (3, H, W) RGB in
             [0, 1]; one or more.
-        footage: What was used of the footage and what was not, one line a clip.
+        footage: The footage report, one line a clip.
 
     Returns:
         The path of report.html.
@@ -73,21 +73,21 @@ def write_report(
 
 
 def prepare_report(folder: Path) -> None:
-    """Whether a report can be written later, found out before hours of training.
+    """Check, before hours of training, that a report can be written.
 
     Raises:
-        TrainingError: The folder can't be made, or Matplotlib or Pillow is not installed.
+        TrainingError: The folder can't be created, or Matplotlib or Pillow is not installed.
     """
     _drawing()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TrainingError(f"can't be made: {error.strerror or error}", path=folder) from error
+        raise TrainingError(f"can't be created: {error.strerror or error}", path=folder) from error
 
 
 def _drawing() -> tuple[Callable[..., bytes], Callable[..., bytes]]:
     try:
-        from .report_pictures import draw_losses, draw_sheet  # noqa: PLC0415  need an extra
+        from .report_images import draw_losses, draw_sheet  # noqa: PLC0415  need an extra
     except ImportError as error:
         raise TrainingError(
             "the report needs Matplotlib and Pillow", hint=extra_hint("train")
@@ -96,7 +96,7 @@ def _drawing() -> tuple[Callable[..., bytes], Callable[..., bytes]]:
 
 
 def _encoded(text: str) -> bytes:
-    # The names of files may hold bytes that are no text.
+    # File names may contain bytes that are not text.
     return text.encode(errors="backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""A run's numbers over its steps, for TensorBoard."""
+"""Scalars of a training run for TensorBoard."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class Scalars:
-    """Numbers over steps for TensorBoard; does nothing where TensorBoard is not installed.
+    """Log of scalars for TensorBoard; does nothing where TensorBoard is not installed.
 
-    A context manager; what is logged can be watched while the run goes on.
+    A context manager; TensorBoard shows the log during the run.
 
     Args:
-        folder: Of the run; the log goes to its subfolder "tensorboard".
-        step: Steps done before. What was logged for later steps is not shown any more.
+        folder: The run's folder; the log is written to its subfolder "tensorboard".
+        step: Steps done before. What was logged for later steps is hidden.
 
     Raises:
         TrainingError: The log can't be written.
@@ -35,7 +35,7 @@ class Scalars:
             self._writer = SummaryWriter(str(self._folder), purge_step=step + 1)
 
     def __call__(self, step: int, values: Mapping[str, float]) -> None:
-        """Log numbers, each under its name.
+        """Log scalars, each under its name.
 
         Args:
             step: Steps done.

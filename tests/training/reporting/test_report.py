@@ -14,7 +14,7 @@ from PIL import Image
 
 from brushreel.core.errors import TrainingError
 from brushreel.core.style import Painting, Style
-from brushreel.training.reporting import report_pictures
+from brushreel.training.reporting import report_images
 from brushreel.training.reporting.report import prepare_report, write_report
 
 SHEET = [("pan.mkv", torch.full((3, 30, 40), 0.2), torch.full((3, 30, 40), 0.8))]
@@ -48,7 +48,7 @@ def page(style, tmp_path_factory) -> Path:
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
     """The losses as an empty file: Matplotlib takes its time."""
-    monkeypatch.setattr(report_pictures, "draw_losses", lambda *_: b"")
+    monkeypatch.setattr(report_images, "draw_losses", lambda *_: b"")
 
 
 class Page(HTMLParser):
@@ -112,7 +112,7 @@ class TestFiles:
     @pytest.mark.parametrize("missing", ["matplotlib", "PIL"])
     def test_missing_extra_is_named_with_the_way_out(self, style, tmp_path, monkeypatch, missing):
         monkeypatch.delitem(
-            sys.modules, "brushreel.training.reporting.report_pictures", raising=False
+            sys.modules, "brushreel.training.reporting.report_images", raising=False
         )
         monkeypatch.setitem(sys.modules, missing, None)
         missed = pytest.raises(TrainingError, match=r"needs Matplotlib and Pillow.*\[train\]")

@@ -1,4 +1,4 @@
-"""The pictures of a run's report: frames before and after, and the losses over the steps."""
+"""Images of a run's report: frames before and after, and the losses over the steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-# Of the sheet, pixels.
+# The sheet, pixels.
 WIDEST = 1600
 GAP = 16
 TEXT = 20
@@ -27,39 +27,39 @@ LINE = "#20639b"
 
 
 def draw_sheet(sheet: Sequence[tuple[str, Tensor, Tensor]]) -> bytes:
-    """Frames before and after, a row for each clip under its name, as PNG.
+    """Draw frames before and after, a row for each clip under its name, as PNG.
 
     Args:
         sheet: Name of a clip, a frame of it and the same frame stylized, both (3, H, W) RGB in
             [0, 1]; one or more. They are scaled down to fit, never up.
     """
-    rows = [(name, [_picture(frame) for frame in frames]) for name, *frames in sheet]
-    column = max(picture.width for _, pair in rows for picture in pair)
-    heights = [2 * TEXT + max(picture.height for picture in pair) for _, pair in rows]
+    rows = [(name, [_image(frame) for frame in frames]) for name, *frames in sheet]
+    column = max(image.width for _, pair in rows for image in pair)
+    heights = [2 * TEXT + max(image.height for image in pair) for _, pair in rows]
     canvas = Image.new("RGB", (3 * GAP + 2 * column, sum(heights) + GAP), GREY)
     draw, font = ImageDraw.Draw(canvas), ImageFont.truetype(FONT, TEXT)
     top = 0
     for (name, pair), height in zip(rows, heights, strict=True):
         text = _shortened(name, canvas.width - 2 * GAP, font)
         draw.text((GAP, top + 1.6 * TEXT), text, INK, font, anchor="ls")
-        for place, picture in enumerate(pair):
-            canvas.paste(picture, (GAP + place * (column + GAP), top + 2 * TEXT))
+        for index, image in enumerate(pair):
+            canvas.paste(image, (GAP + index * (column + GAP), top + 2 * TEXT))
         top += height
     content = BytesIO()
     canvas.save(content, "PNG")
     return content.getvalue()
 
 
-def _picture(frame: Tensor) -> Image.Image:
+def _image(frame: Tensor) -> Image.Image:
     codes = (frame.detach().float().clamp(0, 1) * 255).round().byte()
-    picture = Image.fromarray(codes.permute(1, 2, 0).cpu().numpy())
+    image = Image.fromarray(codes.permute(1, 2, 0).cpu().numpy())
     side = (WIDEST - 3 * GAP) // 2
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return picture
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return image
 
 
 def _shortened(name: str, width: float, font: ImageFont.FreeTypeFont) -> str:
-    """As much of a name as fits, and no line breaks."""
+    """Return as much of a name as fits, without line breaks."""
     name = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
     if font.getlength(name) <= width:
         return name
@@ -69,7 +69,7 @@ def _shortened(name: str, width: float, font: ImageFont.FreeTypeFont) -> str:
 
 
 def draw_losses(losses: Mapping[str, NDArray[np.float64]], window: int) -> bytes:
-    """Four losses over the steps, a dot for each step and a line for their mean, as PNG.
+    """Plot four losses over the steps, a dot for each step and a line for their mean, as PNG.
 
     Args:
         losses: Name to values, (steps,) each.
@@ -104,7 +104,7 @@ def _draw_loss(panel: Axes, name: str, values: NDArray[np.float64], window: int)
 
 
 def _scale(panel: Axes, values: NDArray[np.float64], mean: NDArray[np.float64]) -> None:
-    """Room for the line and most of the dots: outliers would press both flat."""
+    """Scale a panel to the line and most of the dots: outliers would flatten both."""
     low, high = np.quantile(values, (0.02, 0.98))
     low, high = min(low, mean.min()), max(high, mean.max())
     if not 0 < 10 * low < high:
@@ -117,6 +117,6 @@ def _scale(panel: Axes, values: NDArray[np.float64], mean: NDArray[np.float64]) 
 
 
 def moving_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """(steps,) to (steps,): the mean of the values around each, near ones counting more (Hann)."""
+    """Return (steps,), the mean of the values around each step, weighted by a Hann window."""
     near = np.hanning(2 * window + 1)[1:-1]
     return np.convolve(values, near, "same") / np.convolve(np.ones(len(values)), near, "same")

@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from brushreel.training.reporting.report_pictures import (
+from brushreel.training.reporting.report_images import (
     GAP,
     GREY,
     TEXT,

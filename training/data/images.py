@@ -1,0 +1,48 @@
+"""Images, as training reads them: paintings, stills, frames of a clip."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...core.errors import MediaError, TrainingError, extra_hint
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def open_image(path: Path) -> Image.Image:
+    """Return an image, decoded, upright, 8 bits a channel, with its transparency.
+
+    Raises:
+        MediaError: It can't be read as an image.
+        TrainingError: Pillow is not installed.
+    """
+    try:
+        from PIL import Image, ImageOps  # noqa: PLC0415  an extra: only training needs it
+    except ImportError as error:
+        raise TrainingError("reading images needs Pillow", hint=extra_hint("train")) from error
+    # What Pillow raises on damaged files; the latter ones from EXIF, which it writes again when it
+    # rotates.
+    damage = (
+        OSError,
+        ValueError,
+        SyntaxError,
+        struct.error,
+        AttributeError,
+        TypeError,
+        LookupError,
+    )
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+            image.load()
+    except (*damage, Image.DecompressionBombError) as error:
+        raise MediaError(f"can't be read as an image: {error}", path=path) from error
+    if image.mode.startswith("I"):
+        # Pillow clips 16-bit grey to 8 bits instead of scaling it.
+        return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
+    return image
