@@ -36,8 +36,6 @@ PENDING: tuple[str, ...] = (
     "tests/cli",
     "tests/core",
     "tests/plugin_resolve",
-    "tests/training",
-    "training",
 )
 
 # They open half a sentence, whose beginning the reader has to guess.

@@ -95,7 +95,7 @@ class Checkpoint:
             name for name in mine.keys() | other.keys() if mine.get(name) != other.get(name)
         ):
             raise TrainingError(
-                f"the run to resume has a different {', '.join(wrong)}",
+                f"the run to resume differs in {', '.join(wrong)}",
                 path=path,
                 hint="repeat its command, or start again with --overwrite",
             )

@@ -1,4 +1,4 @@
-"""Download of the loss network's weights, only when asked for: checked, then reduced."""
+"""Weights of the loss network, downloaded only when asked for: checked, then reduced."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _fetch(source: Source, path: Path) -> None:
 
 @contextmanager
 def _socket_timeout(seconds: float) -> Iterator[None]:
-    """Let a server that falls silent raise TimeoutError; PyTorch would wait for ever."""
+    """Set a timeout, so that a silent server raises TimeoutError; PyTorch sets none."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

@@ -15,7 +15,7 @@ SAME_SECONDS = 2.0
 
 @contextmanager
 def deferred_interrupts() -> Iterator[Callable[[], bool]]:
-    """Defer the first SIGINT or SIGTERM; a second one, sent because nothing happens, is raised.
+    """Suspend the first SIGINT or SIGTERM; a second one, sent because nothing happens, is raised.
 
     Yields:
         A function that returns whether one has arrived.

@@ -31,12 +31,12 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether it is the one that writes files."""
+        """True for the one that writes files."""
         return self.rank == 0
 
     @contextmanager
     def first_alone(self) -> Iterator[None]:
-        """Let the others enter when the first has left."""
+        """Suspend the other processes until the first has left."""
         if not self.first:
             distributed.barrier()
         yield

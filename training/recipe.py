@@ -1,4 +1,4 @@
-"""What a training run depends on, and the two recipes it starts from."""
+"""Settings that a training run depends on, and the two recipes they start from."""
 
 from __future__ import annotations
 

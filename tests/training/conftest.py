@@ -48,13 +48,13 @@ def vgg_file(vgg_tensors, tmp_path_factory) -> Path:
 
 
 def make_texture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
-    """A picture with detail at several scales: (H, W, 3) uint8."""
+    """Make an image with detail at several scales: (H, W, 3) uint8."""
     random = np.random.default_rng(seed)
     total = np.zeros((height, width, 3))
     for step in (4, 8, 16):
         coarse = random.integers(0, 256, (height // step + 2, width // step + 2, 3), np.uint8)
-        picture = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
-        total += np.asarray(picture)
+        image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+        total += np.asarray(image)
     return (total / 3).astype(np.uint8)
 
 
@@ -65,18 +65,18 @@ def texture() -> Callable[..., NDArray[np.uint8]]:
 
 @pytest.fixture(scope="session")
 def write_footage() -> Callable[..., Path]:
-    """Writes pictures as a clip of 25 frames a second, without loss unless told otherwise."""
+    """Writes images as a clip of 25 frames a second, without loss unless told otherwise."""
 
     def write(
-        path: Path, pictures: list[NDArray[np.uint8]], codec: str = "ffv1", name: str = "bgr0"
+        path: Path, images: list[NDArray[np.uint8]], codec: str = "ffv1", name: str = "bgr0"
     ) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(path), "w") as container:
             stream = container.add_stream(codec, rate=25)
-            stream.height, stream.width = pictures[0].shape[:2]
+            stream.height, stream.width = images[0].shape[:2]
             stream.pix_fmt = name
-            for picture in pictures:
-                frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            for image in images:
+                frame = av.VideoFrame.from_ndarray(image, "rgb24")
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
         return path
@@ -86,7 +86,7 @@ def write_footage() -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def pan(texture) -> Callable[..., list[NDArray[np.uint8]]]:
-    """Pictures of a still world under a camera that moves `step` pixels to the left a frame."""
+    """Images of a still world under a camera that moves `step` pixels to the left a frame."""
 
     def pan(count: int, height: int, width: int, *, step: int = 2, seed: int = 0):
         world = texture(height, width + step * count, seed)
@@ -167,7 +167,7 @@ def unmeasured(monkeypatch) -> None:
 
 @pytest.fixture
 def saved(monkeypatch) -> dict[int, Checkpoint]:
-    """Every checkpoint that is written, as it was then, by its step."""
+    """Checkpoints as they were written, by step."""
     saved: dict[int, Checkpoint] = {}
     save = Checkpoint.save
 

@@ -1,4 +1,4 @@
-"""The table of docs/training.md: rows that die, and rows that were measured otherwise."""
+"""The table of docs/training.md: rows that diverge, and rows that were measured otherwise."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def ablation() -> ModuleType:
     return module
 
 
-def test_a_run_that_dies_is_a_row(ablation, monkeypatch):
-    def dies(*_: object) -> None:
-        raise TrainingError("the loss runs away at step 60")
+def test_a_run_that_diverges_is_a_row(ablation, monkeypatch):
+    def diverge(*_: object) -> None:
+        raise TrainingError("training diverged at step 60")
 
-    monkeypatch.setattr(ablation, "trained", dies)
+    monkeypatch.setattr(ablation, "trained", diverge)
     row = ablation.row_of("norm nowhere", argparse.Namespace(), [], None)
-    assert row == {"died": "the loss runs away at step 60"}
+    assert row == {"died": "training diverged at step 60"}
     printed = ablation.line("norm nowhere", row, {})
-    assert printed.startswith("| norm nowhere | the loss runs away at step 60 |")
+    assert printed.startswith("| norm nowhere | training diverged at step 60 |")
     assert printed.count("|") == ablation.HEADER.splitlines()[0].count("|")
 
 

@@ -111,7 +111,7 @@ class TestFile:
 class TestCannotBeWritten:
     @contextmanager
     def small_disk(self):
-        """No file may grow beyond 4 KiB; not longer than needed, as pytest's own output is one."""
+        """Limit files to 4 KiB, for as short as possible: pytest's own output is a file, too."""
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
         try:
@@ -164,22 +164,22 @@ class TestCheck:
             make_checkpoint().check(other, path)
         assert caught.value.path == path
         line = str(caught.value)
-        assert "another footage, settings.seed, settings.weights.temporal" in line
+        assert "differs in footage, settings.seed, settings.weights.temporal" in line
         assert "--overwrite" in line
         for name in ("painting_sha256", "settings.network", "settings.weights.style"):
             assert name not in line
 
-    @pytest.mark.parametrize("turned", [False, True])
-    def test_parent_on_one_side_only(self, path, turned):
+    @pytest.mark.parametrize("swapped", [False, True])
+    def test_parent_on_one_side_only(self, path, swapped):
         child = {**RUN, "parent": {"name": "wave", "digest": "cd"}}
-        mine, other = (child, RUN) if turned else (RUN, child)
-        with pytest.raises(TrainingError, match=r"another parent"):
+        mine, other = (child, RUN) if swapped else (RUN, child)
+        with pytest.raises(TrainingError, match="differs in parent"):
             replace(make_checkpoint(), run=mine).check(other, path)
 
     def test_setting_that_the_other_program_did_not_have(self, path):
         less = {name: value for name, value in RUN.items() if name != "painting_sha256"}
         for mine, other in ((RUN, less), (less, RUN)):
-            with pytest.raises(TrainingError, match="another painting_sha256"):
+            with pytest.raises(TrainingError, match="differs in painting_sha256"):
                 replace(make_checkpoint(), run=mine).check(other, path)
 
 

@@ -82,7 +82,7 @@ def left_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_of_several_that_want_it_one_fetches_it(serve, published, target, capsys):
+def test_of_several_processes_one_downloads_it(serve, published, target, capsys):
     source = serve(published)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: download_tensors(source, NAMES, target), range(4)))
@@ -140,7 +140,7 @@ def test_interrupted_download_leaves_nothing(serve, published, target, monkeypat
     assert left_in(target.parent) == []
 
 
-def test_answer_that_is_no_file(serve, published, target):
+def test_error_of_the_server(serve, published, target):
     with pytest.raises(TrainingError, match="can't be downloaded: Not Found"):
         download_tensors(serve(published, status=404), NAMES, target)
 
@@ -152,7 +152,7 @@ def test_nobody_answers(target, monkeypatch):
     assert left_in(target.parent) == []
 
 
-def test_no_space_is_said_before_the_download(serve, published, target, monkeypatch):
+def test_no_space_is_reported_before_the_download(serve, published, target, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 1))
     source = serve(published)
@@ -187,7 +187,7 @@ class Exploit:
 
 
 def saved(value: object) -> bytes:
-    """As the real file is: of the time before PyTorch wrote zip files."""
+    """Save in the format of the real file, which is older than PyTorch's zip files."""
     file = io.BytesIO()
     torch.save(value, file, _use_new_zipfile_serialization=False)
     return file.getvalue()
@@ -205,7 +205,7 @@ def saved(value: object) -> bytes:
     ],
     ids=["text", "pickle", "code", "another network", "numbers", "a number"],
 )
-def test_what_is_no_network_even_with_the_right_hash(serve, target, content):
+def test_not_a_network_even_with_the_right_hash(serve, target, content):
     with pytest.raises(TrainingError, match="is not VGG-19"):
         download_tensors(serve(content), NAMES, target)
     assert left_in(target.parent) == []
@@ -230,7 +230,7 @@ class TestFindWeights:
     def test_given_path_is_never_downloaded(self, tmp_path, vgg_file, monkeypatch):
         monkeypatch.setattr(loss_network, "download_tensors", lambda *_: pytest.fail("asked"))
         assert find_weights(vgg_file, download=True) == vgg_file
-        with pytest.raises(TrainingError, match="no VGG-19 weights here"):
+        with pytest.raises(TrainingError, match="no VGG-19 weights at this path"):
             find_weights(tmp_path / "none", download=True)
 
 

@@ -6,12 +6,12 @@ import threading
 import pytest
 
 from brushreel.training import interruption
-from brushreel.training.interruption import held_back
+from brushreel.training.interruption import deferred_interrupts
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_waits_until_it_is_asked_for(number):
-    with held_back() as stop_asked:
+    with deferred_interrupts() as stop_asked:
         assert not stop_asked()
         signal.raise_signal(number)
         assert stop_asked()
@@ -19,7 +19,7 @@ def test_signal_waits_until_it_is_asked_for(number):
 
 def test_afterwards_signals_go_where_they_went_before():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with pytest.raises(ValueError, match="inside"), held_back():
+    with pytest.raises(ValueError, match="inside"), deferred_interrupts():
         raise ValueError("inside")
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
@@ -28,7 +28,7 @@ def test_outside_of_the_main_thread_there_is_nothing_to_hold_back():
     reached = []
 
     def train() -> None:
-        with held_back() as stop_asked:
+        with deferred_interrupts() as stop_asked:
             reached.append(not stop_asked())
 
     thread = threading.Thread(target=train)
@@ -39,7 +39,7 @@ def test_outside_of_the_main_thread_there_is_nothing_to_hold_back():
 
 def test_second_signal_gets_through_a_step_that_hangs(monkeypatch):
     passed = []
-    with pytest.raises(KeyboardInterrupt), held_back():
+    with pytest.raises(KeyboardInterrupt), deferred_interrupts():
         signal.raise_signal(signal.SIGINT)
         passed.append("the first")
         monkeypatch.setattr(interruption, "SAME_SECONDS", 0.0)
@@ -49,7 +49,7 @@ def test_second_signal_gets_through_a_step_that_hangs(monkeypatch):
 
 
 def test_one_ctrl_c_that_comes_twice_counts_once():
-    with held_back() as stop_asked:
+    with deferred_interrupts() as stop_asked:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
         assert stop_asked()

@@ -29,7 +29,7 @@ def frames(count: int = 2, size: int = 32, seed: int = 0) -> torch.Tensor:
 
 
 def activations(network: LossNetwork, batch: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What every convolution puts out after its ReLU."""
+    """Return the activations of every convolution after its ReLU."""
     seen: dict[str, torch.Tensor] = {}
     hooks = [
         conv.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: F.relu(out)}))
@@ -142,7 +142,7 @@ class TestFile:
         assert find_weights(vgg_file) == vgg_file
 
     def test_found_in_the_user_s_cache(self, home):
-        with pytest.raises(TrainingError, match="no VGG-19 weights here") as caught:
+        with pytest.raises(TrainingError, match="no VGG-19 weights at this path") as caught:
             find_weights(None)
         place = caught.value.path
         assert isinstance(place, Path)
@@ -154,13 +154,13 @@ class TestFile:
         assert find_weights(None) == place
 
     def test_given_path_that_is_not_there(self, tmp_path):
-        with pytest.raises(TrainingError, match="no VGG-19 weights here") as caught:
+        with pytest.raises(TrainingError, match="no VGG-19 weights at this path") as caught:
             find_weights(tmp_path / "none")
         assert caught.value.path == tmp_path / "none"
 
 
 def divisors(means: torch.Tensor) -> torch.Tensor:
-    """What filters of one layer are divided by, of their mean activations."""
+    """Compute the divisor of each filter of a layer, as a share of its mean activation."""
     return means.clamp_min(max(1e-3, LEAST_ACTIVATION * means.median().item()))
 
 

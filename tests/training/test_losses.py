@@ -23,7 +23,7 @@ from brushreel.training.recipe import HOUSE
 
 
 def features(*values: float) -> dict[str, torch.Tensor]:
-    """One constant feature map of 2 channels and 2 x 3 pixels a value, at every layer."""
+    """Make features of one constant map of 2 channels, 2 x 3 pixels, a value, at every layer."""
     maps = torch.stack([torch.full((2, 2, 3), value) for value in values])
     return dict.fromkeys(STYLE_LAYERS, maps)
 
@@ -84,7 +84,7 @@ class TestTotalVariation:
         loss = total_variation(ramp)
         torch.testing.assert_close(loss, torch.tensor(2.0 * 3 * 3 * 4), atol=1e-2, rtol=0)
 
-    def test_flat_picture_has_a_slope(self):
+    def test_flat_image_has_a_gradient(self):
         flat = torch.full((1, 3, 4, 4), 0.5, requires_grad=True)
         total_variation(flat).backward()
         assert flat.grad is not None
@@ -113,17 +113,17 @@ class TestWeights:
 @pytest.fixture(scope="module")
 def network(vgg_file) -> LossNetwork:
     network = LossNetwork(vgg_file)
-    network.rescale([pictures(2)])
+    network.rescale([images(2)])
     return network
 
 
-def pictures(count: int, seed: int = 0) -> torch.Tensor:
+def images(count: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(count, 3, 24, 24, generator=torch.Generator().manual_seed(seed))
 
 
 class TestHybridLoss:
     def test_targets_are_the_painting_s_gram_matrices(self, network):
-        painting = pictures(1)
+        painting = images(1)
         targets = style_targets(network, painting)
         assert targets.keys() == set(STYLE_LAYERS)
         for layer, gram in targets.items():
@@ -131,8 +131,8 @@ class TestHybridLoss:
             assert not gram.requires_grad
 
     def test_parts(self, network):
-        stylized, targets = pictures(2, seed=1), style_targets(network, pictures(1, seed=2))
-        flow, mask = torch.ones(1, 2, 24, 24), (pictures(1)[:, :1] > 0.5).float()
+        stylized, targets = images(2, seed=1), style_targets(network, images(1, seed=2))
+        flow, mask = torch.ones(1, 2, 24, 24), (images(1)[:, :1] > 0.5).float()
         example = make_example(flow=flow, mask=mask)
         loss = hybrid_loss(network, example, stylized, targets)
         own = network(stylized)
@@ -146,7 +146,7 @@ class TestHybridLoss:
         assert loss.overlay == 0
 
     def test_is_least_where_it_should_be(self, network):
-        source = pictures(1).repeat(2, 1, 1, 1)
+        source = images(1).repeat(2, 1, 1, 1)
         targets = style_targets(network, source[:1])
         loss = hybrid_loss(network, make_example(seen=source), source, targets)
         assert loss.content == 0
@@ -155,22 +155,22 @@ class TestHybridLoss:
 
     def test_content_is_that_of_the_clean_scene(self, network):
         example = make_example()
-        targets = style_targets(network, pictures(1, seed=2))
-        noisy = dataclasses.replace(example, seen=pictures(2, seed=8))
+        targets = style_targets(network, images(1, seed=2))
+        noisy = dataclasses.replace(example, seen=images(2, seed=8))
         assert hybrid_loss(network, noisy, example.clean, targets).content == 0
         assert hybrid_loss(network, noisy, noisy.seen, targets).content > 0
 
-    def test_slope_reaches_both_frames(self, network):
-        stylized = pictures(2, seed=1).requires_grad_()
-        targets = style_targets(network, pictures(1, seed=2))
+    def test_gradient_reaches_both_frames(self, network):
+        stylized = images(2, seed=1).requires_grad_()
+        targets = style_targets(network, images(1, seed=2))
         loss = hybrid_loss(network, make_example(), stylized, targets)
         for name in ("content", "style", "total_variation", "temporal"):
-            assert (slopes(getattr(loss, name), stylized) > 0).all()
-        assert (slopes(loss.overlay, stylized) == 0).all()
+            assert (gradients(getattr(loss, name), stylized) > 0).all()
+        assert (gradients(loss.overlay, stylized) == 0).all()
 
     def test_previous_frame_alone_counts_twice(self, network):
-        stylized = pictures(2, seed=1).requires_grad_()
-        targets = style_targets(network, pictures(1, seed=2))
+        stylized = images(2, seed=1).requires_grad_()
+        targets = style_targets(network, images(1, seed=2))
         example = make_example()
         both = hybrid_loss(network, example, stylized, targets)
         one = hybrid_loss(network, example, stylized, targets, both_judged=False)
@@ -180,18 +180,18 @@ class TestHybridLoss:
         torch.testing.assert_close(one.total_variation, 2 * total_variation(stylized[:1]))
         assert one.temporal == both.temporal
         for name in ("content", "style", "total_variation"):
-            previous, current = slopes(getattr(one, name), stylized)
+            previous, current = gradients(getattr(one, name), stylized)
             assert previous > 0
             assert current == 0
 
     @pytest.mark.parametrize("both_judged", [False, True])
     def test_equal_pairs_give_what_one_gives(self, network, both_judged):
-        """So that no weight depends on the size of a batch."""
-        targets = style_targets(network, pictures(1, seed=2))
-        matte, overlay = (pictures(1, seed=4)[:, :1] > 0.5).float(), pictures(1, seed=5)
+        """No weight depends on the size of a batch."""
+        targets = style_targets(network, images(1, seed=2))
+        matte, overlay = (images(1, seed=4)[:, :1] > 0.5).float(), images(1, seed=5)
         for overlaid in (False, True):
             one = make_example(overlaid=overlaid, matte=matte, overlay=overlay)
-            stylized = pictures(2, seed=1)
+            stylized = images(2, seed=1)
             options = {"both_judged": both_judged}
             lone = hybrid_loss(network, one, stylized, targets, **options)
             both = hybrid_loss(network, twice(one), in_batch(stylized), targets, **options)
@@ -201,13 +201,13 @@ class TestHybridLoss:
 
     @pytest.mark.parametrize("both_judged", [False, True])
     def test_pairs_of_a_batch_are_not_mixed_up(self, network, both_judged):
-        """Of different pairs, a batch gives the mean."""
-        targets = style_targets(network, pictures(1, seed=2))
+        """A batch of different pairs gives the mean."""
+        targets = style_targets(network, images(1, seed=2))
         singles = [
-            make_example(pictures(2, seed=10)),
-            make_example(pictures(2, seed=11), overlaid=True, overlay=pictures(1, seed=12)),
+            make_example(images(2, seed=10)),
+            make_example(images(2, seed=11), overlaid=True, overlay=images(1, seed=12)),
         ]
-        outputs = [pictures(2, seed=13), pictures(2, seed=14)]
+        outputs = [images(2, seed=13), images(2, seed=14)]
         batch = Example(
             **{
                 field.name: torch.cat([getattr(single, field.name) for single in singles])
@@ -228,8 +228,8 @@ class TestHybridLoss:
 
 class TestOverlaid:
     def test_does_not_matter_where_the_previous_frame_alone_is_judged(self, network, monkeypatch):
-        """Which of them are overlaid would have to be fetched from the device."""
-        targets, stylized = style_targets(network, pictures(1, seed=2)), pictures(2, seed=1)
+        """The indices of overlaid frames would have to be fetched from the device."""
+        targets, stylized = style_targets(network, images(1, seed=2)), images(2, seed=1)
         example = make_example(overlaid=True)
         loss = hybrid_loss(network, example, stylized, targets, both_judged=False)
         monkeypatch.delattr(Example, "scenes")
@@ -237,27 +237,27 @@ class TestOverlaid:
         assert vars(again) == vars(loss)
 
     def test_current_frame_is_asked_for_neither_content_nor_style(self, network):
-        stylized = pictures(2, seed=1).requires_grad_()
-        targets = style_targets(network, pictures(1, seed=2))
+        stylized = images(2, seed=1).requires_grad_()
+        targets = style_targets(network, images(1, seed=2))
         loss = hybrid_loss(network, make_example(overlaid=True), stylized, targets)
         for name in ("content", "style", "total_variation"):
-            previous, current = slopes(getattr(loss, name), stylized)
+            previous, current = gradients(getattr(loss, name), stylized)
             assert previous > 0
             assert current == 0
-        assert (slopes(loss.overlay, stylized) > 0).all()
+        assert (gradients(loss.overlay, stylized) > 0).all()
 
     def test_counts_as_overlay_and_not_as_flicker(self, network):
-        targets = style_targets(network, pictures(1, seed=2))
-        loss = hybrid_loss(network, make_example(overlaid=True), pictures(2, seed=1), targets)
+        targets = style_targets(network, images(1, seed=2))
+        loss = hybrid_loss(network, make_example(overlaid=True), images(2, seed=1), targets)
         assert loss.temporal == 0
         assert loss.overlay > 0
 
     def test_wanted_is_the_painted_scene_with_the_same_over_it(self, network):
-        painted = pictures(1, seed=1)
-        matte, overlay = pictures(1, seed=4)[:, :1], pictures(1, seed=5)
+        painted = images(1, seed=1)
+        matte, overlay = images(1, seed=4)[:, :1], images(1, seed=5)
         wanted = matte * painted + (1 - matte) * overlay
         example = make_example(overlaid=True, matte=matte, overlay=overlay)
-        targets = style_targets(network, pictures(1, seed=2))
+        targets = style_targets(network, images(1, seed=2))
         loss = hybrid_loss(network, example, torch.cat((painted, wanted)), targets)
         assert loss.overlay < 1e-12
         off = hybrid_loss(network, example, torch.cat((painted, wanted + 0.1)), targets)
@@ -265,33 +265,33 @@ class TestOverlaid:
 
     def test_full_fade_to_black_wants_black(self, network):
         example = make_example(overlaid=True, matte=torch.zeros(1, 1, 24, 24))
-        painted = torch.cat((pictures(1), torch.zeros(1, 3, 24, 24)))
-        targets = style_targets(network, pictures(1, seed=2))
+        painted = torch.cat((images(1), torch.zeros(1, 3, 24, 24)))
+        targets = style_targets(network, images(1, seed=2))
         assert hybrid_loss(network, example, painted, targets).overlay == 0
 
 
 class TestFlatFrames:
     @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
     @pytest.mark.parametrize("overlaid", [False, True])
-    def test_whole_step_has_slopes_in_bounds(self, network, level, overlaid):
-        targets = style_targets(network, pictures(1, seed=2))
+    def test_whole_step_has_bounded_gradients(self, network, level, overlaid):
+        targets = style_targets(network, images(1, seed=2))
         steepest = []
-        for seen in (torch.full((2, 3, 24, 24), level), pictures(2)):
+        for seen in (torch.full((2, 3, 24, 24), level), images(2)):
             torch.manual_seed(3)
             net = StylizingNetwork(HOUSE.network)
             loss = hybrid_loss(network, make_example(seen, overlaid=overlaid), net(seen), targets)
             loss.total(HOUSE.weights).backward()
-            slope = torch.cat([p.grad.flatten() for p in net.parameters()])
-            assert slope.isfinite().all()
-            steepest.append(slope.abs().max())
+            gradient = torch.cat([p.grad.flatten() for p in net.parameters()])
+            assert gradient.isfinite().all()
+            steepest.append(gradient.abs().max())
         assert 0 < steepest[0] < 10 * steepest[1]
 
 
 def make_example(
     seen: torch.Tensor | None = None, *, overlaid: bool = False, **parts: torch.Tensor
 ) -> Example:
-    """A pair without motion, and nothing over it unless given."""
-    seen = pictures(2) if seen is None else seen
+    """Make a pair without motion, and without an overlay unless given."""
+    seen = images(2) if seen is None else seen
     nothing = {
         "flow": torch.zeros(1, 2, 24, 24),
         "mask": torch.ones(1, 1, 24, 24),
@@ -302,7 +302,7 @@ def make_example(
 
 
 def in_batch(*pairs: torch.Tensor) -> torch.Tensor:
-    """Pairs of frames as batches have them, all previous frames first; a lone pair twice."""
+    """Order pairs of frames as batches do, all previous frames first; a lone pair twice."""
     pairs = pairs if len(pairs) > 1 else 2 * pairs
     return torch.cat([pair[:1] for pair in pairs] + [pair[1:] for pair in pairs])
 
@@ -312,9 +312,9 @@ def twice(one: Example) -> Example:
     return Example(**doubled | {"seen": in_batch(one.seen), "clean": in_batch(one.clean)})
 
 
-def slopes(part: torch.Tensor, stylized: torch.Tensor) -> torch.Tensor:
-    """How much the part depends on each frame, (N,)."""
+def gradients(part: torch.Tensor, stylized: torch.Tensor) -> torch.Tensor:
+    """Compute how much the part depends on each frame, (N,)."""
     if not part.requires_grad:
         return torch.zeros(len(stylized))
-    (slope,) = torch.autograd.grad(part, stylized, retain_graph=True, allow_unused=True)
-    return torch.zeros(len(stylized)) if slope is None else slope.abs().sum((1, 2, 3))
+    (gradient,) = torch.autograd.grad(part, stylized, retain_graph=True, allow_unused=True)
+    return torch.zeros(len(stylized)) if gradient is None else gradient.abs().sum((1, 2, 3))

@@ -51,7 +51,7 @@ TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 
 
 def test_without_torchrun_there_is_one(monkeypatch):
-    """Whatever else a cluster has set."""
+    """A cluster may set other variables, too."""
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     monkeypatch.setenv("RANK", "3")
     with joined(torch.device("cpu")) as processes:

@@ -27,7 +27,7 @@ LONE = Processes(0, 1, torch.device("cpu"))
 
 
 def same_state(one: Checkpoint, other: Checkpoint) -> bool:
-    """Bit for bit: weights, Adam, history."""
+    """Return whether weights, Adam and history are bit-exact."""
     mine, others = (
         {**checkpoint.network, **checkpoint.optimizer, "history": checkpoint.history}
         for checkpoint in (one, other)
@@ -39,7 +39,7 @@ def same_state(one: Checkpoint, other: Checkpoint) -> bool:
 
 @contextmanager
 def interrupted(at: int, where: str) -> Iterator[None]:
-    """Ctrl-C comes in the middle of a step, the one after `at` others."""
+    """Interrupt a run in the middle of a step, the one after `at` others."""
     owner, name = {"loss": (training_run, "hybrid_loss"), "Adam": (torch.optim.Adam, "step")}[where]
     function = getattr(owner, name)
     calls = itertools.count()
@@ -89,7 +89,7 @@ class TestResume:
             run("parts")
         assert run("parts", resume=True).digest == run("whole").digest
 
-    def test_without_resuming_a_run_starts_anew(self, run, saved):
+    def test_without_resuming_a_run_starts_again(self, run, saved):
         with interrupted(at=1, where="loss"):
             run("parts")
         assert run("parts").digest == run("whole").digest
@@ -127,21 +127,21 @@ class TestResume:
     def test_other_settings_are_refused(self, material, quick, begun, name, value):
         other = Run(material, dataclasses.replace(quick, **{name: value}), LONE)
         before = {key: weight.clone() for key, weight in other.network.state_dict().items()}
-        with pytest.raises(TrainingError, match=f"another .*settings.{name}"):
+        with pytest.raises(TrainingError, match=f"differs in .*settings.{name}"):
             other.restore(begun, Path("run"))
         after = other.network.state_dict()
         assert all(torch.equal(weight, after[key]) for key, weight in before.items())
 
     def test_another_painting_is_refused(self, material, quick, begun, texture):
         Image.fromarray(texture(80, 80, 9)).save(material.painting)
-        with pytest.raises(TrainingError, match=r"another .*painting"):
+        with pytest.raises(TrainingError, match=r"differs in .*painting"):
             Run(material, quick, LONE).restore(begun, Path("run"))
 
     @pytest.mark.parametrize("name", ["another.mkv", "pan.mkv"])
     def test_other_footage_is_refused(self, material, quick, begun, pan, write_footage, name):
         """More of it, or other frames under the same name."""
         write_footage(material.clips / name, pan(6, 80, 112, seed=1))
-        with pytest.raises(TrainingError, match=r"another .*footage"):
+        with pytest.raises(TrainingError, match=r"differs in .*footage"):
             Run(material, quick, LONE).restore(begun, Path("run"))
 
     def test_footage_and_painting_may_have_moved(self, material, quick, begun, tmp_path):
@@ -157,12 +157,12 @@ class TestResume:
             tiny_style, spec=quick.network, weights=StylizingNetwork(quick.network).state_dict()
         )
         child = dataclasses.replace(material, parent=parent)
-        with pytest.raises(TrainingError, match=r"another .*parent"):
+        with pytest.raises(TrainingError, match=r"differs in .*parent"):
             Run(child, quick, LONE).restore(begun, Path("run"))
 
 
 def runaway(after: int, value: float):
-    """A style loss that is as it is for `after` steps, and `value` times that from then on."""
+    """Make a style loss that is multiplied by `value` after `after` steps."""
     calls = itertools.count()
     hybrid_loss = training_run.hybrid_loss
 
@@ -179,7 +179,7 @@ class TestDivergence:
     @pytest.mark.parametrize("value", [math.nan, math.inf])
     def test_loss_that_is_not_finite_stops_the_run(self, run, tmp_path, monkeypatch, value):
         monkeypatch.setattr(training_run, "hybrid_loss", runaway(0, value))
-        with pytest.raises(TrainingError, match="runs away") as caught:
+        with pytest.raises(TrainingError, match="diverged") as caught:
             run()
         assert len(str(caught.value).splitlines()) == 1
         assert caught.value.hint
@@ -188,7 +188,7 @@ class TestDivergence:
     @pytest.mark.parametrize("value", [math.nan, math.inf, 1e6])
     def test_the_last_good_checkpoint_stays(self, run, tmp_path, monkeypatch, value):
         monkeypatch.setattr(training_run, "hybrid_loss", runaway(3, value))
-        with pytest.raises(TrainingError, match="runs away at step 4"):
+        with pytest.raises(TrainingError, match="diverged at step 4"):
             run(iterations=6, checkpoint_minutes=0)
         assert not (tmp_path / "run" / "new.safetensors").exists()
         good = Checkpoint.load(tmp_path / "run" / CHECKPOINT)
@@ -206,14 +206,14 @@ class TestDivergence:
                 adam.param_groups[0]["params"][0].data.fill_(math.nan)
 
         monkeypatch.setattr(torch.optim.Adam, "step", ruinous)
-        with pytest.raises(TrainingError, match="runs away at step 3"):
+        with pytest.raises(TrainingError, match="diverged at step 3"):
             run(checkpoint_minutes=0)
         assert Checkpoint.load(tmp_path / "run" / CHECKPOINT).step == 2
         assert not (tmp_path / "run" / "new.safetensors").exists()
 
     def test_network_that_dies_is_noticed(self, run, tmp_path, monkeypatch):
-        """Its loss is bounded, as the output is, and stays where it is."""
-        with pytest.raises(TrainingError, match="runs away"):
+        """The loss is bounded, as the output is, and does not rise further."""
+        with pytest.raises(TrainingError, match="diverged"):
             run(iterations=20, learning_rate=1e30)
         assert not (tmp_path / "run" / "new.safetensors").exists()
 
@@ -228,14 +228,14 @@ class TestDivergence:
         """Scenes differ by seven times, measured; a network that has just died by more."""
         run = Run(material, quick, LONE)
         run.history = [torch.ones(6)] * 100 + [factor * torch.ones(6)]
-        expected = nullcontext() if saved else pytest.raises(TrainingError, match="runs away")
+        expected = nullcontext() if saved else pytest.raises(TrainingError, match="diverged")
         with expected:
             run.save(tmp_path / CHECKPOINT)
         assert (tmp_path / CHECKPOINT).exists() == saved
 
     def test_interrupted_just_then_saves_nothing(self, run, tmp_path, monkeypatch):
         monkeypatch.setattr(training_run, "hybrid_loss", runaway(1, math.nan))
-        with pytest.raises(TrainingError, match="runs away"), interrupted(at=2, where="Adam"):
+        with pytest.raises(TrainingError, match="diverged"), interrupted(at=2, where="Adam"):
             run()
         assert not (tmp_path / "run" / CHECKPOINT).exists()
 

@@ -41,7 +41,7 @@ class TestParent:
         assert style.spec == dataclasses.replace(quick.network, norm_epsilon=EPSILON)
         assert style.training["settings"]["network"]["channels"] == [4, 6, 8]
 
-    def test_a_settled_parent_is_trained_on_with_the_recipe_s_epsilon(
+    def test_a_parent_of_bounded_gain_is_trained_on_with_the_recipe_s_epsilon(
         self, run, material, quick, unmeasured
     ):
         parent = run(iterations=2)
@@ -53,7 +53,9 @@ class TestParent:
             change = (child.network(frames) - parent.network()(frames)).abs().mean()
         assert change < 1 / 255
 
-    def test_a_recipe_that_does_not_settle_writes_what_it_trained(self, run, quick, unmeasured):
+    def test_a_recipe_that_does_not_bound_the_gain_writes_what_it_trained(
+        self, run, quick, unmeasured
+    ):
         style = run(settled=False, iterations=2)
         assert style.spec == quick.network
         assert run("again", settled=False, parent=style, iterations=1).spec == quick.network
@@ -62,7 +64,7 @@ class TestParent:
     def test_with_normalisation_everywhere_what_was_trained_is_written(
         self, material, quick, upsampling, unmeasured
     ):
-        """Settled, it would be another network: frames differ too much in what it normalises."""
+        """A bounded gain would change the network: frames differ too much in what it normalises."""
         spec = dataclasses.replace(
             quick.network, upsampling=upsampling, normalization="everywhere", norm_epsilon=1e-5
         )
@@ -74,8 +76,8 @@ class TestParent:
         assert child.settings.network == written.spec == spec
         frames = child.sampler.draw(np.random.default_rng(7)).frames
         with torch.no_grad():
-            paintings = [network(frames) for network in (parent.network(), written.network())]
-        torch.testing.assert_close(*paintings)
+            stylized = [network(frames) for network in (parent.network(), written.network())]
+        torch.testing.assert_close(*stylized)
 
     def test_parent_itself_stays_as_it_is(self, run, parent, unmeasured):
         digest = parent.digest
@@ -94,7 +96,7 @@ class TestParent:
     def test_from_scratch_seed_and_painting_make_the_family(
         self, run, texture, tmp_path, unmeasured
     ):
-        """Of different paintings of the same file name, too."""
+        """Different paintings of the same file name make different families."""
         other = tmp_path / "other" / "painting.png"
         other.parent.mkdir()
         Image.fromarray(texture(80, 80, 9)).save(other)
@@ -183,7 +185,7 @@ class TestSplit:
     @pytest.mark.parametrize(
         ("count", "held_out"), [(2, [1]), (9, [8]), (10, [9]), (20, [9, 19]), (25, [9, 19])]
     )
-    def test_every_tenth_is_kept_back(self, count, held_out):
+    def test_every_tenth_is_held_out(self, count, held_out):
         footage = some_clips(count)
         rest, held = split(footage)
         assert [footage.index(clip) for clip in held] == held_out
@@ -195,12 +197,12 @@ class TestSplit:
         footage = some_clips(1)
         assert split(footage) == (footage, footage)
 
-    def test_at_most_ten_are_kept_back(self):
+    def test_at_most_ten_are_held_out(self):
         rest, held = split(some_clips(320))
         assert len(held) == 10
         assert len(rest) == 310
 
-    def test_few_clips_among_pictures_are_trained_on(self):
+    def test_few_clips_among_images_are_trained_on(self):
         footage = made(sorted([*(f"{n:02}.jpg" for n in range(40)), "05.mp4", "07.mp4"]))
         rest, held = split(footage)
         assert [clip.path.name for clip in held] == ["28.jpg", "29.jpg", "30.jpg", "31.jpg"]

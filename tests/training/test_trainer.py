@@ -123,7 +123,7 @@ class TestTrain:
 
     def test_folder_that_can_t_be_made_is_noticed_before_the_first_step(self, run, tmp_path):
         (tmp_path / "run").write_text("in the way")
-        with pytest.raises(TrainingError, match="can't be made") as caught:
+        with pytest.raises(TrainingError, match="can't be created") as caught:
             run()
         assert caught.value.path == tmp_path / "run"
 

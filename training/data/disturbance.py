@@ -24,7 +24,7 @@ JPEG_QUALITY = (15, 60)
 
 @dataclass(frozen=True)
 class Disturbances:
-    """How often and how strongly pairs are disturbed; 0 is never.
+    """Frequency and strength of disturbances; 0 is never.
 
     Attributes:
         noise: Largest standard deviation of camera noise, 1/255; every pair draws its own, every
@@ -89,7 +89,7 @@ class Example:
 
 
 def disturbed(pairs: list[Pair], how: Disturbances, random: np.random.Generator) -> Example:
-    """Disturb pairs of one size and join them to an example.
+    """Make an example of pairs of one size, disturbing each.
 
     Args:
         pairs: Clean pairs, N of them.

@@ -27,7 +27,7 @@ def pairs(texture) -> list[Pair]:
 
 
 def make_pair(texture, seed: int = 0, size: int = 64) -> Pair:
-    """Two different pictures, so that nothing is mistaken for anything else."""
+    """Make a pair of two different images, so that they cannot be confused."""
     frames = np.stack([texture(size, size, 10 * seed), texture(size, size, 10 * seed + 1)])
     generator = torch.Generator().manual_seed(seed)
     return Pair(
@@ -83,14 +83,14 @@ class TestExample:
         example = Example(**{**parts, "overlaid": overlaid})
         assert example.scenes.tolist() == [0, 1, 2, 3, 4, 6]
 
-    def test_moved_to_a_device_it_holds_the_same(self, pairs):
+    def test_moved_to_a_device_it_is_the_same(self, pairs):
         example = disturbed(pairs, HOUSE.disturbances, random())
         moved = example.to(torch.device("cpu"))
         assert same(moved, example)
         assert moved.seen.is_contiguous(memory_format=torch.channels_last)
         assert moved.clean.is_contiguous(memory_format=torch.channels_last)
 
-    def test_on_a_device_nobody_waits_for_what_is_overlaid(self, pairs):
+    def test_indices_of_overlaid_frames_stay_on_the_cpu(self, pairs):
         example = disturbed(pairs, OVERLAYS, random()).to(torch.device("meta"))
         assert example.seen.device.type == "meta"
         assert example.scenes.tolist() == [0, 1, 2]
@@ -107,7 +107,7 @@ class TestExample:
 
 
 class TestShares:
-    def test_nothing_of_anything_leaves_pairs_untouched(self, pair):
+    def test_no_disturbances_leave_pairs_untouched(self, pair):
         for example in many(pair, Disturbances(), 5):
             assert torch.equal(example.seen, pair.frames)
             assert torch.equal(example.clean, pair.frames)
@@ -120,7 +120,7 @@ class TestShares:
         share = np.mean([e.overlaid.item() for e in many(pair, Disturbances(overlays=0.3), 300)])
         assert share == pytest.approx(0.3, abs=0.08)
 
-    def test_made_up_motion_is_as_frequent_as_asked(self, pair):
+    def test_synthetic_motion_is_as_frequent_as_asked(self, pair):
         examples = many(pair, Disturbances(synthetic=0.3), 300)
         share = np.mean([not torch.equal(e.flow, pair.flow) for e in examples])
         assert share == pytest.approx(0.3, abs=0.08)
@@ -144,7 +144,7 @@ class TestNoise:
         noise = torch.stack([(example.seen - example.clean) * 255 for example in examples])
         deviations = noise.std((1, 2, 3, 4))
         assert deviations.max() < 4.1
-        # Drawn evenly between 0 and 4.
+        # Uniform between 0 and 4.
         assert deviations.mean() == pytest.approx(2, abs=0.3)
         assert deviations.min() < 0.3
         assert noise.mean((1, 2, 3, 4)).abs().max() < 0.2
@@ -166,7 +166,7 @@ class TestNoise:
 
 
 class TestCompression:
-    def test_shows_but_keeps_the_picture(self, pair):
+    def test_shows_but_keeps_the_image(self, pair):
         for example in many(pair, Disturbances(compression=1), 5):
             error = (example.seen - pair.frames).abs().mean((1, 2, 3)) * 255
             assert (error > 0.5).all()
@@ -198,7 +198,7 @@ class TestSyntheticMotion:
             outside += (~inside).sum().item()
         assert outside
 
-    def test_nothing_lies_over_it(self, pair):
+    def test_has_no_overlay(self, pair):
         for example in many(pair, SYNTHETIC, 3):
             assert not example.overlaid.any()
             assert (example.matte == 1).all()
@@ -206,7 +206,7 @@ class TestSyntheticMotion:
 
 class TestShifts:
     def test_every_pixel_is_one_of_the_previous_frame_s(self, pair):
-        """Interpolation would blur the frame as well, and hide what the pixel grid does."""
+        """Interpolation would blur the frame as well, and hide the effect of the pixel grid."""
         for example in many(pair, Disturbances(shifted=1.0), 10):
             previous, current = example.clean.chunk(2)
             x, y = (int(part) for part in example.flow[0, :, 0, 0])
@@ -240,7 +240,7 @@ class TestOverlays:
             assert not example.flow.any()
             assert (example.mask == 1).all()
 
-    def test_come_before_made_up_motion(self, pair):
+    def test_come_before_synthetic_motion(self, pair):
         for example in many(pair, Disturbances(overlays=1, synthetic=1), 5):
             assert not example.flow.any()
 
@@ -249,7 +249,7 @@ class TestOverlays:
             assert example.matte.min() < 1
 
     def test_every_frame_has_its_own_noise(self, pair):
-        """Black bars and the ends of fades must stay calm under it."""
+        """Black bars and the ends of fades must stay stable under it."""
         grey = Pair(torch.full_like(pair.frames, 0.5), pair.flow, pair.mask)
         for example in many(grey, Disturbances(noise=4, overlays=1), 20):
             previous, current = example.seen.chunk(2)
@@ -261,7 +261,7 @@ class TestOverlays:
         assert any((current == 0).all() for current in currents)
         assert any((current == 1).all() for current in currents)
 
-    def test_fades_are_even_and_come_at_every_depth(self, pair):
+    def test_fades_are_uniform_and_come_at_every_depth(self, pair):
         fades = [
             example
             for example in many(pair, OVERLAYS, 300)

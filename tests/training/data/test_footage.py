@@ -27,21 +27,21 @@ def small(monkeypatch) -> None:
     monkeypatch.setattr(extraction, "PAIRS_PER_CLIP", {1: 24})
 
 
-def indices(clip: Footage, pictures: list[np.ndarray]) -> list[tuple[int, ...]]:
-    """Which of the pictures of a clip its pairs hold."""
-    numbers = {picture.tobytes(): index for index, picture in enumerate(pictures)}
+def indices(clip: Footage, images: list[np.ndarray]) -> list[tuple[int, ...]]:
+    """Return the indices of each pair's images in the clip."""
+    numbers = {image.tobytes(): index for index, image in enumerate(images)}
     return [tuple(numbers[frame.tobytes()] for frame in pair["frames"]) for pair in clip.pairs]
 
 
 @pytest.mark.usefixtures("small")
 class TestLoadFootage:
     def test_pairs_are_consecutive_frames_with_their_motion(self, tmp_path, pan, write_footage):
-        pictures = pan(12, 90, 160, step=2)
-        write_footage(tmp_path / "clips" / "c.mkv", pictures)
+        images = pan(12, 90, 160, step=2)
+        write_footage(tmp_path / "clips" / "c.mkv", images)
         (clip,) = load_footage(tmp_path / "clips")
         assert clip.path == tmp_path / "clips" / "c.mkv"
         assert clip.left_out == {}
-        assert indices(clip, pictures) == [(n, n + 1) for n in (1, 3, 5, 7, 9)]
+        assert indices(clip, images) == [(n, n + 1) for n in (1, 3, 5, 7, 9)]
         for record in clip.pairs:
             assert record["flow"].shape == (90, 160, 2)
             inner = record["flow"][20:-20, 20:-20].astype(float)
@@ -56,18 +56,18 @@ class TestLoadFootage:
 
     def test_pairs_are_spread_over_a_long_clip(self, tmp_path, pan, write_footage, monkeypatch):
         monkeypatch.setattr(extraction, "PAIRS_PER_CLIP", {1: 4})
-        pictures = pan(41, 90, 160, step=1)
-        write_footage(tmp_path / "c.mkv", pictures)
+        images = pan(41, 90, 160, step=1)
+        write_footage(tmp_path / "c.mkv", images)
         (clip,) = load_footage(tmp_path)
-        assert indices(clip, pictures) == [(5, 6), (15, 16), (25, 26), (35, 36)]
+        assert indices(clip, images) == [(5, 6), (15, 16), (25, 26), (35, 36)]
 
     def test_what_can_t_be_used_is_reported(self, tmp_path, pan, texture, write_footage):
         flat = np.full((90, 160, 3), 80, np.uint8)
         one, other = texture(90, 160, 5), texture(90, 160, 6)
         moving = pan(4, 90, 160)
         # Every second pair is looked at: (1, 2), (3, 4), (5, 6), (7, 8), (9, 10).
-        pictures = [flat, *moving[:2], flat, flat, one, one, one, other, flat, flat + 9]
-        write_footage(tmp_path / "c.mkv", pictures)
+        images = [flat, *moving[:2], flat, flat, one, one, one, other, flat, flat + 9]
+        write_footage(tmp_path / "c.mkv", images)
         (clip,) = load_footage(tmp_path)
         assert clip.left_out == {"flat": 2, "duplicate": 1, "cut": 1}
         assert len(clip.pairs) == 1
@@ -98,17 +98,17 @@ class TestLoadFootage:
     def test_clips_that_can_t_be_read_are_left_out(self, tmp_path, pan, write_footage):
         write_footage(tmp_path / "good.mkv", pan(4, 90, 160))
         (tmp_path / "notes.mp4").write_text("not a clip\n" * 20)
-        write_sound(tmp_path / "sound.mp4")
+        write_audio(tmp_path / "audio.mp4")
         assert [clip.path.name for clip in load_footage(tmp_path)] == ["good.mkv"]
 
     def test_clips_that_can_t_be_read_are_reported(self, tmp_path):
         (tmp_path / "notes.mp4").write_text("not a clip\n" * 20)
-        write_sound(tmp_path / "sound.mp4")
+        write_audio(tmp_path / "audio.mp4")
         with pytest.raises(TrainingError, match="no usable footage") as caught:
             load_footage(tmp_path)
-        assert "notes.mp4: 1 unreadable; sound.mp4: 1 unreadable" in str(caught.value)
+        assert "audio.mp4: 1 unreadable; notes.mp4: 1 unreadable" in str(caught.value)
 
-    def test_what_lies_before_the_damage_is_used(self, tmp_path, pan, write_footage):
+    def test_frames_before_the_damage_are_used(self, tmp_path, pan, write_footage):
         path = write_footage(tmp_path / "c.mov", pan(12, 90, 160), "png", "rgb24")
         content = bytearray(path.read_bytes())
         with av.open(str(path)) as container:
@@ -129,7 +129,7 @@ class TestLoadFootage:
         for path in paths:
             path.unlink()
         (tmp_path / "joined.ts").write_bytes(joined)
-        assert load_footage(tmp_path)[0].left_out == {"of another size": 2}
+        assert load_footage(tmp_path)[0].left_out == {"of a different size": 2}
 
     def test_smaller_than_the_crop(self, tmp_path, pan, write_footage):
         write_footage(tmp_path / "wide.mkv", pan(4, 60, 160))
@@ -143,7 +143,7 @@ class TestLoadFootage:
 
 @pytest.mark.usefixtures("small")
 class TestReport:
-    def test_says_what_was_used_and_why_not_the_rest(
+    def test_states_what_was_used_and_why_not_the_rest(
         self, tmp_path, pan, texture, write_footage, monkeypatch
     ):
         monkeypatch.setattr(extraction, "PAIRS_PER_CLIP", {1: 24, 2: 8, 4: 8})
@@ -167,8 +167,8 @@ def open_files() -> int:
     return sum(1 for _ in Path("/dev/fd").iterdir())
 
 
-def write_sound(path: Path) -> None:
-    """A clip of silence without a picture."""
+def write_audio(path: Path) -> None:
+    """Write a file with silent audio and no video stream."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=48000, layout="mono")
         for start in range(0, 9 * 1024, 1024):
@@ -213,7 +213,7 @@ class TestCache:
         assert second.left_out == first.left_out
 
     @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="open files can't be counted here")
-    def test_holds_no_file_open(self, tmp_path, texture):
+    def test_keeps_no_file_open(self, tmp_path, texture):
         """A process may have no more than 1,024, often no more than 256."""
         for index in range(12):
             Image.fromarray(texture(45, 80, index)).save(tmp_path / f"{index}.png")
@@ -233,11 +233,11 @@ class TestCache:
         load_footage(first.parent)
         assert {path for path in home.rglob("*") if path.is_file()} == kept
 
-    def test_that_goes_away_while_it_is_used(self, tmp_path, pan, write_footage, home):
+    def test_that_disappears_while_it_is_used(self, tmp_path, pan, write_footage, home):
         write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
         (clip,) = load_footage(tmp_path)
         next(home.rglob("*.npy")).unlink()
-        with pytest.raises(TrainingError, match="gone from the footage cache") as caught:
+        with pytest.raises(TrainingError, match="no longer in the footage cache") as caught:
             PairSampler([clip], crop=40)
         assert caught.value.path == clip.path
 
@@ -274,7 +274,7 @@ class TestCache:
         (clip,) = load_footage(tmp_path)
         assert clip.pairs["frames"].shape[2:] == (72, 128, 3)
 
-    def test_lies_in_the_user_s_cache(self, tmp_path, pan, write_footage, home):
+    def test_is_stored_in_the_user_s_cache(self, tmp_path, pan, write_footage, home):
         write_footage(tmp_path / "clips" / "c.mkv", pan(4, 90, 160))
         load_footage(tmp_path / "clips")
         kept = sorted(path.suffix for path in home.rglob("*") if path.is_file())
@@ -283,9 +283,7 @@ class TestCache:
 
     @pytest.mark.parametrize("keep", [0, 50, 300, -1])
     @pytest.mark.parametrize("suffix", [".npy", ".json"])
-    def test_that_was_cut_short_is_made_again(
-        self, tmp_path, pan, write_footage, home, suffix, keep
-    ):
+    def test_truncated_entry_is_made_again(self, tmp_path, pan, write_footage, home, suffix, keep):
         write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
         expected = load_footage(tmp_path)[0].pairs.tobytes()
         (kept,) = home.rglob(f"*{suffix}")
@@ -294,7 +292,7 @@ class TestCache:
         assert not list(home.rglob("*.partial"))
 
     @pytest.mark.parametrize("content", [b"[]", b"{}", b"\xff\xfe", bytes(40), b"null"])
-    def test_that_makes_no_sense_is_made_again(self, tmp_path, pan, write_footage, home, content):
+    def test_damaged_entry_is_made_again(self, tmp_path, pan, write_footage, home, content):
         write_footage(tmp_path / "c.mkv", pan(6, 90, 160))
         expected = load_footage(tmp_path)[0].pairs.tobytes()
         for kept in [path for path in home.rglob("*") if path.is_file()]:

@@ -19,7 +19,7 @@ INNER = np.s_[24:-24, 24:-24]
 
 
 @pytest.mark.parametrize(("right", "down"), [(3, 0), (-5, 2), (0, -4), (1, 1)])
-def test_flow_points_to_where_each_pixel_lay_before(texture, right, down):
+def test_flow_points_to_where_each_pixel_was_before(texture, right, down):
     world = texture(160, 200)
     previous = world[16:-16, 16:-16]
     current = np.roll(world, (down, right), axis=(0, 1))[16:-16, 16:-16]
@@ -48,7 +48,7 @@ def test_half_a_pixel(texture):
     assert np.percentile(error, 99) < 0.3
 
 
-def test_unrelated_pictures_can_t_be_compared(texture):
+def test_unrelated_images_can_t_be_compared(texture):
     motion = FlowEstimator()(texture(128, 160, 1), texture(128, 160, 2))
     assert motion.visible.mean() < 0.5
 
@@ -67,7 +67,7 @@ def test_without_opencv(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(TrainingError, match="optical flow needs OpenCV") as caught:
         FlowEstimator()
-    assert "brushreel[train]" in str(caught.value)
+    assert "'.[train]'" in str(caught.value)
 
 
 class TestMadeUpMotion:

@@ -13,45 +13,45 @@ from brushreel.training.data.painting import load_painting
 
 class TestPainting:
     def test_is_scaled_by_its_shorter_side(self, painting):
-        picture = load_painting(painting, 64)
-        assert picture.shape == (1, 3, 64, 82)
-        assert picture.dtype == torch.float32
-        assert 0 <= picture.min() < picture.max() <= 1
+        image = load_painting(painting, 64)
+        assert image.shape == (1, 3, 64, 82)
+        assert image.dtype == torch.float32
+        assert 0 <= image.min() < image.max() <= 1
 
     def test_pixels_in_order_of_rgb(self, tmp_path):
         Image.new("RGB", (64, 80), (255, 102, 0)).save(tmp_path / "p.png")
-        picture = load_painting(tmp_path / "p.png", 64)
-        expected = torch.tensor([1, 0.4, 0]).view(1, 3, 1, 1).expand_as(picture)
-        torch.testing.assert_close(picture, expected)
+        image = load_painting(tmp_path / "p.png", 64)
+        expected = torch.tensor([1, 0.4, 0]).view(1, 3, 1, 1).expand_as(image)
+        torch.testing.assert_close(image, expected)
 
     def test_grey_one(self, tmp_path):
         Image.new("L", (64, 64), 51).save(tmp_path / "p.png")
-        picture = load_painting(tmp_path / "p.png", 64)
-        torch.testing.assert_close(picture, torch.full((1, 3, 64, 64), 0.2))
+        image = load_painting(tmp_path / "p.png", 64)
+        torch.testing.assert_close(image, torch.full((1, 3, 64, 64), 0.2))
 
     def test_grey_one_of_sixteen_bits(self, tmp_path):
         codes = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
         Image.fromarray(codes).save(tmp_path / "p.png")
-        picture = load_painting(tmp_path / "p.png", 64)
+        image = load_painting(tmp_path / "p.png", 64)
         expected = torch.from_numpy(codes / 65535).float().expand(1, 3, 64, 64)
-        torch.testing.assert_close(picture, expected, atol=0.01, rtol=0)
+        torch.testing.assert_close(image, expected, atol=0.01, rtol=0)
 
-    def test_is_turned_as_the_camera_says(self, tmp_path):
+    def test_is_rotated_as_exif_says(self, tmp_path):
         upright = np.zeros((64, 96, 3), np.uint8)
         upright[:, :48] = 255  # bright on the left
-        picture = Image.fromarray(np.rot90(upright))
+        image = Image.fromarray(np.rot90(upright))
         exif = Image.Exif()
         exif[0x0112] = 6  # to be shown a quarter turn clockwise
-        picture.save(tmp_path / "p.png", exif=exif)
-        turned = load_painting(tmp_path / "p.png", 64)
-        assert turned.shape == (1, 3, 64, 96)
-        assert turned[..., :40].min() > 0.9
-        assert turned[..., 56:].max() < 0.1
+        image.save(tmp_path / "p.png", exif=exif)
+        rotated = load_painting(tmp_path / "p.png", 64)
+        assert rotated.shape == (1, 3, 64, 96)
+        assert rotated[..., :40].min() > 0.9
+        assert rotated[..., 56:].max() < 0.1
 
-    @pytest.mark.parametrize("content", [b"", b"a picture in words\n" * 9])
+    @pytest.mark.parametrize("content", [b"", b"an image in words\n" * 9])
     def test_unreadable(self, tmp_path, content):
         (tmp_path / "p.png").write_bytes(content)
-        with pytest.raises(TrainingError, match="can't be read as a picture") as caught:
+        with pytest.raises(TrainingError, match="can't be read as an image") as caught:
             load_painting(tmp_path / "p.png", 64)
         assert caught.value.path == tmp_path / "p.png"
 
@@ -60,23 +60,23 @@ class TestPainting:
         path = tmp_path / f"p.{suffix}"
         Image.fromarray(texture(80, 80)).save(path)
         path.write_bytes(path.read_bytes()[:-2000])
-        with pytest.raises(TrainingError, match="can't be read as a picture"):
+        with pytest.raises(TrainingError, match="can't be read as an image"):
             load_painting(path, 64)
 
     def test_missing(self, tmp_path):
-        with pytest.raises(TrainingError, match="can't be read as a picture"):
+        with pytest.raises(TrainingError, match="can't be read as an image"):
             load_painting(tmp_path / "none.png", 64)
 
     @pytest.mark.parametrize("mode", ["RGBA", "LA"])
     def test_transparent(self, tmp_path, mode):
         Image.new(mode, (80, 80)).save(tmp_path / "p.png")
-        with pytest.raises(TrainingError, match="transparent parts") as caught:
+        with pytest.raises(TrainingError, match="transparent pixels") as caught:
             load_painting(tmp_path / "p.png", 64)
         assert "without alpha" in str(caught.value)
 
     def test_palette_with_transparency(self, tmp_path):
         Image.new("P", (80, 80)).save(tmp_path / "p.png", transparency=0)
-        with pytest.raises(TrainingError, match="transparent parts"):
+        with pytest.raises(TrainingError, match="transparent pixels"):
             load_painting(tmp_path / "p.png", 64)
 
     @pytest.mark.parametrize(("size", "fits"), [((31, 200), False), ((32, 200), True)])
@@ -94,4 +94,4 @@ def test_missing_pillow_is_named_with_the_way_out(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(TrainingError, match="needs Pillow") as caught:
         load_painting(tmp_path / "p.png", 64)
-    assert "brushreel[train]" in str(caught.value)
+    assert "'.[train]'" in str(caught.value)

@@ -15,7 +15,7 @@ from brushreel.training.data.sampler import PairSampler, to_pair
 
 
 def footage_of(*pairs: tuple[np.ndarray, np.ndarray, tuple[float, float]], gaps=None) -> Footage:
-    """A clip of pairs that are given as previous frame, current frame and uniform flow."""
+    """Make footage of pairs, each previous frame, current frame and uniform flow."""
     records = []
     for (previous, current, flow), gap in zip(pairs, gaps or len(pairs) * [1], strict=True):
         shape = previous.shape[:2]
@@ -27,7 +27,7 @@ def footage_of(*pairs: tuple[np.ndarray, np.ndarray, tuple[float, float]], gaps=
 
 @pytest.fixture
 def panned(texture) -> Footage:
-    """What moved 3 pixels to the right and 1 up."""
+    """A pair that moves 3 pixels to the right and 1 up."""
     world = texture(104, 134)
     return footage_of((world[2:98, 6:126], world[3:99, 3:123], (-3, 1)))
 
@@ -83,13 +83,13 @@ class TestPairSampler:
             (x,), (y,) = (pair.flow[0, axis].unique().tolist() for axis in (0, 1))
             assert (abs(x), y) == (3, 1)
             directions.append(x)
-            # The flow fits the pictures: previous, fetched along it, is current.
+            # The flow fits the images: previous, fetched along it, is current.
             error = temporal_error(pair.frames[1:], pair.frames[:1], pair.flow, pair.mask)
             assert error < 1e-9
         assert set(directions) == {-3.0, 3.0}
 
     def test_what_comes_from_outside_the_crop_does_not_count(self, panned, random):
-        """Its border would be repeated there."""
+        """The border of the crop would be repeated there."""
         sampler = PairSampler([panned], crop=40)
         for _ in range(8):
             pair = sampler.draw(random)
@@ -115,13 +115,13 @@ class TestPairSampler:
         assert tops == set(range(7))
 
     def test_flat_crops_are_left_out(self, texture, random):
-        picture = texture(64, 200)
-        picture[:, 60:] = 90
-        sampler = PairSampler([footage_of((picture, picture, (0, 0)))], crop=32)
+        image = texture(64, 200)
+        image[:, 60:] = 90
+        sampler = PairSampler([footage_of((image, image, (0, 0)))], crop=32)
         for _ in range(20):
             assert sampler.draw(random).frames.std() >= LEAST_DEVIATION
 
-    def test_every_clip_counts_alike(self, texture, random):
+    def test_every_clip_is_drawn_equally_often(self, texture, random):
         bright, dark = texture(40, 40) // 2 + 120, texture(40, 40) // 4
         many = footage_of(*9 * [(bright, bright, (0, 0))])
         one = footage_of((dark, dark, (0, 0)))
@@ -134,15 +134,13 @@ class TestPairSampler:
         assert PairSampler([clip], crop=40).draw(random).frames.shape == (2, 3, 40, 40)
 
     def test_clip_smaller_than_the_crop(self, panned):
-        with pytest.raises(
-            TrainingError, match="120x96 it is smaller than the crop of 97"
-        ) as caught:
+        with pytest.raises(TrainingError, match="120x96 are smaller than the crop of 97") as caught:
             PairSampler([panned], crop=97)
         assert caught.value.path == panned.path
 
     def test_other_gaps_are_drawn_where_asked(self, texture, random):
         dark, bright = texture(40, 40) // 4, texture(40, 40) // 2 + 120
-        # Given in another order than kept.
+        # In another order than records are sorted in.
         clip = footage_of((bright, bright, (0, 0)), (dark, dark, (0, 0)), gaps=[4, 1])
         near = PairSampler([clip], crop=32)
         assert max(near.draw(random).frames.mean() for _ in range(20)) < 0.35
@@ -153,9 +151,9 @@ class TestPairSampler:
         assert max(two.draw(random).frames.mean() for _ in range(20)) < 0.35
 
     def test_more_gaps_in_the_footage_change_nothing(self, panned, texture):
-        picture = texture(96, 120, 8)
+        image = texture(96, 120, 8)
         far = pair_record(
-            np.stack((picture, picture)),
+            np.stack((image, image)),
             Motion(np.zeros((96, 120, 2), np.float32), np.ones((96, 120), bool)),
             2,
         )
@@ -167,8 +165,8 @@ class TestPairSampler:
             assert torch.equal(*drawn)
 
     def test_no_pair_close_enough(self, texture, random):
-        picture = texture(40, 40)
-        clip = footage_of((picture, picture, (0, 0)), gaps=[4])
+        image = texture(40, 40)
+        clip = footage_of((image, image, (0, 0)), gaps=[4])
         with pytest.raises(TrainingError, match="no clip has a usable pair"):
             PairSampler([clip], crop=32, longest_gap=2)
         assert PairSampler([clip], crop=32, longest_gap=4).draw(random)

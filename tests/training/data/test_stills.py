@@ -39,7 +39,7 @@ def test_pairs_move_exactly_as_their_flow_says(still, texture):
         assert 0.5 < pair.mask.mean() < 1
 
 
-def test_a_camera_and_warps_take_turns(still):
+def test_camera_motion_and_warps_alternate(still):
     bends = [
         np.abs(np.diff(record["flow"][:, ::40].astype(np.float32), 2, axis=1)).mean()
         for record in extract_image(still).pairs
@@ -56,7 +56,7 @@ def test_what_comes_from_outside_is_masked(still):
         np.testing.assert_array_equal(record["visible"], inside)
 
 
-def test_the_same_picture_gives_the_same_pairs(still, tmp_path, texture):
+def test_the_same_image_gives_the_same_pairs(still, tmp_path, texture):
     first = extract_image(still).pairs
     assert extract_image(still.rename(tmp_path / "moved.png")).pairs.tobytes() == first.tobytes()
     Image.fromarray(texture(90, 160, 2)).save(tmp_path / "other.png")
@@ -70,17 +70,17 @@ def test_kinds(tmp_path, texture, suffix):
     Image.fromarray(texture(45, 80)).save(tmp_path / "deep" / f"p.{suffix}")
     (clip,) = load_footage(tmp_path)
     assert (clip.height, clip.width) == (90, 160)
-    assert clip.notes == ("a still, moved",)
+    assert clip.notes == ("still image, moved",)
 
 
-def test_beside_clips_and_without_hidden_ones(tmp_path, texture, pan, write_footage):
+def test_next_to_clips_and_without_hidden_ones(tmp_path, texture, pan, write_footage):
     write_footage(tmp_path / "b.mkv", pan(4, 90, 160))
     for name in ("a.png", "c.jpg", ".hidden.png"):
         Image.fromarray(texture(90, 160)).save(tmp_path / name)
     assert [clip.path.name for clip in load_footage(tmp_path)] == ["a.png", "b.mkv", "c.jpg"]
 
 
-def test_is_turned_as_the_camera_says(tmp_path, texture):
+def test_is_rotated_as_exif_says(tmp_path, texture):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be shown a quarter turn clockwise
     Image.fromarray(texture(90, 160)).save(tmp_path / "p.png", exif=exif)
@@ -95,7 +95,7 @@ def test_sixteen_bits(tmp_path):
     assert np.abs(frames[0, 0, ..., 1] - codes / 257).max() <= 1
 
 
-@pytest.mark.parametrize("content", [b"", b"a picture in words\n" * 9, b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize("content", [b"", b"an image in words\n" * 9, b"\x89PNG\r\n\x1a\n"])
 def test_unreadable(tmp_path, content):
     (tmp_path / "p.png").write_bytes(content)
     assert extract_image(tmp_path / "p.png").left_out == {"unreadable": 1}
@@ -108,9 +108,12 @@ def test_truncated(still):
 
 @pytest.mark.parametrize("tag", [0x0100, 0x010E])
 def test_exif_that_makes_no_sense(tmp_path, texture, tag):
-    """Where a number or a text belongs, there is a fraction."""
-    turned, damaged = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0), struct.pack("<HHIf", tag, 11, 1, 2)
-    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + damaged + turned + bytes(4)
+    """A fraction stands in place of a number or text."""
+    rotated, damaged = (
+        struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0),
+        struct.pack("<HHIf", tag, 11, 1, 2),
+    )
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + damaged + rotated + bytes(4)
     Image.fromarray(texture(90, 160)).save(tmp_path / "p.jpg", exif=exif)
     assert extract_image(tmp_path / "p.jpg").left_out == {"unreadable": 1}
 
@@ -126,4 +129,4 @@ def test_without_pillow(still, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(TrainingError, match="needs Pillow") as caught:
         extract_image(still)
-    assert "brushreel[train]" in str(caught.value)
+    assert "'.[train]'" in str(caught.value)

@@ -189,12 +189,12 @@ class TestAgainstTwin:
         assert ratios.style_loss == pytest.approx(1.2)
         assert ratios.shimmer == pytest.approx(0.25)
 
-    def test_calmer_than_the_source_has_no_excess(self):
+    def test_more_stable_than_the_source_has_no_excess(self):
         assert against_twin(Figures(0.02, 0, 1.0, 1.0), self.TWIN, self.SOURCE).excess == 0
 
-    def test_twin_that_is_calmer_than_the_source_says_nothing(self):
-        calm = Figures(0.02, 0, 1.0, 1.0)
-        assert against_twin(self.TWIN, calm, self.SOURCE).excess is None
+    def test_twin_more_stable_than_the_source_gives_no_excess(self):
+        stable = Figures(0.02, 0, 1.0, 1.0)
+        assert against_twin(self.TWIN, stable, self.SOURCE).excess is None
 
     def test_without_a_painting_there_is_no_style_loss(self):
         ratios = against_twin(Figures(0.04, 0, 1.0, 1.0), Figures(0.05, 0, 0.0, 1.0), self.SOURCE)

@@ -83,20 +83,22 @@ class TestJson:
 
 class TestPlot:
     @pytest.mark.parametrize("count", [1, 2, 5])
-    def test_is_a_picture_of_every_panel(self, count):
+    def test_is_an_image_of_every_panel(self, count):
         content = error_over_time(evaluation(*map(str, range(count))))
-        with Image.open(io.BytesIO(content)) as picture:
-            picture.load()
-            assert picture.format == "PNG"
-            assert picture.width > 1000
-            colours = picture.convert("RGB").getcolors(2**20)
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            assert image.format == "PNG"
+            assert image.width > 1000
+            colours = image.convert("RGB").getcolors(2**20)
         assert {(31, 119, 180), (255, 127, 14), (128, 128, 128)} <= {c for _, c in colours}
 
     def test_all_panels_fit_the_scale_that_they_share(self):
-        calm, wild = measured(0.01, "a", "b"), measured(0.01, "a", "b")
-        wild.errors["b"][:] = [1.0, 2.0, 3.0]
-        with Image.open(io.BytesIO(error_over_time(Evaluation(calm, {"wild": wild})))) as picture:
-            lower = picture.convert("RGB").crop((0, picture.height // 2, *picture.size))
+        stable, flickering = measured(0.01, "a", "b"), measured(0.01, "a", "b")
+        flickering.errors["b"][:] = [1.0, 2.0, 3.0]
+        with Image.open(
+            io.BytesIO(error_over_time(Evaluation(stable, {"flickering": flickering})))
+        ) as image:
+            lower = image.convert("RGB").crop((0, image.height // 2, *image.size))
         assert (31, 119, 180) in {colour for _, colour in lower.getcolors(2**20) or []}
 
     def test_clip_of_one_pair(self):

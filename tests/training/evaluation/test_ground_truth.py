@@ -36,10 +36,10 @@ class TestReadFlo:
     @pytest.mark.parametrize(
         ("content", "what"),
         [
-            (b"", "cut short"),
-            (CONTENT[:11], "cut short"),
-            (CONTENT[:-1], "cut short: 59 bytes instead of 60 for 3x2"),
-            (CONTENT + b"\0", "do not belong to it: 61 bytes instead of 60"),
+            (b"", "truncated"),
+            (CONTENT[:11], "truncated"),
+            (CONTENT[:-1], "truncated: 59 bytes instead of 60 for 3x2"),
+            (CONTENT + b"\0", "extra bytes at its end: 61 bytes instead of 60"),
             (struct.pack("<f", 202021.0) + CONTENT[4:], "is not a .flo file"),
             (struct.pack("<fii", 202021.25, -3, 2) + FLOW.tobytes(), "is not a .flo file"),
             (struct.pack("<fii", 202021.25, 3, 0), "is not a .flo file"),
@@ -88,7 +88,7 @@ class TestFindGroundTruth:
     def test_without_its_frames_it_is_an_error(self, tmp_path, name):
         (tmp_path / name).touch()
         (tmp_path / "frame10.png").touch()
-        with pytest.raises(MediaError, match="lacks its frames") as caught:
+        with pytest.raises(MediaError, match="its frames are missing") as caught:
             find_ground_truth(tmp_path)
         assert caught.value.path == tmp_path / name
 

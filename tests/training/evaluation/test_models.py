@@ -18,7 +18,7 @@ def varint(number: int) -> bytes:
 
 
 def field(number: int, value: bytes | str | int) -> bytes:
-    """One field of a protobuf message."""
+    """Encode one field of a protobuf message."""
     if isinstance(value, int):
         return varint(number << 3) + varint(value)
     value = value.encode() if isinstance(value, str) else value
@@ -33,7 +33,7 @@ def node(operator: str, taken: str, given: str, block: int | None = None) -> byt
 
 
 def onnx_model(path: Path, *nodes: bytes) -> Path:
-    """An ONNX model of any (N, C, H, W) called a to b."""
+    """Encode an ONNX model from a, any (N, C, H, W), to b."""
     dimensions = b"".join(field(1, field(2, name)) for name in ("n", "c", "h", "w"))
     tensor = field(2, field(1, field(1, 1) + field(2, dimensions)))
     ends = field(11, field(1, "a") + tensor) + field(12, field(1, "b") + tensor)
@@ -74,13 +74,13 @@ class TestOnnxModel:
     def test_another_size_out_is_an_error(self, tmp_path):
         pytest.importorskip("onnxruntime")
         model = OnnxModel(onnx_model(tmp_path / "pool.onnx", node("GlobalMaxPool", "a", "b")))
-        with pytest.raises(StyleError, match=r"gives \(2, 3, 1, 1\) for frames of"):
+        with pytest.raises(StyleError, match=r"returns \(2, 3, 1, 1\) for frames of"):
             model(FRAMES)
 
     def test_model_that_does_not_take_frames(self, tmp_path):
         pytest.importorskip("onnxruntime")
         path = onnx_model(tmp_path / "depth.onnx", node("DepthToSpace", "a", "b", 2))
-        with pytest.raises(StyleError, match="does not run on frames") as caught:
+        with pytest.raises(StyleError, match="fails on frames") as caught:
             OnnxModel(path)(FRAMES)
         assert caught.value.path == path
 

@@ -17,10 +17,10 @@ from brushreel.training.evaluation.sequences import find_sequences, of_footage
 INNER = np.s_[..., 24:-24, 24:-24]
 
 
-def write_pictures(folder: Path, pictures: list[np.ndarray], name: str = "{:05}.png", first=0):
+def write_images(folder: Path, images: list[np.ndarray], name: str = "{:05}.png", first=0):
     folder.mkdir(parents=True, exist_ok=True)
-    for number, picture in enumerate(pictures, first):
-        Image.fromarray(picture).save(folder / name.format(number))
+    for number, image in enumerate(images, first):
+        Image.fromarray(image).save(folder / name.format(number))
 
 
 def write_flo(path: Path, flow: np.ndarray) -> None:
@@ -67,16 +67,16 @@ class TestFootage:
         monkeypatch.setattr(extraction, "LONG_SIDE", 112)
         write_footage(tmp_path / "day" / "one.mkv", pan(5, 80, 112))
         write_footage(tmp_path / "two.mkv", pan(5, 80, 112, seed=1))
-        write_pictures(tmp_path / "stills", [texture(80, 112)])
+        write_images(tmp_path / "stills", [texture(80, 112)])
         sequences = find_sequences(tmp_path, pairs=1)
         assert [(s.name, len(s)) for s in sequences] == [("day/one.mkv", 1), ("two.mkv", 1)]
         (pair,) = sequences[0]
         assert pair.frames.shape == (2, 3, 80, 112)
 
 
-class TestNumberedPictures:
+class TestImageSequences:
     def test_previous_and_current_with_their_motion(self, tmp_path, pan):
-        write_pictures(tmp_path / "swan", pan(3, 120, 160, step=3))
+        write_images(tmp_path / "swan", pan(3, 120, 160, step=3))
         (sequence,) = find_sequences(tmp_path)
         pairs = list(sequence)
         assert (sequence.name, len(pairs)) == ("swan", 2)
@@ -89,51 +89,51 @@ class TestNumberedPictures:
         assert torch.equal(pairs[0].frames[1], pairs[1].frames[0])
 
     def test_evenly_spread(self, tmp_path, texture):
-        write_pictures(tmp_path / "a", [np.full((40, 40, 3), n, np.uint8) for n in range(12)])
+        write_images(tmp_path / "a", [np.full((40, 40, 3), n, np.uint8) for n in range(12)])
         (sequence,) = find_sequences(tmp_path, pairs=3)
         assert indices(sequence) == [0, 5, 10]
 
     def test_numbers_that_are_left_out_part_neighbours(self, tmp_path):
         for first, count in ((0, 2), (10, 3), (99, 1)):
             flat = [np.full((40, 40, 3), first + n, np.uint8) for n in range(count)]
-            write_pictures(tmp_path / "a", flat, first=first)
+            write_images(tmp_path / "a", flat, first=first)
         (sequence,) = find_sequences(tmp_path)
         assert indices(sequence) == [0, 10, 11]
 
     def test_numbers_count_not_their_spelling(self, tmp_path):
         flat = [np.full((40, 40, 3), n, np.uint8) for n in range(8, 12)]
-        write_pictures(tmp_path / "a", flat, "{}.png", first=8)
+        write_images(tmp_path / "a", flat, "{}.png", first=8)
         (sequence,) = find_sequences(tmp_path)
         assert indices(sequence) == [8, 9, 10]
 
     def test_sequences_are_named_by_folder_and_prefix(self, tmp_path):
         flat = [np.zeros((40, 40, 3), np.uint8)] * 2
-        write_pictures(tmp_path / "a" / "b", flat)
-        write_pictures(tmp_path / "a" / "b", flat, "left_{}.jpg")
-        write_pictures(tmp_path, flat, "{}.bmp")
-        write_pictures(tmp_path, flat[:1], "alone{}.png")
+        write_images(tmp_path / "a" / "b", flat)
+        write_images(tmp_path / "a" / "b", flat, "left_{}.jpg")
+        write_images(tmp_path, flat, "{}.bmp")
+        write_images(tmp_path, flat[:1], "alone{}.png")
         names = [sequence.name for sequence in find_sequences(tmp_path)]
         assert sorted(names) == sorted([tmp_path.name, "a/b", "a/b/left"])
 
     def test_large_ones_are_scaled_down(self, tmp_path, pan):
-        write_pictures(tmp_path / "a", pan(2, 80, 120))
+        write_images(tmp_path / "a", pan(2, 80, 120))
         for long_side, shape in ((60, (40, 60)), (640, (80, 120))):
             (sequence,) = find_sequences(tmp_path, long_side=long_side)
             (pair,) = sequence
             assert pair.frames.shape[2:] == shape
 
     def test_nothing_is_read_before_its_turn(self, tmp_path):
-        write_pictures(tmp_path / "a", [np.zeros((40, 40, 3), np.uint8)] * 3)
+        write_images(tmp_path / "a", [np.zeros((40, 40, 3), np.uint8)] * 3)
         (tmp_path / "a" / "00002.png").write_bytes(b"damaged")
         (sequence,) = find_sequences(tmp_path)
         pairs = iter(sequence)
         next(pairs)
-        with pytest.raises(MediaError, match="can't be read as a picture") as caught:
+        with pytest.raises(MediaError, match="can't be read as an image") as caught:
             next(pairs)
         assert caught.value.path == tmp_path / "a" / "00002.png"
 
     def test_neighbours_of_different_sizes(self, tmp_path):
-        write_pictures(tmp_path / "a", [np.zeros((n, 48, 3), np.uint8) for n in (40, 44)])
+        write_images(tmp_path / "a", [np.zeros((n, 48, 3), np.uint8) for n in (40, 44)])
         (sequence,) = find_sequences(tmp_path)
         with pytest.raises(MediaError, match=r"is 48x44, but 00000\.png is 48x40"):
             list(sequence)
@@ -141,8 +141,8 @@ class TestNumberedPictures:
 
 class TestGroundTruth:
     def scene(self, folder: Path, pan, flow=(3.0, 0.0), shape=(120, 160)) -> None:
-        """Frame 10, then frame 11, in which the world lies 3 pixels further right."""
-        write_pictures(folder, pan(2, 120, 160, step=3), "frame{}.png", first=10)
+        """Write frames 10 and 11; in the latter the world is 3 pixels further right."""
+        write_images(folder, pan(2, 120, 160, step=3), "frame{}.png", first=10)
         write_flo(folder / "flow10.flo", np.broadcast_to(np.float32(flow), (*shape, 2)))
 
     def test_flow_belongs_to_the_first_frame(self, tmp_path, pan):
@@ -155,10 +155,10 @@ class TestGroundTruth:
         assert pair.flow[:, 0].eq(3).all()
         assert mean_change(pair, moved=True) < 1e-3 < 2 < mean_change(pair, moved=False)
         assert pair.mask[INNER].mean() > 0.95
-        assert not pair.mask[..., -3:].any()  # leaves the picture
+        assert not pair.mask[..., -3:].any()  # leaves the frame
 
     def test_unknown_motion_does_not_count(self, tmp_path, texture):
-        write_pictures(tmp_path, [texture(120, 160)] * 2, "frame{}.png", first=10)
+        write_images(tmp_path, [texture(120, 160)] * 2, "frame{}.png", first=10)
         flow = np.zeros((120, 160, 2))
         flow[50:60, 50:60] = 1.7e9
         write_flo(tmp_path / "flow10.flo", flow)
@@ -179,14 +179,14 @@ class TestGroundTruth:
         self.scene(tmp_path / "a", pan)
         frames = pan(2, 120, 160, step=3)
         for pair in range(4):
-            write_pictures(tmp_path / "b", frames, f"{pair}_img{{}}.ppm", first=1)
+            write_images(tmp_path / "b", frames, f"{pair}_img{{}}.ppm", first=1)
             write_flo(tmp_path / "b" / f"{pair}_flow.flo", np.zeros((120, 160, 2)))
         sequences = find_sequences(tmp_path, pairs=3)
         assert [(s.name, len(s)) for s in sequences] == [("a", 1), ("b", 3)]
 
-    def test_comes_before_clips_and_pictures(self, tmp_path, pan, write_footage):
+    def test_comes_before_clips_and_images(self, tmp_path, pan, write_footage):
         write_footage(tmp_path / "clip.mkv", pan(5, 80, 112))
-        write_pictures(tmp_path / "a", pan(3, 80, 112))
+        write_images(tmp_path / "a", pan(3, 80, 112))
         self.scene(tmp_path / "truth", pan)
         assert [sequence.name for sequence in find_sequences(tmp_path)] == ["truth"]
 
@@ -209,9 +209,9 @@ class TestNothing:
             find_sequences(tmp_path / "none")
 
     def test_folder_without_anything_usable(self, tmp_path, texture):
-        write_pictures(tmp_path, [texture(40, 40)], "portrait{:03}.png")
-        write_pictures(tmp_path, [texture(40, 40)], "holiday.png")
+        write_images(tmp_path, [texture(40, 40)], "portrait{:03}.png")
+        write_images(tmp_path, [texture(40, 40)], "holiday.png")
         (tmp_path / "notes.txt").touch()
-        with pytest.raises(MediaError, match="holds nothing to measure on") as caught:
+        with pytest.raises(MediaError, match="contains nothing to measure on") as caught:
             find_sequences(tmp_path)
         assert caught.value.path == tmp_path

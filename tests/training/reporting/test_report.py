@@ -126,14 +126,14 @@ class TestFiles:
             prepare_report(tmp_path / "runs" / "new")
         assert (tmp_path / "runs" / "new").is_dir()
         (tmp_path / "file").touch()
-        with pytest.raises(TrainingError, match="can't be made") as caught:
+        with pytest.raises(TrainingError, match="can't be created") as caught:
             prepare_report(tmp_path / "file" / "new")
         assert caught.value.path == tmp_path / "file" / "new"
 
 
 @pytest.mark.usefixtures("undrawn")
 class TestPage:
-    def test_links_what_lies_beside_it(self, page):
+    def test_links_the_files_next_to_it(self, page):
         parsed = Page(page)
         assert set(parsed.links) | {"report.html"} == FILES
         assert not parsed.open

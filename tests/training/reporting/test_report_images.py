@@ -31,7 +31,7 @@ def opened(content: bytes) -> np.ndarray:
 
 
 def label(sheet: np.ndarray, row: int = 0) -> np.ndarray:
-    """Where the name above the first row stands, True where a letter is."""
+    """Return a mask of the letters in the name above the first row."""
     top = row + 2 * TEXT
     return (sheet[row:top] != GREY).any(-1)
 
@@ -93,9 +93,9 @@ class TestLosses:
     @pytest.mark.parametrize(("steps", "level"), [(1, 2.0), (2, 0.0), (50, 1e-6), (1000, 1e4)])
     def test_any_length_and_level(self, steps, level):
         window = max(1, steps // 20)
-        picture = opened(draw_losses(dict.fromkeys(NAMES, np.full(steps, level)), window))
-        assert picture.shape[2] == 4
-        assert (picture[..., 3] == 255).all()
+        image = opened(draw_losses(dict.fromkeys(NAMES, np.full(steps, level)), window))
+        assert image.shape[2] == 4
+        assert (image[..., 3] == 255).all()
 
     def test_each_has_a_panel_of_its_own(self):
         losses = dict.fromkeys(NAMES, np.linspace(1, 2, 40))

@@ -11,7 +11,7 @@ from brushreel.training.reporting.scalars import Scalars
 
 
 def read(folder: Path, name: str) -> list[tuple[int, float]]:
-    """Step and value, as TensorBoard shows them."""
+    """Read steps and values as TensorBoard does."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder / "tensorboard"))
