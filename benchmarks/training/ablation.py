@@ -268,7 +268,7 @@ HEADER = (
 
 def main() -> None:
     """Train and measure the rows that are missing, then print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("painting", type=Path)
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--held-out", type=Path, required=True)

@@ -113,7 +113,7 @@ def command(style: Shipped, options: argparse.Namespace, *, twin: bool) -> list[
 
 def main() -> None:
     """Run the commands one after the other; stop at the first that fails."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--paintings", type=Path, required=True)
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--loss-weights", type=Path, required=True)

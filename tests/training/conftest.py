@@ -73,6 +73,7 @@ def write_footage() -> Callable[..., Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(path), "w") as container:
             stream = container.add_stream(codec, rate=25)
+            assert isinstance(stream, av.VideoStream)
             stream.height, stream.width = images[0].shape[:2]
             stream.pix_fmt = name
             for image in images:

@@ -186,7 +186,7 @@ class TestCheck:
 class TestAdam:
     def network(self) -> StylizingNetwork:
         torch.manual_seed(0)
-        return StylizingNetwork().to(memory_format=torch.channels_last)
+        return StylizingNetwork().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def train(self, net: StylizingNetwork, optimizer: torch.optim.Optimizer, steps: range) -> None:
         for step in steps:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.hub
 from safetensors.torch import load_file
 
 from brushreel.core.errors import TrainingError
@@ -55,7 +54,7 @@ def serve(monkeypatch):
                 if silent:
                     silent_until.wait()
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
 
         server = HTTPServer(("127.0.0.1", 0), Handler)
@@ -134,7 +133,7 @@ def test_interrupted_download_leaves_nothing(serve, published, target, monkeypat
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(torch.hub.tqdm, "update", interrupt)
+    monkeypatch.setattr("torch.hub.tqdm.update", interrupt)
     with pytest.raises(KeyboardInterrupt):
         download_tensors(serve(published), NAMES, target)
     assert left_in(target.parent) == []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,14 @@ def frames(count: int = 2, size: int = 32, seed: int = 0) -> torch.Tensor:
 def activations(network: LossNetwork, batch: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return the activations of every convolution after its ReLU."""
     seen: dict[str, torch.Tensor] = {}
-    hooks = [
-        conv.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: F.relu(out)}))
-        for name, conv in network.convs.items()
-    ]
+
+    def recording(name: str) -> Callable[[object, object, torch.Tensor], None]:
+        def record(_module: object, _inputs: object, output: torch.Tensor) -> None:
+            seen[name] = F.relu(output)
+
+        return record
+
+    hooks = [conv.register_forward_hook(recording(name)) for name, conv in network.convs.items()]
     network(batch)
     for hook in hooks:
         hook.remove()

@@ -113,6 +113,7 @@ class TestLoadFootage:
         content = bytearray(path.read_bytes())
         with av.open(str(path)) as container:
             eighth = [packet.pos for packet in container.demux(video=0)][7]
+        assert eighth is not None
         content[eighth + 60 : eighth + 900] = bytes(840)
         path.write_bytes(content)
         (clip,) = load_footage(tmp_path)
@@ -228,8 +229,9 @@ class TestCache:
         load_footage(first.parent)
         kept = {path for path in home.rglob("*") if path.is_file()}
         load_footage(second.parent)
+        month_ago = time.time() - 31 * 24 * 3600
         for path in home.rglob("*.*"):
-            os.utime(path, 2 * (time.time() - 31 * 24 * 3600,))
+            os.utime(path, (month_ago, month_ago))
         load_footage(first.parent)
         assert {path for path in home.rglob("*") if path.is_file()} == kept
 
@@ -311,7 +313,7 @@ class TestCache:
         load_footage(tmp_path)
         (kept,) = home.rglob("*.npy")
         np.save(kept, np.array([print], object), allow_pickle=True)
-        assert load_footage(tmp_path)[0].pairs.dtype.names[0] == "frames"
+        assert load_footage(tmp_path)[0].pairs["frames"].dtype == np.uint8
 
     def test_does_not_keep_that_a_clip_was_unreadable(self, tmp_path, pan, write_footage, home):
         path = write_footage(tmp_path / "c.mkv", pan(6, 90, 160))

@@ -72,7 +72,7 @@ class TestPainting:
         Image.new(mode, (80, 80)).save(tmp_path / "p.png")
         with pytest.raises(TrainingError, match="transparent pixels") as caught:
             load_painting(tmp_path / "p.png", 64)
-        assert "without alpha" in str(caught.value)
+        assert "without an alpha channel" in str(caught.value)
 
     def test_palette_with_transparency(self, tmp_path):
         Image.new("P", (80, 80)).save(tmp_path / "p.png", transparency=0)

@@ -90,6 +90,7 @@ class TestPlot:
             assert image.format == "PNG"
             assert image.width > 1000
             colours = image.convert("RGB").getcolors(2**20)
+        assert colours is not None
         assert {(31, 119, 180), (255, 127, 14), (128, 128, 128)} <= {c for _, c in colours}
 
     def test_all_panels_fit_the_scale_that_they_share(self):

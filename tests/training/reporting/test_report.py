@@ -57,7 +57,7 @@ class Page(HTMLParser):
     def __init__(self, path: Path):
         super().__init__()
         self.tags: list[str] = []
-        self.links: list[str] = []
+        self.links: list[str | None] = []
         self.open: list[str] = []
         self.text = ""
         self.feed(path.read_text(encoding="utf-8"))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from PIL import Image
 
 from brushreel.training.reporting.report_images import (
@@ -65,7 +66,8 @@ class TestSheet:
         ("size", "shown"), [((1080, 1920), (437, 776)), ((1600, 900), (776, 436))]
     )
     def test_large_frames_are_scaled_down(self, size, shown):
-        sheet = opened(draw_sheet([("a", flat(*size, 0.0), flat(*size, 1.0))]))
+        black, white = (flat(size[0], size[1], level) for level in (0.0, 1.0))
+        sheet = opened(draw_sheet([("a", black, white)]))
         height, width = shown
         assert sheet.shape == (2 * TEXT + height + GAP, 2 * width + 3 * GAP, 3)
         assert sheet.shape[1] <= WIDEST
@@ -98,7 +100,7 @@ class TestLosses:
         assert (image[..., 3] == 255).all()
 
     def test_each_has_a_panel_of_its_own(self):
-        losses = dict.fromkeys(NAMES, np.linspace(1, 2, 40))
+        losses: dict[str, NDArray[np.float64]] = dict.fromkeys(NAMES, np.linspace(1, 2, 40))
         before = opened(draw_losses(losses, 2)).astype(int)
         for index, name in enumerate(NAMES):
             changed = {**losses, name: np.linspace(2, 1, 40)}
