@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import logging
 from dataclasses import dataclass, replace
@@ -12,6 +11,8 @@ from typing import Any
 
 from ..core.atomic import atomic_write
 from ..core.errors import OutputError
+from ..core.file_identity import file_identity
+from ..core.keys import key_digest
 from .clips.resume import left_by_a_run
 from .clips.settings import JobSettings
 
@@ -23,16 +24,16 @@ FileIdentity = tuple[int, int]
 
 
 def identity(path: Path) -> FileIdentity | None:
-    """What tells a file from what had its name before; None where there is none."""
+    """Return what tells a file from others that had its name before; None where there is none."""
     try:
-        about = path.stat()
+        found = file_identity(path)
     except OSError:
         return None
-    return about.st_size, about.st_mtime_ns
+    return found.size, found.mtime_ns
 
 
 def settings_key(settings: JobSettings, **others: object) -> str:
-    """A hash of all settings that an output depends on: another key, another output.
+    """Return a hash of all settings that an output depends on.
 
     Args:
         settings: How clips are converted. The weights of the style count, not its name; devices,
@@ -51,7 +52,7 @@ def settings_key(settings: JobSettings, **others: object) -> str:
         "interlaced": settings.read.interlaced,
         **others,
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+    return key_digest(facts)
 
 
 @dataclass(frozen=True)

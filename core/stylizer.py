@@ -86,6 +86,16 @@ class Stylizer:
         self._lock = threading.Lock()
         self._in_tiles = threading.Lock()
 
+    def settings(self) -> dict[str, str | int | float]:
+        """Return the settings that decide its output, by name; style and device aside."""
+        return {
+            "precision": self.precision,
+            "runtime": self.runtime,
+            "tile": self.tile,
+            "strength": self.strength,
+            "keep_colors": self.keep_colors,
+        }
+
     def identity(self, height: int, width: int) -> str | None:
         """Program, version and precision that paint frames of this size; None at strength 0."""
         return self.runtime_for(height, width).identity if self.strength else None

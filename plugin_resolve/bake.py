@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -20,6 +18,7 @@ from ..batch.run import Skipped, attempt
 from ..core.clips.range import FrameRange, TimeRange
 from ..core.errors import BrushreelError, MediaError, OutputError
 from ..core.file_identity import clip_identity
+from ..core.keys import key_digest
 from ..core.stylizer import Stylizer
 from .recipe import Recipe
 
@@ -130,7 +129,7 @@ def plan_shot(shot: Shot, recipe: Recipe, folder: Path, *, handles: int = 12) ->
 
 def _file_name(shot: Shot, recipe: Recipe, excerpt: FrameRange) -> str:
     about = [recipe.digest, clip_identity(shot.media), excerpt.first, excerpt.end]
-    code = hashlib.blake2b(json.dumps(about).encode(), digest_size=5).hexdigest()
+    code = key_digest(about, size=5, sort=False)
     whole = os.fsencode(_NOT_IN_NAMES.sub("_", shot.media.stem))
     stem = whole[:_LONGEST_STEM].decode(errors="ignore")
     return f"{stem}.{recipe.style_name}.{code}.mov"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shlex
@@ -11,6 +10,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from ..core.errors import UsageError
+from ..core.keys import key_digest
 from ..core.library import load_style
 from ..core.options import EDIT_CODECS, EditCodec
 
@@ -51,10 +51,7 @@ class Recipe:
         Raises:
             StyleError: There is no such style.
         """
-        about = {**asdict(self), "style": self._style[1]}
-        return hashlib.blake2b(
-            json.dumps(about, sort_keys=True).encode(), digest_size=8
-        ).hexdigest()
+        return key_digest({**asdict(self), "style": self._style[1]}, size=8)
 
     @property
     def style_name(self) -> str:

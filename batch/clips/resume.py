@@ -14,6 +14,8 @@ import torch
 
 from ...core.atomic import atomic_write
 from ...core.clips.media import ClipInfo
+from ...core.file_identity import FileIdentity, file_identity
+from ...core.keys import stored
 from ...core.stylizer import Stylizer
 from ...core.version import __version__
 from .segment import SUFFIX, Segment, intact
@@ -24,25 +26,20 @@ _MANIFEST = "manifest.json"
 
 
 def run_key(info: ClipInfo, stylizer: Stylizer, others: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that decides what a segment holds; segments of another key are not used.
+    """Return the facts that decide what is written; work of another key is not used.
 
     Args:
         info: The source.
-        stylizer: Its style and every plain setting.
-        others: Whatever else the caller knows to matter.
+        stylizer: The stylizer of its frames.
+        others: Whatever else decides it.
     """
-    # Whatever a stylizer will have for settings, it is compared.
-    plain = {
-        name: value
-        for name, value in vars(stylizer).items()
-        if isinstance(value, str | int | float | None) and not name.startswith("_")
-    }
-    key = {
+    video = info.video
+    facts = {
         "style": stylizer.style.digest,
-        "stylizer": plain
-        | {
+        "stylizer": {
+            **stylizer.settings(),
             "device": stylizer.device.type,
-            "runtime": stylizer.identity(info.video.height, info.video.width),
+            "runtime": stylizer.identity(video.height, video.width),
         },
         "versions": {
             "brushreel": __version__,
@@ -50,8 +47,7 @@ def run_key(info: ClipInfo, stylizer: Stylizer, others: Mapping[str, Any]) -> di
             "torch": torch.__version__,
         },
     }
-    # As it will be when it is read back: tuples are lists there.
-    return json.loads(json.dumps(key | dict(others), default=str))
+    return stored(facts | dict(others))
 
 
 @dataclass(frozen=True)
@@ -72,10 +68,9 @@ class Whole:
     def is_at(self, path: Path) -> bool:
         """Whether this is the file of that name."""
         try:
-            about = path.stat()
+            return file_identity(path) == FileIdentity(self.size, self.mtime_ns)
         except OSError:
             return False
-        return (about.st_size, about.st_mtime_ns) == (self.size, self.mtime_ns)
 
 
 class Work:
@@ -127,8 +122,8 @@ class Work:
         Raises:
             OSError: The manifest can't be written.
         """
-        about = self.partial.stat()
-        self.whole = Whole(about.st_size, about.st_mtime_ns, frames, audio_tracks)
+        found = file_identity(self.partial)
+        self.whole = Whole(found.size, found.mtime_ns, frames, audio_tracks)
         self._note()
         return self.whole
 

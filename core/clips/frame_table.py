@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.stream import Discard
 
 from ..errors import MediaError
+from ..file_identity import FileIdentity, file_identity
 from .media import ClipReader, open_clip, picture_stream
 
 # One packet, one picture, and whatever is shown after a key frame needs nothing before it.
@@ -34,7 +35,7 @@ class FrameTable:
     keys: Sequence[int] = ()
 
 
-_known: dict[tuple[str, int, int, int | None], FrameTable] = {}
+_known: dict[tuple[str, FileIdentity, int | None], FrameTable] = {}
 
 
 def frame_table(reader: ClipReader, first_pts: int | None) -> FrameTable:
@@ -50,8 +51,7 @@ def frame_table(reader: ClipReader, first_pts: int | None) -> FrameTable:
     Raises:
         MediaError: The clip can't be read.
     """
-    about = reader.path.stat()
-    key = (str(reader.path.absolute()), about.st_size, about.st_mtime_ns, first_pts)
+    key = (str(reader.path.absolute()), file_identity(reader.path), first_pts)
     if key not in _known:
         while len(_known) >= _MOST_KNOWN:
             _known.pop(next(iter(_known)))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -15,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MediaError
 from ..file_identity import clip_identity, image_identity
 from ..frames.frame import Frame
+from ..keys import key_digest
 from ..pictures.metadata import Picture
 from ..pictures.picture import as_display, kind_of, read_picture
 from ..pictures.picture_header import stated
@@ -96,9 +94,12 @@ class SequenceReader(ClosedAtExit):
         """Plain values that differ where an image, their number or their rate differs."""
         files = self.sequence.files()
         images = [image_identity(path) for path in files]
-        about = json.dumps([str(self.path), str(self.rate), self._linear, images])
-        digest = hashlib.blake2b(os.fsencode(about), digest_size=16).hexdigest()
-        return {"input": clip_identity(files[0]), "excerpt": None, "pictures": digest}
+        facts = [str(self.path), str(self.rate), self._linear, images]
+        return {
+            "input": clip_identity(files[0]),
+            "excerpt": None,
+            "pictures": key_digest(facts, size=16, sort=False),
+        }
 
     def warnings(self, kind: str | None = None) -> Iterator[str]:
         """Yield what has to be reported before the first frame, see `Reader`."""

@@ -13,6 +13,7 @@ from typing import Literal
 from ...core.clips.clip_info import ClipInfo
 from ...core.clips.media import probe
 from ...core.errors import BrushreelError, UsageError
+from ...core.file_identity import FileIdentity, file_identity
 from .marker import Note
 from .resolve.media_pool import PoolClip
 from .resolve.rate import same_rate
@@ -178,13 +179,13 @@ def _file(clip: PoolClip) -> Path:
 
 def _probed(path: Path) -> ClipInfo:
     try:
-        return _probe(path, path.stat().st_mtime_ns)
+        return _probe(path, file_identity(path))
     except BrushreelError as error:
         raise _NotThis(f"can't be read: {error}") from error
 
 
 @cache
-def _probe(path: Path, _changed: int) -> ClipInfo:
+def _probe(path: Path, _identity: FileIdentity) -> ClipInfo:
     return probe(path)
 
 

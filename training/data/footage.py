@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -21,6 +20,8 @@ from tqdm import tqdm
 from ...core.atomic import atomic_write
 from ...core.clips.media import find_clips
 from ...core.errors import TrainingError
+from ...core.file_identity import file_identity
+from ...core.keys import key_digest
 from . import extraction
 from .extraction import Extraction, extract
 from .motion import FlowEstimator
@@ -180,11 +181,11 @@ def _cached(path: Path) -> Footage:
 
 
 def _key(path: Path) -> str:
-    facts = path.stat()
-    identity = [str(path.resolve()), facts.st_size, facts.st_mtime_ns]
+    facts = file_identity(path)
+    identity = [str(path.resolve()), facts.size, facts.mtime_ns]
     settings = [extraction.LONG_SIDE, list(extraction.PAIRS_PER_CLIP.items()), PAIRS_PER_IMAGE]
     versions = [VERSION, FlowEstimator.version]
-    return hashlib.sha256(json.dumps([identity, settings, versions]).encode()).hexdigest()[:32]
+    return key_digest([identity, settings, versions], sort=False)[:32]
 
 
 def _read(path: Path, cache: Path, key: str) -> Footage | None:

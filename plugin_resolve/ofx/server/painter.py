@@ -13,6 +13,7 @@ import xxhash
 from torch import Tensor
 
 from ....core.errors import EditorError, StyleError
+from ....core.file_identity import file_identity
 from ....core.library import style_paths
 from ....core.style import check_name
 from ....core.stylizer import Stylizer, with_chroma_of
@@ -54,7 +55,7 @@ class Painter:
             return
         path = _library_file(frame.style)
         source = xxhash.xxh3_128_digest(memory)
-        key = (source, frame, path, path.stat().st_mtime_ns)
+        key = (source, frame, path, file_identity(path))
         if self._recalled(key, memory):
             return
         with self._network:
