@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -102,6 +103,27 @@ def test_every_module_lies_in_a_package():
     packages = {path.parent for path in MODULES if path.name == "__init__.py"}
     scripts = Path("plugin_resolve/script/scripts")  # for Resolve's own Python
     assert {path.parent for path in MODULES} == packages | {scripts}
+
+
+def files_in_architecture() -> set[Path]:
+    """Read the list of files in docs/architecture.md, where folders are given by indentation."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    files: set[Path] = set()
+    folders: list[str] = []
+    for line in text.split("```")[1].splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = re.split("  +", line.strip())[0].split(", ")
+        if names[0].endswith("/"):
+            folders = [*folders[:depth], names[0]]
+        else:
+            files |= {Path(*folders[:depth], name) for name in names}
+    return files
+
+
+def test_architecture_lists_every_module():
+    listed = {path for path in files_in_architecture() if path.suffix == ".py"}
+    modules = {path for path in MODULES if path.name != "__init__.py"}
+    assert listed == modules | {Path("cli.py"), Path("native.py")}
 
 
 IMPORT_ALL = """
