@@ -14,7 +14,7 @@ from brushreel.core.clips.timecode import Timecode
 from brushreel.core.errors import EditorError, UsageError
 from brushreel.plugin_resolve.script.marker import Note
 
-from ..batch.media.read import read_clip
+from ...batch.media.read import read_clip
 from .fake.cut import START
 from .fake.model import Media
 from .fake.seen import check_places, notes, snapshot, styled

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from ...batch.media.make import make_clip
+from ....batch.media.make import make_clip
 from .model import Lies, Lying, Media, Sequence, Track, World
 from .resolve import Api
 from .strict import Strict
