@@ -115,9 +115,14 @@ def _parser() -> argparse.ArgumentParser:
     add("demo", clips.demo, clips.add_demo, "stylize a generated clip with sound")
     add("train", _train, _add_train, "train a style from a painting and footage")
     add("evaluate", _evaluate, _add_evaluate, "measure how styles paint and flicker")
-    add("timeline", cuts.timeline, cuts.add_timeline, "style the clips of a cut, on a new track")
-    add("serve", _serve, _add_serve, "paint frames for the OpenFX effect, until idle")
-    add("resolve", editors.resolve, editors.add_resolve, "put Brushreel into DaVinci Resolve")
+    add(
+        "timeline",
+        cuts.timeline,
+        cuts.add_timeline,
+        "stylize a timeline's clips on a new track",
+    )
+    add("serve", _serve, _add_serve, "stylize frames for the OpenFX effect until idle")
+    add("resolve", editors.resolve, editors.add_resolve, "install Brushreel in DaVinci Resolve")
     add("export", _export, _add_export, "write a style as an ONNX model")
     add("doctor", _doctor, _add_doctor, "show what this machine has, and what is wrong")
     return parser
@@ -376,16 +381,24 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--idle", type=float, default=600.0, metavar="SECONDS", help="ends after (default: 600)"
+        "--idle",
+        type=float,
+        default=600.0,
+        metavar="SECONDS",
+        help="Time without a request after which the server ends, in seconds. Default: 600.",
     )
-    parser.add_argument("--detach", action="store_true", help="leave it behind, as the effect does")
+    parser.add_argument(
+        "--detach",
+        action="store_true",
+        help="Run the server in the background, and return when it accepts connections.",
+    )
 
 
 def _serve(options: argparse.Namespace) -> int:
     from .plugin_resolve.ofx.server.serve_command import serve, serve_detached
 
     if not options.idle > 0:
-        raise UsageError("--idle takes more than 0 seconds")
+        raise UsageError("--idle must be more than 0 seconds")
     if options.detach:
         return serve_detached(idle=options.idle)
     serve(idle=options.idle, on_ready=lambda folder: print(f"serving at {folder}", file=sys.stderr))

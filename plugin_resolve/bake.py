@@ -1,4 +1,4 @@
-"""Shots of a cut to files that an editing program lays above them: styled, with handles."""
+"""Shots of a timeline as stylized files with handles, which an editing program lays above them."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _LONGEST_STEM = 80  # bytes: file systems count those
 
 @dataclass(frozen=True)
 class Shot:
-    """A used range of a clip.
+    """A range of a clip, as used on a timeline.
 
     Attributes:
-        name: What the editor calls it.
-        media: The clip.
-        first: Number of its first frame in the clip, from 0.
-        end: Of the frame after its last.
+        name: Name on the timeline.
+        media: The clip's file.
+        first: Index of its first frame in the clip, from 0.
+        end: Index of the frame after its last.
     """
 
     name: str
@@ -49,14 +49,14 @@ class Shot:
 
 @dataclass(frozen=True)
 class BakedShot:
-    """A styled shot.
+    """A stylized shot.
 
     Attributes:
-        shot: Which.
+        shot: The shot.
         path: Its file.
-        first: Number in the clip of the file's first frame.
-        frames: How many the file holds.
-        reused: Whether it was there already.
+        first: Index in the clip of the file's first frame.
+        frames: Number of frames in the file.
+        reused: True if the file is from an earlier run.
     """
 
     shot: Shot
@@ -68,7 +68,7 @@ class BakedShot:
 
 @dataclass(frozen=True)
 class FailedShot:
-    """A shot that could not be done, and why."""
+    """A shot that failed, and why."""
 
     shot: Shot
     error: BrushreelError
@@ -76,59 +76,59 @@ class FailedShot:
 
 @dataclass(frozen=True)
 class Plan:
-    """A shot's file, before it is there.
+    """A plan for a shot's file.
 
     Attributes:
-        shot: Which.
-        excerpt: What of the clip it holds: the shot with its handles.
-        path: Where it lies; the name tells recipe, clip and frames apart.
+        shot: The shot.
+        frames: Range of the clip that the file holds: the shot with its handles.
+        path: Path of the file; its name depends on recipe, clip and frames.
     """
 
     shot: Shot
-    excerpt: FrameRange
+    frames: FrameRange
     path: Path
 
     @property
     def job(self) -> Job:
-        """As reporters know it."""
+        """The job that reporters show."""
         return Job(self.shot.media, self.path)
 
     def baked(self, *, reused: bool) -> BakedShot:
-        """What it is when it is there."""
-        first, end = self.excerpt.first, self.excerpt.end
+        """Return the shot as it is when the file exists."""
+        first, end = self.frames.first, self.frames.end
         return BakedShot(self.shot, self.path, first, end - first, reused)
 
     @property
-    def is_there(self) -> bool:
-        """Whether a file of that name is whole; one only gets its name when it is verified."""
+    def is_done(self) -> bool:
+        """True if the file exists and is complete; a file gets its name once it is verified."""
         try:
             with open_reader(self.path, ReadSettings()) as reader:
-                return reader.info.video.frames == self.excerpt.end - self.excerpt.first
+                return reader.info.video.frames == self.frames.end - self.frames.first
         except BrushreelError:
             return False
 
 
 def plan_shot(shot: Shot, recipe: Recipe, folder: Path, *, handles: int = 12) -> Plan:
-    """Decide what a shot's file holds and is called.
+    """Decide on the frames and the name of a shot's file.
 
     Raises:
-        MediaError: The clip can't be read, its frames are not evenly spaced, or it has not all
-            frames of the shot.
+        MediaError: The clip can't be read, has no constant frame rate, or lacks frames of the
+            shot.
         StyleError: There is no such style.
     """
     with open_reader(shot.media, ReadSettings(range=TimeRange(), for_timeline=True)) as reader:
         count = reader.info.video.frames or 0
     if not 0 <= shot.first < shot.end <= count:
         raise MediaError(
-            f"has {count} frames, and not {shot.first} to {shot.end} of {shot.name}",
+            f"has {count} frames, but {shot.name} uses frames {shot.first} to {shot.end}",
             path=shot.media,
         )
-    excerpt = FrameRange(max(0, shot.first - handles), min(count, shot.end + handles))
-    return Plan(shot, excerpt, folder / _file_name(shot, recipe, excerpt))
+    frames = FrameRange(max(0, shot.first - handles), min(count, shot.end + handles))
+    return Plan(shot, frames, folder / _file_name(shot, recipe, frames))
 
 
-def _file_name(shot: Shot, recipe: Recipe, excerpt: FrameRange) -> str:
-    about = [recipe.digest, clip_identity(shot.media), excerpt.first, excerpt.end]
+def _file_name(shot: Shot, recipe: Recipe, frames: FrameRange) -> str:
+    about = [recipe.digest, clip_identity(shot.media), frames.first, frames.end]
     code = key_digest(about, size=5, sort=False)
     whole = os.fsencode(_NOT_IN_NAMES.sub("_", shot.media.stem))
     stem = whole[:_LONGEST_STEM].decode(errors="ignore")
@@ -144,17 +144,17 @@ def bake(
     handle: Handler = ignore,
     device: str = "auto",
 ) -> Iterator[BakedShot | FailedShot]:
-    """Style shots, one file each; what is there already is used again.
+    """Stylize shots, one file each; files of earlier runs are used again.
 
     The files are .mov at the clip's exact frame rate, with its timecode at their first frame and
-    its reel's name, and hold no sound: that stays in the cut.
+    its reel's name, and without audio: that stays on the timeline.
 
     Args:
         shots: Ranges of clips.
-        recipe: How they are styled.
-        folder: Where the files lie.
+        recipe: How they are stylized.
+        folder: Folder of the files.
         handles: Frames before and after each shot, as far as the clip has them.
-        handle: Is given the events of the shot under way.
+        handle: Receives the events of the shot that is being stylized.
         device: See `Stylizer`.
 
     Raises:
@@ -169,20 +169,20 @@ def bake(
         except BrushreelError as error:
             yield FailedShot(shot, error)
             continue
-        if plan.is_there:
+        if plan.is_done:
             yield plan.baked(reused=True)
             continue
-        outcome = baker.paint(plan, handle)
+        outcome = baker.bake(plan, handle)
         failed = isinstance(outcome, BrushreelError)
         yield FailedShot(shot, outcome) if failed else plan.baked(reused=False)
 
 
 class Baker:
-    """Paints planned shots with one recipe.
+    """A worker that stylizes planned shots with one recipe.
 
     Args:
-        recipe: How they are styled.
-        folder: Where the files lie.
+        recipe: How they are stylized.
+        folder: Folder of the files.
         device: See `Stylizer`.
 
     Raises:
@@ -193,14 +193,14 @@ class Baker:
     def __init__(self, recipe: Recipe, folder: Path, *, device: str = "auto"):
         self._recipe, self._device = recipe, device
         self._stylizer: Stylizer | None = None
-        recipe.digest  # noqa: B018  an unknown style is nobody's shot's fault
+        recipe.digest  # noqa: B018  an unknown style is no shot's fault
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"can't be made: {error.strerror}", path=folder) from error
 
-    def paint(self, plan: Plan, handle: Handler) -> ClipReport | BrushreelError:
-        """Write a shot's file; whatever goes wrong with it is returned.
+    def bake(self, plan: Plan, handle: Handler) -> ClipReport | BrushreelError:
+        """Write a shot's file; return the error if it fails.
 
         Raises:
             DeviceError: There is no such device.
@@ -211,8 +211,8 @@ class Baker:
             strength=recipe.strength,
             keep_colors=recipe.keep_colors,
             device=self._device,
-            read=ReadSettings(range=plan.excerpt, for_timeline=True),
-            # Whatever has the name by now does not hold what it should.
+            read=ReadSettings(range=plan.frames, for_timeline=True),
+            # A file that has the name by now is not a complete one.
             write=WriteSettings(encode=_ENCODED[recipe.codec], overwrite=True),
         )
         self._stylizer = self._stylizer or settings.stylizer()

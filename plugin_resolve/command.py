@@ -1,4 +1,4 @@
-"""``brushreel resolve``: into Resolve's menus, out of them, and what is wrong."""
+"""``brushreel resolve``: installation into Resolve's menu, removal, and diagnosis."""
 
 from __future__ import annotations
 
@@ -10,28 +10,40 @@ from dataclasses import asdict
 
 
 def add_resolve(parser: argparse.ArgumentParser) -> None:
-    """The commands of ``brushreel resolve``."""
+    """Add the commands of ``brushreel resolve``."""
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="resolve_command")
     for name, summary in {
-        "install": "put Brushreel into Resolve's menu",
-        "uninstall": "take it out again",
-        "doctor": "show what of Resolve is here, and what is wrong",
+        "install": "install Brushreel in Resolve's menu",
+        "uninstall": "remove Brushreel from Resolve's menu",
+        "doctor": "show which of Resolve's parts are installed, and what is wrong",
     }.items():
         command = commands.add_parser(
             name, help=summary, description=summary[0].upper() + summary[1:] + "."
         )
-        command.add_argument("--ofx", action="store_true", help="the OpenFX effect too")
+        command.add_argument("--ofx", action="store_true", help="Include the OpenFX effect.")
         if name == "doctor":
-            command.add_argument("--json", action="store_true", help="one JSON object a line")
+            command.add_argument(
+                "--json",
+                action="store_true",
+                help="Print one JSON object per finding, a line each.",
+            )
         else:
-            command.add_argument("--system", action="store_true", help="for all users")
-            command.add_argument("--dry-run", action="store_true", help="say what would be done")
-    # What the script in Resolve starts; it speaks JSON on standard input and output.
+            command.add_argument(
+                "--system",
+                action="store_true",
+                help="Act for all users of this machine; may need an administrator.",
+            )
+            command.add_argument(
+                "--dry-run",
+                action="store_true",
+                help="List what would be done, and change nothing.",
+            )
+    # Started by the script in Resolve; it talks JSON on standard input and output.
     commands.add_parser("run")
 
 
 def resolve(options: argparse.Namespace) -> int:
-    """``brushreel resolve``."""
+    """Run ``brushreel resolve``; return the exit status."""
     return {"install": _install, "uninstall": _install, "doctor": _doctor, "run": _run}[
         options.resolve_command
     ](options)
@@ -79,7 +91,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _run(_options: argparse.Namespace) -> int:
-    # Whatever prints must not get between the messages: it goes where errors go.
+    # Anything printed goes to standard error, so that it does not mix with the messages.
     outgoing = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     from .script.bridge import Bridge

@@ -1,4 +1,4 @@
-"""A recipe: how a shot is styled, as it is kept on markers and written into names."""
+"""A recipe: how a shot is stylized, as stored on markers and written into names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _YES = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a shot is styled.
+    """The settings with which a shot is stylized.
 
     Attributes:
         style: A name, a file or a blend, see `load_style`.
@@ -30,7 +30,7 @@ class Recipe:
         codec: "prores" is ProRes 422 HQ, 4444 where there is alpha; "dnxhr" is DNxHR HQX.
 
     Raises:
-        UsageError: Something is out of range.
+        UsageError: A value is out of range.
     """
 
     style: str
@@ -46,7 +46,7 @@ class Recipe:
 
     @cached_property
     def digest(self) -> str:
-        """Fingerprint of the style's weights and of every setting.
+        """Fingerprint of the style's weights and all settings.
 
         Raises:
             StyleError: There is no such style.
@@ -55,39 +55,39 @@ class Recipe:
 
     @property
     def style_name(self) -> str:
-        """As files are named after it; raises `StyleError` where there is no such style."""
+        """Name of the style for files' names; raises `StyleError` where there is no such style."""
         return self._style[0]
 
     @cached_property
     def _style(self) -> tuple[str, str]:
-        """Name and digest: a style's file is read and checked once for many shots."""
+        """Name and digest; a style's file is read and checked once for many shots."""
         style = load_style(self.style)
         return style.name, style.digest
 
     def to_json(self) -> str:
-        """One line, for a marker's custom data."""
+        """Return the recipe as one line, for a marker's custom data."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """What `to_json` wrote.
+        """Read what `to_json` wrote.
 
         Raises:
-            UsageError: It is no recipe.
+            UsageError: The text is not a valid recipe.
         """
         try:
             return cls._of(json.loads(text))
         except (ValueError, TypeError) as error:
-            raise UsageError(f"{text!r} is no recipe: {error}") from error
+            raise UsageError(f"{text!r} is not a valid recipe: {error}") from error
 
     @classmethod
     def parse(cls, text: str, *, codec: EditCodec = "prores") -> Self | None:
-        """The recipe in a marker's or clip's name: ``style=wave strength=0.7 keep_colors=yes``.
+        """Read a recipe in a marker's or clip's name; return None where it names no style.
 
-        None where the text names no style.
+        It is written as ``style=wave strength=0.7 keep_colors=yes``.
 
         Raises:
-            UsageError: A value makes no sense.
+            UsageError: A value is not valid.
         """
         match = _WRITTEN.search(text)
         if match is None:
@@ -108,13 +108,13 @@ class Recipe:
             return cls(**values)
         except TypeError as error:
             known = ", ".join(cls.__dataclass_fields__)
-            raise UsageError(f"a recipe knows {known}, not {', '.join(values)}") from error
+            raise UsageError(f"a recipe has {known}, not {', '.join(values)}") from error
 
 
 def _words(text: str) -> list[str]:
-    """Words as in a shell, so that a file's name may hold spaces; an odd quote is a letter.
+    """Split a text into words as a shell does, so that a file's name may hold spaces.
 
-    A comma may part words too, but for that of strength=0,7.
+    A single quote is a letter. A comma separates words too, except in strength=0,7.
     """
     text = _DECIMAL_COMMA.sub(".", text).replace(",", " ")
     try:

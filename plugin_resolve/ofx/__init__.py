@@ -1,1 +1,1 @@
-"""The style as an OpenFX effect: a small library in the host, a render server beside it."""
+"""The OpenFX effect: a small library in the host, and a render server in a process of its own."""

@@ -1,4 +1,4 @@
-"""Puts the effect where OpenFX hosts look, takes it away again, and tries it."""
+"""The effect's bundle: installed where OpenFX hosts look, removed, and checked."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _SYSTEM_FOLDERS = {
 
 
 def plugin_folders() -> list[Path]:
-    """Where hosts look: what OFX_PLUGIN_PATH says, then the system's folder."""
+    """Return the folders that hosts search: those of OFX_PLUGIN_PATH, then the system's."""
     paths = os.environ.get("OFX_PLUGIN_PATH", "").split(os.pathsep)
     return [*(Path(path) for path in paths if path), _SYSTEM_FOLDERS[sys.platform]]
 
 
 def own_folder() -> Path:
-    """The user's own folder for effects, which hosts have to be told of by OFX_PLUGIN_PATH."""
+    """Return the user's folder for effects, which hosts search if OFX_PLUGIN_PATH names it."""
     return user_data_path("brushreel", appauthor=False) / "ofx"
 
 
@@ -44,10 +44,10 @@ def _folder(root: Path | None, *, system: bool) -> Path:
     if system:
         return _SYSTEM_FOLDERS[sys.platform]
     first = plugin_folders()[0]
-    return first if os.access(_first_that_is_there(first), os.W_OK) else own_folder()
+    return first if os.access(_first_existing(first), os.W_OK) else own_folder()
 
 
-def _first_that_is_there(folder: Path) -> Path:
+def _first_existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.exists())
 
 
@@ -56,36 +56,36 @@ def _library(bundle: Path) -> Path:
 
 
 def install(root: Path | None = None, *, system: bool = False, dry_run: bool = False) -> list[str]:
-    """Install the effect, over an older one.
+    """Install the effect, replacing an older one.
 
     Args:
         root: The plug-in folder. By default the first of OFX_PLUGIN_PATH, else the system's if it
-            can be written to, else `own_folder`.
-        system: The system's folder; may take an administrator.
+            is writable, else `own_folder`.
+        system: Use the system's folder; may need an administrator.
         dry_run: Change nothing.
 
     Returns:
-        What was done (or would be), and what is left to do; a line each.
+        Lines on what was done (or would be), and what is left to do.
 
     Raises:
         OutputError: There is no effect for this machine, or the folder can't be written to.
     """
     if not _library(_OURS).exists():
         raise OutputError(
-            "this installation of Brushreel holds no OpenFX effect for this machine",
+            "this installation of Brushreel has no OpenFX effect for this machine",
             hint=_COMPILE,
         )
     folder = _folder(root, system=system)
     bundle = folder / BUNDLE
     if dry_run:
-        return [f"would install {bundle}", *_what_is_left(folder)]
+        return [f"would install {bundle}", *_next_steps(folder)]
     try:
         _put(bundle)
     except OSError as error:
         raise OutputError(
-            f"can't be written: {error.strerror or error}", path=bundle, hint=_way_in(folder)
+            f"can't be written: {error.strerror or error}", path=bundle, hint=_write_hint(folder)
         ) from error
-    return [f"installed {bundle}", *_what_is_left(folder)]
+    return [f"installed {bundle}", *_next_steps(folder)]
 
 
 def _put(bundle: Path) -> None:
@@ -107,7 +107,7 @@ def _exchange(new: Path, bundle: Path) -> None:
         bundle.rename(old)
     try:
         new.rename(bundle)
-    except OSError:  # on Windows a virus scanner may be reading what is new
+    except OSError:  # on Windows a virus scanner may be reading the new files
         if replaces:
             old.rename(bundle)
         raise
@@ -116,9 +116,9 @@ def _exchange(new: Path, bundle: Path) -> None:
 
 
 def _write_command(bundle: Path) -> None:
-    """Tell the effect where the styles are and how the server is started; see native/link.h.
+    """Write the folder of the styles and the command of the server; see native/link.h.
 
-    -P: the folder that a host happens to run in must not be imported from.
+    -P keeps Python from importing from the host's working folder.
     """
     lines = [str(SHIPPED), sys.executable, "-P", "-m", "brushreel", "serve", "--detach"]
     resources = bundle / "Contents" / "Resources"
@@ -127,14 +127,16 @@ def _write_command(bundle: Path) -> None:
         file.writelines(f"{line}\n" for line in lines)
 
 
-def _what_is_left(folder: Path) -> list[str]:
+def _next_steps(folder: Path) -> list[str]:
     lines = []
     if folder not in plugin_folders():
-        lines.append(f"hosts find it with OFX_PLUGIN_PATH={folder} in their environment")
-    return [*lines, "start the host again to see it"]
+        lines.append(
+            f"set OFX_PLUGIN_PATH={folder} in the host's environment, so that it finds the effect"
+        )
+    return [*lines, "restart the host to see it"]
 
 
-def _way_in(folder: Path) -> str:
+def _write_hint(folder: Path) -> str:
     if folder != _SYSTEM_FOLDERS[sys.platform]:
         return "choose a folder of your own"
     return "as an administrator" if sys.platform == "win32" else "with sudo"
@@ -146,12 +148,12 @@ def uninstall(
     """Remove the effect from where `install` puts it.
 
     Args:
-        root: As for `install`; by default every folder where hosts look, and `own_folder`.
-        system: The system's folder alone.
+        root: The plug-in folder. By default all folders that hosts search, and `own_folder`.
+        system: Use the system's folder alone.
         dry_run: Change nothing.
 
     Returns:
-        What was done (or would be); a line each.
+        Lines on what was done (or would be).
 
     Raises:
         OutputError: It can't be removed.
@@ -166,21 +168,25 @@ def uninstall(
             shutil.rmtree(bundle)
         except OSError as error:
             raise OutputError(
-                f"can't be removed: {error.strerror}", path=bundle, hint=_way_in(bundle.parent)
+                f"can't be removed: {error.strerror}", path=bundle, hint=_write_hint(bundle.parent)
             ) from error
     return [f"removed {bundle}" for bundle in found] or ["the effect was not installed"]
 
 
 def installed() -> list[Path]:
-    """The bundles that hosts find, and that of `own_folder`."""
+    """Return the bundles that hosts find, and the one of `own_folder`."""
     folders = dict.fromkeys([*plugin_folders(), own_folder()])
     return [folder / BUNDLE for folder in folders if (folder / BUNDLE).is_dir()]
 
 
 def examine() -> Finding:
-    """Whether there is an effect for this machine, for the doctor."""
+    """Report whether there is an effect for this machine, for the doctor."""
     if _library(_OURS).exists():
-        return Finding("openfx", "ok", "the effect is there: brushreel resolve install --ofx")
+        return Finding(
+            "openfx",
+            "ok",
+            "the effect is compiled; install it with brushreel resolve install --ofx",
+        )
     return Finding("openfx", "missing", "the effect is not compiled for this machine", _COMPILE)
 
 
@@ -188,29 +194,29 @@ def check() -> list[str]:
     """Load the effect as a host does.
 
     Returns:
-        What is wrong with it, a line each; nothing when hosts find it and can load it.
+        A line for each problem; none when hosts find the effect and can load it.
     """
     if not _library(_OURS).exists():
         return [f"the effect is not compiled for this machine: {_COMPILE}"]
     bundles = installed()
     if not bundles:
         return ["the effect is not installed: brushreel resolve install --ofx"]
-    wrong = [line for bundle in bundles for line in _what_is_wrong(bundle)]
+    wrong = [line for bundle in bundles for line in _problems(bundle)]
     if not any(bundle.parent in plugin_folders() for bundle in bundles):
-        wrong.append(f"hosts don't look in {own_folder()}: put it into OFX_PLUGIN_PATH")
+        wrong.append(f"hosts don't search {own_folder()}: add it to OFX_PLUGIN_PATH")
     return wrong
 
 
-def _what_is_wrong(bundle: Path) -> list[str]:
+def _problems(bundle: Path) -> list[str]:
     try:
         library = ctypes.CDLL(str(_library(bundle)))
         count = library.OfxGetNumberOfPlugins()
     except (OSError, AttributeError) as error:
         return [f"{bundle} can't be loaded: {error}"]
     if count < 1:
-        return [f"{bundle} holds no effect"]
+        return [f"{bundle} has no effect"]
     if _library(bundle).read_bytes() != _library(_OURS).read_bytes():
-        return [f"{bundle} is of another version: install it again"]
+        return [f"{bundle} is from another version: install it again"]
     with suppress(OSError, IndexError):
         text = (bundle / "Contents" / "Resources" / "server").read_text(encoding="utf-8")
         if Path(text.splitlines()[1]).exists():

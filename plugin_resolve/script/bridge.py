@@ -1,4 +1,4 @@
-"""Brushreel's side of the pipe to the script that runs inside Resolve.
+"""Brushreel's end of the pipe to the script that runs inside Resolve.
 
 The script (scripts/brushreel_bridge.py) has started this process; standard input and output are
 the pipe, one JSON object a line. Objects of Resolve are numbers here; a `RemoteObject` stands for
@@ -21,12 +21,12 @@ Message = dict[str, Any]
 
 
 class RemoteObject:
-    """An object of Resolve's API on the other side of the bridge.
+    """An object of Resolve's API at the other end of the bridge.
 
     Args:
-        bridge: To it.
-        number: Its number there.
-        names: Of its methods, empty until they are asked for; one list for objects of one kind.
+        bridge: The bridge.
+        number: Its number at the other end.
+        names: Names of its methods, empty until asked for; shared by objects of one kind.
     """
 
     def __init__(self, bridge: Bridge, number: int, names: list[str]):
@@ -41,7 +41,7 @@ class RemoteObject:
         if name.startswith("_"):
             raise AttributeError(name)
 
-        def method(*arguments: object) -> Any:  # noqa: ANN401  whatever Resolve gives
+        def method(*arguments: object) -> Any:  # noqa: ANN401  whatever Resolve returns
             return self._bridge.ask(
                 "call",
                 object=self._number,
@@ -53,15 +53,15 @@ class RemoteObject:
 
 
 class Bridge:
-    """Asks the script inside Resolve, and hears what it has to tell.
+    """A bridge that sends requests to the script inside Resolve and receives its messages.
 
-    Calls may come from one thread at a time; `cancelled` and `choices` may be looked at anywhere.
+    Calls may come from one thread at a time; `cancelled` and `choices` may be read by any thread.
 
     Attributes:
         resolve: The API's first object.
-        hello: What the script has said of itself: "python", and whether it can open a "window".
-        cancelled: Set when the user stops, or when Resolve is gone.
-        choices: What was chosen in Resolve's own window; None when it could not be opened.
+        hello: The script's first message: its "python", and whether it can open a "window".
+        cancelled: Set when the user stops the job, or when Resolve has ended.
+        choices: Choices in Resolve's own window; None when it could not be opened.
     """
 
     def __init__(self, incoming: IO[bytes], outgoing: IO[bytes]):
@@ -78,26 +78,26 @@ class Bridge:
         """Send a message that has no answer.
 
         Raises:
-            EditorError: Resolve is gone.
+            EditorError: Resolve has ended.
         """
         try:
             self._outgoing.write(json.dumps({"do": do, **fields}).encode() + b"\n")
             self._outgoing.flush()
         except OSError as error:
-            raise EditorError("Resolve is gone") from error
+            raise EditorError("Resolve has ended") from error
 
-    def ask(self, do: str, **fields: object) -> Any:  # noqa: ANN401  whatever Resolve gives
+    def ask(self, do: str, **fields: object) -> Any:  # noqa: ANN401  whatever Resolve returns
         """Send a message and wait for its answer.
 
         Raises:
-            EditorError: Resolve is gone, or raised an error of its own.
+            EditorError: Resolve has ended, or raised an error of its own.
         """
         number = next(self._numbers)
         self.tell(do, id=number, **fields)
         reply = self._replies.get()
         if reply is None:
             self._replies.put(None)
-            raise EditorError("Resolve is gone")
+            raise EditorError("Resolve has ended")
         if "error" in reply:
             raise EditorError(f"Resolve: {reply['error']}")
         return self._decoded(reply["value"])
@@ -117,7 +117,7 @@ class Bridge:
         self._replies.put(None)
 
     def encoded(self, value: Any) -> Any:  # noqa: ANN401
-        """An argument as it goes over."""
+        """Return an argument in the form in which it is sent."""
         if isinstance(value, RemoteObject):
             return {"object": value._number}
         if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""What an editor chooses before shots are painted, and what was chosen the last time."""
+"""The editor's choice in the dialog, remembered for the next time."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ CODECS: dict[EditCodec, str] = {"prores": "ProRes 422 HQ", "dnxhr": "DNxHR HQX"}
 
 @dataclass(frozen=True)
 class Choice:
-    """What is to be done.
+    """The settings of a job, as chosen in the dialog.
 
     Attributes:
-        style: Of the library.
-        strength: 0 to 1.
-        keep_colors: Paint lightness only.
-        extent: One of the offer's: "selection", "playhead", "track 2", "range 1".
-        mode: Where styled shots go.
-        codec: Of their files.
-        handles: Frames painted before and after each shot, as far as there are any.
+        style: Name of a style in the library.
+        strength: 0 (the source) to 1.
+        keep_colors: Keep the source's colours and stylize lightness only.
+        extent: What is stylized: "selection", "playhead", "track 2", "range 1".
+        mode: Where stylized shots are put.
+        codec: Codec of the stylized files.
+        handles: Extra frames before and after each shot, as far as the clip has them.
 
     Raises:
         UsageError: Something is out of range.
@@ -59,15 +59,15 @@ class Choice:
 
     @classmethod
     def read(cls, fields: object) -> Self:
-        """From what a window has sent, or a file.
+        """Read a choice from the fields that a window has sent or that were stored.
 
         Raises:
             UsageError: A field is missing, unknown, of another type or out of range.
         """
         if not isinstance(fields, Mapping) or set(fields) != set(cls.__dataclass_fields__):
-            raise UsageError("the choice is not complete")
+            raise UsageError("the choice lacks a field or has an unknown one")
         if any(not _fits(getattr(cls, name), value) for name, value in fields.items()):
-            raise UsageError("the choice holds a value of the wrong kind")
+            raise UsageError("the choice has a value of the wrong type")
         return cls(**fields)
 
 
@@ -82,7 +82,7 @@ def _file() -> Path:
 
 
 def last_choice() -> Choice:
-    """What was chosen the last time; the usual if that is not known."""
+    """Return the stored choice; the defaults if there is none."""
     try:
         return Choice.read(json.loads(_file().read_text(encoding="utf-8")))
     except (OSError, ValueError, UsageError):
@@ -90,7 +90,7 @@ def last_choice() -> Choice:
 
 
 def remember(choice: Choice) -> None:
-    """For the next time; not worth an error if it can't be written."""
+    """Store a choice for the next time; ignore errors of writing."""
     try:
         with atomic_write(_file()) as file:
             file.write(json.dumps(asdict(choice)).encode())

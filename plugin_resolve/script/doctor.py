@@ -1,4 +1,4 @@
-"""What of Resolve is on this machine, and what to do where something is missing."""
+"""Findings on Resolve's installation, with a way out where something is missing."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .folders import Folders
 from .install import CONFIG, contents, folder, is_ours
 from .resolve.application import Resolve
 
-# From here on, Python scripts are Studio's alone.
+# From this version on, only Studio runs Python scripts.
 STUDIO_ONLY = (21, 1)
 
 
 def examine(folders: Folders) -> list[Finding]:
-    """Look at everything that the script in Resolve depends on."""
+    """Check everything that the script in Resolve depends on."""
     scripts = {system: _scripts(folders, system=system) for system in (False, True)}
-    # One place is enough.
+    # One folder with scripts is enough.
     useful = [one for one in scripts.values() if one.status != "missing"] or [scripts[False]]
     return [_program(folders), _edition(), _python(folders), *_sandbox(folders), *useful]
 
@@ -50,7 +50,7 @@ def _edition() -> Finding:
 
 
 def remember_resolve(resolve: Resolve) -> None:
-    """Note edition and version for the doctor; not worth an error if that fails."""
+    """Store edition and version for the doctor; ignore errors of writing."""
     seen = {"product": resolve.product, "version": list(resolve.version)}
     try:
         with atomic_write(_seen_file()) as file:
@@ -72,7 +72,7 @@ def _seen() -> dict[str, Any] | None:
 
 
 def _python(folders: Folders) -> Finding:
-    """Which Python Resolve would run scripts with."""
+    """Find the Python with which Resolve would run scripts."""
     own = next((path for path in folders.own_python if path.exists()), None)
     if own is not None:
         return Finding("python", "ok", f"Resolve's own, {own}")
@@ -87,11 +87,11 @@ def _python(folders: Folders) -> Finding:
     if found is None:
         way = "install Python 3.10 to 3.12 from python.org for all users"
         return Finding("python", "missing", "none that Resolve would find", way)
-    return Finding("python", "ok", f"{found}, for Resolve up to 21.0")
+    return Finding("python", "ok", f"{found}, used by Resolve up to 21.0")
 
 
 def _registered() -> list[str]:
-    """Versions in the registry of Windows; Resolve takes the highest."""
+    """Return the versions in the registry of Windows; Resolve takes the highest."""
     if sys.platform != "win32":
         return []
     import winreg  # noqa: PLC0415  only there on Windows
@@ -114,38 +114,43 @@ def _sandbox(folders: Folders) -> list[Finding]:
         Finding(
             "app store",
             "broken",
-            "the App Store's Resolve may start no other program",
+            "the App Store's Resolve can't start other programs",
             "install the one from blackmagicdesign.com",
         )
     ]
 
 
 def _scripts(folders: Folders, *, system: bool) -> Finding:
-    goal = folder(folders, system=system)
+    target = folder(folders, system=system)
     subject = "all users" if system else "scripts"
     command = "brushreel resolve install" + (" --system" if system else "")
     wanted = contents()
-    there = [name for name in wanted if (goal / name).exists()]
+    there = [name for name in wanted if (target / name).exists()]
     if not there:
-        return Finding(subject, "missing", f"none in {goal}", command)
-    if foreign := [name for name in there if not is_ours(goal / name)]:
-        return Finding(subject, "broken", f"{goal / foreign[0]} is not ours", "move it elsewhere")
-    if any(not _is_as(goal / name, text) for name, text in wanted.items()):
-        return Finding(subject, "broken", f"{goal} holds {_of_whom(goal)}", f"{command}, again")
-    return Finding(subject, "ok", str(goal))
+        return Finding(subject, "missing", f"none in {target}", command)
+    if foreign := [name for name in there if not is_ours(target / name)]:
+        return Finding(
+            subject,
+            "broken",
+            f"{target / foreign[0]} was not written by Brushreel",
+            "move it elsewhere",
+        )
+    if any(not _has_text(target / name, text) for name, text in wanted.items()):
+        return Finding(subject, "broken", f"{target} has {_outdated(target)}", f"{command}, again")
+    return Finding(subject, "ok", str(target))
 
 
-def _is_as(path: Path, text: str) -> bool:
+def _has_text(path: Path, text: str) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text
 
 
-def _of_whom(goal: Path) -> str:
-    """What kind of installation it is that is not today's."""
+def _outdated(target: Path) -> str:
+    """Describe an installation that is not the current one."""
     try:
-        python = Path(json.loads((goal / CONFIG).read_text(encoding="utf-8"))["python"])
+        python = Path(json.loads((target / CONFIG).read_text(encoding="utf-8"))["python"])
     except (OSError, ValueError, KeyError, TypeError):
-        return "a part of an installation"
+        return "an incomplete installation"
     if not python.exists():
-        return f"scripts that start {python}, which is gone"
+        return f"scripts that start {python}, which no longer exists"
     same = python == Path(sys.executable)
     return "scripts of an older version" if same else f"the scripts of {python}"

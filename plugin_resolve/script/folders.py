@@ -1,4 +1,4 @@
-"""Where DaVinci Resolve and its scripts lie on each system."""
+"""The folders of DaVinci Resolve and its scripts on each system."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _UTILITY = Path("Fusion") / "Scripts" / "Utility"
 
 @dataclass(frozen=True)
 class Folders:
-    """Of one system.
+    """The folders on one system.
 
     Attributes:
-        user: Scripts that this user's Resolve lists on every page.
-        system: Scripts that every user's does; needs an administrator.
-        programs: Where the program may lie.
-        own_python: Where Resolve 21.1 and later keep their own Python.
-        sandbox: Of the App Store's build, which may start no other program; None elsewhere.
+        user: Folder of scripts that Resolve lists for this user on every page.
+        system: Folder of scripts that it lists for all users; needs an administrator.
+        programs: Possible paths of the program.
+        own_python: Possible paths of the Python that Resolve 21.1 and later bring along.
+        sandbox: Container of the App Store's build, which can't start programs; None elsewhere.
     """
 
     user: Path
@@ -38,13 +38,13 @@ class Folders:
         environment: Mapping[str, str] = os.environ,
         root: Path = Path("/"),
     ) -> Folders:
-        """Of this machine.
+        """Return the folders of this machine.
 
         Args:
-            platform: As `sys.platform`.
-            home: The user's.
-            environment: Names the folders of Windows, and XDG_DATA_HOME.
-            root: What absolute folders of POSIX systems begin with.
+            platform: The system, see `sys.platform`.
+            home: The user's home folder.
+            environment: Environment with the folders of Windows, and XDG_DATA_HOME.
+            root: Start of absolute paths on POSIX systems.
         """
         home = home or Path.home()
         if platform == "darwin":

@@ -1,4 +1,4 @@
-"""Brushreel's scripts into the folders from which Resolve lists them, and out again."""
+"""Installation of Brushreel's scripts into the folders that Resolve lists, and removal."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .folders import Folders
 SCRIPTS = Path(__file__).parent / "scripts"
 LISTED = ("Brushreel.py", "Brushreel.lua")
 CONFIG = "Brushreel.json"
-# In each file that is ours, and the reason to believe that it is.
+# Each of our files holds this text, by which it is recognized.
 MARK = "brushreel resolve install"
 
 
 def contents() -> dict[str, str]:
-    """The files of an installation and what is in them."""
+    """Return the files of an installation and their contents."""
     files = {name: (SCRIPTS / name).read_text(encoding="utf-8") for name in LISTED}
     settings = {
         "written_by": MARK,
@@ -33,18 +33,18 @@ def contents() -> dict[str, str]:
 
 
 def _log() -> Path:
-    """Within the home folder of whoever runs the script, where the system keeps logs there."""
+    """Return the log's path, relative to the home folder of whoever runs the script."""
     path = user_log_path("brushreel", appauthor=False) / "resolve.log"
     return path.relative_to(Path.home()) if path.is_relative_to(Path.home()) else path
 
 
 def folder(folders: Folders, *, system: bool) -> Path:
-    """Where scripts go, for this user or for all."""
+    """Return the folder of scripts, for this user or for all."""
     return folders.system if system else folders.user
 
 
 def is_ours(path: Path) -> bool:
-    """Whether an earlier installation wrote a file."""
+    """Return whether an earlier installation wrote a file."""
     try:
         return MARK in path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -52,26 +52,28 @@ def is_ours(path: Path) -> bool:
 
 
 def install(folders: Folders, *, system: bool = False, dry_run: bool = False) -> list[str]:
-    """Write the scripts; nothing is replaced that is not ours.
+    """Write the scripts; no foreign file is replaced.
 
     Returns:
-        What was done, or would be, a line each.
+        Lines on what was done, or would be.
 
     Raises:
-        EditorError: A file of that name is there and not ours; nothing was written then.
+        EditorError: A foreign file has the name; nothing was written.
         OutputError: The folder can't be written.
     """
-    goal = folder(folders, system=system)
-    foreign = [goal / name for name in contents() if (goal / name).exists()]
+    target = folder(folders, system=system)
+    foreign = [target / name for name in contents() if (target / name).exists()]
     foreign = [path for path in foreign if not is_ours(path)]
     if foreign:
-        raise EditorError("is not ours and stays", path=foreign[0], hint="move it elsewhere")
-    return [_write(goal / name, text, dry_run=dry_run) for name, text in contents().items()]
+        raise EditorError(
+            "was not written by Brushreel and stays", path=foreign[0], hint="move it elsewhere"
+        )
+    return [_write(target / name, text, dry_run=dry_run) for name, text in contents().items()]
 
 
 def _write(path: Path, text: str, *, dry_run: bool) -> str:
     if path.exists() and path.read_text(encoding="utf-8") == text:
-        return f"{path}: is there already"
+        return f"{path}: up to date"
     if dry_run:
         return f"{path}: would be written"
     try:
@@ -84,22 +86,22 @@ def _write(path: Path, text: str, *, dry_run: bool) -> str:
 
 
 def uninstall(folders: Folders, *, system: bool = False, dry_run: bool = False) -> list[str]:
-    """Remove the scripts, as far as they are ours.
+    """Remove the scripts that an installation wrote.
 
     Returns:
-        What was done, or would be, a line each.
+        Lines on what was done, or would be.
 
     Raises:
         OutputError: A file can't be removed.
     """
-    goal = folder(folders, system=system)
-    there = [goal / name for name in contents() if (goal / name).exists()]
-    return [_remove(path, dry_run=dry_run) for path in there] or [f"{goal}: nothing of ours there"]
+    target = folder(folders, system=system)
+    there = [target / name for name in contents() if (target / name).exists()]
+    return [_remove(path, dry_run=dry_run) for path in there] or [f"{target}: nothing to remove"]
 
 
 def _remove(path: Path, *, dry_run: bool) -> str:
     if not is_ours(path):
-        return f"{path}: is not ours and stays"
+        return f"{path}: was not written by Brushreel and stays"
     if dry_run:
         return f"{path}: would be removed"
     try:

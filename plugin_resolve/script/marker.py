@@ -1,4 +1,4 @@
-"""What a marker says of a styled shot, so that a later run knows it again."""
+"""The data on a stylized shot's marker, by which a later run recognizes the shot."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Note:
-    """The data that hangs on a styled shot's marker.
+class MarkerData:
+    """The custom data of a stylized shot's marker.
 
     Attributes:
-        recipe: As `Recipe.to_json` writes it.
-        digest: Of the recipe: the same digest paints the same picture.
-        source: The file that was painted.
+        recipe: The recipe as JSON, see `Recipe.to_json`.
+        digest: The recipe's digest: equal digests give equal frames.
+        source: The source file.
         first: First frame of the shot in that file, from 0.
-        frames: How many.
+        frames: Length of the shot.
     """
 
     recipe: str
@@ -30,17 +30,17 @@ class Note:
     frames: int
 
     def to_json(self) -> str:
-        """The text for a marker's custom data; what `read` reads."""
+        """Return the text for a marker's custom data, which `from_json` reads."""
         return json.dumps({"brushreel": _FORMAT, **asdict(self)}, sort_keys=True)
 
-    def spoken(self) -> str:
-        """For people, who read it at the marker."""
+    def summary(self) -> str:
+        """Return a line for people, who read it on the marker."""
         last = self.first + self.frames - 1
         return f"{self.recipe}, frames {self.first} to {last} of {self.source}"
 
     @classmethod
-    def read(cls, text: str) -> Self | None:
-        """None of what another program, or a later version, has written."""
+    def from_json(cls, text: str) -> Self | None:
+        """Read custom data; return None for data of other programs or of later versions."""
         try:
             fields = json.loads(text)
             if fields.pop("brushreel") != _FORMAT:
@@ -51,6 +51,6 @@ class Note:
 
     @classmethod
     def on(cls, item: Item) -> Self | None:
-        """What hangs on an item; None of items that are not ours."""
-        notes = (cls.read(text) for text in item.notes)
-        return next((note for note in notes if note is not None), None)
+        """Return the data on an item's markers; None for an item that is not a stylized shot."""
+        found = (cls.from_json(text) for text in item.marker_data)
+        return next((data for data in found if data is not None), None)

@@ -1,4 +1,4 @@
-"""What an editor can choose from: styles, what is to be painted, and where it goes."""
+"""The options of the dialog: styles, extents of the timeline, and where shots are put."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ...core.library import list_styles
 from .dialog_choice import CODECS, MODES, Choice, last_choice
 from .preview import SOURCE
 from .resolve.timeline import Timeline
-from .survey import Cut, Extent, LeftOut, Survey, own_tracks
+from .survey import Cut, ExtentKind, LeftOut, Survey, own_tracks
 
 
 @dataclass(frozen=True)
-class Part:
-    """A part of the timeline that can be painted.
+class Extent:
+    """An extent of the timeline that can be stylized.
 
     Attributes:
-        value: As `Choice.extent` names it.
-        label: For people.
-        cuts: What of it can be painted.
-        left_out: What can't, and why.
+        value: Its name in `Choice.extent`.
+        label: Its name for people.
+        cuts: What can be stylized in it.
+        left_out: What can't be, and why.
     """
 
     value: str
@@ -30,7 +30,7 @@ class Part:
     left_out: list[LeftOut]
 
     def to_json(self) -> dict[str, Any]:
-        """For a window."""
+        """Return the fields that windows show."""
         why_not = [f"{one.name} {one.why}" for one in self.left_out]
         return {
             "value": self.value,
@@ -42,88 +42,88 @@ class Part:
 
 
 @dataclass
-class Offer:
-    """Everything that there is to choose.
+class Options:
+    """Everything that can be chosen in the dialog.
 
     Attributes:
-        parts: Of the timeline, the likeliest first.
-        last: What was chosen the last time.
-        styles: Name, title and, as soon as it is drawn, the picture.
-        source: The picture of the frame itself, as soon as it is there.
+        extents: Extents of the timeline, the likeliest first.
+        last: The choice of the last time.
+        styles: Name, title and, as soon as it is there, the preview of each style.
+        source: The preview of the source frame, as soon as it is there.
     """
 
-    parts: list[Part]
+    extents: list[Extent]
     last: Choice
     styles: list[dict[str, str]] = field(default_factory=list)
     source: str | None = None
 
-    def enter(self, name: str, picture: str) -> None:
-        """A picture is drawn: of a style, or of the source."""
+    def add_preview(self, name: str, preview: str) -> None:
+        """Enter the preview of a style, or of the source frame (`SOURCE`)."""
         if name == SOURCE:
-            self.source = picture
+            self.source = preview
         for style in self.styles:
             if style["name"] == name:
-                style["picture"] = picture
+                style["preview"] = preview
 
-    def forget_pictures(self) -> None:
-        """They will be entered anew, under other names."""
+    def forget_previews(self) -> None:
+        """Remove all previews, so that they can be entered again under other names."""
         self.source = None
         for style in self.styles:
-            style.pop("picture", None)
+            style.pop("preview", None)
 
     def to_json(self) -> dict[str, Any]:
-        """For a window."""
+        """Return the fields that windows show."""
         return {
             "styles": self.styles,
             "source": self.source,
-            "extent": [part.to_json() for part in self.parts],
+            "extent": [extent.to_json() for extent in self.extents],
             "mode": [{"value": value, "label": label} for value, label in MODES.items()],
             "codec": [{"value": value, "label": label} for value, label in CODECS.items()],
             "last": asdict(self.last),
         }
 
-    def part(self, choice: Choice) -> Part:
-        """What was chosen.
+    def extent(self, choice: Choice) -> Extent:
+        """Return the chosen extent.
 
         Raises:
-            UsageError: It was never offered.
+            UsageError: It is not among the options.
         """
-        found = next((part for part in self.parts if part.value == choice.extent), None)
+        found = next((extent for extent in self.extents if extent.value == choice.extent), None)
         if found is None:
             raise UsageError(f"the timeline has no {choice.extent!r}")
         return found
 
 
-def make_offer(timeline: Timeline) -> Offer:
-    """Look at the timeline and the library.
+def find_options(timeline: Timeline) -> Options:
+    """Look at the timeline and the style library.
 
     Raises:
-        UsageError: There is nothing that could be painted.
+        UsageError: There is nothing on the timeline.
         EditorError: Resolve does not answer as it should.
     """
-    parts = [part for part in _parts(timeline) if part.cuts or part.left_out]
-    if not parts:
+    extents = [extent for extent in _extents(timeline) if extent.cuts or extent.left_out]
+    if not extents:
         raise UsageError("there is no clip on this timeline")
     styles = [{"name": style.name, "title": style.title} for style in list_styles()]
-    return Offer(parts, last_choice(), styles)
+    return Options(extents, last_choice(), styles)
 
 
-def _parts(timeline: Timeline) -> list[Part]:
+def _extents(timeline: Timeline) -> list[Extent]:
     own = own_tracks(timeline)
     tracks = [track for track in range(1, timeline.tracks + 1) if track not in own]
     survey = Survey(timeline)
     found = [
-        _part(survey, "selection", 0, "Selected clips"),
-        _part(survey, "playhead", 0, "The clip under the playhead"),
-        *(_part(survey, "range", track, f"In to out on V{track}") for track in tracks),
-        *(_part(survey, "track", track, f"All of V{track}") for track in tracks),
+        _extent(survey, "selection", 0, "Selected clips"),
+        _extent(survey, "playhead", 0, "The clip under the playhead"),
+        *(_extent(survey, "range", track, f"In to out on V{track}") for track in tracks),
+        *(_extent(survey, "track", track, f"All of V{track}") for track in tracks),
     ]
-    return [part for part in found if part is not None]
+    return [extent for extent in found if extent is not None]
 
 
-def _part(survey: Survey, extent: Extent, track: int, label: str) -> Part | None:
+def _extent(survey: Survey, kind: ExtentKind, track: int, label: str) -> Extent | None:
     try:
-        cuts, left_out = survey(extent, track)
+        cuts, left_out = survey(kind, track)
     except UsageError:
         return None
-    return Part(f"{extent} {track}" if track else extent, label, cuts, left_out)
+    return Extent(f"{kind} {track}" if track else kind, label, cuts, left_out)

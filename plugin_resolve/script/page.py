@@ -1,9 +1,9 @@
-"""Brushreel's own window: a page in the browser, served to this machine alone.
+"""The page in the browser, served to this machine alone.
 
-The server listens on 127.0.0.1 under a path that cannot be guessed, for requests that name this
-very address (a page of another origin, or a name that was rebound to 127.0.0.1, gets nothing),
-and ends with the job. What the browser is started with leads there once: other users of the machine
-can read a process's arguments.
+The server listens on 127.0.0.1 under a path that cannot be guessed, answers only requests that
+name this address (a page of another origin, or a name that was rebound to 127.0.0.1, is refused),
+and ends with the job. The address with which the browser is started is valid once: other users of
+the machine can read a process's arguments.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 from ...core.errors import UsageError
 from .dialog_choice import Choice
-from .options import Offer
+from .options import Options
 
 _FILES = Path(__file__).parent / "page"
 _KINDS = {
@@ -40,7 +40,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _LONGEST_BODY = 1 << 16
-# Browsers ask once a minute from a tab that is not seen; a page that is left says so.
+# Seconds. Browsers ask once a minute from a hidden tab; a page that is closed reports it.
 _PATIENCE, _LEAVING = 180.0, 4.0
 _SLOW_BROWSER = 15.0
 
@@ -49,20 +49,20 @@ class Page:
     """The window of one job.
 
     Attributes:
-        cancelled: Set when the user stops, or leaves before anything was started.
-        address: What the browser opens; good for one time, it leads to the page.
+        cancelled: Set when the user stops the job, or leaves before it was started.
+        address: The address for the browser; valid once, it redirects to the page.
     """
 
-    def __init__(self, offer: Offer, title: str, pictures: Path):
+    def __init__(self, options: Options, title: str, previews: Path):
         self.cancelled = threading.Event()
         self._choices: queue.Queue[Choice] = queue.Queue()
-        self._offer, self._pictures = offer, pictures
+        self._options, self._previews = options, previews
         self._state: dict[str, Any] = {"phase": "choose", "title": title, "text": "", "share": 0.0}
         self._state["lines"] = []
-        self._told_end, self._shown = threading.Event(), False
+        self._end_fetched, self._shown = threading.Event(), False
         self._deadline = time.monotonic() + _PATIENCE
         self.root, self._ticket = (f"/{secrets.token_urlsafe(32)}/" for _ in range(2))
-        self._punched = threading.Lock()
+        self._used = threading.Lock()
         handler = partial(_Handler, self)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -71,79 +71,79 @@ class Page:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def open(self) -> bool:
-        """Show it in the user's browser; False when there is none."""
+        """Open the page in the user's browser; return False when there is none."""
         self._shown = webbrowser.open(self.address)
         return self._shown
 
     def choose(self) -> Choice | None:
-        """Wait for the user; None when the page was closed or cancelled."""
+        """Wait for the user's choice; return None when the page was closed or cancelled."""
         while not self.cancelled.is_set():
             try:
                 return self._choices.get(timeout=0.2)
             except queue.Empty:
                 if time.monotonic() > self._deadline:
-                    self.say("The page was left before anything was chosen: cancelled")
+                    self.say("The page was closed before the job was started: cancelled")
                     self.cancelled.set()
         return None
 
     def progress(self, share: float, text: str) -> None:
-        """Show how far it is, 0 to 1."""
+        """Show the job's progress, 0 to 1."""
         self._state |= {"phase": "work", "share": share, "text": text}
 
     def say(self, line: str) -> None:
-        """Show a line of what became of it."""
+        """Show a line of the job's report."""
         self._state["lines"] = [*self._state["lines"], line]
 
     def finish(self, text: str) -> None:
-        """Show the end, and close the server once the page has heard of it."""
+        """Show the job's last line, and close the server once the page has fetched it."""
         self._state |= {"phase": "done", "text": text, "share": 1.0}
         if self._shown:
-            self._told_end.wait(_SLOW_BROWSER)
+            self._end_fetched.wait(_SLOW_BROWSER)
         self.close()
 
     def close(self) -> None:
-        """Nothing listens any more."""
+        """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
 
     def state(self) -> dict[str, Any]:
-        """For the page, which asks again and again."""
+        """Return the state, for which the page asks again and again."""
         self._deadline = time.monotonic() + _PATIENCE
         if self._state["phase"] == "done":
-            self._told_end.set()
-        return self._state | {"offer": self._offer.to_json()}
+            self._end_fetched.set()
+        return self._state | {"options": self._options.to_json()}
 
-    def picture(self, name: str) -> Path:
-        """The file of a style's picture."""
-        return self._pictures / name
+    def preview(self, name: str) -> Path:
+        """Return the file of a style's preview."""
+        return self._previews / name
 
     def start(self, fields: object) -> None:
-        """The user has chosen.
+        """Start the job with the user's choice.
 
         Raises:
-            UsageError: Something that was not offered.
+            UsageError: The choice is not among the options.
         """
         choice = Choice.read(fields)
-        self._offer.part(choice)
-        if choice.style not in [style["name"] for style in self._offer.styles]:
+        self._options.extent(choice)
+        if choice.style not in [style["name"] for style in self._options.styles]:
             raise UsageError(f"there is no style {choice.style!r}")
         if self._state["phase"] == "choose":
             self._state |= {"phase": "work", "text": "Starting"}
             self._choices.put(choice)
 
     def admits(self, path: str) -> bool:
-        """Whether a path is that of the address, for the first time."""
-        right = secrets.compare_digest(path.encode(), self._ticket.encode())
-        return right and self._punched.acquire(blocking=False)
+        """Return whether a path is that of `address`, used for the first time."""
+        matches = secrets.compare_digest(path.encode(), self._ticket.encode())
+        return matches and self._used.acquire(blocking=False)
 
     def leave(self) -> None:
-        """The page is closed or loaded anew; in the second case it asks again at once."""
+        """Note that the page is closed or reloaded; a reloaded page asks again at once."""
         if self._state["phase"] == "choose":
             self._deadline = time.monotonic() + _LEAVING
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers the page."""
+    """A handler of the page's requests."""
 
     timeout = 30
 
@@ -152,9 +152,9 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
-        """Files of the page, pictures, and the state."""
+        """Send a file of the page, a preview or the state."""
         name = self._name()
-        if name is None and self._named() and self._page.admits(self.path):
+        if name is None and self._names_this_host() and self._page.admits(self.path):
             self._send(HTTPStatus.SEE_OTHER, Location=self._page.root)
         elif name is None:
             self._send(HTTPStatus.FORBIDDEN)
@@ -164,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_file(name or "index.html")
 
     def do_POST(self) -> None:
-        """What the user does."""
+        """Do what the user asks for: start, cancel or leave."""
         name = self._name()
         if name is None or self.headers.get("Origin") != f"http://{self._page.host}":
             self._send(HTTPStatus.FORBIDDEN)
@@ -177,12 +177,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.NOT_FOUND)
 
     def _name(self) -> str | None:
-        """What is asked for; None of requests that are not the page's own."""
+        """Return the requested name; None for requests that are not the page's own."""
         root = self._page.root
-        right = secrets.compare_digest(self.path[: len(root)].encode(), root.encode())
-        return self.path[len(root) :] if right and self._named() else None
+        matches = secrets.compare_digest(self.path[: len(root)].encode(), root.encode())
+        return self.path[len(root) :] if matches and self._names_this_host() else None
 
-    def _named(self) -> bool:
+    def _names_this_host(self) -> bool:
         return self.headers.get("Host") == self._page.host
 
     def _start(self) -> None:
@@ -199,8 +199,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.NO_CONTENT)
 
     def _send_file(self, name: str) -> None:
-        """A file of the page, or a picture: a plain name in one of two folders."""
-        folder = self._page.picture("") if name.endswith(".jpg") else _FILES
+        """Send a file of the page or a preview: a plain name in one of two folders."""
+        folder = self._page.preview("") if name.endswith(".jpg") else _FILES
         known = {path.name: path for path in folder.iterdir() if path.suffix in _KINDS}
         if name not in known:
             self._send(HTTPStatus.NOT_FOUND)
@@ -220,8 +220,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def version_string(self) -> str:
-        """Says nothing of itself."""
+        """Return a name without versions of Python or of the server."""
         return "brushreel"
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  its own name
-        """Addresses hold the secret: nothing is logged."""
+        """Log nothing: addresses hold the secret."""

@@ -1,4 +1,4 @@
-"""Styled shots onto a track of their own, above what they were made from."""
+"""Stylized shots placed on tracks of their own, above the clips that they were made from."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import Literal
 from ...core.clips.timecode import Timecode
 from ...core.errors import EditorError
 from ..recipe import Recipe
-from .marker import Note
-from .resolve.append import Appending, Spot
+from ..styled_track import styled_track_name
+from .marker import MarkerData
+from .resolve.append import Appending, Position
 from .resolve.application import Project, Resolve
 from .resolve.media_pool import PoolClip
 from .resolve.rate import same_rate
 from .resolve.timeline import Item, Timeline
-from .survey import TRACK_PREFIX, Cut, own_tracks
+from .survey import Cut, own_tracks
 
 BIN = "Brushreel"
 
 
 @dataclass(frozen=True)
 class Styled:
-    """A cut and the file of its painted frames.
+    """A cut and the file of its stylized frames.
 
     Attributes:
-        cut: What it was made from.
+        cut: The cut that it was made from.
         path: The file.
         head: Frames of the file before the cut's first one: the handle.
         frames: Frames of the file.
@@ -40,11 +41,11 @@ class Styled:
 
 @dataclass(frozen=True)
 class Placed:
-    """A styled shot that lies where it should; Resolve was asked again.
+    """A stylized shot that is on the timeline where it should be, as looked up in Resolve.
 
     Attributes:
-        styled: What it is.
-        how: "kept" was there from an earlier run, "replaced" took the place of another recipe's.
+        styled: The shot.
+        how: "kept" was there from an earlier run, "replaced" replaced a shot of another recipe.
         warnings: What is not as it should be, a line each.
     """
 
@@ -55,7 +56,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class NotPlaced:
-    """A styled shot that does not lie on the timeline, and why."""
+    """A stylized shot that could not be placed, and why."""
 
     styled: Styled
     error: EditorError
@@ -63,109 +64,121 @@ class NotPlaced:
 
 @dataclass(frozen=True)
 class _Earlier:
-    """A styled shot of an earlier run."""
+    """A stylized shot of an earlier run."""
 
     id: str
     item: Item
-    spot: Spot
+    position: Position
     clip: PoolClip
-    note: Note
+    data: MarkerData
 
 
 class Placing:
-    """Puts styled shots onto tracks named "Brushreel: <style>".
+    """Placement of stylized shots on tracks named "Brushreel: <style>".
 
-    Each goes onto a track right above its clip's, so that what lay above the clip still does. The
-    clips are never touched. A shot with the same recipe at its place is left there; one
-    with another recipe, as long as it does not reach beyond the cut, is taken off first.
+    Each shot goes onto a track right above its clip's, so that what lay above the clip still does.
+    The clips are never touched. A shot of an earlier run with the same recipe and position is
+    kept; one with another recipe is removed first, if it does not reach beyond the cut.
 
     Args:
         resolve: The running program.
         project: The open project.
-        timeline: Where the cuts lie; the current one.
-        recipe: What the shots were painted with.
+        timeline: The timeline of the cuts; must be the current one.
+        recipe: The recipe of the shots.
     """
 
     def __init__(self, resolve: Resolve, project: Project, timeline: Timeline, recipe: Recipe):
         self._resolve, self._timeline, self._recipe = resolve, timeline, recipe
         self._pool = project.media_pool()
         self._append = Appending(resolve, project)
-        self._name = f"{TRACK_PREFIX}{recipe.style}"
+        self._name = styled_track_name([recipe.style])
         self._inserted: list[int] = []
 
-    def __call__(self, shots: Sequence[Styled]) -> Iterator[Placed | NotPlaced]:
-        """Place them all; what goes wrong with one does not stop the others."""
+    def place(self, shots: Sequence[Styled]) -> Iterator[Placed | NotPlaced]:
+        """Place all shots; an error with one does not stop the others.
+
+        Raises:
+            EditorError: A placed shot was moved or removed by what was placed after it.
+        """
         earlier = self._earlier()
-        kept = [shot for shot in shots if any(self._is(shot, one) for one in earlier)]
-        new = [_as_it_lies(shot) for shot in shots if shot not in kept]
-        gone = [one for one in earlier if any(_replaces(shot, one) for shot in new)]
+        kept = [shot for shot in shots if any(self._is_same(shot, one) for one in earlier)]
         yield from (Placed(shot, "kept") for shot in kept)
-        stuck = self._take_off(gone)
-        placed: dict[str, Spot] = {}
-        for shot in new:
-            replaced = [one for one in gone if _replaces(shot, one)]
-            yield self._placed_or_not(shot, replaced, stuck, placed)
+        new = [_on_current_track(shot) for shot in shots if shot not in kept]
+        yield from self._place_new(new, earlier)
+
+    def _place_new(
+        self, shots: Sequence[Styled], earlier: Sequence[_Earlier]
+    ) -> Iterator[Placed | NotPlaced]:
+        replaced = [[one for one in earlier if _replaces(shot, one)] for shot in shots]
+        stuck = self._remove([one for one in earlier if any(one in group for group in replaced)])
+        placed: dict[str, Position] = {}
+        for shot, group in zip(shots, replaced, strict=True):
+            yield self._place_or_restore(shot, group, stuck, placed)
         self._check_all(placed)
 
-    def _take_off(self, gone: Sequence[_Earlier]) -> dict[str, EditorError]:
-        """All at once, or one by one if one on a locked track keeps the others; what stays."""
+    def _remove(self, unwanted: Sequence[_Earlier]) -> dict[str, EditorError]:
+        """Remove earlier shots; return an error for each that stays.
+
+        All are removed at once, or one by one if one on a locked track keeps the others.
+        """
         stuck: dict[str, EditorError] = {}
         with self._resolve.edit_page():
             try:
-                self._timeline.delete([one.item for one in gone])
+                self._timeline.delete([one.item for one in unwanted])
             except EditorError:
                 there = self._timeline.all_items()
-                for one in gone:
+                for one in unwanted:
                     try:
                         self._timeline.delete([there[one.id]] if one.id in there else [])
                     except EditorError as error:
                         stuck[one.id] = error
         return stuck
 
-    def _placed_or_not(
+    def _place_or_restore(
         self,
         shot: Styled,
         replaced: list[_Earlier],
         stuck: Mapping[str, EditorError],
-        placed: dict[str, Spot],
+        placed: dict[str, Position],
     ) -> Placed | NotPlaced:
+        """Place a shot; if that fails, put back the shots that it was to replace."""
         try:
             for one in replaced:
                 if one.id in stuck:
                     raise stuck[one.id]
-            item, spot, warnings = self._place(shot)
+            item, position, warnings = self._place_one(shot)
         except EditorError as error:
             for one in replaced:
                 if one.id not in stuck:
                     self._put_back(one)
             return NotPlaced(shot, error)
-        placed[item.id] = spot
+        placed[item.id] = position
         return Placed(shot, "replaced" if replaced else "placed", warnings)
 
-    def _place(self, shot: Styled) -> tuple[Item, Spot, tuple[str, ...]]:
+    def _place_one(self, shot: Styled) -> tuple[Item, Position, tuple[str, ...]]:
         cut = shot.cut
         check_unmoved(cut)
         clip = self._pool.bring_in(shot.path, self._pool.bin(BIN))
         _check_clip(clip, shot, self._timeline)
-        spot = Spot(self._track(cut), cut.record, shot.head, cut.frames)
-        item = self._append(clip, spot, self._timeline)
+        position = Position(self._track(cut), cut.record, shot.head, cut.frames)
+        item = self._append(clip, position, self._timeline)
         try:
             self._mark(item, shot)
         except EditorError:
             with self._resolve.edit_page():
                 self._timeline.delete([item])
             raise
-        return item, spot, self._warnings(item, clip, shot)
+        return item, position, self._warnings(item, clip, shot)
 
     def _mark(self, item: Item, shot: Styled) -> None:
-        # Whether a marker's frame counts from the clip's or the item's start, it is seen.
-        frame = shot.head if shot.head < shot.cut.frames else 0
-        item.mark(frame, self._name, self.note(shot).spoken(), self.note(shot).to_json())
+        # Versions count a marker's frame from the clip's or the item's start: visible either way.
+        frame, data = shot.head if shot.head < shot.cut.frames else 0, self.marker_data(shot)
+        item.mark(frame, self._name, data.summary(), data.to_json())
 
-    def note(self, shot: Styled) -> Note:
-        """What the marker of a shot says."""
+    def marker_data(self, shot: Styled) -> MarkerData:
+        """Return the data for a shot's marker."""
         recipe, cut = self._recipe, shot.cut
-        return Note(recipe.to_json(), recipe.digest, str(cut.media), cut.first, cut.frames)
+        return MarkerData(recipe.to_json(), recipe.digest, str(cut.media), cut.first, cut.frames)
 
     def _warnings(self, item: Item, clip: PoolClip, shot: Styled) -> tuple[str, ...]:
         warnings = [
@@ -173,59 +186,60 @@ class Placing:
             for other in self._covered(item, shot)
         ]
         if not item.frame_as(shot.cut.item.framing()):
-            warnings.append("Resolve did not take over all of the clip's position, size and crop")
+            warnings.append("Resolve did not copy all of the clip's position, size and crop")
         wanted = _timecode(shot, self._timeline)
         if wanted is not None and Timecode.parse(clip.start_timecode) != wanted:
             warnings.append(f"its timecode starts at {clip.start_timecode} instead of {wanted}")
         return tuple(warnings)
 
     def _covered(self, item: Item, shot: Styled) -> list[Item]:
-        """What lay above the clip and lies below the shot: where no track could be inserted."""
-        own, above = own_tracks(self._timeline), self._now(shot.cut.track) + 1
+        """Return what lay above the clip and is covered now, as no track could be inserted."""
+        own, above = own_tracks(self._timeline), self._current_number(shot.cut.track) + 1
         between = [track for track in range(above, item.track[1]) if track not in own]
         items = [other for track in between for other in self._timeline.items(track)]
         return [other for other in items if other.start < item.end and other.end > item.start]
 
     def _earlier(self) -> list[_Earlier]:
-        """The styled shots on the tracks that are ours."""
+        """Return the stylized shots on our tracks."""
         found = []
         for track in own_tracks(self._timeline):
             for item in self._timeline.items(track):
-                note, clip = Note.on(item), item.clip
-                if note is not None and clip is not None:
-                    spot = Spot(track, item.start, item.left_offset, item.duration)
-                    found.append(_Earlier(item.id, item, spot, clip, note))
+                data, clip = MarkerData.on(item), item.clip
+                if data is not None and clip is not None:
+                    position = Position(track, item.start, item.left_offset, item.duration)
+                    found.append(_Earlier(item.id, item, position, clip, data))
         return found
 
-    def _is(self, shot: Styled, one: _Earlier) -> bool:
-        """Whether a shot of an earlier run is this very one."""
-        same_place = (one.spot.record, one.spot.first) == (shot.cut.record, shot.head)
-        return one.note == self.note(shot) and same_place and one.clip.path == shot.path
+    def _is_same(self, shot: Styled, one: _Earlier) -> bool:
+        """Return whether a shot of an earlier run has the same recipe, file and position."""
+        same_position = (one.position.record, one.position.first) == (shot.cut.record, shot.head)
+        same_data = one.data == self.marker_data(shot)
+        return same_data and same_position and one.clip.path == shot.path
 
     def _put_back(self, one: _Earlier) -> None:
-        """A shot that was taken off for one that could not be placed; as well as it goes."""
-        spot = replace(one.spot, track=self._now(one.spot.track))
+        """Restore a removed shot as far as possible."""
+        position = replace(one.position, track=self._current_number(one.position.track))
         try:
-            item = self._append(one.clip, spot, self._timeline)
-            item.mark(0, self._timeline.track_name(spot.track), "", one.note.to_json())
+            item = self._append(one.clip, position, self._timeline)
+            item.mark(0, self._timeline.track_name(position.track), "", one.data.to_json())
         except EditorError:
             return
 
-    def _now(self, track: int) -> int:
-        """The number that a track has by now; those above an inserted one have moved up."""
+    def _current_number(self, track: int) -> int:
+        """Return a track's number after insertions: tracks above an inserted one moved up."""
         for inserted in self._inserted:
             track += inserted <= track
         return track
 
     def _track(self, cut: Cut) -> int:
-        """The track of this style right above the cut's, free where it lies; else a new one."""
+        """Return the track of this style above the cut's, free at the cut; else add one."""
         timeline, own = self._timeline, own_tracks(self._timeline)
-        top = below = self._now(cut.track)
+        top = below = self._current_number(cut.track)
         while top + 1 in own:
             top += 1
         own_above = range(below + 1, top + 1)
         # Above whatever of ours stays there.
-        covered = max((n for n in own_above if not _free(timeline, n, cut)), default=below)
+        covered = max((n for n in own_above if not _is_free(timeline, n, cut)), default=below)
         usable = [n for n in range(covered + 1, top + 1) if not timeline.track_is_locked(n)]
         for track in usable:
             if timeline.track_name(track) == self._name:
@@ -238,30 +252,32 @@ class Placing:
         self._inserted.append(added)
         return added
 
-    def _check_all(self, placed: dict[str, Spot]) -> None:
-        """Look at everything once more: what came later must not have pushed anything away."""
+    def _check_all(self, placed: dict[str, Position]) -> None:
+        """Look everything up once more: a later shot must not have moved an earlier one."""
         there = self._timeline.all_items()
-        for key, spot in placed.items():
-            if key not in there or not replace(spot, track=there[key].track[1]).holds(there[key]):
+        for key, position in placed.items():
+            item = there.get(key)
+            if item is None or not replace(position, track=item.track[1]).matches(item):
                 raise EditorError(
-                    f"what was put at frame {spot.record} is not there any more",
+                    f"the shot placed at frame {position.record} is no longer there",
                     hint="undo, and run it again",
                 )
 
 
 def _replaces(shot: Styled, one: _Earlier) -> bool:
-    cut, spot = shot.cut, one.spot
-    inside = cut.record <= spot.record and spot.record + spot.frames <= cut.record + cut.frames
-    return inside and one.note.source == str(cut.media)
+    cut, position = shot.cut, one.position
+    starts_inside = cut.record <= position.record
+    ends_inside = position.record + position.frames <= cut.record + cut.frames
+    return starts_inside and ends_inside and one.data.source == str(cut.media)
 
 
-def _free(timeline: Timeline, track: int, cut: Cut) -> bool:
+def _is_free(timeline: Timeline, track: int, cut: Cut) -> bool:
     end = cut.record + cut.frames
     return all(item.end <= cut.record or item.start >= end for item in timeline.items(track))
 
 
-def _as_it_lies(shot: Styled) -> Styled:
-    """The editor may have added tracks while the shot was painted."""
+def _on_current_track(shot: Styled) -> Styled:
+    """Look up the cut's track again: the editor may have added tracks in the meantime."""
     try:
         track = shot.cut.item.track[1]
     except EditorError:
@@ -270,7 +286,7 @@ def _as_it_lies(shot: Styled) -> Styled:
 
 
 def check_unmoved(cut: Cut) -> None:
-    """The editor may have gone on cutting while the shot was painted.
+    """Refuse a cut that the editor has moved or trimmed while it was stylized.
 
     Raises:
         EditorError: The clip is not where it was.
@@ -283,13 +299,13 @@ def check_unmoved(cut: Cut) -> None:
         unmoved = False
     if not unmoved:
         raise EditorError(
-            f"{cut.name!r} was moved or trimmed meanwhile",
-            hint="run it again: what is painted is kept",
+            f"{cut.name!r} was moved or trimmed in the meantime",
+            hint="run it again: stylized shots are kept",
         )
 
 
 def _check_clip(clip: PoolClip, shot: Styled, timeline: Timeline) -> None:
-    """Whether Resolve has understood the file as it is meant."""
+    """Refuse a file whose length or frame rate Resolve reads wrongly."""
     if clip.frames not in (None, shot.frames):
         raise EditorError(
             f"Resolve counts {clip.frames} frames instead of {shot.frames}", path=shot.path

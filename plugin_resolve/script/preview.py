@@ -1,4 +1,4 @@
-"""A frame of the timeline in every style, small: what an editor picks a style by."""
+"""Previews: a small frame of the timeline in every style, by which an editor picks one."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ from ...core.stylizer import Stylizer
 from .survey import Cut
 
 SOURCE = "source"
-# A size at which a processor needs well below a second.
+# Pixels: a CPU needs well below a second at this size.
 _LONG_SIDE = 640
 
 
-def draw(cut: Cut, rate: float, styles: Iterable[str], folder: Path) -> Iterator[tuple[str, Path]]:
-    """Paint the middle frame of a cut in each style; gives the style and its picture's file.
+def make_previews(
+    cut: Cut, rate: float, styles: Iterable[str], folder: Path
+) -> Iterator[tuple[str, Path]]:
+    """Stylize the middle frame of a cut in each style; yield the style's name and its preview.
 
-    The frame itself comes first, as `SOURCE`. It is painted small, so that strokes are larger in
-    it than in the full-sized frame. What can't be drawn is left out.
+    The source frame comes first, as `SOURCE`. It is stylized at a small size, so that strokes are
+    larger than in the full-sized frame. Styles that fail are left out.
     """
     try:
         still = still_at(cut.media, (cut.first + cut.frames // 2) / rate)
@@ -37,14 +39,14 @@ def draw(cut: Cut, rate: float, styles: Iterable[str], folder: Path) -> Iterator
     yield SOURCE, _save(source, still, folder / f"{SOURCE}.jpg")
     for name in styles:
         try:
-            painted = Stylizer(name)(source)
+            stylized = Stylizer(name)(source)
         except BrushreelError:
             continue
-        yield name, _save(painted, still, folder / f"{name}.jpg")
+        yield name, _save(stylized, still, folder / f"{name}.jpg")
 
 
 def _small(still: Still) -> Tensor:
-    """(1, 3, H, W) RGB in [0, 1] with square pixels, not turned yet."""
+    """Return (1, 3, H, W) RGB in [0, 1] with square pixels, not rotated yet."""
     rgb = to_rgb(still.frame)
     if still.frame.colour.hdr:
         rgb = to_sdr(rgb, still.frame.colour)[0]
@@ -57,7 +59,7 @@ def _small(still: Still) -> Tensor:
 
 def _save(rgb: Tensor, still: Still, path: Path) -> Path:
     codes = (rgb[0] * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-    picture = Image.fromarray(turned(codes, still.info.video.display_matrix).copy())
+    image = Image.fromarray(turned(codes, still.info.video.display_matrix).copy())
     partial = path.with_suffix(".partial")
-    picture.save(partial, "JPEG", quality=88)
+    image.save(partial, "JPEG", quality=88)
     return partial.replace(path)

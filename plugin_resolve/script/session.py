@@ -1,4 +1,4 @@
-"""One job inside Resolve, from the click in the menu to shots that lie on the timeline."""
+"""A job inside Resolve, from the click in the menu to stylized shots on the timeline."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from platformdirs import user_videos_path
 
 from ...batch.reporting.events import ClipProgress, Event
 from ...core.errors import BrushreelError, EditorError
-from ..bake import BakedShot, FailedShot, Shot, bake
+from ..bake import FailedShot, Shot, bake
 from ..recipe import Recipe
 from .bridge import Bridge
 from .dialog_choice import Choice, remember
 from .doctor import remember_resolve
-from .options import make_offer
+from .options import find_options
 from .place import NotPlaced, Placed, Placing, Styled
 from .resolve.application import Project, Resolve
 from .resolve.timeline import Timeline
 from .survey import Cut
 from .take import add_takes
-from .window import Window, chosen, told_in_page
+from .window import Window, errors_shown_in_page, open_window
 
-_EVERY = 0.5
+_PROGRESS_SECONDS = 0.5
 
 
 class _Cancelled(KeyboardInterrupt):
-    """The user has stopped the painting; no error of a shot, and so not one."""
+    """The user's stop; derived from no error, so that no shot is reported as failed."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job.
+    """The result of a job.
 
     Attributes:
-        placed: Shots that lie on the timeline.
-        failed: A line for each shot that does not, with why.
+        placed: Number of shots on the timeline.
+        failed: A line with the reason for each shot that failed.
         cancelled: Whether the user stopped it.
     """
 
@@ -52,48 +52,49 @@ class Outcome:
 
 
 def run(bridge: Bridge, folder: Path | None = None) -> Outcome:
-    """Do a job.
+    """Run a job.
 
     Args:
-        bridge: To the script inside Resolve.
-        folder: Where painted files go; by default Brushreel/<project> among the user's videos.
+        bridge: The bridge to the script inside Resolve.
+        folder: Folder of the stylized files; by default Brushreel/<project> among the user's
+            videos.
 
     Raises:
-        BrushreelError: Nothing could be started; what goes wrong with a shot is told instead.
+        BrushreelError: The job can't be started; a failed shot is reported in the window instead.
     """
-    with told_in_page(bridge):
+    with errors_shown_in_page(bridge):
         resolve = Resolve(bridge.resolve)
         remember_resolve(resolve)
         project = resolve.project()
         timeline = project.timeline()
         bridge.tell("say", text=f"looking at {timeline.name!r}")
-        offer = make_offer(timeline)
-    with chosen(bridge, offer, timeline.name, float(timeline.rate)) as (window, choice):
+        options = find_options(timeline)
+    with open_window(bridge, options, timeline.name, float(timeline.rate)) as (window, choice):
         if choice is None:
             return Outcome(0, (), cancelled=True)
         remember(choice)
         try:
-            part = offer.part(choice)
-            for one in part.left_out:
+            extent = options.extent(choice)
+            for one in extent.left_out:
                 window.say(f"Left out: {one.name} {one.why}")
-            goal = folder or user_videos_path() / "Brushreel" / _plain(project.name)
-            job = _Job(resolve, project, timeline, choice, window, goal)
-            outcome = job.run(part.cuts)
+            target = folder or user_videos_path() / "Brushreel" / _folder_name(project.name)
+            job = _Job(resolve, project, timeline, choice, window, target)
+            outcome = job.run(extent.cuts)
         except BrushreelError as error:
-            window.finish(f"Not done: {error}")
+            window.finish(f"Failed: {error}")
             raise
         window.finish(str(outcome))
         return outcome
 
 
-def _plain(name: str) -> str:
-    """As a folder may be called everywhere."""
+def _folder_name(name: str) -> str:
+    """Return a name that is valid for a folder on every system."""
     plain = "".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in name)
     return plain.strip() or "Project"
 
 
 class _Job:
-    """What was chosen, done: painting first, then all of the placing in one go."""
+    """A chosen job: shots are stylized first, then all are placed at once."""
 
     def __init__(
         self,
@@ -111,37 +112,37 @@ class _Job:
         self._cancelled = False
 
     def run(self, cuts: Sequence[Cut]) -> Outcome:
-        """Paint, then place."""
-        painted = list(self._painted(cuts))
-        placed = self._place(painted) if painted else 0
+        """Stylize the cuts, then place the shots."""
+        styled = list(self._styled(cuts))
+        placed = self._place(styled) if styled else 0
         return Outcome(placed, tuple(self._failed), self._cancelled)
 
-    def _painted(self, cuts: Sequence[Cut]) -> Iterator[Styled]:
+    def _styled(self, cuts: Sequence[Cut]) -> Iterator[Styled]:
         shots = [Shot(cut.name, cut.media, cut.first, cut.first + cut.frames) for cut in cuts]
-        watch = _Watch(self._window, sum(cut.frames for cut in cuts))
+        progress = _Progress(self._window, sum(cut.frames for cut in cuts))
         results = bake(
             shots,
             self._recipe,
             self._folder,
             handles=self._choice.handles,
-            handle=watch.handle,
+            handle=progress.handle,
         )
         try:
             for cut, result in zip(cuts, results, strict=True):
-                watch.next(cut)
+                progress.next(cut)
                 if isinstance(result, FailedShot):
-                    self._tell_failure(cut, result.error)
+                    self._report_failure(cut, result.error)
                 else:
-                    yield _styled(cut, result)
+                    yield Styled(cut, result.path, cut.first - result.first, result.frames)
         except _Cancelled:
             self._cancelled = True
 
-    def _tell_failure(self, cut: Cut, error: Exception) -> None:
+    def _report_failure(self, cut: Cut, error: Exception) -> None:
         self._failed.append(f"{cut.name}: {error}")
         self._window.say(self._failed[-1])
 
-    def _place(self, painted: Sequence[Styled]) -> int:
-        """Clips are appended to the current timeline: ours is made that, as short as it goes."""
+    def _place(self, styled: Sequence[Styled]) -> int:
+        """Place shots while our timeline is the current one: clips are appended to that alone."""
         self._window.progress(1, "Putting the shots onto the timeline")
         before = self._project.timeline()
         timeline = self._timeline
@@ -152,10 +153,10 @@ class _Job:
         try:
             placing = Placing(self._resolve, self._project, timeline, self._recipe)
             if self._choice.mode == "take":
-                results = add_takes(self._resolve, self._project, placing, painted)
+                results = add_takes(self._resolve, self._project, placing, styled)
             else:
-                results = placing(painted)
-            return sum(self._told(result) for result in results)
+                results = placing.place(styled)
+            return sum(self._reported(result) for result in results)
         finally:
             if self._choice.mode != "copy":
                 self._project.make_current(before)
@@ -166,46 +167,42 @@ class _Job:
         numbered = (f"{name} {number}" for number in range(2, len(names) + 3))
         return name if name not in names else next(one for one in numbered if one not in names)
 
-    def _told(self, result: Placed | NotPlaced) -> bool:
+    def _reported(self, result: Placed | NotPlaced) -> bool:
         cut = result.styled.cut
         if isinstance(result, NotPlaced):
-            self._tell_failure(cut, result.error)
+            self._report_failure(cut, result.error)
             return False
         for warning in result.warnings:
             self._window.say(f"{cut.name}: {warning}")
         return True
 
 
-def _styled(cut: Cut, baked: BakedShot) -> Styled:
-    return Styled(cut, baked.path, cut.first - baked.first, baked.frames)
-
-
-class _Watch:
-    """Tells the window how far it is, and stops the painting when the user wants that."""
+class _Progress:
+    """Progress of stylizing, shown in the window; raises when the user stops the job."""
 
     def __init__(self, window: Window, total: int):
         self._window, self._total = window, max(1, total)
-        self._done = self._told = 0.0
+        self._done = self._reported = 0.0
         self._began = time.monotonic()
 
     def handle(self, event: Event) -> None:
-        """Follow the shot under way."""
+        """Receive the events of the current shot."""
         if isinstance(event, ClipProgress):
             self.frame(event.frames)
 
     def frame(self, count: int) -> None:
-        """Show the progress after a frame of the shot under way."""
+        """Show the progress after a frame of the current shot; raise if the user stopped the job."""
         if self._window.cancelled.is_set():
             raise _Cancelled
         now = time.monotonic()
-        if now - self._told > _EVERY:
-            self._told = now
+        if now - self._reported > _PROGRESS_SECONDS:
+            self._reported = now
             share = min(1.0, (self._done + count) / self._total)
             left = (now - self._began) * (1 - share) / max(share, 1e-6)
-            self._window.progress(share, f"Painting, {_clock(left)} to go")
+            self._window.progress(share, f"Stylizing, {_clock(left)} left")
 
     def next(self, cut: Cut) -> None:
-        """A shot is done."""
+        """Count a finished shot."""
         self._done += cut.frames
 
 
@@ -215,7 +212,7 @@ def _clock(seconds: float) -> str:
 
 
 def serve(bridge: Bridge) -> int:
-    """Do a job for the script that has started this process, and tell it the end.
+    """Run a job for the script that has started this process, and report its end.
 
     Returns:
         The exit status.
@@ -227,6 +224,6 @@ def serve(bridge: Bridge) -> int:
             status = error.exit_status
             bridge.tell("say", text=str(error))
         bridge.tell("end")
-    except EditorError:  # Resolve is gone: nobody is left to be told.
+    except EditorError:  # Resolve has ended: there is nobody to report to.
         status = EditorError.exit_status
     return status

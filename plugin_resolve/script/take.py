@@ -1,4 +1,4 @@
-"""Styled shots as takes: another picture in the very same item of the timeline."""
+"""Stylized shots as takes: another video in the same item of the timeline."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from .resolve.timeline import Item
 def add_takes(
     resolve: Resolve, project: Project, placing: Placing, shots: Sequence[Styled]
 ) -> Iterator[Placed | NotPlaced]:
-    """Add each styled shot to its item's take selector, and select it.
+    """Add each stylized shot to its item's take selector, and select it.
 
-    What lies on the timeline keeps its place and length; the take before stays in the selector.
-    No measurement of these calls is public: a take that does not fit, or that can't be marked, is
-    taken away again.
+    The item keeps its position and length; the earlier take stays in the selector. How these calls
+    behave is not documented: a take that does not fit, or that can't be marked, is removed again.
     """
     pool = project.media_pool()
     for shot in shots:
@@ -27,8 +26,8 @@ def add_takes(
             check_unmoved(shot.cut)
             _check_whole(shot)
             clip = pool.bring_in(shot.path, pool.bin(BIN))
-            note = placing.note(shot).to_json()
-            _add(shot, clip, note, exclusive=resolve.ends_exclusively)
+            data = placing.marker_data(shot).to_json()
+            _add(shot, clip, data, exclusive=resolve.ends_exclusively)
         except EditorError as error:
             yield NotPlaced(shot, error)
         else:
@@ -38,15 +37,15 @@ def add_takes(
 def _check_whole(shot: Styled) -> None:
     if shot.cut.frames != shot.cut.item.duration:
         raise EditorError(
-            f"only a part of {shot.cut.name!r} is painted", hint="put it on a new track instead"
+            f"only a range of {shot.cut.name!r} is stylized", hint="put it on a new track instead"
         )
 
 
-def _add(shot: Styled, clip: PoolClip, note: str, *, exclusive: bool) -> None:
+def _add(shot: Styled, clip: PoolClip, data: str, *, exclusive: bool) -> None:
     item, end = shot.cut.item, shot.head + shot.cut.frames
     before = int(call(item.raw, "GetSelectedTakeIndex") or 0) or 1
 
-    def take_back(number: int) -> None:
+    def undo(number: int) -> None:
         call(item.raw, "SelectTakeByIndex", before)
         call(item.raw, "DeleteTakeByIndex", number)
 
@@ -54,16 +53,16 @@ def _add(shot: Styled, clip: PoolClip, note: str, *, exclusive: bool) -> None:
         call(item.raw, "AddTake", clip.raw, shot.head, last)
         number = _take_of(item, clip)
         if number is None:
-            raise EditorError(f"Resolve does not add a take to {shot.cut.name!r}")
+            raise EditorError(f"Resolve did not add a take to {shot.cut.name!r}")
         call(item.raw, "SelectTakeByIndex", number)
         if (item.start, item.duration, item.left_offset) == _wanted(shot):
             try:
-                item.mark(0, "Brushreel", "", note)
+                item.mark(0, "Brushreel", "", data)
             except EditorError:
-                take_back(number)
+                undo(number)
                 raise
             return
-        take_back(number)
+        undo(number)
     raise EditorError(
         f"a take does not fit {shot.cut.name!r}", hint="put it on a new track instead"
     )
@@ -74,7 +73,7 @@ def _wanted(shot: Styled) -> tuple[int, int, int]:
 
 
 def _take_of(item: Item, clip: PoolClip) -> int | None:
-    """The number of the last take that shows a clip; None if there is none."""
+    """Return the number of the last take that shows a clip; None if there is none."""
     for number in range(int(call(item.raw, "GetTakesCount") or 0), 0, -1):
         take = call(item.raw, "GetTakeByIndex", number) or {}
         if PoolClip(take.get("mediaPoolItem")).path == clip.path:

@@ -1,4 +1,4 @@
-"""Where the editor chooses and watches: Resolve's own window, or a page in the browser."""
+"""The window of a job: Resolve's own kind, or a page in the browser."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from typing import Protocol
 from ...core.errors import BrushreelError, EditorError
 from .bridge import Bridge
 from .dialog_choice import Choice
-from .options import Offer
+from .options import Options
 from .page import Page
-from .preview import draw
+from .preview import make_previews
 
 
 class Window(Protocol):
-    """One window for choosing, then for watching."""
+    """A window in which the editor chooses, then watches the job."""
 
     cancelled: threading.Event
 
     def choose(self) -> Choice | None:
-        """Wait for the user; None when there will be no choice."""
+        """Wait for the user's choice; return None when there will be none."""
 
     def progress(self, share: float, text: str) -> None:
-        """Show how far it is, 0 to 1."""
+        """Show the job's progress, 0 to 1."""
 
     def say(self, line: str) -> None:
-        """Show a line of what became of it."""
+        """Show a line of the job's report."""
 
     def finish(self, text: str) -> None:
-        """Show the end; nothing is shown after it."""
+        """Show the job's last line; nothing is shown after it."""
 
 
 class ResolveWindow:
     """The window that scripts/brushreel_window.py opens inside Resolve."""
 
-    def __init__(self, bridge: Bridge, offer: Offer):
-        self._bridge, self._offer = bridge, offer
+    def __init__(self, bridge: Bridge, options: Options):
+        self._bridge, self._options = bridge, options
         self.cancelled = bridge.cancelled
-        bridge.tell("offer", offer=offer.to_json())
+        bridge.tell("options", options=options.to_json())
 
     def choose(self) -> Choice | None:
-        """See `Window`; None too where Resolve could not open it.
+        """See `Window`; return None also where Resolve could not open the window.
 
         Raises:
-            UsageError: Something that was not offered.
+            UsageError: The choice is not among the options.
         """
         while not self.cancelled.is_set():
             try:
@@ -73,14 +73,14 @@ class ResolveWindow:
 
 
 class PageWindow(Page):
-    """The page in the browser; the console of Resolve hears the lines too."""
+    """The page in the browser; its lines are also printed on Resolve's console."""
 
-    def __init__(self, bridge: Bridge, offer: Offer, title: str, pictures: Path):
-        super().__init__(offer, title, pictures)
+    def __init__(self, bridge: Bridge, options: Options, title: str, previews: Path):
+        super().__init__(options, title, previews)
         self._bridge = bridge
         self.cancelled = bridge.cancelled
         self.open()
-        self._tell(f"its window is a page in the browser; if none came up, open {self.address}")
+        self._tell(f"the window is a page in the browser; if none opened, go to {self.address}")
 
     def say(self, line: str) -> None:
         """See `Window`."""
@@ -93,82 +93,86 @@ class PageWindow(Page):
         super().finish(text)
 
     def _tell(self, line: str) -> None:
-        # The page outlives Resolve, and says so.
+        # The page goes on without Resolve.
         with suppress(EditorError):
             self._bridge.tell("say", text=line)
 
 
 @contextmanager
-def told_in_page(bridge: Bridge) -> Iterator[None]:
-    """What goes wrong before there is a window is shown too: few look at Resolve's console."""
+def errors_shown_in_page(bridge: Bridge) -> Iterator[None]:
+    """Show errors before the window opens in a page: few users look at Resolve's console."""
     try:
         yield
     except BrushreelError as error:
         if not bridge.cancelled.is_set():
-            nothing = Offer([], Choice())
-            PageWindow(bridge, nothing, "", Path()).finish(f"Not possible: {error}")
+            no_options = Options([], Choice())
+            PageWindow(bridge, no_options, "", Path()).finish(f"Failed: {error}")
         raise
 
 
 @contextmanager
-def chosen(
-    bridge: Bridge, offer: Offer, title: str, rate: float
+def open_window(
+    bridge: Bridge, options: Options, title: str, rate: float
 ) -> Iterator[tuple[Window, Choice | None]]:
-    """Let the user choose.
+    """Open a window and wait for the user's choice.
 
-    In Resolve's window pictures are there from the start; in the page they appear one by one.
+    Resolve's window shows all previews from the start; in the page they appear one by one.
 
     Args:
-        bridge: To the script inside Resolve.
-        offer: What there is.
-        title: Of the page: the timeline's name.
-        rate: Of the timeline, frames a second.
+        bridge: The bridge to the script inside Resolve.
+        options: What can be chosen.
+        title: The timeline's name, shown as the page's title.
+        rate: The timeline's frame rate, in frames a second.
+
+    Yields:
+        The window and the choice; None when the user cancelled.
     """
     with tempfile.TemporaryDirectory(prefix="brushreel-") as folder:
-        painting = _Pictures(offer, rate, Path(folder))
+        previews = _Previews(options, rate, Path(folder))
         if bridge.hello.get("window"):
-            painting.run(in_place=True)
-            window = ResolveWindow(bridge, offer)
+            previews.run(as_paths=True)
+            window = ResolveWindow(bridge, options)
             choice = window.choose()
             if choice is not None or bridge.cancelled.is_set():
                 yield window, choice
                 return
-            offer.forget_pictures()
-        page = PageWindow(bridge, offer, title, Path(folder))
+            options.forget_previews()
+        page = PageWindow(bridge, options, title, Path(folder))
         try:
-            threading.Thread(target=painting.run, daemon=True).start()
+            threading.Thread(target=previews.run, daemon=True).start()
             choice = page.choose()
-            painting.stop()
+            previews.stop()
             yield page, choice
         finally:
-            painting.stop()
+            previews.stop()
             page.close()
 
 
-class _Pictures:
-    """Draws the styles' pictures and enters them into the offer."""
+class _Previews:
+    """A task that makes the styles' previews and enters them into the options."""
 
-    def __init__(self, offer: Offer, rate: float, folder: Path):
-        self._offer, self._rate, self._folder = offer, rate, folder
+    def __init__(self, options: Options, rate: float, folder: Path):
+        self._options, self._rate, self._folder = options, rate, folder
         self._stopped, self._idle = threading.Event(), threading.Event()
         self._idle.set()
 
-    def run(self, *, in_place: bool = False) -> None:
-        """Draw them all; `in_place` gives the files' full names, else addresses of the page."""
-        cut = next((cut for part in self._offer.parts for cut in part.cuts), None)
-        if cut is None or self._offer.source:
+    def run(self, *, as_paths: bool = False) -> None:
+        """Make all previews; enter full paths if `as_paths`, else addresses within the page."""
+        cuts = (cut for extent in self._options.extents for cut in extent.cuts)
+        cut = next(cuts, None)
+        if cut is None or self._options.source:
             return
         self._idle.clear()
         try:
-            names = [style["name"] for style in self._offer.styles]
-            for name, path in draw(cut, self._rate, names, self._folder):
-                self._offer.enter(name, str(path) if in_place else path.name)
+            names = [style["name"] for style in self._options.styles]
+            for name, path in make_previews(cut, self._rate, names, self._folder):
+                self._options.add_preview(name, str(path) if as_paths else path.name)
                 if self._stopped.is_set():
                     return
         finally:
             self._idle.set()
 
     def stop(self) -> None:
-        """After the picture under way: the folder goes, and the processor is wanted."""
+        """Stop after the current preview: the folder is removed, and the CPU is needed."""
         self._stopped.set()
         self._idle.wait(60)

@@ -1,1 +1,1 @@
-"""Cuts of every editing program, styled."""
+"""Timeline files of editing programs, their clips stylized on new tracks."""

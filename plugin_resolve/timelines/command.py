@@ -1,4 +1,4 @@
-"""``brushreel timeline``: flags, and what is said of it."""
+"""``brushreel timeline``: its flags, and the run."""
 
 from __future__ import annotations
 
@@ -15,74 +15,127 @@ from ...core.options import EDIT_CODECS
 
 if TYPE_CHECKING:
     from .model import TimelineFile
-    from .timeline import Task, Wish
+    from .styling import Request, Task
 
 
 def add_timeline(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``brushreel timeline``."""
+    """Add the flags of ``brushreel timeline``."""
     add = parser.add_argument
-    add("input", type=Path, metavar="IN", help="an .otio, .xml (FCP 7), .fcpxml or .edl")
-    add("-o", "--output", type=Path, required=True, metavar="OUT", help="of the same kind")
-    add("-s", "--style", help="of every clip that is not marked otherwise")
-    add("--strength", type=float, default=1.0, help="of that style, 0 to 1 (default)")
-    add("--keep-colors", action="store_true", help="keep the source's colours with that style")
+    add(
+        "input",
+        type=Path,
+        metavar="IN",
+        help="Timeline file: .otio, .xml (Final Cut Pro 7), .fcpxml or .edl.",
+    )
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="Timeline file to write, of the input's kind.",
+    )
+    add(
+        "-s",
+        "--style",
+        help="Style of every clip without a recipe in its name or markers. "
+        "Default: such clips are left alone.",
+    )
+    add(
+        "--strength",
+        type=float,
+        default=1.0,
+        help="Strength of --style, from 0 (the source) to 1. Default: 1.",
+    )
+    add("--keep-colors", action="store_true", help="Keep the source's colours with --style.")
     add(
         "--color",
         action="append",
         default=[],
         metavar="NAME=STYLE",
-        help="a style for clips of a colour, such as Orange='wave strength=0.5'",
+        help="Style for clips of a colour, such as Orange='wave strength=0.5'. May be repeated.",
     )
-    add("--handles", type=int, default=12, metavar="N", help="frames on each side (default: 12)")
-    add("--codec", choices=EDIT_CODECS, default="prores", help="default: prores")
+    add(
+        "--handles",
+        type=int,
+        default=12,
+        metavar="N",
+        help="Extra frames before and after each stylized shot, 0 to 1000. Default: 12.",
+    )
+    add(
+        "--codec",
+        choices=EDIT_CODECS,
+        default="prores",
+        help="Codec of the stylized shots. Default: prores.",
+    )
     add(
         "--media",
         type=Path,
         metavar="FOLDER",
-        help="of the styled shots (default: OUT with suffix .media)",
+        help="Folder of the stylized shots. Default: OUT with the suffix .media.",
     )
-    add("--search", type=Path, action="append", default=[], metavar="FOLDER", help="for media")
-    add("--fps", help="of an .edl, which does not say it: 25, 23.976, 29.97")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    add("--overwrite", action="store_true", help="replace OUT if it exists")
-    add("--dry-run", action="store_true", help="list what would be done")
-    add("--json", action="store_true", help="events on stdout, see docs/events.md")
+    add(
+        "--search",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="Folder in which missing media is looked for by name, subfolders included. "
+        "May be repeated.",
+    )
+    add(
+        "--fps",
+        help="Frame rate of an .edl, which does not state it, in frames per second, "
+        "such as 25, 23.976 or 29.97.",
+    )
+    add(
+        "--device",
+        default="auto",
+        help="Device of the network: auto, cpu, cuda, cuda:1 or mps. Default: auto.",
+    )
+    add("--overwrite", action="store_true", help="Replace OUT if it exists.")
+    add("--dry-run", action="store_true", help="List what would be done, and write nothing.")
+    add(
+        "--json",
+        action="store_true",
+        help="Print events as JSON lines on standard output, see docs/events.md.",
+    )
 
 
 def timeline(options: argparse.Namespace) -> int:
-    """``brushreel timeline``."""
-    from .timeline import plan_timeline, read_timeline
+    """Run ``brushreel timeline``; return the exit status."""
+    from .styling import plan_timeline, read_timeline
 
     _check_output(options)
-    wish = _wish(options)
+    request = _request(options)
     rate = None if options.fps is None else _rate(options.fps)
     cut = read_timeline(options.input, rate)
     folder = options.media or options.output.with_suffix(".media")
-    tasks = plan_timeline(cut, wish, folder, handles=options.handles, search=options.search)
+    tasks = plan_timeline(cut, request, folder, handles=options.handles, search=options.search)
     if not tasks:
         raise UsageError(
-            "no clip of it is to be styled",
+            "has no clip to stylize",
             path=options.input,
-            hint="-s STYLE takes all; or write style=NAME into clips' names or markers",
+            hint="-s STYLE stylizes all; or write style=NAME into clips' names or markers",
         )
     for warning in dict.fromkeys(cut.warnings):
         print(f"{options.input}: {warning}", file=sys.stderr)
     if options.dry_run:
         return _dry_run(cut, tasks, as_json=options.json)
-    return _done(options, cut, tasks, folder)
+    return _run(options, cut, tasks, folder)
 
 
-def _done(
+def _run(
     options: argparse.Namespace, cut: TimelineFile, tasks: Sequence[Task], folder: Path
 ) -> int:
     from ...batch.reporting.ndjson import JsonReporter
     from ...batch.reporting.progress import TerminalReporter
     from ...batch.reporting.reporter import Reporters
     from .earlier_run import outdated_shots
-    from .timeline import bake_tasks, write_timeline
+    from .styling import bake_tasks, write_timeline
 
     reporter = Reporters(
-        JsonReporter() if options.json else TerminalReporter("what is done is used again")
+        JsonReporter() if options.json else TerminalReporter("finished shots are used again")
     )
     try:
         result, done = bake_tasks(tasks, folder, reporter, device=options.device)
@@ -90,7 +143,7 @@ def _done(
         reporter.interrupt()
         return INTERRUPTED
     if not done:
-        print(f"{options.output}: not written, no clip could be done", file=sys.stderr)
+        print(f"{options.output}: not written, as no clip could be stylized", file=sys.stderr)
         return result.exit_status
     write_timeline(cut, done, options.output, outdated_shots(cut.uses, folder))
     print(options.output, file=sys.stderr if options.json else sys.stdout)
@@ -100,9 +153,9 @@ def _done(
 def _check_output(options: argparse.Namespace) -> None:
     if options.output.suffix.lower() != options.input.suffix.lower():
         raise UsageError(
-            f"can't be written from a {options.input.suffix}",
+            f"can't be written from a {options.input.suffix} file",
             path=options.output,
-            hint=f"the output is of the input's kind: {options.output.stem}{options.input.suffix}",
+            hint=f"the output has the input's format: {options.output.stem}{options.input.suffix}",
         )
     if options.output.exists():
         if options.input.exists() and options.output.samefile(options.input):
@@ -115,21 +168,21 @@ def _check_output(options: argparse.Namespace) -> None:
         raise UsageError(f"handles must be 0 to 1000 frames, not {options.handles}")
 
 
-def _wish(options: argparse.Namespace) -> Wish:
+def _request(options: argparse.Namespace) -> Request:
     from ..recipe import Recipe
-    from .timeline import Wish
+    from .styling import Request
 
     by_color = {}
     for text in options.color:
         color, sign, style = text.partition("=")
         if not sign or not style:
-            raise UsageError(f"--color {text!r} names no style", hint="--color Orange=wave")
+            raise UsageError(f"--color {text!r} has no style", hint="--color Orange=wave")
         written = style if style.startswith("style=") else f"style={style}"
         Recipe.parse(written)
         by_color[color.strip().casefold()] = written
     if options.style is not None:
         Recipe(options.style, options.strength)
-    return Wish(options.style, options.strength, options.keep_colors, options.codec, by_color)
+    return Request(options.style, options.strength, options.keep_colors, options.codec, by_color)
 
 
 def _rate(text: str) -> Fraction:
@@ -139,36 +192,40 @@ def _rate(text: str) -> Fraction:
     return editing_rate(parse_rate(text))
 
 
-def _dry_run(cut: TimelineFile, tasks: Sequence[Task], *, as_json: bool) -> int:
-    from ...batch.reporting.events import ClipFailed, ClipPlanned, record
-    from .model import clock
-
-    failing = 0
+def _dry_run(timeline: TimelineFile, tasks: Sequence[Task], *, as_json: bool) -> int:
+    show = _emit_planned if as_json else _print_planned
     for task in tasks:
-        where = f"{clock(task.use.start, cut.rate)}  V{task.use.track + 1}  {task.use.name}"
-        if isinstance(task.plan, BrushreelError):
-            failing += 1
-            if as_json:
-                media = Path(task.use.media or task.use.name)
-                failed = ClipFailed.of((media, Path()), task.plan)
-                print(json.dumps(record(failed) | {"output": ""}))
-            else:
-                print(f"{where}: can't be done: {task.plan}")
-            continue
-        plan, recipe = task.plan, task.recipe
-        frames = plan.excerpt.end - plan.excerpt.first
-        if as_json:
-            planned = ClipPlanned(
-                *plan.job.clip, frames=frames, seconds=None, disk=None, warnings=()
-            )
-            print(json.dumps(record(planned)))
-        else:
-            there = ", is there" if plan.is_there else ""
-            assert recipe is not None
-            print(
-                f"{where}: {recipe.style} {recipe.strength:g}, frames {plan.excerpt.first} to "
-                f"{plan.excerpt.end} of {plan.shot.media} -> {plan.path}{there}"
-            )
+        show(task, timeline.rate)
+    failing = sum(isinstance(task.plan, BrushreelError) for task in tasks)
     if not as_json:
         print(f"{len(tasks) - failing} to do, {failing} can't be done")
     return int(failing > 0)
+
+
+def _emit_planned(task: Task, _rate: Fraction) -> None:
+    from ...batch.reporting.events import ClipFailed, ClipPlanned, record
+
+    plan = task.plan
+    if isinstance(plan, BrushreelError):
+        media = Path(task.use.media or task.use.name)
+        print(json.dumps(record(ClipFailed.of((media, Path()), plan)) | {"output": ""}))
+        return
+    frames = plan.frames.end - plan.frames.first
+    planned = ClipPlanned(*plan.job.clip, frames=frames, seconds=None, disk=None, warnings=())
+    print(json.dumps(record(planned)))
+
+
+def _print_planned(task: Task, rate: Fraction) -> None:
+    from .model import clock
+
+    plan, recipe = task.plan, task.recipe
+    where = f"{clock(task.use.start, rate)}  V{task.use.track + 1}  {task.use.name}"
+    if isinstance(plan, BrushreelError):
+        print(f"{where}: can't be done: {plan}")
+        return
+    assert recipe is not None
+    done = ", is there" if plan.is_done else ""
+    print(
+        f"{where}: {recipe.style} {recipe.strength:g}, frames {plan.frames.first} to "
+        f"{plan.frames.end} of {plan.shot.media} -> {plan.path}{done}"
+    )

@@ -1,4 +1,4 @@
-"""Styled shots that lie in a cut already: it was exported with an earlier run's tracks in it."""
+"""Stylized shots of an earlier run, found in a timeline that was exported with them."""
 
 from __future__ import annotations
 
@@ -6,33 +6,36 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from .model import Use
+from .model import ClipUse
 
-# What `plan_shot` calls files. Sources may lie in the media folder too, under names of their own.
+# Names of `plan_shot`. Sources may be in the media folder too, under other names.
 _NAME = re.compile(r".+\..+\.[0-9a-f]{10}\.mov")
 
 
-def is_styled_shot(use: Use, folder: Path) -> bool:
-    """Whether a clip is what an earlier run wrote, and not to be styled once more.
+def is_styled_shot(use: ClipUse, folder: Path) -> bool:
+    """Return whether a clip was written by an earlier run, and is not to be stylized again.
 
     Args:
         use: The clip.
-        folder: Where files of this run lie; those of an earlier one with the same output, too.
+        folder: Folder of this run's files, and of an earlier run's with the same output.
     """
-    return use.on_styled_track or (_has_our_name(use) and _lies_in(use.media, folder))
+    return use.on_styled_track or (_has_our_name(use) and _is_in(use.media, folder))
 
 
-def outdated_shots(uses: Iterable[Use], folder: Path) -> list[Use]:
-    """The clips that new ones take the place of: whatever else was laid on their track stays."""
+def outdated_shots(uses: Iterable[ClipUse], folder: Path) -> list[ClipUse]:
+    """Return the clips that new ones replace; anything else on their tracks stays."""
     return [use for use in uses if _has_our_name(use) and is_styled_shot(use, folder)]
 
 
-def _has_our_name(use: Use) -> bool:
+def _has_our_name(use: ClipUse) -> bool:
     return use.media is not None and _NAME.fullmatch(use.media.name) is not None
 
 
-def _lies_in(media: Path | None, folder: Path) -> bool:
-    """By its name as well: edit decision lists know no folders, and other machines have others."""
+def _is_in(media: Path | None, folder: Path) -> bool:
+    """Return whether a file is in a folder, by its path or by its name alone.
+
+    Edit decision lists have no folders, and other machines have other ones.
+    """
     if media is None:
         return False
     return media.parent == folder.absolute() or (folder / media.name).is_file()

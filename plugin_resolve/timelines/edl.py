@@ -1,4 +1,4 @@
-"""Edit decision lists (CMX 3600): one picture track, so the styled shots go into a list alone."""
+"""Edit decision lists (CMX 3600): one video track, so stylized shots get a list of their own."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 
 from ...core.clips.timecode import Timecode
 from ...core.errors import UsageError
-from .model import NO_MEDIA, StyledTrack, Use
+from .model import NO_MEDIA, ClipUse, StyledTrack
 from .otio import OtioTimeline
 
 _EVENT = re.compile(r"\d+\s.*\s(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s*")
 
 
 class EdlTimeline(OtioTimeline):
-    """See `TimelineFile`; an edit decision list has no second track to write to.
+    """An edit decision list, see `TimelineFile`; it has no second track to write to.
 
-    Programs differ in what they make of lists of several tracks. What is written is a list of
-    the styled shots at their places, to be laid on a track above the cut.
+    Programs differ in how they read lists of several tracks. The written list holds only the
+    stylized shots at their positions, to be laid on a track above the cut.
 
     Raises:
         UsageError: It can't be read, or the rate is missing.
@@ -29,12 +29,12 @@ class EdlTimeline(OtioTimeline):
     def __init__(self, path: Path, rate: Fraction | None):
         if rate is None:
             raise UsageError(
-                "an edit decision list does not say its rate", path=path, hint="--fps 25"
+                "an edit decision list does not state its frame rate", path=path, hint="--fps 25"
             )
         self._stated = rate
         super().__init__(path)
-        # Lists name clips, not files: the name is what is searched for.
-        self.uses: Sequence[Use] = [
+        # Lists name clips, not files: media is searched for by that name.
+        self.uses: Sequence[ClipUse] = [
             replace(use, media=Path(use.name), origin=True, problem="")
             if use.problem == NO_MEDIA and use.name
             else use
@@ -42,7 +42,9 @@ class EdlTimeline(OtioTimeline):
         ]
         self._title = self.timeline.name or path.stem
         self._start = _first_record(path)
-        self.warnings.append("the written list holds the styled shots: lay it on a track above")
+        self.warnings.append(
+            "the written list holds only the stylized shots: lay it on a track above"
+        )
 
     def _options(self) -> dict[str, float]:
         return {"rate": float(self._stated)}
@@ -50,8 +52,10 @@ class EdlTimeline(OtioTimeline):
     def _rate(self, path: Path) -> Fraction:
         return self._stated
 
-    def with_tracks(self, tracks: Sequence[StyledTrack], without: Collection[Use] = ()) -> bytes:
-        """The styled shots, each with the file that it is found in; nothing else is written."""
+    def with_tracks(
+        self, tracks: Sequence[StyledTrack], without: Collection[ClipUse] = ()
+    ) -> bytes:
+        """Return a list of the stylized shots alone, each with its file."""
         mode = "DROP FRAME" if self._start.drop else "NON-DROP FRAME"
         lines = [f"TITLE: {self._title} - {tracks[0].name}", f"FCM: {mode}", ""]
         clips = [clip for track in tracks for clip in track.clips]
@@ -75,9 +79,9 @@ class EdlTimeline(OtioTimeline):
 
 
 def _first_record(path: Path) -> Timecode:
-    """When the timeline starts, which OpenTimelineIO's adapter forgets."""
+    """Return the timeline's start, which OpenTimelineIO's adapter drops."""
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         event = _EVENT.fullmatch(line)
         if event is not None and (code := Timecode.parse(event[3])) is not None:
             return code
-    raise UsageError("holds no event", path=path)
+    raise UsageError("has no event", path=path)

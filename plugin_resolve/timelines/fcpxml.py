@@ -16,10 +16,10 @@ from .model import (
     NO_MEDIA,
     RETIMED,
     SWITCHED_OFF,
+    ClipUse,
+    ClipUses,
     StyledClip,
     StyledTrack,
-    Use,
-    Uses,
     path_of,
 )
 from .xml_text import XmlText
@@ -32,7 +32,7 @@ _PROBLEMS = {
     "audition": "is an audition: choose a take first",
 }
 _CLIPS = ("asset-clip", "clip", "video", *_PROBLEMS)
-# What comes after connected clips in a clip (FCPXML DTD).
+# Elements that follow connected clips in a clip (FCPXML DTD).
 _AFTER_ANCHORED = frozenset(
     {
         *("marker", "chapter-marker", "rating", "keyword", "analysis-marker"),
@@ -47,10 +47,10 @@ _ROLE = "Brushreel"
 
 
 class FcpxmlTimeline:
-    """See `TimelineFile`.
+    """A timeline in Final Cut Pro X XML, see `TimelineFile`.
 
     Raises:
-        UsageError: It holds no sequence.
+        UsageError: It has no sequence.
     """
 
     def __init__(self, path: Path):
@@ -60,7 +60,7 @@ class FcpxmlTimeline:
         spine = None if sequence is None else sequence.find("spine")
         resources = root.find("resources")
         if sequence is None or spine is None or resources is None:
-            raise UsageError("holds no project with a sequence", path=path)
+            raise UsageError("has no project with a sequence", path=path)
         self._resources = resources
         self._named = {element.get("id"): element for element in resources}
         self._format = sequence.get("format", "")
@@ -72,13 +72,13 @@ class FcpxmlTimeline:
         version = tuple(int(part) for part in root.get("version", "1.8").split("."))
         self._has_media_reps = version >= _MEDIA_REP
         self.warnings: list[str] = []
-        self._uses = Uses()
-        # Of each clip: whom a clip above it is connected to, and where.
+        self._uses = ClipUses()
+        # For each clip: the parent of a clip connected above it, and the offset in the parent.
         self._anchors: list[tuple[Element, Fraction]] = []
         self._clips: list[Element] = []
         self._read_line(spine, start=_seconds(sequence.get("tcStart")), lane=0, anchor=None)
         self._lanes = {item: lane for item in spine.iter() if (lane := int(item.get("lane", 0)))}
-        self.uses: Sequence[Use] = self._uses.found
+        self.uses: Sequence[ClipUse] = self._uses.found
 
     def _read_line(
         self,
@@ -88,13 +88,13 @@ class FcpxmlTimeline:
         lane: int,
         anchor: tuple[Element, Fraction] | None,
     ) -> None:
-        """The clips of a spine one after the other; `start` is the spine's in the sequence.
+        """Read the clips of a spine one after the other.
 
         Args:
             line: The spine.
-            start: What its offsets count from, in seconds of the timeline.
-            lane: In which it lies.
-            anchor: Of a connected spine: whom it is connected to, and where.
+            start: Origin of its offsets, in seconds of the timeline.
+            lane: Its lane.
+            anchor: For a connected spine, its parent and the offset there.
         """
         for item in line:
             if item.tag == "transition":
@@ -110,7 +110,7 @@ class FcpxmlTimeline:
         self, item: Element, *, at: Fraction, lane: int, anchor: tuple[Element, Fraction] | None
     ) -> None:
         local = self._local_start(item)
-        if item.tag != "gap" and not self._is_sound(item):
+        if item.tag != "gap" and not self._is_audio(item):
             self._anchors.append(anchor or (item, local))
             self._clips.append(item)
             self._add_use(item, at, lane)
@@ -118,16 +118,19 @@ class FcpxmlTimeline:
             if "lane" not in child.attrib:
                 continue
             offset, above = _seconds(child.get("offset")), int(child.get("lane", 0))
-            place = at + offset - local
+            child_at = at + offset - local
             if child.tag == "spine":
                 for grandchild in child:
                     inner = _seconds(grandchild.get("offset"))
                     if grandchild.tag in _CLIPS:
                         self._read_item(
-                            grandchild, at=place + inner, lane=above, anchor=(item, offset + inner)
+                            grandchild,
+                            at=child_at + inner,
+                            lane=above,
+                            anchor=(item, offset + inner),
                         )
             elif child.tag in _CLIPS:
-                self._read_item(child, at=place, lane=above, anchor=(item, offset))
+                self._read_item(child, at=child_at, lane=above, anchor=(item, offset))
 
     def _add_use(self, item: Element, at: Fraction, lane: int) -> None:
         source, into = self._source(item)
@@ -149,7 +152,7 @@ class FcpxmlTimeline:
         )
 
     def _source(self, item: Element) -> tuple[Element | None, Fraction]:
-        """What names the media, and where in the media's time the clip starts."""
+        """Return the element that names the media, and the clip's start in the media's time."""
         if item.tag != "clip":
             return item, self._local_start(item)
         video = item.find("video")
@@ -165,12 +168,12 @@ class FcpxmlTimeline:
         is_asset = asset is not None and asset.tag == "asset"
         return _seconds(asset.get("start")) if asset is not None and is_asset else Fraction(0)
 
-    def _is_sound(self, item: Element) -> bool:
+    def _is_audio(self, item: Element) -> bool:
         asset = self._named.get(item.get("ref", ""))
         if item.tag == "clip":
             return item.find("video") is None
-        sound_only = asset is not None and asset.tag == "asset" and asset.get("hasVideo") != "1"
-        return sound_only or item.get("srcEnable") == "audio"
+        audio_only = asset is not None and asset.tag == "asset" and asset.get("hasVideo") != "1"
+        return audio_only or item.get("srcEnable") == "audio"
 
     def _problem(self, item: Element, asset: Element | None, url: str) -> str:
         if item.get("enabled") == "0":
@@ -183,12 +186,14 @@ class FcpxmlTimeline:
             return RETIMED
         return "" if url else NO_MEDIA
 
-    def with_tracks(self, tracks: Sequence[StyledTrack], without: Collection[Use] = ()) -> bytes:
-        """See `TimelineFile`; clips go that are connected to another and have none connected."""
-        gone = self._replaceable(without)
-        removed = [*gone, *self._assets_of(gone)]
+    def with_tracks(
+        self, tracks: Sequence[StyledTrack], without: Collection[ClipUse] = ()
+    ) -> bytes:
+        """See `TimelineFile`; connected clips to which no clip is connected can be removed."""
+        obsolete = self._replaceable(without)
+        removed = [*obsolete, *self._assets_of(obsolete)]
         ids = self._text.new_ids("brushreel", removed)
-        staying = {item: lane for item, lane in self._lanes.items() if item not in gone}
+        staying = {item: lane for item, lane in self._lanes.items() if item not in obsolete}
         empty = set(self._lanes.values()) - set(staying.values())
         moved_lane = partial(_moved_lane, above=[track.above for track in tracks], empty=empty)
         pieces: list[tuple[Element, Element | None, Element]] = []
@@ -207,7 +212,7 @@ class FcpxmlTimeline:
         }
         return self._text.edited(pieces, attributes=moved, removed=removed)
 
-    def _replaceable(self, without: Collection[Use]) -> set[Element]:
+    def _replaceable(self, without: Collection[ClipUse]) -> set[Element]:
         clips = (self._clips[use.number] for use in without)
         return {
             clip
@@ -215,11 +220,11 @@ class FcpxmlTimeline:
             if "lane" in clip.attrib and not any("lane" in child.attrib for child in clip)
         }
 
-    def _assets_of(self, gone: Collection[Element]) -> list[Element]:
-        """The assets that nothing else names."""
-        names = {clip.get("ref") for clip in gone}
+    def _assets_of(self, clips: Collection[Element]) -> list[Element]:
+        """Return the assets that no other clip names."""
+        names = {clip.get("ref") for clip in clips}
         for element in self._text.root.iter():
-            if element not in gone:
+            if element not in clips:
                 names.discard(element.get("ref"))
         return [element for name, element in self._named.items() if name in names]
 
@@ -260,16 +265,16 @@ class FcpxmlTimeline:
         return element
 
     def _time(self, frames: int) -> str:
-        """In ticks of the sequence's frames, as Final Cut counts them."""
+        """Return a time in ticks of the sequence's frames, as Final Cut counts them."""
         if frames == 0:
             return "0s"
         return f"{frames * self.rate.denominator}/{self.rate.numerator}s"
 
 
 def _moved_lane(lane: int, *, above: Collection[int], empty: Collection[int]) -> int:
-    """Where a lane lies when each new one is right above its clips' own, and empty ones are gone.
+    """Return a lane's number after new lanes were inserted above others and empty ones removed.
 
-    The storyline stays at 0: what lies above it moves up, what lies below it down.
+    The storyline stays at 0: lanes above it move up, lanes below it move down.
     """
     if lane < 0:
         down = sum(lane <= other < 0 for other in above)
@@ -279,11 +284,11 @@ def _moved_lane(lane: int, *, above: Collection[int], empty: Collection[int]) ->
 
 
 def _seconds(text: str | None) -> Fraction:
-    """``1001/30000s``, ``5s``; nothing is 0."""
+    """Read a time such as ``1001/30000s`` or ``5s``; None and "" are 0."""
     try:
         return Fraction((text or "0s").rstrip("s"))
     except (ValueError, ZeroDivisionError):
-        raise UsageError(f"{text!r} in the timeline is no time") from None
+        raise UsageError(f"{text!r} in the timeline is not a valid time") from None
 
 
 def _written(time: Fraction) -> str:

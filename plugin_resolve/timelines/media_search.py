@@ -1,4 +1,4 @@
-"""Media that is not where a cut says it is, looked for by its name."""
+"""A search by name for media that is not where a timeline says it is."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from ...core.errors import MediaError
 
 
 class MediaSearch:
-    """Finds media in folders; they are walked through once, when the first file is missing.
+    """A search in folders, which are walked through once, when the first file is missing.
 
     Args:
-        folders: With all that lies below them.
+        folders: The folders, searched with all their subfolders.
     """
 
     def __init__(self, folders: Sequence[Path]):
         self._folders = folders
 
     def find(self, media: Path) -> Path:
-        """The file at its place; else the one of its name that shares the most folders with it.
+        """Return the file itself if it exists, else the one of its name that shares most folders.
 
-        Cameras give every card a C0001: the folders that a path ends with tell them apart.
+        Cameras name the first clip of every card C0001: the last folders of a path distinguish
+        them.
 
         Raises:
-            MediaError: It is nowhere, or several files may be meant.
+            MediaError: It is not found, or several files match equally well.
         """
         if media.is_file():
             return media
@@ -38,7 +39,7 @@ class MediaSearch:
         best = [path for path in found if shared[path] == max(shared.values())]
         if len(best) > 1:
             raise MediaError(
-                f"is offline, and may be any of {', '.join(map(str, sorted(best)))}",
+                f"is offline, and matches each of {', '.join(map(str, sorted(best)))}",
                 path=media,
                 hint="narrow --search to the folder of the right one",
             )
@@ -49,7 +50,7 @@ class MediaSearch:
         # Edit decision lists often name clips without their suffix.
         if not found and media.suffix.lower() not in CLIP_SUFFIXES:
             found = self._by_stem.get(media.name, [])
-        # Folders may lie within each other, and links lead to one file.
+        # Folders may be nested, and links may lead to the same file.
         return list({path.resolve(): path for path in found}.values())
 
     @cached_property
@@ -63,7 +64,7 @@ class MediaSearch:
 
     @cached_property
     def _by_stem(self) -> dict[str, list[Path]]:
-        """Clips alone: their sidecars have the same stem."""
+        """Clips by their stems; sidecars, which have the same stems, are left out."""
         found: dict[str, list[Path]] = {}
         for name, paths in self._by_name.items():
             if Path(name).suffix.lower() in CLIP_SUFFIXES:
@@ -72,6 +73,6 @@ class MediaSearch:
 
 
 def _shared_folders(path: Path, media: Path) -> int:
-    """How many folders both end with, counted from the file upwards."""
+    """Count the last folders that two paths have in common, from the file upwards."""
     pairs = zip(reversed(path.absolute().parts[:-1]), reversed(media.parts[:-1]), strict=False)
     return next((n for n, (one, other) in enumerate(pairs) if one != other), len(media.parts) - 1)

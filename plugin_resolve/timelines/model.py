@@ -1,4 +1,4 @@
-"""What every kind of timeline file says of a cut, and what is written into it."""
+"""The model of timeline files: clips that are read, and stylized tracks that are written."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from ...core.errors import UsageError
 from ..bake import BakedShot
 from ..recipe import Recipe
 
-# What can't be styled is named with one of these.
+# Reasons why a clip can't be stylized.
 RETIMED = "is retimed: render it in the editing program, or remove the retime"
 NESTED = "is a nested timeline or compound clip: open it, or render it first"
 MULTICAM = "is a multicam clip: flatten it first"
-GENERATED = "is a title or generator, with no clip behind it"
+GENERATED = "is a title or generator without a clip"
 NO_MEDIA = "names no media file"
 SWITCHED_OFF = "is switched off"
-# Nobody expects these to be styled.
+# Nobody expects these to be stylized: they are no errors.
 LEFT_ALONE = frozenset({GENERATED, SWITCHED_OFF})
 
 
 @dataclass(frozen=True)
-class Use:
-    """One clip in a cut.
+class ClipUse:
+    """A clip as used on a timeline.
 
     Attributes:
-        number: Its place among the picture clips of the file, from 0.
-        track: Of the picture tracks the how manieth, from 0, the lowest first.
-        name: What the editor calls it.
+        number: Index among the video clips of the file, from 0.
+        track: Index of the video track, from 0, the lowest first.
+        name: Name on the timeline.
         start: Frames from the timeline's start to its first frame.
-        frames: How long it is.
-        media: The file; None where there is none.
-        first: Number of its first frame in the media, from 0; see `origin`.
-        origin: Whether `first` counts from 00:00:00:00 and not from the media's start.
+        frames: Length in frames.
+        media: The media file; None where there is none.
+        first: Index of its first frame in the media, from 0; see `origin`.
+        origin: True if `first` counts from 00:00:00:00 instead of the media's start.
         texts: Name, markers and comments: a recipe may be written there.
         color: The editor's colour of the clip.
-        problem: Why it can't be styled.
-        on_styled_track: Whether its track is named as those that are written.
+        problem: Why it can't be stylized; empty if it can.
+        on_styled_track: True if its track has the name of a written one.
     """
 
     number: int
@@ -62,17 +62,17 @@ class Use:
 
 @dataclass(frozen=True)
 class StyledClip:
-    """A baked shot in its place.
+    """A stylized shot at its position on the timeline.
 
     Attributes:
-        use: What it lies above.
-        shot: Its file.
+        use: The clip that it lies above.
+        shot: The shot and its file.
         start: Timecode of the file's first frame.
         size: Width and height in pixels.
-        recipe: How it was styled.
+        recipe: How it was stylized.
     """
 
-    use: Use
+    use: ClipUse
     shot: BakedShot
     start: Timecode
     size: tuple[int, int]
@@ -80,18 +80,18 @@ class StyledClip:
 
     @property
     def offset(self) -> int:
-        """Frames of the file before the first that is seen."""
+        """Frames of the file before the first visible one."""
         return self.shot.shot.first - self.shot.first
 
 
 @dataclass(frozen=True)
 class StyledTrack:
-    """A new picture track.
+    """A new video track.
 
     Attributes:
-        above: The track whose clips were styled.
-        name: What to call it.
-        clips: From left to right; none overlap.
+        above: Index of the track whose clips were stylized.
+        name: Name of the track.
+        clips: Its clips from left to right; none overlap.
     """
 
     above: int
@@ -103,45 +103,47 @@ class TimelineFile(Protocol):
     """A timeline file of some format.
 
     Attributes:
-        rate: Frames a second, exact.
-        uses: Every picture clip.
-        warnings: What the format can't say.
+        rate: Exact frame rate, in frames a second.
+        uses: All video clips.
+        warnings: What the format can't express, a line each.
     """
 
     rate: Fraction
-    uses: Sequence[Use]
+    uses: Sequence[ClipUse]
     warnings: list[str]
 
-    def with_tracks(self, tracks: Sequence[StyledTrack], without: Collection[Use] = ()) -> bytes:
-        """The whole file with new tracks, everything else as it was.
+    def with_tracks(
+        self, tracks: Sequence[StyledTrack], without: Collection[ClipUse] = ()
+    ) -> bytes:
+        """Return the whole file with new tracks, everything else unchanged.
 
         Args:
-            tracks: From the lowest to the highest.
-            without: Clips of an earlier run, which are left out as far as nothing depends on them.
+            tracks: New tracks, from the lowest to the highest.
+            without: Clips of an earlier run, which are removed as far as nothing depends on them.
         """
         ...
 
 
 @dataclass
-class Uses:
-    """Collects the clips of a file."""
+class ClipUses:
+    """The clips of a file, collected and numbered."""
 
-    found: list[Use] = field(default_factory=list)
+    found: list[ClipUse] = field(default_factory=list)
 
     def add(self, track: int, name: str, start: int, frames: int, **about: object) -> None:
-        """One more; see `Use`."""
-        self.found.append(Use(len(self.found), track, name, start, frames, **about))  # pyright: ignore[reportArgumentType]
+        """Add a clip; see `ClipUse`."""
+        self.found.append(ClipUse(len(self.found), track, name, start, frames, **about))  # pyright: ignore[reportArgumentType]
 
 
-def emptied_tracks(uses: Sequence[Use], without: Collection[Use]) -> list[int]:
-    """The tracks on which no clip is left without these."""
+def emptied_tracks(uses: Sequence[ClipUse], without: Collection[ClipUse]) -> list[int]:
+    """Return the tracks on which no clip is left without these."""
     return sorted(
         {use.track for use in without} - {use.track for use in uses if use not in without}
     )
 
 
 def path_of(url: str) -> Path:
-    """The file that a ``file:`` address or a bare path names.
+    """Return the file that a ``file:`` URL or a bare path names.
 
     Raises:
         UsageError: It is neither.
@@ -149,7 +151,7 @@ def path_of(url: str) -> Path:
     try:
         parts = urlsplit(url)
     except ValueError:
-        raise UsageError(f"{url!r} is no address of a file") from None
+        raise UsageError(f"{url!r} is not a valid file URL") from None
     if parts.scheme != "file":
         return Path(unquote(url) if "%" in url and not Path(url).exists() else url)
     path = unquote(parts.path)
@@ -158,14 +160,14 @@ def path_of(url: str) -> Path:
 
 
 def start_timecode(path: Path) -> Timecode | None:
-    """Of a file's first frame, if it says one."""
+    """Return the timecode of a file's first frame; None if it states none."""
     with av.open(f"file:{path}", metadata_errors="replace") as container:
-        for told in (container, *container.streams):
-            if (code := Timecode.parse(dict(told.metadata).get("timecode", ""))) is not None:
+        for source in (container, *container.streams):
+            if (code := Timecode.parse(dict(source.metadata).get("timecode", ""))) is not None:
                 return code
     return None
 
 
 def clock(frames: int, rate: Fraction) -> str:
-    """A moment of a timeline for messages: timecode counted from its start."""
+    """Return a time on a timeline for messages, as timecode from its start."""
     return str(Timecode.of_number(frames, Fraction(nominal_rate(rate))))

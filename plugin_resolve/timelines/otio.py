@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.clips.timecode import editing_rate
 from ...core.errors import UsageError, extra_hint
-from ..script.survey import TRACK_PREFIX
+from ..styled_track import is_styled_track
 from .model import (
     GENERATED,
     NESTED,
     NO_MEDIA,
     RETIMED,
     SWITCHED_OFF,
+    ClipUse,
+    ClipUses,
     StyledClip,
     StyledTrack,
-    Use,
-    Uses,
     emptied_tracks,
     path_of,
 )
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def opentimelineio() -> Any:  # noqa: ANN401  a module
-    """OpenTimelineIO.
+    """Import and return OpenTimelineIO.
 
     Raises:
         UsageError: It is not installed.
@@ -42,10 +42,10 @@ def opentimelineio() -> Any:  # noqa: ANN401  a module
 
 
 class OtioTimeline:
-    """See `TimelineFile`.
+    """A timeline in OpenTimelineIO's format, see `TimelineFile`.
 
     Raises:
-        UsageError: It can't be read, or holds no timeline.
+        UsageError: It can't be read, or has no timeline.
     """
 
     def __init__(self, path: Path):
@@ -54,13 +54,13 @@ class OtioTimeline:
         self.warnings: list[str] = []
         self._tracks = self.timeline.video_tracks()
         self.rate = self._rate(path)
-        uses = Uses()
+        uses = ClipUses()
         try:
             for number, track in enumerate(self._tracks):
                 self._read_track(number, track, uses)
-        except self._otio.exceptions.OTIOError as error:  # a clip that says no range
+        except self._otio.exceptions.OTIOError as error:  # a clip without a range
             raise UsageError(f"can't be read as a timeline: {error}", path=path) from error
-        self.uses: Sequence[Use] = uses.found
+        self.uses: Sequence[ClipUse] = uses.found
 
     def _read(self, path: Path) -> otio.schema.Timeline:
         try:
@@ -69,10 +69,10 @@ class OtioTimeline:
             raise UsageError(f"can't be read as a timeline: {error}", path=path) from error
         if isinstance(found, self._otio.schema.Timeline):
             return found
-        raise UsageError("holds no single timeline", path=path)
+        raise UsageError("does not hold exactly one timeline", path=path)
 
     def _options(self) -> dict[str, float]:
-        """What the adapter is told."""
+        """Return the adapter's options."""
         return {}
 
     def _rate(self, path: Path) -> Fraction:
@@ -81,9 +81,9 @@ class OtioTimeline:
             return _exact(start.rate)
         for clip in self.timeline.find_clips():
             return _exact(clip.trimmed_range().duration.rate)
-        raise UsageError("holds no clip", path=path)
+        raise UsageError("has no clip", path=path)
 
-    def _read_track(self, number: int, track: otio.schema.Track, uses: Uses) -> None:
+    def _read_track(self, number: int, track: otio.schema.Track, uses: ClipUses) -> None:
         schema = self._otio.schema
         for item in track:
             if isinstance(item, schema.Transition):
@@ -91,8 +91,8 @@ class OtioTimeline:
             elif not isinstance(item, schema.Gap):
                 self._read_item(number, item, uses)
 
-    def _read_item(self, track: int, item: otio.core.Item, uses: Uses) -> None:
-        place, used = item.range_in_parent(), item.trimmed_range()
+    def _read_item(self, track: int, item: otio.core.Item, uses: ClipUses) -> None:
+        on_track, in_media = item.range_in_parent(), item.trimmed_range()
         reference = getattr(item, "media_reference", None)
         url = getattr(reference, "target_url", None) or ""
         available = None if reference is None else reference.available_range
@@ -100,15 +100,15 @@ class OtioTimeline:
         uses.add(
             track,
             item.name or path_of(url).name,
-            self._frames(place.start_time),
-            self._frames(place.duration),
+            self._frames(on_track.start_time),
+            self._frames(on_track.duration),
             media=path_of(url) if url else None,
-            first=self._frames(used.start_time) - origin,
+            first=self._frames(in_media.start_time) - origin,
             origin=available is None,
             texts=tuple(_texts(item)),
             color=_color(item),
             problem=self._problem(item, reference, url),
-            on_styled_track=self._tracks[track].name.startswith(TRACK_PREFIX),
+            on_styled_track=is_styled_track(self._tracks[track].name),
         )
 
     def _frames(self, time: otio.opentime.RationalTime) -> int:
@@ -129,19 +129,21 @@ class OtioTimeline:
             return f"runs at {float(rate):.5g} fps on a timeline of {float(self.rate):.5g}"
         return "" if url else NO_MEDIA
 
-    def with_tracks(self, tracks: Sequence[StyledTrack], without: Collection[Use] = ()) -> bytes:
-        """See `TimelineFile`; tracks go as a whole, once nothing else lies on them."""
+    def with_tracks(
+        self, tracks: Sequence[StyledTrack], without: Collection[ClipUse] = ()
+    ) -> bytes:
+        """See `TimelineFile`; tracks are removed as a whole, once nothing else is on them."""
         timeline = self.timeline.deepcopy()
         old = timeline.video_tracks()
         for track in tracks:
-            place = timeline.tracks.index(old[track.above])
-            timeline.tracks.insert(place + 1, self.track(track))
+            index = timeline.tracks.index(old[track.above])
+            timeline.tracks.insert(index + 1, self.track(track))
         for number in emptied_tracks(self.uses, without):
             timeline.tracks.remove(old[number])
         return self._otio.adapters.write_to_string(timeline, "otio_json").encode()
 
     def track(self, track: StyledTrack) -> otio.schema.Track:
-        """A styled track with the gaps between its clips."""
+        """Return a stylized track with the gaps between its clips."""
         schema = self._otio.schema
         new = schema.Track(name=track.name, kind=schema.TrackKind.Video)
         end = 0
@@ -171,7 +173,7 @@ class OtioTimeline:
 
 
 def _exact(rate: float) -> Fraction:
-    """Of a rate that was written as a decimal number."""
+    """Return the exact rate for a decimal number."""
     return editing_rate(Fraction(rate).limit_denominator(1001))
 
 
@@ -180,11 +182,11 @@ def _texts(item: otio.core.Item) -> Iterator[str]:
     for marker in item.markers:
         yield marker.name or ""
         yield marker.comment or ""
-        # Resolve keeps a marker's words here.
+        # Resolve stores a marker's text here.
         yield from (text for text in _strings(marker.metadata))
 
 
-def _strings(value: Any) -> Iterator[str]:  # noqa: ANN401  what others have noted
+def _strings(value: Any) -> Iterator[str]:  # noqa: ANN401  metadata of other programs
     if isinstance(value, str):
         yield value
     elif hasattr(value, "values"):

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from ...core.clips.timecode import nominal_rate
 from ...core.errors import UsageError
-from ..script.survey import TRACK_PREFIX
+from ..styled_track import is_styled_track
 from .model import (
     GENERATED,
     MULTICAM,
@@ -18,10 +18,10 @@ from .model import (
     NO_MEDIA,
     RETIMED,
     SWITCHED_OFF,
+    ClipUse,
+    ClipUses,
     StyledClip,
     StyledTrack,
-    Use,
-    Uses,
     emptied_tracks,
     path_of,
 )
@@ -32,10 +32,10 @@ _ITEMS = ("clipitem", "generatoritem")
 
 
 class XmemlTimeline:
-    """See `TimelineFile`.
+    """A timeline in Final Cut Pro 7 XML, see `TimelineFile`.
 
     Raises:
-        UsageError: It holds no sequence.
+        UsageError: It has no sequence.
     """
 
     def __init__(self, path: Path):
@@ -51,30 +51,35 @@ class XmemlTimeline:
         self.rate = rate
         self.warnings: list[str] = []
         self._tracks = self._sequence.findall("./media/video/track")
-        uses = Uses()
+        uses = ClipUses()
         for number, track in enumerate(self._tracks):
             self._read_track(number, track, uses)
-        self.uses: Sequence[Use] = uses.found
+        self.uses: Sequence[ClipUse] = uses.found
 
     def _whole(self, element: Element | None) -> Element | None:
-        """An element, or the one of that name and id that was written out before."""
+        """Return an element, or the earlier one with its tag and id that has the content."""
         if element is None or len(element):
             return element
         return self._ids.get((element.tag, element.get("id", "")), element)
 
-    def _read_track(self, number: int, track: Element, uses: Uses) -> None:
+    def _read_track(self, number: int, track: Element, uses: ClipUses) -> None:
         items = [item for item in track if item.tag in (*_ITEMS, "transitionitem")]
-        for place, item in enumerate(items):
+        for index, item in enumerate(items):
             if item.tag == "transitionitem":
                 continue
-            before = items[place - 1] if place else None
-            after = items[place + 1] if place + 1 < len(items) else None
+            before = items[index - 1] if index else None
+            after = items[index + 1] if index + 1 < len(items) else None
             whole = self._whole(item)
             assert whole is not None
             self._read_item(number, whole, before, after, uses)
 
     def _read_item(
-        self, track: int, item: Element, before: Element | None, after: Element | None, uses: Uses
+        self,
+        track: int,
+        item: Element,
+        before: Element | None,
+        after: Element | None,
+        uses: ClipUses,
     ) -> None:
         start, end = _int(item, "start"), _int(item, "end")
         # A subclip counts from its own start.
@@ -101,7 +106,7 @@ class XmemlTimeline:
             texts=tuple(_texts(item)),
             color=item.findtext("labels/label2") or "",
             problem=self._problem(track, item, url),
-            on_styled_track=_name(self._tracks[track]).startswith(TRACK_PREFIX),
+            on_styled_track=is_styled_track(_name(self._tracks[track])),
         )
 
     def _problem(self, track: int, item: Element, url: str) -> str:
@@ -124,8 +129,10 @@ class XmemlTimeline:
             return ""
         return f"runs at {float(rate):.5g} fps on a timeline of {float(self.rate):.5g}"
 
-    def with_tracks(self, tracks: Sequence[StyledTrack], without: Collection[Use] = ()) -> bytes:
-        """See `TimelineFile`; tracks go as a whole, once nothing else lies on them."""
+    def with_tracks(
+        self, tracks: Sequence[StyledTrack], without: Collection[ClipUse] = ()
+    ) -> bytes:
+        """See `TimelineFile`; tracks are removed as a whole, once nothing else is on them."""
         video = self._sequence.find("./media/video")
         assert video is not None
         gone = self._replaceable(emptied_tracks(self.uses, without))
@@ -141,7 +148,7 @@ class XmemlTimeline:
         return self._text.edited(pieces, moved, removed=[*removed, *dead])
 
     def _replaceable(self, numbers: Sequence[int]) -> Sequence[int]:
-        """These tracks; none of them if something that stays names a file written out on them."""
+        """Return these tracks; none if an element that stays refers to a file defined on them."""
         going = {element for number in numbers for element in self._tracks[number].iter()}
         for element in self._text.root.iter():
             if element not in going and self._whole(element) in going:
@@ -151,10 +158,10 @@ class XmemlTimeline:
     def _links(
         self, above: Sequence[int], gone: Sequence[int]
     ) -> tuple[dict[Element, str], list[Element]]:
-        """Linked clips are named by their track's number, from 1.
+        """Renumber links to clips, which hold their track's number, from 1.
 
         Returns:
-            The numbers that are others now, and the links whose clip is gone.
+            New texts of changed numbers, and the links whose clip is removed.
         """
         moved: dict[Element, str] = {}
         dead = []
@@ -216,14 +223,14 @@ class XmemlTimeline:
 
 
 def _sequence(root: Element, path: Path) -> Element:
-    """The first one that does not lie in another one's clip."""
+    """Return the first sequence that is not within a clip of another one."""
     waiting = [root]
     while waiting:
         element = waiting.pop(0)
         if element.tag == "sequence" and element.find("./media/video") is not None:
             return element
         waiting[:0] = [child for child in element if child.tag != "clipitem"]
-    raise UsageError("holds no sequence with a picture", path=path)
+    raise UsageError("has no sequence with a video track", path=path)
 
 
 def _rate(element: Element) -> Fraction | None:
@@ -247,12 +254,12 @@ def _int(element: Element | None, tag: str) -> int:
     try:
         return int(text or 0)
     except ValueError:
-        raise UsageError(f"{tag} {text!r} in the timeline is no whole number") from None
+        raise UsageError(f"{tag} {text!r} in the timeline is not a whole number") from None
 
 
 def _cut_point(transition: Element | None) -> int:
     if transition is None:
-        raise UsageError("a clip's start or end is left to a transition that is not there")
+        raise UsageError("a clip's start or end depends on a transition that is missing")
     start, end = _int(transition, "start"), _int(transition, "end")
     alignment = transition.findtext("alignment", "center")
     sides = {"start": start, "start-black": start, "end": end, "end-black": end}

@@ -1,4 +1,4 @@
-"""XML files changed at one place: every other byte stays as it was."""
+"""XML files edited locally: every other byte stays as it was."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ...core.errors import UsageError
 
 
 class XmlText:
-    """An XML file's elements, and where in the file each lies.
+    """The elements of an XML file and the bytes that each occupies.
 
     Attributes:
         root: The elements.
 
     Raises:
-        UsageError: It can't be read, or is no XML.
+        UsageError: It can't be read, or is not valid XML.
     """
 
     def __init__(self, path: Path):
@@ -34,7 +34,7 @@ class XmlText:
         except OSError as error:
             raise UsageError(f"can't be read: {error.strerror}", path=path) from error
         except ElementTree.ParseError as error:
-            raise UsageError(f"is no XML: {error}", path=path) from error
+            raise UsageError(f"is not valid XML: {error}", path=path) from error
         self._spans = dict(zip(self.root.iter(), _spans(self._text), strict=True))
 
     def edited(
@@ -44,15 +44,15 @@ class XmlText:
         attributes: Mapping[tuple[Element, str], str] | None = None,
         removed: Iterable[Element] = (),
     ) -> bytes:
-        """The file with changes.
+        """Return the file with changes.
 
         Args:
-            inserted: For each new element: its parent, the child of that before which it goes
+            inserted: For each new element: its parent, the child of that before which it is put
                 (None: at the end), and the element.
             texts: New texts of elements that hold nothing else.
             attributes: New values, by element and name.
-            removed: Elements that are left out, none of them within another; in them nothing
-                else changes.
+            removed: Elements that are left out, none within another; nothing else changes in
+                them.
         """
         edits = [*self._insertions(inserted)]
         for element, new in (texts or {}).items():
@@ -62,33 +62,33 @@ class XmlText:
             edits.append((*self._attribute(element, name), value))
         edits += [(*self._whole_span(element), "") for element in removed]
         text = self._text
-        # From the end to the start, so that places stay what they are; and what goes to the place
-        # of a removed element after that.
+        # From the end to the start, so that offsets stay valid; insertions at the offset of a
+        # removed element come after its removal.
         for start, end, new in sorted(edits, reverse=True):
             text = text[:start] + new.encode() + text[end:]
         return text
 
     def new_ids(self, prefix: str, removed: Iterable[Element] = ()) -> Iterator[str]:
-        """Ids, without end, that no element has but the removed ones and those within them."""
+        """Yield unused ids without end; the ids of removed elements count as unused."""
         gone = {element for top in removed for element in top.iter()}
         taken = {element.get("id") for element in self.root.iter() if element not in gone}
         names = (f"{prefix}-{number}" for number in count(1))
         return (name for name in names if name not in taken)
 
     def _whole_span(self, element: Element) -> tuple[int, int]:
-        """With the end of its line."""
+        """Return an element's bytes with the end of its line."""
         start, *_, end = self._spans[element]
         return start, end + (self._text[end : end + 1] == b"\n")
 
     def _insertions(
         self, inserted: Sequence[tuple[Element, Element | None, Element]]
     ) -> Iterator[tuple[int, int, str]]:
-        """All that goes to one place, together."""
-        places: dict[tuple[Element, Element | None], str] = {}
+        """Join the elements that are inserted at one point."""
+        texts: dict[tuple[Element, Element | None], str] = {}
         for parent, before, new in inserted:
             text = ElementTree.tostring(new, encoding="us-ascii").decode() + "\n"
-            places[parent, before] = places.get((parent, before), "") + text
-        for (parent, before), text in places.items():
+            texts[parent, before] = texts.get((parent, before), "") + text
+        for (parent, before), text in texts.items():
             _, head_end, end_tag, _ = self._spans[parent]
             if before is not None:
                 start = self._spans[before][0]
@@ -99,7 +99,7 @@ class XmlText:
                 yield end_tag, end_tag, text
 
     def _attribute(self, element: Element, name: str) -> tuple[int, int]:
-        """Where an attribute's value stands, without its quotes."""
+        """Return the bytes of an attribute's value, without its quotes."""
         start, head_end, *_ = self._spans[element]
         pattern = rb"\s" + re.escape(name.encode()) + rb"\s*=\s*([\"'])(.*?)\1"
         match = re.search(pattern, self._text[start:head_end], re.DOTALL)
@@ -108,33 +108,33 @@ class XmlText:
 
 
 def _spans(text: bytes) -> list[tuple[int, int, int, int]]:
-    """Of every element, in order: start and end of its first tag, the same of its last."""
+    """Return start and end of the first and of the last tag of every element, in order."""
     found: list[list[int]] = []
     open_elements: list[int] = []
     parser = expat.ParserCreate()
 
     def started(_tag: str, _attributes: dict[str, str]) -> None:
         open_elements.append(len(found))
-        place = parser.CurrentByteIndex
-        found.append([place, _tag_end(text, place)])
+        start = parser.CurrentByteIndex
+        found.append([start, _tag_end(text, start)])
 
     def ended(_tag: str) -> None:
         span = found[open_elements.pop()]
         if text[span[1] - 2 : span[1]] == b"/>":
             span += span  # one tag is its first and its last
         else:
-            place = parser.CurrentByteIndex
-            span += [place, _tag_end(text, place)]
+            start = parser.CurrentByteIndex
+            span += [start, _tag_end(text, start)]
 
     parser.StartElementHandler, parser.EndElementHandler = started, ended
     parser.Parse(text, True)
     return [(one, two, three, four) for one, two, three, four in found]
 
 
-def _tag_end(text: bytes, place: int) -> int:
-    """Past a tag's bracket; one within quotes is none."""
+def _tag_end(text: bytes, start: int) -> int:
+    """Return the offset after a tag's closing bracket; brackets within quotes do not count."""
     quote = 0
-    for index in range(place, len(text)):
+    for index in range(start, len(text)):
         byte = text[index]
         if quote:
             quote = 0 if byte == quote else quote

@@ -1,4 +1,4 @@
-"""What was painted lately, by what it was painted from."""
+"""A cache of the most recently stylized frames, by their source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Value = TypeVar("Value")
 
 
 class FrameCache(Generic[Value]):
-    """Keeps the most recently used values up to a number of bytes; any thread may use it."""
+    """A cache of the most recently used values up to a number of bytes; any thread may use it."""
 
     def __init__(self, limit: int):
         self._limit = limit
@@ -20,7 +20,7 @@ class FrameCache(Generic[Value]):
         self._lock = Lock()
 
     def get(self, key: Hashable) -> Value | None:
-        """The value of a key; None if it is not there."""
+        """Return the value of a key; None if it is not cached."""
         with self._lock:
             if key not in self._entries:
                 return None
@@ -28,7 +28,7 @@ class FrameCache(Generic[Value]):
             return self._entries[key][0]
 
     def put(self, key: Hashable, value: Value, size: int) -> None:
-        """Keep a value of `size` bytes; the least recently used make room for it."""
+        """Store a value of `size` bytes; the least recently used values are dropped for it."""
         with self._lock:
             if size > self._limit:
                 return

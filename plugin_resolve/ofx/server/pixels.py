@@ -1,4 +1,4 @@
-"""A host's pixels <-> tensors."""
+"""Conversion between a host's pixels and tensors."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ _TYPES = {
 }
 
 
-def as_picture(memory: memoryview, frame: Render) -> NDArray[np.generic]:
-    """The frame's pixels where they lie: (height, width, 4) of the host's type, writable."""
+def as_array(memory: memoryview, frame: Render) -> NDArray[np.generic]:
+    """Return a writable view on the frame's pixels: (height, width, 4) of the host's type."""
     kind, _ = _TYPES[frame.depth]
     return np.frombuffer(memory, kind, frame.width * frame.height * 4).reshape(
         frame.height, frame.width, 4
     )
 
 
-def read_rgb(picture: NDArray[np.generic], frame: Render) -> Tensor:
-    """Colour, not multiplied by alpha: (1, 3, H, W) float32.
+def read_rgb(pixels: NDArray[np.generic], frame: Render) -> Tensor:
+    """Return colour that is not multiplied by alpha: (1, 3, H, W) float32.
 
-    1 is white; floating point may go beyond. What is not a number becomes 0.
+    1 is white; floating-point values may be larger. NaN becomes 0.
     """
     _, white = _TYPES[frame.depth]
-    rgb = torch.from_numpy(np.ascontiguousarray(picture[..., :3].transpose(2, 0, 1), np.float32))
+    rgb = torch.from_numpy(np.ascontiguousarray(pixels[..., :3].transpose(2, 0, 1), np.float32))
     if white:
         rgb /= white
     if frame.premultiplied:
-        alpha = _alpha(picture, white)
+        alpha = _alpha(pixels, white)
         rgb /= torch.where(alpha > 0, alpha, 1.0)
     return rgb.nan_to_num_(nan=0.0, posinf=65504.0, neginf=-65504.0)[None]
 
 
-def write_rgb(rgb: Tensor, picture: NDArray[np.generic], frame: Render) -> None:
-    """Put colour back in place; alpha stays as it is. The inverse of `read_rgb`."""
+def write_rgb(rgb: Tensor, pixels: NDArray[np.generic], frame: Render) -> None:
+    """Write colour back in place, the inverse of `read_rgb`; alpha is unchanged."""
     kind, white = _TYPES[frame.depth]
     rgb = rgb[0]
     if frame.premultiplied:
-        rgb = rgb * _alpha(picture, white)
+        rgb = rgb * _alpha(pixels, white)
     if white:
         rgb = (rgb * white).round_().clamp_(0, white)
     elif kind is np.float16:
         rgb = rgb.clamp(-65504, 65504)
-    picture[..., :3] = rgb.numpy().transpose(1, 2, 0)
+    pixels[..., :3] = rgb.numpy().transpose(1, 2, 0)
 
 
-def _alpha(picture: NDArray[np.generic], white: float | None) -> Tensor:
-    return torch.from_numpy(picture[..., 3].astype(np.float32)) / (white or 1.0)
+def _alpha(pixels: NDArray[np.generic], white: float | None) -> Tensor:
+    return torch.from_numpy(pixels[..., 3].astype(np.float32)) / (white or 1.0)

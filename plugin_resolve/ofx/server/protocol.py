@@ -1,9 +1,9 @@
-"""What the effect and the render server say to each other; native/link.c is the other end.
+"""The protocol between the effect and the render server; native/link.c is the other end.
 
 A message is a header of two unsigned 32-bit numbers, kind and length, and a body of that length.
 Everything is little-endian; a text is its length (32 bits) and UTF-8. The effect asks, the server
-answers every message with `DONE` or `REFUSED` and a text. Pixels never travel here: they lie in
-memory that both have mapped, rows from the top without gaps, and are painted over in place.
+answers every message with `DONE` or `REFUSED` and a text. Pixels are not sent: they are in memory
+that both have mapped, rows from the top without gaps, and are stylized in place.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ....core.errors import EditorError
 
 PROTOCOL = 1
-"""Counted up with every change of a message; effect and server must have the same."""
+"""Version, raised with every change of a message; effect and server must have the same."""
 
 HEADER = struct.Struct("<II")
 MAX_BODY = 1024
@@ -27,25 +27,25 @@ TOKEN_BYTES = 64
 MAX_SIDE = 16384
 MAX_MEMORY = MAX_SIDE * MAX_SIDE * 16
 BYTES_PER_PIXEL = {1: 4, 2: 8, 3: 8, 4: 16}
-"""RGBA by depth: byte, short, half, float."""
+"""Bytes of an RGBA pixel by depth: byte, short, half, float."""
 TRANSFORMS = 7
-"""How many there are in `transfer` and in the effect's choice."""
+"""Number of input transforms in `transfer` and in the effect's menu."""
 
 
 def message(kind: int, text: str) -> bytes:
-    """The bytes of an answer; a text that is too long is cut off."""
+    """Return the bytes of an answer; a text that is too long is truncated."""
     body = text.encode()[: MAX_BODY - 1]
     return HEADER.pack(kind, len(body)) + body
 
 
 def read_message(read: Callable[[int], bytes | None]) -> tuple[int, bytes] | None:
-    """Kind and body of the next message.
+    """Read the next message.
 
     Args:
-        read: Gives as many bytes as it is asked for, or None when the other end has hung up.
+        read: Returns as many bytes as it is asked for, or None when the other end has hung up.
 
     Returns:
-        None when the other end has hung up.
+        Kind and body; None when the other end has hung up.
 
     Raises:
         EditorError: The message is too long.
@@ -70,7 +70,7 @@ class Hello:
 
 @dataclass(frozen=True)
 class Memory:
-    """Where pixels will lie: `size` bytes, handed over beside the message or found by name."""
+    """The memory for pixels: `size` bytes, sent along with the message or found by name."""
 
     size: int
     name: str
@@ -78,18 +78,18 @@ class Memory:
 
 @dataclass(frozen=True)
 class Render:
-    """One frame to be painted over in place.
+    """A request to stylize one frame in place.
 
     Attributes:
         width, height: In pixels.
         depth: A key of `BYTES_PER_PIXEL`.
-        premultiplied: Colour was multiplied by alpha.
-        keep_colors: Take only lightness from the painting.
-        draft: Paint at half the size.
+        premultiplied: Colour is multiplied by alpha.
+        keep_colors: Keep the source's colours and stylize lightness only.
+        draft: Stylize at half the size.
         transform: Number of the input transform, see `transfer`.
         strength: 0 (the source) to 1.
-        style: A name in the library.
-        colourspace: As the host names it; may be empty.
+        style: Name of a style in the library.
+        colourspace: The host's name of the colour space; may be empty.
     """
 
     width: int
@@ -105,12 +105,12 @@ class Render:
 
     @property
     def size(self) -> int:
-        """Bytes of the frame."""
+        """Size of the frame in bytes."""
         return self.width * self.height * BYTES_PER_PIXEL[self.depth]
 
 
 class _Body:
-    """Reads a body from its start."""
+    """A reader of a message's body, from its start."""
 
     def __init__(self, body: bytes):
         self._rest = body
@@ -118,7 +118,7 @@ class _Body:
     def take(self, form: str) -> tuple:
         size = struct.calcsize(form)
         if len(self._rest) < size:
-            raise EditorError("a message is cut short")
+            raise EditorError("a message is truncated")
         taken, self._rest = self._rest[:size], self._rest[size:]
         return struct.unpack(form, taken)
 
@@ -136,10 +136,10 @@ class _Body:
 
 
 def parse(kind: int, body: bytes) -> Hello | Memory | Render:
-    """What a message says, with every number inside its limits.
+    """Read a message and check the limits of every number.
 
     Raises:
-        EditorError: It makes no sense.
+        EditorError: The message is not valid.
     """
     parsers = {HELLO: _hello, MEMORY: _memory, RENDER: _render}
     if kind not in parsers:

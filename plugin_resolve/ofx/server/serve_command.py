@@ -19,18 +19,18 @@ from .server import RenderServer
 from .server_folder import make_private, server_folder
 
 if TYPE_CHECKING:
-    from .painter import Painter
+    from .renderer import Renderer
 
 IDLE_SECONDS = 600.0
-_ONE_PAINTER = Lock()
+_ONE_RENDERER = Lock()
 
 
 def serve(*, idle: float = IDLE_SECONDS, on_ready: Callable[[Path], None]) -> None:
-    """Serve until idle.
+    """Run a render server until it is idle.
 
     Args:
         idle: Seconds without a message after which the server ends.
-        on_ready: Called with its folder when it can be connected to.
+        on_ready: Called with the server's folder when it accepts connections.
 
     Raises:
         EditorError: Another server is running, or the folder is not private.
@@ -43,35 +43,35 @@ def serve(*, idle: float = IDLE_SECONDS, on_ready: Callable[[Path], None]) -> No
     except Timeout as error:
         raise AlreadyServingError("a render server is running already", path=folder) from error
     with lock:
-        server = RenderServer(folder, _paint, idle=idle)
+        server = RenderServer(folder, _render, idle=idle)
         on_ready(folder)
-        Thread(target=_painter, daemon=True).start()
+        Thread(target=_renderer, daemon=True).start()
         server.run()
 
 
 class AlreadyServingError(EditorError):
-    """There is a server, or one that is just starting or ending."""
+    """An error: a server is running, or is just starting or ending."""
 
 
 def serve_detached(*, idle: float = IDLE_SECONDS) -> int:
-    """Leave a server behind and return when it listens; 0 too if another one has been faster.
+    """Start a server in the background and return when it listens, or when another one does.
 
     Returns:
-        The exit status of the process that was called, or of the server.
+        The exit status of the calling process, or of the server.
     """
-    if sys.platform == "win32":  # whoever starts it does so without a console
+    if sys.platform == "win32":  # the effect starts it without a console
         return _serve_quietly(idle, lambda _: None)
-    # What the host has open is none of our business, and must not be kept open by us.
+    # Files that the host has open must not be kept open by the server.
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    heard, said = os.pipe()
+    reading, writing = os.pipe()
     if os.fork():
-        os.close(said)
-        # What there is to tidy up is the child's now.
-        os._exit(0 if os.read(heard, 1) else 1)
-    os.close(heard)
+        os.close(writing)
+        # The child does the clean-up.
+        os._exit(0 if os.read(reading, 1) else 1)
+    os.close(reading)
     os.setsid()
     os.chdir("/")
-    return _serve_quietly(idle, lambda _: _fall_silent(said))
+    return _serve_quietly(idle, lambda _: _release(writing))
 
 
 def _serve_quietly(idle: float, on_ready: Callable[[Path], None]) -> int:
@@ -82,30 +82,30 @@ def _serve_quietly(idle: float, on_ready: Callable[[Path], None]) -> int:
     return 0
 
 
-def _fall_silent(said: int) -> None:
-    """Tell the process that waits, and let go of the terminal or pipe that it came with."""
+def _release(writing: int) -> None:
+    """Release the waiting process, and close the terminal or pipe that was inherited."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
         os.dup2(nowhere, stream)
     os.close(nowhere)
     with suppress(BrokenPipeError):  # a host that has stopped waiting wants the server later
-        os.write(said, b".")
-    os.close(said)
+        os.write(writing, b".")
+    os.close(writing)
 
 
 @functools.cache
-def _new_painter() -> Painter:
-    # PyTorch takes a second to import; effects that connect need not wait for it.
-    from .painter import Painter
+def _new_renderer() -> Renderer:
+    # PyTorch takes a second to import; effects can connect before.
+    from .renderer import Renderer
 
-    return Painter()
-
-
-def _painter() -> Painter:
-    with _ONE_PAINTER:
-        return _new_painter()
+    return Renderer()
 
 
-def _paint(frame: Render, memory: memoryview, is_abandoned: Callable[[], bool]) -> None:
+def _renderer() -> Renderer:
+    with _ONE_RENDERER:
+        return _new_renderer()
+
+
+def _render(frame: Render, memory: memoryview, is_abandoned: Callable[[], bool]) -> None:
     if frame.strength > 0:
-        _painter()(frame, memory, is_abandoned)
+        _renderer()(frame, memory, is_abandoned)

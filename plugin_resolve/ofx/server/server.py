@@ -1,4 +1,4 @@
-"""The render server: one for each user, a thread for each connection."""
+"""The render server: one per user, with a thread per connection."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ HELLO_SECONDS = 5.0
 MAX_CONNECTIONS = 64
 _ROUND_SECONDS = 1.0
 
-Paint = Callable[[Render, memoryview, Callable[[], bool]], None]
-"""Paints a frame over in place; asks whether anybody still waits for it."""
+RenderFrame = Callable[[Render, memoryview, Callable[[], bool]], None]
+"""A function that stylizes a frame in place; its last argument tells whether it is abandoned."""
 
 
 class Channel(Protocol):
-    """One effect's connection, see `unix_channel`."""
+    """The connection of an effect, see `unix_channel`."""
 
     def wait(self, seconds: float | None) -> None: ...  # noqa: D102
     def receive(self) -> tuple[int, bytes] | None: ...  # noqa: D102
@@ -42,28 +42,28 @@ class Channel(Protocol):
 
 
 class RenderServer:
-    """Listens until nobody has asked for anything for a while.
+    """A server that ends after a time without requests.
 
     Args:
-        folder: Private to the user, and no other server's.
-        paint: Called from the connections' threads.
+        folder: A folder private to the user and to this server.
+        render: Called from the connections' threads.
         idle: Seconds without a message after which `run` returns.
 
     Raises:
-        EditorError: The folder can't hold a socket.
+        EditorError: No socket can be made in the folder.
     """
 
-    def __init__(self, folder: Path, paint: Paint, *, idle: float):
+    def __init__(self, folder: Path, render: RenderFrame, *, idle: float):
         self._listener = Listener(folder)
         self._rendezvous = folder / RENDEZVOUS
         self._token = write_rendezvous(folder, self._listener.address)
-        self._paint = paint
+        self._render = render
         self._idle = idle
         self._free = BoundedSemaphore(MAX_CONNECTIONS)
         self._busy = _Busy()
 
     def run(self) -> None:
-        """Serve; returns when idle. Whatever ends it, nothing is left in the folder."""
+        """Serve until idle; the folder is cleaned up whatever ends the server."""
         try:
             while self._busy.quiet_seconds() < self._idle:
                 if channel := self._listener.accept(min(_ROUND_SECONDS, self._idle)):
@@ -80,14 +80,14 @@ class RenderServer:
 
     def _serve(self, channel: Channel) -> None:
         try:
-            _Session(channel, self._token, self._paint, self._busy).run()
+            _Session(channel, self._token, self._render, self._busy).run()
         finally:
             channel.close()
             self._free.release()
 
 
 class _Busy:
-    """How long nothing was asked for."""
+    """A measure of the time since the last request."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -109,12 +109,12 @@ class _Busy:
 
 
 class _Session:
-    """One connection, from its first message to its last."""
+    """A connection, from its first message to its last."""
 
-    def __init__(self, channel: Channel, token: bytes, paint: Paint, busy: _Busy):
+    def __init__(self, channel: Channel, token: bytes, render: RenderFrame, busy: _Busy):
         self._channel = channel
         self._token = token
-        self._paint = paint
+        self._render = render
         self._busy = busy
         self._memory: mmap.mmap | None = None
 
@@ -125,11 +125,11 @@ class _Session:
                 return
             while self._next():
                 pass
-        except EditorError as error:  # what they say makes no sense
+        except EditorError as error:  # the message is not valid
             with suppress(OSError):
                 self._channel.send(REFUSED, str(error))
         except OSError:
-            pass  # they are gone
+            pass  # the effect has hung up
 
     def _greeted(self) -> bool:
         received = self._channel.receive()
@@ -152,12 +152,12 @@ class _Session:
                 return False
             message = parse(*received)
             if isinstance(message, Hello):
-                raise EditorError("said hello twice")
+                raise EditorError("a second hello message")
             try:
                 self._do(message)
             except BrushreelError as error:
                 self._channel.send(REFUSED, str(error))
-            except Exception as error:  # noqa: BLE001  memory, a driver: this frame's, not ours
+            except Exception as error:  # noqa: BLE001  memory, a driver: the server goes on
                 what = " ".join(f"unexpected {type(error).__name__}: {error}".split())
                 self._channel.send(REFUSED, what)
             else:
@@ -166,10 +166,10 @@ class _Session:
 
     def _do(self, message: Memory | Render) -> None:
         if isinstance(message, Memory):
-            # Unmapped with its last view, which the traceback of an error may still hold.
+            # It is unmapped with its last view, which an error's traceback may still reference.
             self._memory = None
             self._memory = self._channel.map(message.size, message.name)
             return
         if self._memory is None or message.size > len(self._memory):
-            raise EditorError("a frame is larger than the memory that is shared")
-        self._paint(message, memoryview(self._memory)[: message.size], self._channel.is_gone)
+            raise EditorError("a frame is larger than the shared memory")
+        self._render(message, memoryview(self._memory)[: message.size], self._channel.is_gone)

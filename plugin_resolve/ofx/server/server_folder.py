@@ -1,4 +1,4 @@
-"""The render server's private folder: who finds it there is the same user."""
+"""The render server's private folder, which only the same user can read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RENDEZVOUS = "server"
 
 
 def server_folder() -> Path:
-    """Where it is; may not exist. native/system_*.c have the same rule."""
+    """Return the folder's path, as native/system_*.c do; it may not exist."""
     if sys.platform == "win32":
         return user_data_path("brushreel", appauthor=False) / "serve"
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
@@ -27,9 +27,9 @@ def server_folder() -> Path:
 
 
 def make_private(folder: Path) -> None:
-    """Make the folder, or make sure that it is this user's alone.
+    """Make the folder, or check that only this user can access it.
 
-    On Windows it lies in the user's profile, which is.
+    On Windows it is in the user's profile, which is private.
 
     Raises:
         EditorError: It belongs to somebody else, is open to others, or can't be made.
@@ -48,7 +48,7 @@ def make_private(folder: Path) -> None:
 
 
 def write_rendezvous(folder: Path, address: str) -> bytes:
-    """Tell effects where the server is, and what they have to know to be let in.
+    """Write the server's address and the token that effects must send.
 
     Returns:
         The token.

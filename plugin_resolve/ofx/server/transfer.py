@@ -1,7 +1,7 @@
-"""Input transforms: what a host's numbers mean, as an sRGB display shows them, and back.
+"""Input transforms: a host's pixel values to those of an sRGB display, and back.
 
-Only the curve is undone, not the primaries. The sRGB curve (IEC 61966-2-1) goes on above 1 and,
-mirrored, below 0, so that every value has a way back.
+Only the transfer curve is converted, not the primaries. The sRGB curve (IEC 61966-2-1) is
+continued above 1 and mirrored below 0, so that every value can be converted back.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _Curve = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Transfer:
-    """A transfer function of the host's pixels; both ways take and give float32 of any shape.
+    """A transfer function of the host's pixels, both ways, for float32 of any shape.
 
     Attributes:
-        to_display: To what an sRGB display is sent; scene light above white gives more than 1.
+        to_display: Conversion to sRGB display values; scene light above white gives more than 1.
         from_display: The inverse.
     """
 
@@ -46,9 +46,10 @@ def _from_srgb(signal: Tensor) -> Tensor:
 def _log_curve(
     slope: float, offset: float, scale: float, base_offset: float, cut: float, toe: float
 ) -> tuple[_Curve, _Curve]:
-    """Above the cut scale · log2(slope · x + offset) + base_offset, below it a line.
+    """Return a log curve and its inverse: a logarithm above `cut`, a line below it.
 
-    The line meets the curve at the cut; `toe` is its slope.
+    The logarithm is scale · log2(slope · x + offset) + base_offset. The line meets it at `cut`;
+    `toe` is its slope.
     """
     at_cut = scale * math.log2(slope * cut + offset) + base_offset
 
@@ -63,7 +64,7 @@ def _log_curve(
     return encode, decode
 
 
-def _shown(encode: _Curve, decode: _Curve) -> Transfer:
+def _via_display(encode: _Curve, decode: _Curve) -> Transfer:
     return Transfer(lambda signal: _srgb(decode(signal)), lambda signal: encode(_from_srgb(signal)))
 
 
@@ -72,15 +73,17 @@ _LOG10_2 = math.log10(2)
 _DISPLAY = Transfer(lambda signal: signal, lambda signal: signal)
 _LINEAR = Transfer(_srgb, _from_srgb)
 # Blackmagic Design, "DaVinci Resolve 17 Wide Gamut Intermediate".
-_DAVINCI_INTERMEDIATE = _shown(
+_DAVINCI_INTERMEDIATE = _via_display(
     *_log_curve(1.0, 0.0075, 0.07329248, 7.0 * 0.07329248, 0.00262409, 10.44426855)
 )
 # Academy S-2016-001.
-_ACESCCT = _shown(*_log_curve(1.0, 0.0, 1 / 17.52, 9.72 / 17.52, 0.0078125, 10.5402377416545))
+_ACESCCT = _via_display(*_log_curve(1.0, 0.0, 1 / 17.52, 9.72 / 17.52, 0.0078125, 10.5402377416545))
 # ARRI, "ALEXA LogC Curve", scene exposure factor, EI 800.
-_LOGC3 = _shown(*_log_curve(5.555556, 0.052272, 0.247190 * _LOG10_2, 0.385537, 0.010591, 5.367655))
+_LOGC3 = _via_display(
+    *_log_curve(5.555556, 0.052272, 0.247190 * _LOG10_2, 0.385537, 0.010591, 5.367655)
+)
 # Sony, "Technical Summary for S-Gamut3.Cine/S-Log3".
-_SLOG3 = _shown(
+_SLOG3 = _via_display(
     *_log_curve(
         1 / 0.19,
         0.01 / 0.19,
@@ -91,7 +94,7 @@ _SLOG3 = _shown(
     )
 )
 _TRANSFORMS = (_DISPLAY, _LINEAR, None, _DAVINCI_INTERMEDIATE, _ACESCCT, _LOGC3, _SLOG3)
-"""In the order of the effect's choice."""
+"""Input transforms in the order of the effect's menu; None is the curve that the host names."""
 
 _BY_NAME = {
     "davinciintermediate": _DAVINCI_INTERMEDIATE,
@@ -102,12 +105,12 @@ _BY_NAME = {
 
 
 def transfer(number: int, colourspace: str) -> Transfer:
-    """The input transform of that number in the effect's choice.
+    """Return the input transform of a number in the effect's menu.
 
     Args:
         number: 0 display, 1 scene linear, 2 the log curve that the host names, 3 DaVinci
             Intermediate, 4 ACEScct, 5 ARRI LogC3, 6 Sony S-Log3.
-        colourspace: As the host names it (OpenFX 1.5, `OfxImageClipPropColourspace`).
+        colourspace: The host's name of it (OpenFX 1.5, `OfxImageClipPropColourspace`).
 
     Raises:
         EditorError: The host names none, or one whose curve is not known here.

@@ -1,4 +1,4 @@
-"""Connections over a Unix socket; shared memory comes along as a file descriptor (SCM_RIGHTS)."""
+"""Connections over a Unix socket; shared memory is sent as a file descriptor (SCM_RIGHTS)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ....core.errors import EditorError
 from .protocol import message, read_message
 
 REST_SECONDS = 5.0
-"""How long the rest of a message may take after its first byte."""
+"""Longest time from the first byte of a message to its last."""
 
 _MAX_ADDRESS = 100
-# From <linux/fcntl.h>; Python has no names for them.
+# From <linux/fcntl.h>; Python has no names for these.
 _F_GET_SEALS, _F_SEAL_SHRINK = 1034, 2
 # From <sys/un.h> of macOS: struct xucred starts with a version and the user.
 _LOCAL_PEERCRED, _XUCRED_BYTES = 1, 76
 
 
 class UnixChannel:
-    """One effect's connection."""
+    """The connection of an effect."""
 
     def __init__(self, connection: socket.socket):
         self._socket = connection
@@ -36,15 +36,15 @@ class UnixChannel:
         """Wait for the next message.
 
         Raises:
-            EditorError: None came in time.
+            EditorError: None arrives in time.
         """
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         if not poll.poll(None if seconds is None else seconds * 1000):
-            raise EditorError("a connection that says nothing")
+            raise EditorError("no message on the connection")
 
     def receive(self) -> tuple[int, bytes] | None:
-        """Kind and body of the next message; None when the other end has hung up.
+        """Return kind and body of the next message; None when the other end has hung up.
 
         Raises:
             EditorError: The message is too long or stops in the middle.
@@ -60,7 +60,7 @@ class UnixChannel:
                 flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
                 part, files, _, _ = socket.recv_fds(self._socket, size - len(received), 1, flags)
             except TimeoutError as error:
-                raise EditorError("a message that stops in the middle") from error
+                raise EditorError("a message is incomplete") from error
             except OSError:
                 return None
             self._files += files
@@ -70,7 +70,7 @@ class UnixChannel:
         return received
 
     def send(self, kind: int, text: str) -> None:
-        """Answer.
+        """Send an answer.
 
         Raises:
             OSError: The other end has hung up, or does not read.
@@ -78,7 +78,7 @@ class UnixChannel:
         self._socket.sendall(message(kind, text))
 
     def is_gone(self) -> bool:
-        """Whether the other end has hung up, or says something before it was answered."""
+        """Return whether the other end has hung up, or has sent something before its answer."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(0))
@@ -87,14 +87,14 @@ class UnixChannel:
         """Map the memory that came with the last message.
 
         Raises:
-            EditorError: None came, or it is something else than memory of that size.
+            EditorError: None came, or it is not shared memory of that size.
         """
         if len(self._files) != 1:
-            raise EditorError("shared memory was announced, and did not come")
+            raise EditorError("shared memory was announced but not sent")
         file = self._files[0]
         try:
-            if os.fstat(file).st_size < size or not _can_not_shrink(file):
-                raise EditorError("what was handed over is not shared memory of that size")
+            if os.fstat(file).st_size < size or not _is_fixed_size(file):
+                raise EditorError("the file that was sent is not shared memory of that size")
             return mmap.mmap(file, size)
         except (OSError, ValueError) as error:
             raise EditorError(f"shared memory can't be mapped: {error}") from error
@@ -111,10 +111,10 @@ class UnixChannel:
         self._socket.close()
 
 
-def _can_not_shrink(file: int) -> bool:
-    """Whether touching a mapping of the file can never end the process.
+def _is_fixed_size(file: int) -> bool:
+    """Return whether the memory can't shrink: touching a lost page would end the process.
 
-    macOS never lets shared memory change its size; a file's mapping is refused by its seals.
+    macOS never lets shared memory change its size; on Linux, seals tell it from other files.
     """
     if sys.platform != "linux":
         return True
@@ -128,7 +128,7 @@ class UnixListener:
     """A socket that only this user can connect to.
 
     Args:
-        folder: Private; old sockets of servers that were killed are removed from it.
+        folder: The private folder; sockets of killed servers are removed from it.
 
     Raises:
         EditorError: The socket can't be made.
@@ -137,11 +137,11 @@ class UnixListener:
     def __init__(self, folder: Path):
         for old in folder.glob("socket-*"):
             old.unlink(missing_ok=True)
-        # A new name each time: who still reads an old rendezvous finds nobody, and reads again.
+        # A new name each time: a client with an old rendezvous finds nobody, and reads again.
         self._path = folder / f"socket-{secrets.token_hex(4)}"
         self.address = str(self._path)
         if len(os.fsencode(self.address)) > _MAX_ADDRESS:
-            raise EditorError("is too long for a socket", path=folder)
+            raise EditorError("has too long a path for a socket", path=folder)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.bind(self.address)
@@ -149,14 +149,14 @@ class UnixListener:
             self._socket.listen(64)
         except OSError as error:
             self.close()
-            raise EditorError(f"can't be listened at: {error.strerror}", path=folder) from error
+            raise EditorError(f"no socket can be opened: {error.strerror}", path=folder) from error
 
     def accept(self, seconds: float) -> UnixChannel | None:
-        """The next connection of this user; None if there is none in that time."""
+        """Return the next connection of this user; None if there is none in that time."""
         self._socket.settimeout(seconds)
         try:
             connection, _ = self._socket.accept()
-        except OSError:  # nobody came, or hung up again, or there are no descriptors left
+        except OSError:  # no client, one that hung up, or no descriptors left
             return None
         if _user_of(connection) != os.geteuid():
             connection.close()

@@ -36,24 +36,24 @@ if sys.platform == "win32":
         )
 
     class WindowsChannel:
-        """One effect's connection: a pipe of bytes, as the Unix socket is one."""
+        """The connection of an effect: a stream of bytes, like the Unix socket."""
 
         def __init__(self, pipe: int):
             self._pipe = pipe
-            # For `wait` alone; bytes go past it.
+            # Used by `wait` alone; bytes are read from the pipe directly.
             self._waiting = PipeConnection(pipe)
 
         def wait(self, seconds: float | None) -> None:
             """Wait for the next message.
 
             Raises:
-                EditorError: None came in time.
+                EditorError: None arrives in time.
             """
             if not wait([self._waiting], seconds):
-                raise EditorError("a connection that says nothing")
+                raise EditorError("no message on the connection")
 
         def receive(self) -> tuple[int, bytes] | None:
-            """Kind and body of the next message; None when the other end has hung up.
+            """Return kind and body of the next message; None when the other end has hung up.
 
             Raises:
                 EditorError: The message is too long.
@@ -72,7 +72,7 @@ if sys.platform == "win32":
             return received
 
         def send(self, kind: int, text: str) -> None:
-            """Answer.
+            """Send an answer.
 
             Raises:
                 OSError: The other end has hung up.
@@ -81,7 +81,7 @@ if sys.platform == "win32":
             writing.GetOverlappedResult(True)
 
         def is_gone(self) -> bool:
-            """Whether the other end has hung up."""
+            """Return whether the other end has hung up."""
             try:
                 return bool(_winapi.PeekNamedPipe(self._pipe)[0])
             except OSError:
@@ -91,13 +91,13 @@ if sys.platform == "win32":
             """Map the memory of a name.
 
             Raises:
-                EditorError: The name is none of an effect's, or there is no such memory.
+                EditorError: The name is not an effect's, or there is no such memory.
             """
             if not name.startswith("Local\\brushreel-") or size > MAX_MEMORY:
-                raise EditorError("what was named is not shared memory of an effect")
+                raise EditorError("the name is not that of an effect's shared memory")
             try:
-                # `mmap` makes what it does not find: zeros, where the effect runs in another login
-                # session. Held, the memory stays the one that was found.
+                # `mmap` makes memory that it does not find: zeros, if the effect runs in another
+                # login session. An open handle keeps the memory that was found.
                 held = _KERNEL.OpenFileMappingW(_FILE_MAP_ALL_ACCESS, False, name)
                 if not held:
                     raise ctypes.WinError(ctypes.get_last_error())
@@ -116,7 +116,7 @@ if sys.platform == "win32":
         """A pipe of a name that nobody can guess, open to its owner alone.
 
         Args:
-            folder: Where the name will be told; not used here.
+            folder: The server's folder; not used here.
 
         Raises:
             EditorError: The pipe can't be made.
@@ -155,7 +155,7 @@ if sys.platform == "win32":
             return pipe
 
         def accept(self, seconds: float) -> WindowsChannel | None:
-            """The next connection; None if there is none in that time."""
+            """Return the next connection; None if there is none in that time."""
             event = self._connecting.event
             if _winapi.WaitForMultipleObjects([event], False, int(seconds * 1000)) != 0:
                 return None

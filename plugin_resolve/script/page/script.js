@@ -1,7 +1,7 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 const chosen = (name) => document.querySelector(`input[name=${name}]:checked`)?.value;
-let offer = null;
+let options = null;
 let over = false;
 // A computer that wakes up or changes its network fails once or twice; Brushreel goes on meanwhile.
 const PATIENCE = 8;
@@ -21,66 +21,66 @@ function radio(name, value, checked) {
 }
 
 function fill() {
-  const last = offer.last;
-  const names = offer.styles.map((style) => style.name);
+  const last = options.last;
+  const names = options.styles.map((style) => style.name);
   const style = names.includes(last.style) ? last.style : names[0];
-  for (const one of offer.styles) {
+  for (const one of options.styles) {
     const card = element("label", "style", radio("style", one.name, one.name === style),
       element("div", "blank"), element("b", "", one.name), element("small", "", one.title));
     card.title = one.title;
     $("styles").append(card);
   }
   for (const id of ["extent", "codec"]) {
-    for (const one of offer[id]) $(id).append(new Option(one.label, one.value));
-    if (offer[id].some((one) => one.value === last[id])) $(id).value = last[id];
+    for (const one of options[id]) $(id).append(new Option(one.label, one.value));
+    if (options[id].some((one) => one.value === last[id])) $(id).value = last[id];
   }
-  for (const one of offer.mode) {
+  for (const one of options.mode) {
     $("modes").append(element("label", "mode", radio("mode", one.value, one.value === last.mode), one.label));
   }
   $("strength").value = Math.round(100 * last.strength);
   $("handles").value = last.handles;
   $("keep_colors").checked = last.keep_colors;
-  $("form").addEventListener("input", show);
-  show();
+  $("form").addEventListener("input", update);
+  update();
 }
 
-function draw() {
-  for (const one of offer.styles) {
+function showPreviews() {
+  for (const one of options.styles) {
     const card = document.querySelector(`.style input[value="${one.name}"]`).parentElement;
     const blank = card.querySelector(".blank");
-    if (!one.picture || !blank) continue;
-    const picture = element("img");
-    picture.src = one.picture;
-    picture.alt = "";
-    blank.replaceWith(picture);
+    if (!one.preview || !blank) continue;
+    const image = element("img");
+    image.src = one.preview;
+    image.alt = "";
+    blank.replaceWith(image);
   }
-  preview();
+  showPreview();
 }
 
-function preview() {
-  const one = offer.styles.find((style) => style.name === chosen("style"));
+function showPreview() {
+  const one = options.styles.find((style) => style.name === chosen("style"));
   const strength = $("strength").value / 100;
-  if (offer.source && !$("before").getAttribute("src")) $("before").src = offer.source;
-  $("before").hidden = !offer.source;
-  $("after").hidden = !one?.picture;
-  if (one?.picture && $("after").getAttribute("src") !== one.picture) $("after").src = one.picture;
+  if (options.source && !$("before").getAttribute("src")) $("before").src = options.source;
+  $("before").hidden = !options.source;
+  $("after").hidden = !one?.preview;
+  if (one?.preview && $("after").getAttribute("src") !== one.preview) $("after").src = one.preview;
   $("after").style.opacity = strength;
   $("after").classList.toggle("luma", $("keep_colors").checked);
-  if (one?.picture) $("caption").textContent = one.title;
-  else if (offer.source) $("caption").textContent = `Painting a frame in ${one?.name} …`;
+  if (one?.preview) $("caption").textContent = one.title;
+  else if (options.source) $("caption").textContent = `Stylizing a frame in ${one?.name} …`;
 }
 
-function show() {
-  const part = offer.extent.find((one) => one.value === $("extent").value);
+function update() {
+  const extent = options.extent.find((one) => one.value === $("extent").value);
   $("percent").textContent = `${$("strength").value} %`;
-  const shots = part.shots === 1 ? "1 shot" : `${part.shots} shots`;
-  $("amount").textContent = part.shots ? `${shots}, ${part.frames} frames` : "Nothing here can be painted";
-  $("start").disabled = !part.shots;
+  const shots = extent.shots === 1 ? "1 shot" : `${extent.shots} shots`;
+  $("amount").textContent = extent.shots ? `${shots}, ${extent.frames} frames` : "Nothing here can be stylized";
+  $("start").disabled = !extent.shots;
   const details = $("left-out");
-  details.hidden = !part.left_out.length;
-  details.querySelector("summary").textContent = `${part.left_out.length} left out: why`;
-  details.querySelector("ul").replaceChildren(...part.left_out.map((line) => element("li", "", line)));
-  preview();
+  details.hidden = !extent.left_out.length;
+  details.querySelector("summary").textContent = `${extent.left_out.length} left out: why`;
+  details.querySelector("ul").replaceChildren(...extent.left_out.map((line) => element("li", "", line)));
+  showPreview();
 }
 
 async function send(name, body) {
@@ -123,10 +123,10 @@ async function ask() {
   }
   $("title").textContent = state.title;
   if (state.phase === "choose") {
-    const fresh = offer === null;
-    offer = state.offer;
+    const fresh = options === null;
+    options = state.options;
     if (fresh) fill();
-    draw();
+    showPreviews();
   } else {
     follow(state);
   }

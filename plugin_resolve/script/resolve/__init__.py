@@ -1,1 +1,1 @@
-"""DaVinci Resolve's scripting API, typed, and with what it says looked up again."""
+"""DaVinci Resolve's scripting API, typed, its answers looked up again."""

@@ -1,4 +1,4 @@
-"""A clip put onto a track at a frame, and looked up there."""
+"""Clips appended to the timeline at an exact position, and looked up there."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _VIDEO_ONLY = 1
 
 
 @dataclass(frozen=True)
-class Spot:
-    """Where a clip goes, and what of it.
+class Position:
+    """A position on the timeline and the frames of a clip that it shows.
 
     Attributes:
         track: Video track, from 1.
         record: First frame on the timeline, its start timecode included.
         first: First frame of the clip, from 0.
-        frames: How many.
+        frames: Length in frames.
     """
 
     track: int
@@ -30,21 +30,20 @@ class Spot:
     first: int
     frames: int
 
-    def holds(self, item: Item) -> bool:
-        """Whether an item lies exactly there and shows exactly that."""
-        there = Spot(item.track[1], item.start, item.left_offset, item.duration)
-        return there == self
+    def matches(self, item: Item) -> bool:
+        """Return whether an item is exactly there and shows exactly these frames."""
+        return self == Position(item.track[1], item.start, item.left_offset, item.duration)
 
 
 @dataclass
 class Appending:
-    """Appends clips one by one.
+    """A way to append clips one by one.
 
     `endFrame` is the last frame in some versions and the one after it in others. The version's
-    own meaning is tried first; what then lies on the track decides, here and for what follows.
+    own meaning is tried first; the result on the track decides for this call and later ones.
 
     Attributes:
-        exclusive: What `endFrame` is held to mean.
+        exclusive: Whether `endFrame` is taken as the frame after the last one.
     """
 
     resolve: Resolve
@@ -54,38 +53,37 @@ class Appending:
     def __post_init__(self) -> None:
         self.exclusive = self.resolve.ends_exclusively
 
-    def __call__(self, clip: PoolClip, spot: Spot, timeline: Timeline) -> Item:
+    def __call__(self, clip: PoolClip, position: Position, timeline: Timeline) -> Item:
         """Put a clip onto the current timeline.
 
         Raises:
-            EditorError: It does not lie where it should, whatever is tried; nothing is left.
+            EditorError: Resolve puts it elsewhere, whatever is tried; nothing is left behind.
         """
-        # The first call has been seen to do nothing: the first meaning gets a second try.
+        # The first call sometimes does nothing: the first meaning gets a second try.
         for exclusive in (self.exclusive, not self.exclusive, self.exclusive):
-            arrived = self._arrived(clip, spot, timeline, exclusive=exclusive)
-            right = [item for item in arrived if spot.holds(item)]
-            if len(arrived) == 1 and right:
+            arrived = self._arrived(clip, position, timeline, exclusive=exclusive)
+            if len(arrived) == 1 and position.matches(arrived[0]):
                 self.exclusive = exclusive
-                return right[0]
+                return arrived[0]
             with self.resolve.edit_page():
                 timeline.delete(arrived)
         raise EditorError(
-            f"Resolve does not put {clip.name!r} on track {spot.track} at frame {spot.record}",
+            f"Resolve did not put {clip.name!r} on track {position.track}, frame {position.record}",
             hint="is the track free there, and not locked?",
         )
 
     def _arrived(
-        self, clip: PoolClip, spot: Spot, timeline: Timeline, *, exclusive: bool
+        self, clip: PoolClip, position: Position, timeline: Timeline, *, exclusive: bool
     ) -> list[Item]:
-        """What is on the timeline afterwards that was not before, on any track."""
+        """Append a clip; return the items that are new on any track."""
         before = timeline.all_items().keys()
-        part: dict[str, Any] = {
+        about: dict[str, Any] = {
             "mediaPoolItem": clip.raw,
-            "startFrame": spot.first,
-            "endFrame": spot.first + spot.frames - (0 if exclusive else 1),
+            "startFrame": position.first,
+            "endFrame": position.first + position.frames - (0 if exclusive else 1),
             "mediaType": _VIDEO_ONLY,
-            "trackIndex": spot.track,
-            "recordFrame": spot.record,
+            "trackIndex": position.track,
+            "recordFrame": position.record,
         }
-        call(self.project.media_pool().raw, "AppendToTimeline", [part])
+        call(self.project.media_pool().raw, "AppendToTimeline", [about])
         return [item for key, item in timeline.all_items().items() if key not in before]

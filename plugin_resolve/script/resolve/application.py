@@ -1,4 +1,4 @@
-"""Resolve itself and the open project."""
+"""Resolve, the running program, and the open project."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .calls import Raw, call
 from .media_pool import MediaPool
 from .timeline import Timeline
 
-# From this one on, `endFrame` is the frame after the last one; before, the last one itself.
+# Major version from which `endFrame` is the frame after the last one; before, it is the last one.
 EXCLUSIVE_END = 19
 
 
@@ -28,32 +28,32 @@ class Resolve:
 
     @property
     def product(self) -> str:
-        """DaVinci Resolve, or DaVinci Resolve Studio."""
+        """Name of the edition: "DaVinci Resolve" or "DaVinci Resolve Studio"."""
         return str(call(self.raw, "GetProductName") or "DaVinci Resolve")
 
     @property
     def version(self) -> tuple[int, ...]:
-        """The numbers of the version: (21, 0, 3)."""
+        """Version numbers, such as (21, 0, 3)."""
         numbers = re.findall(r"\d+", str(call(self.raw, "GetVersionString")))
         return tuple(int(number) for number in numbers[:3])
 
     @property
     def ends_exclusively(self) -> bool:
-        """What `endFrame` probably means in this version; measured when it matters."""
+        """Probable meaning of `endFrame` in this version; measured when it matters."""
         return self.version >= (EXCLUSIVE_END,)
 
     @contextmanager
     def edit_page(self) -> Iterator[None]:
-        """Be on the Edit page, where alone clips can be deleted; then go back.
+        """Open the Edit page, the only one where clips can be deleted; then go back.
 
         Raises:
-            EditorError: Resolve does not go there.
+            EditorError: Resolve does not open it.
         """
         before = call(self.raw, "GetCurrentPage")
         if before != "edit":
             call(self.raw, "OpenPage", "edit")
             if call(self.raw, "GetCurrentPage") != "edit":
-                raise EditorError("Resolve does not open the Edit page", hint="open it, try again")
+                raise EditorError("Resolve did not open the Edit page", hint="open it, try again")
         try:
             yield
         finally:
@@ -61,7 +61,7 @@ class Resolve:
                 call(self.raw, "OpenPage", before)
 
     def project(self) -> Project:
-        """The open project.
+        """Return the open project.
 
         Raises:
             EditorError: None is open.
@@ -80,11 +80,11 @@ class Project:
 
     @property
     def name(self) -> str:
-        """As the user sees it."""
+        """Name of the project."""
         return str(call(self.raw, "GetName"))
 
     def timeline(self) -> Timeline:
-        """The current timeline.
+        """Return the current timeline.
 
         Raises:
             EditorError: None is open.
@@ -95,17 +95,17 @@ class Project:
         return Timeline(raw)
 
     def timeline_names(self) -> set[str]:
-        """Of every timeline; a name is given once only."""
+        """Return the names of all timelines; no two have the same."""
         count = int(call(self.raw, "GetTimelineCount") or 0)
         timelines = [call(self.raw, "GetTimelineByIndex", n + 1) for n in range(count)]
         return {Timeline(raw).name for raw in timelines if raw is not None}
 
     def media_pool(self) -> MediaPool:
-        """Of the project."""
+        """Return the project's media pool."""
         return MediaPool(call(self.raw, "GetMediaPool"))
 
     def make_current(self, timeline: Timeline) -> None:
-        """Open a timeline: clips are always appended to the current one.
+        """Make a timeline the current one, to which clips are appended.
 
         Raises:
             EditorError: Resolve stays with another one.
@@ -114,4 +114,4 @@ class Project:
             return
         call(self.raw, "SetCurrentTimeline", timeline.raw)
         if self.timeline().id != timeline.id:
-            raise EditorError(f"Resolve does not open the timeline {timeline.name!r}")
+            raise EditorError(f"Resolve did not open the timeline {timeline.name!r}")

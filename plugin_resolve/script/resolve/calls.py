@@ -1,4 +1,4 @@
-"""How anything of Resolve's is called: by names that it lists, and never trusting `hasattr`."""
+"""Calls of Resolve's API, by the names that it lists and never by `hasattr`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any, TypeAlias
 from ....core.errors import EditorError
 
 Raw: TypeAlias = Any
-"""An object of the API, or a plain value that it gave."""
+"""An object of the API, or a plain value that it returned."""
 
-MEANWHILE = "was something deleted meanwhile? Run it again: what is painted is kept"
+MEANWHILE = "was something deleted in the meantime? Run it again: stylized shots are kept"
 
 
 def can(thing: Raw, method: str) -> bool:
-    """Whether an object of the API has a method.
+    """Return whether an object of the API has a method.
 
-    Some versions answer every attribute that they are asked for, so that `hasattr` is always
-    true; the list of names is honest.
+    Some versions return something for every attribute, so that `hasattr` is always true; the list
+    of names can be trusted.
     """
     return method in dir(thing) and callable(getattr(thing, method))
 
@@ -24,25 +24,27 @@ def can(thing: Raw, method: str) -> bool:
 def call(thing: Raw, method: str, *arguments: object) -> Raw:
     """Call a method of the API.
 
-    What comes back is no proof of anything: failures come as False or None, and True may come
-    without effect. Whoever writes looks at the result afterwards.
+    The return value proves nothing: failures return False or None, and True may be returned
+    without effect. Callers that change something look it up afterwards.
 
     Raises:
         EditorError: There is no project, timeline or clip to call, or this version of Resolve
             does not have the method.
     """
     if thing is None:
-        raise EditorError(f"Resolve gave nothing to call {method} on", hint="is a project open?")
+        raise EditorError(
+            f"Resolve returned nothing to call {method} on", hint="is a project open?"
+        )
     if not can(thing, method):
         raise EditorError(f"this version of DaVinci Resolve has no {method}", hint="update it")
     return getattr(thing, method)(*arguments)
 
 
 def number(thing: Raw, method: str, *arguments: object) -> int:
-    """A whole number that a method of the API gives.
+    """Call a method that returns a whole number.
 
     Raises:
-        EditorError: See `call`; or it gives none, as what was deleted does.
+        EditorError: See `call`; or it returns none, as deleted items do.
     """
     answer = call(thing, method, *arguments)
     try:
@@ -52,5 +54,5 @@ def number(thing: Raw, method: str, *arguments: object) -> int:
 
 
 def listed(answer: Raw) -> list[Raw]:
-    """A list that the API gave; it gives None for an empty one."""
+    """Return a list of the API without gaps; the API returns None for an empty one."""
     return [thing for thing in answer or [] if thing is not None]

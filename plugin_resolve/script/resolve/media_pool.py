@@ -1,4 +1,4 @@
-"""The media pool: its bins, and its clips."""
+"""The media pool: its bins and clips."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ class PoolClip:
 
     @property
     def name(self) -> str:
-        """As the pool shows it."""
+        """Name in the pool."""
         return str(call(self.raw, "GetName"))
 
     @property
     def kind(self) -> str:
-        """What the pool calls its type, in the user's language: Video, Compound, Timeline."""
+        """Type in the user's language, such as Video, Compound or Timeline."""
         return self._property("Type")
 
     @property
     def path(self) -> Path | None:
-        """Its file; None of what has none (compound clips, timelines, multicam)."""
+        """File; None where there is none (compound clips, timelines, multicam)."""
         path = self._property("File Path")
         return Path(path) if path else None
 
     @property
     def rate(self) -> Fraction | None:
-        """Frames a second as Resolve plays it, which may differ from what the file says."""
+        """Frame rate at which Resolve plays it, in frames a second; may differ from the file's."""
         return resolve_rate(self._property("FPS"))
 
     @property
     def frames(self) -> int | None:
-        """How many frames the pool counts; of a subclip, those of the part."""
+        """Number of frames in the pool; for a subclip, those of its range."""
         text = self._property("Frames")
         return int(text) if text.isdecimal() else None
 
     @property
     def start_timecode(self) -> str:
-        """Of its first frame."""
+        """Timecode of its first frame."""
         return self._property("Start TC")
 
     def _property(self, name: str) -> str:
@@ -63,36 +63,36 @@ class MediaPool:
     raw: Raw
 
     def bin(self, name: str) -> Raw:
-        """The bin of that name at the top of the pool, made if there is none.
+        """Return the bin of that name at the top of the pool, and make it if there is none.
 
         Raises:
-            EditorError: It is not there afterwards.
+            EditorError: Resolve does not make it.
         """
         root = call(self.raw, "GetRootFolder")
         if (found := _bin(root, name)) is not None:
             return found
         call(self.raw, "AddSubFolder", root, name)
         if (made := _bin(root, name)) is None:
-            raise EditorError(f"Resolve does not make the bin {name!r}")
+            raise EditorError(f"Resolve did not make the bin {name!r}")
         return made
 
     def bring_in(self, path: Path, folder: Raw) -> PoolClip:
-        """The clip of a file in a bin, imported unless it is there already.
+        """Return the clip of a file in a bin, and import it if it is not there.
 
         Raises:
-            EditorError: It is not there afterwards.
+            EditorError: Resolve does not import it.
         """
         if (found := _clip(folder, path)) is not None:
             return found
         with self._current(folder):
             call(self.raw, "ImportMedia", [str(path)])
         if (made := _clip(folder, path)) is None:
-            raise EditorError("Resolve does not import the file", path=path)
+            raise EditorError("Resolve did not import the file", path=path)
         return made
 
     @contextmanager
     def _current(self, folder: Raw) -> Iterator[None]:
-        """Files are imported into the current bin alone; the user's choice comes back."""
+        """Make a bin the current one, into which files are imported; then restore the user's."""
         before = call(self.raw, "GetCurrentFolder")
         call(self.raw, "SetCurrentFolder", folder)
         try:

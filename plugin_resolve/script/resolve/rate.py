@@ -1,4 +1,4 @@
-"""Frame rates as Resolve writes them."""
+"""Frame rates in Resolve's spelling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RATES = (*map(Fraction, _WHOLE), *(rate * _NTSC for rate in (24, 30, 48, 60, 96
 
 
 def resolve_rate(text: object) -> Fraction | None:
-    """The exact rate of "23.976", "29.97 DF", 25.0; None if it is none that Resolve has."""
+    """Return the exact rate of "23.976", "29.97 DF", 25.0; None if Resolve has no such rate."""
     try:
         rate = parse_rate(str(text).partition(" ")[0])
     except UsageError:
@@ -22,5 +22,5 @@ def resolve_rate(text: object) -> Fraction | None:
 
 
 def same_rate(one: Fraction | None, other: Fraction | None) -> bool:
-    """Whether frames last equally long, but for how files round their time base."""
+    """Return whether two rates are equal up to the rounding of files' time bases."""
     return one is not None and other is not None and abs(one / other - 1) < Fraction(1, 5000)

@@ -1,5 +1,5 @@
 # Installed by Brushreel: brushreel resolve install
-"""Workspace > Scripts > Brushreel: starts Brushreel beside Resolve and answers its questions.
+"""The menu entry Workspace > Scripts > Brushreel: starts Brushreel as a process of its own.
 
 Runs in Resolve's own Python: 3.6 or newer, standard library only.
 """
@@ -14,8 +14,8 @@ AGAIN = "run this in a terminal: brushreel resolve install"
 
 
 def folders() -> Iterator[str]:
-    """Where the settings may lie: beside the script, or where scripts are installed."""
-    # Resolve does not always say where a script comes from.
+    """Yield possible folders of the settings: the script's own, then those of scripts."""
+    # Resolve does not always set `__file__`.
     here = globals().get("__file__") or sys._getframe().f_code.co_filename
     if os.path.isabs(here):
         yield os.path.dirname(here)
@@ -35,7 +35,7 @@ def folders() -> Iterator[str]:
 
 
 def settings() -> Optional[Dict[str, Any]]:
-    """What the installation has written down; None if it is gone or does not lead anywhere."""
+    """Read the installation's settings; return None if they or the program are missing."""
     for folder in folders():
         path = os.path.join(folder, CONFIG)
         if os.path.isfile(path):
@@ -53,7 +53,7 @@ def main(given: Dict[str, Any]) -> None:
         return
     found = settings()
     if found is None:
-        print("Brushreel: its program is not where it was; " + AGAIN)
+        print("Brushreel: its program was moved or removed; " + AGAIN)
         return
     sys.path.insert(0, found["scripts"])
     try:

@@ -1,8 +1,8 @@
-"""The side of the pipe that lies in Resolve: answers what Brushreel's own process asks.
+"""The end of the pipe inside Resolve, which answers requests of Brushreel's own process.
 
 Runs in Resolve's Python: 3.6 or newer, standard library only. Brushreel is a child process
-whose standard input and output are the pipe, so that nobody else can speak on it. A message is
-one line of JSON; objects of Resolve go over as numbers.
+whose standard input and output are the pipe, so that nobody else can write to it. A message is
+one line of JSON; objects of Resolve are sent as numbers.
 """
 
 import json
@@ -21,11 +21,11 @@ import brushreel_window
 Message = Dict[str, Any]
 Tell = Callable[[Message], None]
 
-# Resolve sets these for itself; another Python would break on them.
+# Resolve sets these for itself; they would break another Python.
 FOREIGN = ("LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONPATH", "DYLD_LIBRARY_PATH")
 PLAIN = (type(None), bool, int, float, str)
 WINDOWS_NO_CONSOLE = 0x08000000
-# Seconds: that one tick of the window's clock may take, and to wait in it for the next question.
+# Seconds: the longest tick of the window's clock, and the wait in it for the next request.
 BUSY, NEXT = 0.08, 0.02
 
 
@@ -34,8 +34,8 @@ def run(settings: Dict[str, Any], given: Dict[str, Any]) -> None:
 
     Args:
         settings: "python" and "arguments" start it; "log", in the home
-            folder, is the file for what it says.
-        given: The names that Resolve gives to its scripts.
+            folder, is the file for its standard error.
+        given: The names that Resolve defines for its scripts.
     """
     resolve = find_resolve(given)
     if resolve is None:
@@ -49,7 +49,7 @@ def run(settings: Dict[str, Any], given: Dict[str, Any]) -> None:
 
 
 def find_resolve(given: Dict[str, Any]) -> Any:
-    """The API's first object, by whichever name this version gives it."""
+    """Return the API's first object, under whichever name this version defines it."""
     if given.get("resolve") is not None:
         return given["resolve"]
     if given.get("bmd") is not None:
@@ -60,9 +60,9 @@ def find_resolve(given: Dict[str, Any]) -> Any:
 
 
 def window_maker(resolve: Any, given: Dict[str, Any]) -> Optional[Callable[[Message, Tell], Any]]:
-    """Makes Resolve's own kind of window; None where there is none.
+    """Return a function that makes Resolve's own kind of window; None where there is none.
 
-    In the free edition asking for it opens a dialogue, after which calls fail.
+    In the free edition, asking for it opens a dialog, after which calls fail.
     """
     if "Studio" not in str(resolve.GetProductName()):
         return None
@@ -70,16 +70,16 @@ def window_maker(resolve: Any, given: Dict[str, Any]) -> Optional[Callable[[Mess
     manager = getattr(fusion, "UIManager", None) if fusion is not None else None
     if manager is None or bmd is None or "UIDispatcher" not in dir(bmd):
         return None
-    return lambda offer, tell: brushreel_window.Window(manager, bmd, offer, tell)
+    return lambda options, tell: brushreel_window.Window(manager, bmd, options, tell)
 
 
 def clean_environment(environment: Dict[str, str]) -> Dict[str, str]:
-    """Without what is meant for Resolve alone."""
+    """Return the environment without variables that are meant for Resolve alone."""
     return {name: value for name, value in environment.items() if name not in FOREIGN}
 
 
 class Child:
-    """Brushreel's process. What it says arrives in `inbox`; None is the end."""
+    """Brushreel's process. Its messages arrive in `inbox`; None is the end."""
 
     def __init__(self, settings: Dict[str, Any]):
         self.log = os.path.join(os.path.expanduser("~"), settings["log"])
@@ -101,19 +101,19 @@ class Child:
         thread.start()
 
     def _listen(self) -> None:
-        with suppress(ValueError):  # what is no message ends the talk
+        with suppress(ValueError):  # a malformed message ends the session
             for line in self._from:
                 self.inbox.put(json.loads(line.decode("utf-8")))
         self.inbox.put(None)
 
     def tell(self, message: Message) -> None:
-        """Send a message; if nobody listens any more, its end says so soon enough."""
+        """Send a message; if the process has ended, `inbox` will report it."""
         with suppress(OSError, ValueError):
             self._to.write(json.dumps(message).encode("utf-8") + b"\n")
             self._to.flush()
 
     def close(self) -> None:
-        """The closed pipe tells it to stop; who does not listen is ended."""
+        """Close the pipe, which tells the process to stop; kill it if it does not."""
         with suppress(OSError):
             self._to.close()
         try:
@@ -125,7 +125,7 @@ class Child:
 
 
 class Server:
-    """Answers a child's messages, all in one thread: Resolve's calls stay in the script's own."""
+    """A server of a child's messages, in one thread: Resolve is called from the script's own."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class Server:
         self._ended = False
 
     def serve(self) -> None:
-        """Until the child is done; a window of Resolve's keeps its own loop meanwhile."""
+        """Serve until the child is done; Resolve's window runs its own loop in the meantime."""
         self._child.tell(
             {
                 "do": "hello",
@@ -154,10 +154,10 @@ class Server:
                 self._window = None
 
     def _drain(self) -> bool:
-        """What has arrived; called by the window's clock. Whether the child is done.
+        """Answer what has arrived; return whether the child is done. Called by the window's clock.
 
-        The child asks its next question when it has the answer to the last one: waiting for it a
-        little lets thousands of them pass in seconds.
+        The child sends a request when it has the answer to the last one: a short wait for it
+        lets thousands of them pass in seconds.
         """
         until, wait = time.monotonic() + BUSY, 0.0
         while not self._ended and time.monotonic() < until:
@@ -170,17 +170,17 @@ class Server:
         return self._ended
 
     def answer(self, message: Optional[Message]) -> None:
-        """Do what one message asks."""
+        """Do what a message asks."""
         if message is None:
             if not self._ended:
-                self._say("Brushreel ended before its time; see " + self._child.log)
+                self._say("Brushreel ended unexpectedly; see " + self._child.log)
             self._ended = True
         elif "id" in message:
             self._child.tell(dict(self._result(message), id=message["id"]))
         elif message["do"] == "say":
             self._say(message["text"])
-        elif message["do"] == "offer":
-            self._open(message["offer"])
+        elif message["do"] == "options":
+            self._open(message["options"])
         elif message["do"] == "progress" and self._window is not None:
             self._window.progress(message["progress"])
         elif message["do"] == "end":
@@ -191,11 +191,11 @@ class Server:
         if self._window is not None:
             self._window.say(text)
 
-    def _open(self, offer: Message) -> None:
+    def _open(self, options: Message) -> None:
         try:
             assert self._make_window is not None
-            self._window = self._make_window(offer, self._child.tell)
-        except Exception as error:  # whatever a version lacks, the page is there
+            self._window = self._make_window(options, self._child.tell)
+        except Exception as error:  # whatever a version lacks, there is the page
             print("Brushreel: no window in Resolve ({}), using the browser".format(error))
             self._child.tell({"do": "no window"})
 
@@ -205,10 +205,10 @@ class Server:
             if message["do"] == "names":
                 return {"value": [name for name in dir(thing) if not name.startswith("_")]}
             if message["method"].startswith("_"):
-                return {"error": "no method of Resolve's: " + message["method"]}
+                return {"error": "not a method of Resolve: " + message["method"]}
             arguments = [self._decoded(value) for value in message["arguments"]]
             return {"value": self._encoded(getattr(thing, message["method"])(*arguments))}
-        except Exception as error:  # it is told, and Resolve's script goes on
+        except Exception as error:  # it is reported, and Resolve's script goes on
             return {"error": "{}: {}".format(type(error).__name__, error)}
 
     def _encoded(self, value: Any) -> Any:

@@ -1,25 +1,25 @@
 """Brushreel's window made of Resolve's own parts (UIManager, Studio only).
 
-Runs in Resolve's Python: 3.6 or newer, standard library only. It shows what Brushreel's process
-offers and tells it what was chosen.
+Runs in Resolve's Python: 3.6 or newer, standard library only. It shows the options that
+Brushreel's process has sent, and sends it the user's choice.
 """
 
 from typing import Any, Callable, Dict, List
 
-PICTURE = (192, 108)
+PREVIEW = (192, 108)
 COLUMNS = 4
 MILLISECONDS = 100
 CHOICES = ("extent", "mode", "codec")
 
 
 class Window:
-    """One window for choosing, then for watching.
+    """A window in which the editor chooses, then watches the job.
 
     Args:
         manager: fusion.UIManager.
-        bmd: The module of that name that Resolve gives to scripts.
-        offer: What can be chosen: "styles" (name, title, picture), "extent", "mode" and "codec"
-            (value, label), and "last", what was chosen the last time.
+        bmd: The module of that name that Resolve defines for scripts.
+        options: What can be chosen: "styles" (name, title, preview), "extent", "mode" and "codec"
+            (value, label), and "last", the choice of the last time.
         tell: Sends a message to Brushreel's process.
     """
 
@@ -27,11 +27,11 @@ class Window:
         self,
         manager: Any,
         bmd: Any,
-        offer: Dict[str, Any],
+        options: Dict[str, Any],
         tell: Callable[[Dict[str, Any]], None],
     ):
-        self._ui, self._offer, self._tell = manager, offer, tell
-        self._style = offer["last"]["style"]
+        self._ui, self._options, self._tell = manager, options, tell
+        self._style = options["last"]["style"]
         self._busy = self._over = False
         self._dispatcher = bmd.UIDispatcher(manager)
         self._clock = manager.Timer({"ID": "Clock", "Interval": MILLISECONDS})
@@ -42,10 +42,10 @@ class Window:
         self._connect()
 
     def run(self, drain: Callable[[], bool]) -> None:
-        """Show it until Brushreel is done and the window is closed.
+        """Show the window until Brushreel is done and the window is closed.
 
         Args:
-            drain: Called by the clock; answers Brushreel's questions, True when it is done.
+            drain: Called by the clock; answers Brushreel's requests, returns True when it is done.
         """
 
         def tick(_event: Any) -> None:
@@ -62,20 +62,20 @@ class Window:
         self._window.Hide()
 
     def progress(self, progress: Dict[str, Any]) -> None:
-        """Show how far it is."""
+        """Show the job's progress."""
         self._parts["Status"].Text = progress["text"]
 
     def say(self, text: str) -> None:
-        """Show a line; below it, those before."""
+        """Show a line above the earlier ones."""
         self._parts["Log"].PlainText = text + "\n" + self._parts["Log"].PlainText
 
     def _layout(self) -> List[Any]:
-        ui, styles = self._ui, self._offer["styles"]
+        ui, styles = self._ui, self._options["styles"]
         rows = [styles[at : at + COLUMNS] for at in range(0, len(styles), COLUMNS)]
-        pictures = [ui.HGroup([self._picture(style) for style in row]) for row in rows]
+        previews = [ui.HGroup([self._preview(style) for style in row]) for row in rows]
         combos = [
             ui.HGroup([ui.Label({"Text": label, "Weight": 0.3}), ui.ComboBox({"ID": name})])
-            for name, label in zip(CHOICES, ("What", "Where to", "Codec"))
+            for name, label in zip(CHOICES, ("Stylize", "Put shots on", "Codec"))
         ]
         numbers = [
             ui.Label({"Text": "Strength, %", "Weight": 0.3}),
@@ -90,28 +90,28 @@ class Window:
             ui.Button({"ID": "Start", "Text": "Start", "Weight": 0}),
         ]
         log = ui.TextEdit({"ID": "Log", "ReadOnly": True, "Weight": 0.5})
-        parts = pictures + combos + [ui.HGroup(numbers), log, ui.HGroup(buttons)]
+        parts = previews + combos + [ui.HGroup(numbers), log, ui.HGroup(buttons)]
         return [ui.VGroup({"Spacing": 8}, parts)]
 
-    def _picture(self, style: Dict[str, str]) -> Any:
+    def _preview(self, style: Dict[str, str]) -> Any:
         about = {
             "ID": "style " + style["name"],
             "Text": style["name"],
             "ToolTip": style["title"],
             "Checkable": True,
             "Checked": style["name"] == self._style,
-            "IconSize": list(PICTURE),
-            "MinimumSize": [PICTURE[0] + 8, PICTURE[1] + 24],
+            "IconSize": list(PREVIEW),
+            "MinimumSize": [PREVIEW[0] + 8, PREVIEW[1] + 24],
         }
-        if style.get("picture"):
-            about["Icon"] = self._ui.Icon({"File": style["picture"]})
+        if style.get("preview"):
+            about["Icon"] = self._ui.Icon({"File": style["preview"]})
         return self._ui.Button(about)
 
     def _fill(self) -> None:
-        last = self._offer["last"]
+        last = self._options["last"]
         for name in CHOICES:
-            values = [one["value"] for one in self._offer[name]]
-            self._parts[name].AddItems([one["label"] for one in self._offer[name]])
+            values = [one["value"] for one in self._options[name]]
+            self._parts[name].AddItems([one["label"] for one in self._options[name]])
             wanted = last[name]
             self._parts[name].CurrentIndex = values.index(wanted) if wanted in values else 0
         self._parts["strength"].Value = round(100 * last["strength"])
@@ -119,7 +119,7 @@ class Window:
         self._parts["keep_colors"].Checked = last["keep_colors"]
 
     def _connect(self) -> None:
-        for style in self._offer["styles"]:
+        for style in self._options["styles"]:
             self._window.On["style " + style["name"]].Clicked = self._chosen(style["name"])
         self._window.On.Start.Clicked = self._start
         self._window.On.Cancel.Clicked = self._cancel
@@ -128,7 +128,7 @@ class Window:
     def _chosen(self, name: str) -> Callable[[Any], None]:
         def clicked(_event: Any) -> None:
             self._style = name
-            for style in self._offer["styles"]:
+            for style in self._options["styles"]:
                 self._parts["style " + style["name"]].Checked = style["name"] == name
 
         return clicked
@@ -145,7 +145,7 @@ class Window:
             "keep_colors": bool(self._parts["keep_colors"].Checked),
         }
         for name in CHOICES:
-            choice[name] = self._offer[name][int(self._parts[name].CurrentIndex)]["value"]
+            choice[name] = self._options[name][int(self._parts[name].CurrentIndex)]["value"]
         self._tell({"do": "choice", "choice": choice})
 
     def _cancel(self, _event: Any) -> None:

@@ -91,7 +91,7 @@ def test_a_file_that_can_not_be_copied_is_said(tmp_path, monkeypatch, compiled):
 
 def test_without_an_effect_for_this_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(bundles, "_OURS", tmp_path / "nothing")
-    with pytest.raises(OutputError, match="holds no OpenFX effect"):
+    with pytest.raises(OutputError, match="has no OpenFX effect"):
         bundles.install(tmp_path)
     assert "C compiler" in bundles.check()[0]
     assert bundles.examine().status == "missing"

@@ -197,7 +197,7 @@ def test_a_frame_must_fit_into_the_memory(let_in):
     assert ask(connection, RENDER, frame())[0] == DONE
     assert ask(connection, RENDER, frame(width=9)) == (
         REFUSED,
-        "a frame is larger than the memory that is shared",
+        "a frame is larger than the shared memory",
     )
     assert ask(connection, RENDER, frame())[0] == DONE
 

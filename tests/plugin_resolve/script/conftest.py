@@ -74,7 +74,7 @@ def painted_folder(tmp_path_factory):
 @pytest.fixture
 def job(library, painted_folder, monkeypatch) -> Callable[..., tuple[Outcome, LocalBridge]]:
     """Does a job on a cut; takes what was chosen. Pictures for the window are not drawn."""
-    monkeypatch.setattr("brushreel.plugin_resolve.script.window.draw", lambda *_: iter(()))
+    monkeypatch.setattr("brushreel.plugin_resolve.script.window.make_previews", lambda *_: iter(()))
 
     def do(cut: Cut, **chosen: Any) -> tuple[Outcome, LocalBridge]:
         bridge = LocalBridge(cut, Choice(**{"style": "tiny", "handles": 3, **chosen}))

@@ -118,7 +118,7 @@ def test_job_from_the_menu_to_the_timeline(cut, home, user_style, monkeypatch, c
     the = cut()
     with running(the, home, monkeypatch) as (browser, _):
         state = browser.wait("choose")
-        assert {part["value"]: part["shots"] for part in state["offer"]["extent"]} == {
+        assert {part["value"]: part["shots"] for part in state["options"]["extent"]} == {
             "selection": 8,
             "playhead": 1,
             "track 1": 6,

@@ -87,7 +87,7 @@ def test_settings_lead_to_this_environment(folders):
 def test_what_is_not_ours_stays(folders, name):
     folders.user.mkdir(parents=True)
     (folders.user / name).write_text("somebody's own")
-    with pytest.raises(EditorError, match="not ours"):
+    with pytest.raises(EditorError, match="was not written by Brushreel"):
         install(folders)
     assert listing(folders.user) == [name]
     assert "stays" in uninstall(folders)[0]
@@ -132,7 +132,7 @@ def test_doctor_is_content_when_all_is_there(folders, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("brushreel resolve install", "a part of an installation"),
+        ("brushreel resolve install", "an incomplete installation"),
         (
             json.dumps({"written_by": "brushreel resolve install", "python": "/gone/python"}),
             "gone",

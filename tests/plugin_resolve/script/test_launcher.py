@@ -117,7 +117,7 @@ def test_script_serves_its_child(python, product, tmp_path):
 def test_child_that_dies_is_told_with_its_log(tmp_path):
     script = install_at(tmp_path, "import sys; sys.stderr.write('why'); sys.exit(3)")
     ended = start(sys.executable, script, tmp_path)
-    assert "ended before its time" in ended.stdout
+    assert "ended unexpectedly" in ended.stdout
     log = ended.stdout.strip().rsplit(" ", 1)[1]
     assert Path(log).read_text(encoding="utf-8") == "why"
 
@@ -125,7 +125,7 @@ def test_child_that_dies_is_told_with_its_log(tmp_path):
 def test_child_that_babbles_ends_the_talk(tmp_path):
     ended = start(sys.executable, install_at(tmp_path, "print('Welcome')"), tmp_path)
     assert ended.returncode == 0
-    assert "ended before its time" in ended.stdout
+    assert "ended unexpectedly" in ended.stdout
 
 
 @pytest.mark.parametrize("lost", ["python", "scripts"])

@@ -17,7 +17,7 @@ import pytest
 from brushreel.core.errors import EditorError, UsageError
 from brushreel.plugin_resolve.script import page as page_module
 from brushreel.plugin_resolve.script.dialog_choice import Choice, last_choice, remember
-from brushreel.plugin_resolve.script.options import Offer, Part
+from brushreel.plugin_resolve.script.options import Extent, Options
 from brushreel.plugin_resolve.script.page import Page
 from brushreel.plugin_resolve.script.survey import LeftOut
 from brushreel.plugin_resolve.script.window import PageWindow
@@ -27,11 +27,11 @@ CHOICE = asdict(Choice(style="wave", extent="selection"))
 
 @pytest.fixture
 def page(tmp_path) -> Iterator[Page]:
-    part = Part("selection", "Selected clips", [], [LeftOut("<b>", 1, 0, 9, "offline & gone")])
-    offer = Offer([part], Choice(), [{"name": "wave", "title": "The Wave"}])
-    (tmp_path / "wave.jpg").write_bytes(b"picture")
+    extent = Extent("selection", "Selected clips", [], [LeftOut("<b>", 1, 0, 9, "offline & gone")])
+    options = Options([extent], Choice(), [{"name": "wave", "title": "The Wave"}])
+    (tmp_path / "wave.jpg").write_bytes(b"preview")
     (tmp_path.parent / "secret.jpg").write_bytes(b"secret")
-    made = Page(offer, "Cut", tmp_path)
+    made = Page(options, "Cut", tmp_path)
     yield made
     made.close()
 
@@ -121,7 +121,7 @@ def test_only_this_machine_is_listened_to(page):
 
 
 def test_every_page_has_a_secret_of_its_own(page, tmp_path):
-    other = Page(Offer([], Choice()), "", tmp_path)
+    other = Page(Options([], Choice()), "", tmp_path)
     other.close()
     secrets = {page.root, other.root, urlsplit(page.address).path, urlsplit(other.address).path}
     assert len(secrets) == 4
@@ -147,7 +147,7 @@ def test_closed_tab_ends_the_wait(page, monkeypatch):
 
 
 def test_nothing_listens_after_the_end(page, tmp_path):
-    other = Page(Offer([], Choice()), "", tmp_path)
+    other = Page(Options([], Choice()), "", tmp_path)
     other.finish("done")
     with pytest.raises(ConnectionRefusedError):
         ask(other, "GET", "state")
@@ -160,7 +160,7 @@ def test_page_says_that_resolve_is_gone(tmp_path):
         def tell(self, do: str, **fields: object) -> None:
             raise EditorError("Resolve is gone")
 
-    window = PageWindow(Gone(), Offer([], Choice()), "Cut", tmp_path)  # type: ignore[arg-type]
+    window = PageWindow(Gone(), Options([], Choice()), "Cut", tmp_path)  # type: ignore[arg-type]
     window.say("one")
     window.finish("Not done: Resolve is gone")
     assert window.state()["phase"] == "done"

@@ -92,7 +92,7 @@ def test_takes_keep_place_and_length(cut, job, end_inclusive):
     ] == places
     assert all(len(the.item(name).takes) == 2 and the.item(name).take == 2 for name in PAINTED)
     _, bridge = job(the, mode="take")
-    assert sum("painted take" in line for line in bridge.lines) == 8
+    assert sum("stylized take" in line for line in bridge.lines) == 8
 
 
 def test_locked_track_is_left_alone(cut, job):
@@ -176,7 +176,7 @@ def test_stopped_job_places_what_is_painted(cut, job, monkeypatch):
     from brushreel.plugin_resolve.script import session
 
     the = cut()
-    real = session._Watch.frame
+    real = session._Progress.frame
     shots = []
 
     def frame(self, count):
@@ -185,7 +185,7 @@ def test_stopped_job_places_what_is_painted(cut, job, monkeypatch):
             self._window.cancelled.set()
         real(self, count)
 
-    monkeypatch.setattr(session._Watch, "frame", frame)
+    monkeypatch.setattr(session._Progress, "frame", frame)
     outcome, _ = job(the, strength=0.25)
     assert outcome.cancelled
     assert 0 < outcome.placed < 8

@@ -10,7 +10,7 @@ import pytest
 
 from brushreel.core.errors import EditorError
 from brushreel.plugin_resolve.script.bridge import Bridge
-from brushreel.plugin_resolve.script.marker import Note
+from brushreel.plugin_resolve.script.marker import MarkerData
 from brushreel.plugin_resolve.script.resolve.calls import call, can
 from brushreel.plugin_resolve.script.resolve.rate import resolve_rate, same_rate
 
@@ -75,7 +75,7 @@ def test_bridge_carries_values_and_objects_both_ways():
     assert two.Mark([one], {"a": 1.5}) == {96.0: {"note": "x"}}
     with pytest.raises(EditorError, match="ValueError: no"):
         one.Wrong()
-    with pytest.raises(EditorError, match="gone"):
+    with pytest.raises(EditorError, match="has ended"):
         one.Later()
     assert bridge.cancelled.is_set()
     sent = [json.loads(line) for line in said.getvalue().splitlines()]
@@ -90,9 +90,9 @@ def test_bridge_carries_values_and_objects_both_ways():
 
 @pytest.mark.parametrize("text", ["", "x", "[]", "{}", '{"brushreel": 2}', '{"brushreel": 1}'])
 def test_notes_of_others_are_not_ours(text):
-    assert Note.read(text) is None
+    assert MarkerData.from_json(text) is None
 
 
-def test_note_reads_back():
-    note = Note("{}", "d1", "/a.mov", 3, 8)
-    assert Note.read(note.to_json()) == note
+def test_marker_data_reads_back():
+    data = MarkerData("{}", "d1", "/a.mov", 3, 8)
+    assert MarkerData.from_json(data.to_json()) == data

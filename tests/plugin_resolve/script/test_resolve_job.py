@@ -12,7 +12,7 @@ import pytest
 from brushreel import stylize_clip
 from brushreel.core.clips.timecode import Timecode
 from brushreel.core.errors import EditorError, UsageError
-from brushreel.plugin_resolve.script.marker import Note
+from brushreel.plugin_resolve.script.marker import MarkerData
 
 from ...batch.media.read import read_clip
 from .fake.cut import START
@@ -62,11 +62,11 @@ def test_painted_frames_are_those_of_the_command(cut, job, tmp_path, style_file)
         for name, media in the.clips.items()
     }
     for item in styled(the):
-        note = Note.read(notes(item)[0])
-        assert note is not None and item.media is not None
+        data = MarkerData.from_json(notes(item)[0])
+        assert data is not None and item.media is not None
         shot = read_clip(Path(item.media.path))
-        first = note.first - item.left
-        expected = whole[Path(note.source).stem].frames[first : first + len(shot.frames)]
+        first = data.first - item.left
+        expected = whole[Path(data.source).stem].frames[first : first + len(shot.frames)]
         for here, there in zip(shot.frames, expected, strict=True):
             assert all(np.array_equal(a, b) for a, b in zip(here, there, strict=True))
 
@@ -75,12 +75,12 @@ def test_painted_files_keep_timecode_and_rate(cut, job):
     the = cut()
     _, bridge = job(the)
     for item in styled(the):
-        note, media = Note.read(notes(item)[0]), item.media
-        assert note is not None and media is not None
-        source = next(one for one in the.clips.values() if one.path == note.source)
+        data, media = MarkerData.from_json(notes(item)[0]), item.media
+        assert data is not None and media is not None
+        source = next(one for one in the.clips.values() if one.path == data.source)
         start = Timecode.parse(source.start_timecode)
         assert start is not None
-        assert media.start_timecode == str(start.later(note.first - item.left, Fraction(25)))
+        assert media.start_timecode == str(start.later(data.first - item.left, Fraction(25)))
         assert media.rate == 25
     assert not [line for line in bridge.lines if "timecode" in line]
 
@@ -170,11 +170,11 @@ def test_other_rates_are_refused_by_name(cut, job):
     )
 
 
-def test_sequences_of_pictures_are_refused_by_name(cut, job):
+def test_image_sequences_are_refused_by_name(cut, job):
     the = cut()
     the.item("a1").media = Media("shot", "/media/shot.[0001-0100].exr", 100, Fraction(25))
     _, bridge = job(the)
-    assert "Left out: a1 is a sequence of pictures" in "\n".join(bridge.lines)
+    assert "Left out: a1 is an image sequence" in "\n".join(bridge.lines)
 
 
 def test_shots_that_can_not_be_painted_are_named_and_others_go_on(cut, job, clips, tmp_path):

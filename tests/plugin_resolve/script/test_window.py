@@ -13,9 +13,9 @@ from brushreel.plugin_resolve.script.dialog_choice import Choice
 
 from .test_bridge import script
 
-OFFER = {
+OPTIONS = {
     "styles": [
-        {"name": n, "title": n, "picture": f"/p/{n}.jpg"} for n in ("wave", "scream", "udnie")
+        {"name": n, "title": n, "preview": f"/p/{n}.jpg"} for n in ("wave", "scream", "udnie")
     ],
     "extent": [{"value": "selection", "label": "Selected"}, {"value": "track 1", "label": "V1"}],
     "mode": [{"value": "track", "label": "A new track"}, {"value": "take", "label": "A take"}],
@@ -133,7 +133,7 @@ def serve(
         "bmd": SimpleNamespace(UIDispatcher=lambda _manager: dispatcher),
     }
     resolve = SimpleNamespace(GetProductName=lambda: product)
-    child.inbox.put({"do": "offer", "offer": OFFER})
+    child.inbox.put({"do": "options", "options": OPTIONS})
     bridge.Server(child, resolve, bridge.window_maker(resolve, given)).serve()
     return manager, child
 
@@ -143,10 +143,10 @@ def test_window_starts_with_the_last_choice_and_sends_it():
         lambda it: [lambda: it.click("Start"), lambda: None, lambda: it.click("Cancel")]
     )
     assert child.heard[0]["window"] is True
-    assert child.heard[1] == {"do": "choice", "choice": OFFER["last"]}
+    assert child.heard[1] == {"do": "choice", "choice": OPTIONS["last"]}
 
 
-def test_picture_clicked_is_the_style_chosen():
+def test_the_clicked_preview_is_the_chosen_style():
     manager, child = serve(
         lambda it: [
             lambda: it.click("style udnie"),
@@ -218,10 +218,10 @@ def test_window_that_can_not_be_made_leads_to_the_page():
     bridge = script("brushreel_bridge")
     child = Child()
 
-    def broken(_offer: object, _tell: object) -> None:
+    def broken(_options: object, _tell: object) -> None:
         raise RuntimeError("no Tree in this version")
 
-    child.inbox.put({"do": "offer", "offer": OFFER})
+    child.inbox.put({"do": "options", "options": OPTIONS})
     child.inbox.put({"do": "end"})
     bridge.Server(child, None, broken).serve()
     assert child.heard[-1] == {"do": "no window"}

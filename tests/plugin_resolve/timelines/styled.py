@@ -11,17 +11,17 @@ from brushreel.plugin_resolve.bake import BakedShot, Shot
 from brushreel.plugin_resolve.recipe import Recipe
 from brushreel.plugin_resolve.timelines.earlier_run import is_styled_shot
 from brushreel.plugin_resolve.timelines.model import (
+    ClipUse,
     StyledClip,
     StyledTrack,
     TimelineFile,
-    Use,
 )
 
 MEDIA = Path("/styled.media")
 
 
 def write_styled(
-    cut: TimelineFile, names: Sequence[str], output: Path, without: Sequence[Use] = ()
+    cut: TimelineFile, names: Sequence[str], output: Path, without: Sequence[ClipUse] = ()
 ) -> Path:
     """Lay a styled shot above each clip of these names."""
     sources = [use for use in cut.uses if not is_styled_shot(use, MEDIA)]
@@ -34,7 +34,7 @@ def write_styled(
     return output
 
 
-def _styled(use: Use) -> StyledClip:
+def _styled(use: ClipUse) -> StyledClip:
     assert use.media is not None
     shot = Shot(use.name, use.media, use.first, use.first + use.frames)
     path = MEDIA / f"{use.name}.wave.{use.start:010x}.mov"

@@ -23,7 +23,7 @@ from brushreel.core.stylizer import Stylizer
 from brushreel.plugin_resolve.bake import Plan
 from brushreel.plugin_resolve.timelines.earlier_run import is_styled_shot
 from brushreel.plugin_resolve.timelines.model import start_timecode
-from brushreel.plugin_resolve.timelines.timeline import Wish, plan_timeline, read_timeline
+from brushreel.plugin_resolve.timelines.styling import Request, plan_timeline, read_timeline
 
 from .cuts import FORMATS, GAP, A, B, C, fcpxml
 
@@ -214,15 +214,15 @@ def test_only_the_new_track_differs_and_lies_to_the_frame(make, suffix, rate):
 
 def test_a_marker_says_how_its_clip_is_styled(make):
     made = make(".xml")
-    tasks = plan_timeline(read_timeline(made.path), Wish(), made.path.parent / "m")
+    tasks = plan_timeline(read_timeline(made.path), Request(), made.path.parent / "m")
     assert [(task.use.name, task.recipe.strength) for task in tasks] == [("B", 0.5)]
 
 
 @pytest.mark.parametrize("text", ["style=none", "look style=none"])
 def test_a_marked_clip_can_be_left_alone(make, text):
     made = make(".fcpxml", mark=text)
-    wish = Wish(made.styles[0])
-    tasks = plan_timeline(read_timeline(made.path), wish, made.path.parent / "m")
+    request = Request(made.styles[0])
+    tasks = plan_timeline(read_timeline(made.path), request, made.path.parent / "m")
     assert "B" not in [task.use.name for task in tasks]
 
 
@@ -232,8 +232,8 @@ def test_clips_of_a_colour_have_their_style(make):
         "<name>C</name>", "<name>C</name><labels><label2>Iris</label2></labels>"
     )
     made.path.write_text(labelled)
-    wish = Wish(by_color={"iris": f"style={made.styles[1]} strength=0.25"})
-    tasks = plan_timeline(read_timeline(made.path), wish, made.path.parent / "m")
+    request = Request(by_color={"iris": f"style={made.styles[1]} strength=0.25"})
+    tasks = plan_timeline(read_timeline(made.path), request, made.path.parent / "m")
     assert {task.use.name: task.recipe.strength for task in tasks} == {"B": 0.5, "C": 0.25}
 
 
@@ -317,7 +317,7 @@ def test_media_of_another_rate_is_refused(make, media):
         return fcpxml(rate, slow / "one.mov", two, start, mark)
 
     made = make(".fcpxml", "23.976", write=other)
-    tasks = plan_timeline(read_timeline(made.path), Wish(made.styles[0]), made.path.parent / "m")
+    tasks = plan_timeline(read_timeline(made.path), Request(made.styles[0]), made.path.parent / "m")
     errors = [str(task.plan) for task in tasks if task.use.name in ("A", "C")]
     assert len(errors) == 2
     assert all("25 fps on a timeline of 23.976" in error for error in errors)
@@ -327,9 +327,9 @@ def test_moved_media_is_searched_by_name(make, media, tmp_path):
     made = make(".xml")
     gone = made.path.read_text().replace("/25/one.mov", "/away/one.mov")
     made.path.write_text(gone)
-    wish, cut = Wish(made.styles[0]), read_timeline(made.path)
-    assert sum(isinstance(t.plan, Exception) for t in plan_timeline(cut, wish, tmp_path)) > 3
-    found = plan_timeline(cut, wish, tmp_path, search=[media("25")])
+    request, cut = Request(made.styles[0]), read_timeline(made.path)
+    assert sum(isinstance(t.plan, Exception) for t in plan_timeline(cut, request, tmp_path)) > 3
+    found = plan_timeline(cut, request, tmp_path, search=[media("25")])
     assert sum(isinstance(t.plan, Exception) for t in found) == 3
 
 
@@ -339,10 +339,10 @@ def test_media_of_one_name_in_several_places_is_its_clips_problem(make, media, t
     for card in ("card1", "card2"):
         (tmp_path / card).mkdir()
         shutil.copy(media("25") / "one.mov", tmp_path / card)
-    cut, wish = read_timeline(made.path), Wish(made.styles[0])
-    plans = {t.use.name: t.plan for t in plan_timeline(cut, wish, tmp_path, search=[tmp_path])}
-    assert "may be any of" in str(plans["A"])
-    assert "may be any of" in str(plans["C"])
+    cut, request = read_timeline(made.path), Request(made.styles[0])
+    plans = {t.use.name: t.plan for t in plan_timeline(cut, request, tmp_path, search=[tmp_path])}
+    assert "matches each of" in str(plans["A"])
+    assert "matches each of" in str(plans["C"])
     assert isinstance(plans["B"], Plan)
 
 

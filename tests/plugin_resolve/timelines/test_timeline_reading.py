@@ -11,8 +11,8 @@ import opentimelineio as otio
 import pytest
 
 from brushreel.core.errors import UsageError
-from brushreel.plugin_resolve.timelines.model import SWITCHED_OFF, Use
-from brushreel.plugin_resolve.timelines.timeline import read_timeline
+from brushreel.plugin_resolve.timelines.model import SWITCHED_OFF, ClipUse
+from brushreel.plugin_resolve.timelines.styling import read_timeline
 
 from .cuts import FORMATS
 
@@ -34,7 +34,7 @@ def cut(tmp_path) -> Callable[..., Path]:
     return write
 
 
-def _uses(path: Path) -> dict[str, Use]:
+def _uses(path: Path) -> dict[str, ClipUse]:
     return {use.name: use for use in read_timeline(path).uses}
 
 
@@ -76,7 +76,7 @@ def test_clips_of_a_switched_off_track_are_switched_off_in_otio(cut):
         (".xml", "<timebase>25<", "<timebase>0<", "no frame rate"),
         (".xml", "<value>50<", "<value>50,0<", "'50,0'"),
         (".xml", "<start>0<", "<start>now<", "start 'now'"),
-        (".xml", "file://localhost/clips", "file://[localhost/clips", "no address"),
+        (".xml", "file://localhost/clips", "file://[localhost/clips", "not a valid file URL"),
         (".fcpxml", '<sequence format="r1" tc', '<sequence format="r7" tc', "no frame rate"),
         (".fcpxml", 'frameDuration="1/25s"', 'frameDuration="0s"', "no frame rate"),
         (".fcpxml", 'frameDuration="1/25s"', 'frameDuration="1/0s"', "'1/0s'"),
@@ -106,13 +106,13 @@ def test_a_clip_without_a_range_is_named_with_its_file(cut):
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("a.xml", "<xmeml", "is no XML"),
+        ("a.xml", "<xmeml", "is not valid XML"),
         ("a.xml", "\ufeff<xmeml/>".encode("utf-16-le"), "UTF-16"),
-        ("a.xml", "<xmeml/>", "holds no sequence"),
-        ("a.fcpxml", "<fcpxml/>", "holds no project"),
+        ("a.xml", "<xmeml/>", "has no sequence"),
+        ("a.fcpxml", "<fcpxml/>", "has no project"),
         ("a.otio", "{", "can't be read as a timeline"),
         ("a.edl", "TITLE: cut", "--fps"),
-        ("a.aaf", "", "is no timeline file"),
+        ("a.aaf", "", "is not a supported timeline file"),
     ],
 )
 def test_a_file_that_is_no_cut_is_refused(tmp_path, name, text, says):

@@ -12,7 +12,7 @@ import pytest
 
 from brushreel.plugin_resolve.timelines.earlier_run import is_styled_shot, outdated_shots
 from brushreel.plugin_resolve.timelines.model import TimelineFile
-from brushreel.plugin_resolve.timelines.timeline import read_timeline
+from brushreel.plugin_resolve.timelines.styling import read_timeline
 from brushreel.plugin_resolve.timelines.xml_text import XmlText
 
 from .cuts import FORMATS

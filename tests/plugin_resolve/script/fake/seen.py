@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brushreel.plugin_resolve.script.marker import Note
+from brushreel.plugin_resolve.script.marker import MarkerData
 
 from .cut import PAINTED, Cut
 from .model import Lying, Sequence
@@ -31,16 +31,16 @@ def styled(cut: Cut, style: str = "tiny") -> list[Lying]:
 def check_places(cut: Cut, names: tuple[str, ...] = PAINTED, style: str = "tiny") -> None:
     """Every painted shot lies over its clip, to the frame, and shows the same frames."""
     ours = [item for item in styled(cut, style) if item.media is not None]
-    found = {(Note.read(notes(item)[0]).source, item.start): item for item in ours}  # type: ignore[union-attr]
+    found = {(MarkerData.from_json(notes(item)[0]).source, item.start): item for item in ours}  # type: ignore[union-attr]
     assert len(found) == len(names)
     for name in names:
         below = cut.item(name)
         above = found[below.media.path, below.start]  # type: ignore[union-attr]
         head = min(3, below.left)
         assert (above.duration, above.left) == (below.duration, head)
-        note = Note.read(notes(above)[0])
-        assert note is not None
-        assert (note.first, note.frames) == (below.left, below.duration)
+        data = MarkerData.from_json(notes(above)[0])
+        assert data is not None
+        assert (data.first, data.frames) == (below.left, below.duration)
 
 
 def notes(item: Lying) -> list[str]:

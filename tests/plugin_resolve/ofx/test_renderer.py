@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from brushreel.core.errors import EditorError
-from brushreel.plugin_resolve.ofx.server import painter as painters
+from brushreel.plugin_resolve.ofx.server import renderer as renderers
 from brushreel.plugin_resolve.ofx.server.frame_cache import FrameCache
-from brushreel.plugin_resolve.ofx.server.painter import Painter
 from brushreel.plugin_resolve.ofx.server.protocol import Render
+from brushreel.plugin_resolve.ofx.server.renderer import Renderer
 from brushreel.plugin_resolve.ofx.server.transfer import transfer
 
 
@@ -17,13 +17,13 @@ def library(tiny_style, home):
     tiny_style.save(home / "data" / "brushreel" / "styles" / "tiny.safetensors")
 
 
-def paint(painter, pixels: np.ndarray, **changed) -> np.ndarray:
+def render(renderer, pixels: np.ndarray, **changed) -> np.ndarray:
     height, width, _ = pixels.shape
     depth = {1: 1, 2: 3 if pixels.dtype == np.float16 else 2, 4: 4}[pixels.itemsize]
     asked = {"strength": 1.0, "style": "tiny", "colourspace": "", "transform": 0}
     flags = {"premultiplied": False, "keep_colors": False, "draft": False}
     memory = bytearray(pixels.tobytes())
-    painter(
+    renderer(
         Render(width, height, depth, **(flags | asked | changed)), memoryview(memory), lambda: False
     )
     return np.frombuffer(memory, pixels.dtype).reshape(pixels.shape)
@@ -46,7 +46,7 @@ class Spy:
 @pytest.fixture
 def spy(library, monkeypatch):
     found = Spy()
-    monkeypatch.setattr(painters, "Stylizer", found)
+    monkeypatch.setattr(renderers, "Stylizer", found)
     return found
 
 
@@ -57,80 +57,80 @@ def grey(value: float, alpha: float = 1.0) -> np.ndarray:
 
 
 def test_a_parked_frame_is_not_painted_again(spy):
-    painter = Painter()
-    first = paint(painter, grey(0.5))
-    assert (paint(painter, grey(0.5)) == first).all()
+    renderer = Renderer()
+    first = render(renderer, grey(0.5))
+    assert (render(renderer, grey(0.5)) == first).all()
     assert len(spy.seen) == 1
-    paint(painter, grey(0.6))
+    render(renderer, grey(0.6))
     assert len(spy.seen) == 2
 
 
 def test_strength_and_colours_change_without_the_network(spy):
-    painter = Painter()
-    paint(painter, grey(0.5))
-    assert paint(painter, grey(0.5), strength=0.5)[0, 0, 0] == pytest.approx(0.375)
-    paint(painter, grey(0.5), keep_colors=True)
+    renderer = Renderer()
+    render(renderer, grey(0.5))
+    assert render(renderer, grey(0.5), strength=0.5)[0, 0, 0] == pytest.approx(0.375)
+    render(renderer, grey(0.5), keep_colors=True)
     assert len(spy.seen) == 1
 
 
 def test_pictures_of_the_same_bytes_and_another_shape_are_others(spy):
-    painter = Painter()
-    paint(painter, grey(0.5))
-    paint(painter, grey(0.5).reshape(6, 4, 4))
+    renderer = Renderer()
+    render(renderer, grey(0.5))
+    render(renderer, grey(0.5).reshape(6, 4, 4))
     assert [tuple(frames.shape) for frames in spy.seen] == [(1, 3, 4, 6), (1, 3, 6, 4)]
 
 
 def test_a_style_that_was_trained_anew_is_painted_anew(spy, home):
-    painter = Painter()
-    paint(painter, grey(0.5))
+    renderer = Renderer()
+    render(renderer, grey(0.5))
     path = home / "data" / "brushreel" / "styles" / "tiny.safetensors"
     import os
 
     os.utime(path, ns=(1, 1))
-    paint(painter, grey(0.5))
+    render(renderer, grey(0.5))
     assert len(spy.seen) == 2
 
 
 def test_what_lies_above_white_fades_out_with_strength(spy):
-    painter = Painter()
-    assert paint(painter, grey(3.0), strength=0.5)[0, 0, 0] == pytest.approx(1.625)
-    assert paint(painter, grey(3.0))[0, 0, 0] == pytest.approx(0.25)
+    renderer = Renderer()
+    assert render(renderer, grey(3.0), strength=0.5)[0, 0, 0] == pytest.approx(1.625)
+    assert render(renderer, grey(3.0))[0, 0, 0] == pytest.approx(0.25)
     assert spy.seen[0].max() == 1
 
 
 def test_linear_light_is_shown_to_the_network_as_a_display_has_it(spy):
-    painter = Painter()
-    painted = paint(painter, grey(0.18), transform=1)
+    renderer = Renderer()
+    stylized = render(renderer, grey(0.18), transform=1)
     assert spy.seen[0][0, 0, 0, 0] == pytest.approx(0.4614, abs=1e-3)
-    assert painted[0, 0, 0] == pytest.approx(0.0509, abs=1e-3)
+    assert stylized[0, 0, 0] == pytest.approx(0.0509, abs=1e-3)
     # An eye sees light 16 times as bright as white fade evenly, not vanish.
-    assert 2 < paint(painter, grey(16.0), transform=1, strength=0.5)[0, 0, 0] < 16
+    assert 2 < render(renderer, grey(16.0), transform=1, strength=0.5)[0, 0, 0] < 16
 
 
 def test_numbers_that_are_none_do_not_spread(library):
     pixels = np.random.default_rng(0).random((16, 16, 4), np.float32)
-    clean = paint(Painter(), np.where(np.arange(16)[:, None, None] == 3, 0, pixels))
+    clean = render(Renderer(), np.where(np.arange(16)[:, None, None] == 3, 0, pixels))
     broken = pixels.copy()
     broken[3] = np.nan
     broken[3, :, 3] = 0
-    painted = paint(Painter(), broken)
-    assert np.isfinite(painted).all()
-    assert np.abs(painted - clean)[..., :3].max() < 1e-6
+    stylized = render(Renderer(), broken)
+    assert np.isfinite(stylized).all()
+    assert np.abs(stylized - clean)[..., :3].max() < 1e-6
 
 
 def test_a_network_that_gives_no_picture_is_an_error(library, monkeypatch):
     monkeypatch.setattr(
-        painters, "Stylizer", lambda _: lambda frames: torch.full_like(frames, torch.nan)
+        renderers, "Stylizer", lambda _: lambda frames: torch.full_like(frames, torch.nan)
     )
-    with pytest.raises(EditorError, match="not a picture"):
-        paint(Painter(), grey(0.5))
+    with pytest.raises(EditorError, match="not finite"):
+        render(Renderer(), grey(0.5))
 
 
 def test_a_frame_that_nobody_waits_for_is_not_painted(spy):
     memory = bytearray(grey(0.5).tobytes())
     frame = Render(6, 4, 4, False, False, False, 0, 1.0, "tiny", "")
     with pytest.raises(EditorError, match="nobody waits"):
-        Painter()(frame, memoryview(memory), lambda: True)
+        Renderer()(frame, memoryview(memory), lambda: True)
     assert not spy.seen
     assert memory == grey(0.5).tobytes()
 

@@ -1,4 +1,4 @@
-"""Timeline files: the clips of a cut, styled, on a new track above it, in the same format."""
+"""The clips of a timeline file, stylized on new tracks above them, in the same format."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ...core.errors import BrushreelError, MediaError, OutputError, UsageError
 from ...core.options import EditCodec
 from ..bake import Baker, Plan, Shot, plan_shot
 from ..recipe import Recipe
-from ..script.survey import TRACK_PREFIX
+from ..styled_track import styled_track_name
 from .earlier_run import is_styled_shot
 from .edl import EdlTimeline
 from .fcpxml import FcpxmlTimeline
 from .media_search import MediaSearch
-from .model import LEFT_ALONE, StyledClip, StyledTrack, TimelineFile, Use, clock, start_timecode
+from .model import LEFT_ALONE, ClipUse, StyledClip, StyledTrack, TimelineFile, clock, start_timecode
 from .otio import OtioTimeline
 from .xmeml import XmemlTimeline
 
@@ -33,15 +33,15 @@ _NO_STYLE = "none"
 
 
 @dataclass(frozen=True)
-class Wish:
-    """Which clips are styled, and how.
+class Request:
+    """The request which clips are stylized, and how.
 
     Attributes:
-        style: Of every clip that does not say otherwise; None leaves such clips alone.
-        strength: Of that style.
-        keep_colors: With that style.
-        codec: Of all files.
-        by_color: What counts as written on clips of a colour, such as ``style=wave strength=0.5``.
+        style: Style of every clip without a recipe of its own; None leaves such clips alone.
+        strength: Strength of that style, 0 to 1.
+        keep_colors: Keep the source's colours with that style.
+        codec: Codec of all files.
+        by_color: Recipes for clips of a colour, such as ``style=wave strength=0.5``.
     """
 
     style: str | None = None
@@ -50,11 +50,11 @@ class Wish:
     codec: EditCodec = "prores"
     by_color: Mapping[str, str] = field(default_factory=dict)
 
-    def recipe(self, use: Use) -> Recipe | None:
-        """How a clip is styled; None leaves it alone.
+    def recipe(self, use: ClipUse) -> Recipe | None:
+        """Return the recipe of a clip; None leaves it alone.
 
         Raises:
-            UsageError: What is written on it makes no sense.
+            UsageError: The recipe written on it is not valid.
         """
         for text in (*use.texts, self.by_color.get(use.color.casefold(), "")):
             if (recipe := Recipe.parse(text, codec=self.codec)) is not None:
@@ -66,28 +66,28 @@ class Wish:
 
 @dataclass(frozen=True)
 class Task:
-    """A clip of a cut that is to be styled.
+    """A clip that is to be stylized.
 
     Attributes:
-        use: Which.
-        recipe: How.
-        plan: Its file; or why it can't be done.
+        use: The clip.
+        recipe: How it is stylized; None if its recipe is not valid.
+        plan: The plan for its file, or the error.
     """
 
-    use: Use
+    use: ClipUse
     recipe: Recipe | None
     plan: Plan | BrushreelError
 
 
 def read_timeline(path: Path, rate: Fraction | None = None) -> TimelineFile:
-    """Read a cut.
+    """Read a timeline file.
 
     Args:
-        path: An .otio, .xml (Final Cut Pro 7), .fcpxml or .edl.
-        rate: Frames a second; only of an edit decision list, which does not say it.
+        path: An .otio, .xml (Final Cut Pro 7), .fcpxml or .edl file.
+        rate: Frame rate, needed only for an edit decision list, which does not state it.
 
     Raises:
-        UsageError: It is of another kind, or can't be read.
+        UsageError: Its format is unsupported, or it can't be read.
     """
     if not path.is_file():
         raise UsageError("no such file", path=path)
@@ -98,34 +98,36 @@ def read_timeline(path: Path, rate: Fraction | None = None) -> TimelineFile:
         ".edl": partial(EdlTimeline, rate=rate),
     }
     if path.suffix.lower() not in formats:
-        raise UsageError("is no timeline file", path=path, hint=f"use {', '.join(formats)}")
+        raise UsageError(
+            "is not a supported timeline file", path=path, hint=f"use {', '.join(formats)}"
+        )
     try:
         return formats[path.suffix.lower()](path)
     except UsageError as error:
         raise UsageError(error.what, path=path, hint=error.hint) from error
     except (ValueError, KeyError, ArithmeticError) as error:
-        # A number that is none, a rate of 0: whatever is wrong, it is the file.
+        # A malformed number, a rate of 0: it is the file's fault.
         raise UsageError(f"can't be read as a timeline: {error}", path=path) from error
 
 
 def plan_timeline(
     timeline: TimelineFile,
-    wish: Wish,
+    request: Request,
     folder: Path,
     *,
     handles: int = 12,
     search: Sequence[Path] = (),
 ) -> list[Task]:
-    """Decide what becomes of each clip of a cut; those that are left alone are left out.
+    """Plan the file of each clip that is to be stylized.
 
-    So are the styled shots of an earlier run: what they were made from is planned anew.
+    Stylized shots of an earlier run are left out: their sources are planned again.
 
     Args:
         timeline: From `read_timeline`.
-        wish: Which clips are styled, and how.
-        folder: Where files will lie.
+        request: Which clips are stylized, and how.
+        folder: Folder of the stylized files.
         handles: Frames before and after each shot, as far as the clip has them.
-        search: Folders in which media is looked for by its name, if it is not at its place.
+        search: Folders in which missing media is looked for by its name.
 
     Raises:
         StyleError: There is no such style.
@@ -137,26 +139,26 @@ def plan_timeline(
             continue
         recipe: Recipe | None = None
         try:
-            recipe = wish.recipe(use)
+            recipe = request.recipe(use)
             if recipe is None:
                 continue
             if use.problem in LEFT_ALONE:
                 timeline.warnings.append(f"{use.name} {use.problem}: left as it is")
                 continue
             shot = _shot(use, timeline.rate, media_search)
-            recipe.digest  # noqa: B018  no clip's fault, and not a reason to go on
+            recipe.digest  # noqa: B018  an unknown style ends the run
             tasks.append(Task(use, recipe, plan_shot(shot, recipe, folder, handles=handles)))
         except (MediaError, UsageError) as error:
             tasks.append(Task(use, recipe, _named(error, use, timeline.rate)))
     return tasks
 
 
-def _named(error: BrushreelError, use: Use, rate: Fraction) -> BrushreelError:
+def _named(error: BrushreelError, use: ClipUse, rate: Fraction) -> BrushreelError:
     where = f"{use.name} at {clock(use.start, rate)}"
     return type(error)(f"{where}: {error.what}", path=error.path, hint=error.hint)
 
 
-def _shot(use: Use, rate: Fraction, search: MediaSearch) -> Shot:
+def _shot(use: ClipUse, rate: Fraction, search: MediaSearch) -> Shot:
     if use.problem:
         raise MediaError(use.problem)
     if use.media is None:
@@ -177,13 +179,13 @@ def _shot(use: Use, rate: Fraction, search: MediaSearch) -> Shot:
 def bake_tasks(
     tasks: Sequence[Task], folder: Path, reporter: Reporter, *, device: str = "auto"
 ) -> tuple[BatchResult, list[Task]]:
-    """Bake what is planned; files that are there are used again.
+    """Stylize what is planned; existing files are used again.
 
     Returns:
-        What became of everything, and the tasks whose file is there now.
+        The result of the batch, and the tasks whose file exists now.
 
     Raises:
-        BrushreelError: Nothing can be done at all: the device, the folder.
+        BrushreelError: No clip can be stylized: the device or the folder can't be used.
     """
     result, done = BatchResult(), []
     reporter.handle(begin([_job(task, folder) for task in tasks]))
@@ -200,9 +202,9 @@ def bake_tasks(
 
 
 def _by_recipe(tasks: Sequence[Task]) -> Iterator[tuple[Recipe | None, Iterator[Task]]]:
-    """Each style is loaded once."""
-    key = {recipe: place for place, recipe in enumerate({task.recipe: None for task in tasks})}
-    return groupby(sorted(tasks, key=lambda task: key[task.recipe]), lambda task: task.recipe)
+    """Group tasks by recipe, so that each style is loaded once."""
+    order = {recipe: n for n, recipe in enumerate({task.recipe: None for task in tasks})}
+    return groupby(sorted(tasks, key=lambda task: order[task.recipe]), lambda task: task.recipe)
 
 
 def _job(task: Task, folder: Path) -> Job:
@@ -213,19 +215,19 @@ def _job(task: Task, folder: Path) -> Job:
 
 def _bake(plan: Plan, baker: Baker, result: BatchResult, reporter: Reporter) -> bool:
     job = plan.job
-    if plan.is_there:
+    if plan.is_done:
         result.skipped.append(job)
         reporter.handle(ClipSkipped(*job.clip))
         return True
-    outcome = baker.paint(plan, reporter.handle)
+    outcome = baker.bake(plan, reporter.handle)
     note(job, outcome, result, reporter)
     return not isinstance(outcome, BrushreelError)
 
 
 def write_timeline(
-    timeline: TimelineFile, tasks: Sequence[Task], output: Path, without: Collection[Use] = ()
+    timeline: TimelineFile, tasks: Sequence[Task], output: Path, without: Collection[ClipUse] = ()
 ) -> None:
-    """The cut with a new track above each that has styled clips.
+    """Write the timeline with a new track above each that has stylized clips.
 
     Args:
         timeline: From `read_timeline`.
@@ -245,13 +247,13 @@ def write_timeline(
 
 
 def styled_tracks(tasks: Sequence[Task], rate: Fraction) -> Iterator[StyledTrack]:
-    """One for each track that has styled clips."""
-    in_place = sorted(tasks, key=lambda task: (task.use.track, task.use.start))
-    for above, group in groupby(in_place, lambda task: task.use.track):
+    """Yield a new track for each track that has stylized clips."""
+    ordered = sorted(tasks, key=lambda task: (task.use.track, task.use.start))
+    for above, group in groupby(ordered, lambda task: task.use.track):
         on_track = list(group)
         styles = dict.fromkeys(task.recipe.style for task in on_track if task.recipe)
         clips = [_styled(task, rate) for task in on_track]
-        yield StyledTrack(above, f"{TRACK_PREFIX}{', '.join(styles)}", clips)
+        yield StyledTrack(above, styled_track_name(styles), clips)
 
 
 def _styled(task: Task, rate: Fraction) -> StyledClip:
@@ -259,6 +261,6 @@ def _styled(task: Task, rate: Fraction) -> StyledClip:
     assert isinstance(plan, Plan)
     assert recipe is not None
     video = probe(plan.path).video
-    start = start_timecode(plan.path) or Timecode.of_number(plan.excerpt.first, rate)
+    start = start_timecode(plan.path) or Timecode.of_number(plan.frames.first, rate)
     size = video.width, video.height
     return StyledClip(task.use, plan.baked(reused=True), start, size, recipe)
