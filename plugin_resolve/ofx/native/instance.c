@@ -39,9 +39,12 @@ static bool find_parameters(OfxImageEffectHandle effect, instance *made) {
     struct {
         const char *name;
         OfxParamHandle *handle;
-    } wanted[] = {{BR_STYLE, &made->style},         {BR_STRENGTH, &made->strength},
-                  {BR_KEEP_COLORS, &made->keep_colors}, {BR_TRANSFORM, &made->transform},
-                  {BR_QUALITY, &made->quality},     {BR_STYLE_NAME, &made->style_name}};
+    } wanted[] = {{BR_STYLE, &made->style},
+                  {BR_STRENGTH, &made->strength},
+                  {BR_KEEP_COLORS, &made->keep_colors},
+                  {BR_TRANSFORM, &made->transform},
+                  {BR_QUALITY, &made->quality},
+                  {BR_STYLE_NAME, &made->style_name}};
     OfxParamSetHandle set;
     bool found = br_effects->getParamSet(effect, &set) == kOfxStatOK;
     for (size_t i = 0; found && i < sizeof wanted / sizeof *wanted; i++)
@@ -175,8 +178,8 @@ static bool read_picture(OfxPropertySetHandle image, br_picture *picture) {
         br_properties->propGetIntN(image, kOfxImagePropBounds, 4, bounds) != kOfxStatOK ||
         br_properties->propGetInt(image, kOfxImagePropRowBytes, 0, &row_bytes) != kOfxStatOK)
         return false;
-    *picture = (br_picture){data, row_bytes, {bounds[0], bounds[1], bounds[2], bounds[3]},
-                            sizes[depth_of(image)]};
+    *picture = (br_picture){
+        data, row_bytes, {bounds[0], bounds[1], bounds[2], bounds[3]}, sizes[depth_of(image)]};
     return data && picture->pixel_bytes && bounds[0] < bounds[2] && bounds[1] < bounds[3] &&
            !strcmp(br_text(image, kOfxImageEffectPropComponents), kOfxImageComponentRGBA);
 }

@@ -75,8 +75,8 @@ static br_outcome answer(br_link *link, const br_abort *abort, char message[BR_M
     return BR_FAILED;
 }
 
-static br_outcome ask(br_link *link, request *asked, const br_memory *shared,
-                      const br_abort *abort, char message[BR_MESSAGE_BYTES]) {
+static br_outcome ask(br_link *link, request *asked, const br_memory *shared, const br_abort *abort,
+                      char message[BR_MESSAGE_BYTES]) {
     uint32_t body = (uint32_t)(asked->size - 2 * sizeof(uint32_t));
     memcpy(asked->bytes + sizeof(uint32_t), &body, sizeof body);
     br_outcome outcome = br_send(link->channel, asked->bytes, asked->size, shared);
@@ -107,8 +107,10 @@ static br_outcome open_link(br_link **opened, const br_abort *abort,
         return BR_BROKEN;
     }
     br_outcome outcome = greet(link, token, abort, message);
-    if (outcome == BR_DONE) *opened = link;
-    else close_link(link);
+    if (outcome == BR_DONE)
+        *opened = link;
+    else
+        close_link(link);
     return outcome;
 }
 
@@ -130,8 +132,10 @@ bool br_read_installation(br_installation *installation) {
         char *end = strchr(line, '\n');
         if (!end) break;
         *end = 0;
-        if (i) installation->command[i - 1] = line;
-        else installation->shipped = line;
+        if (i)
+            installation->command[i - 1] = line;
+        else
+            installation->shipped = line;
         line = end + 1;
     }
     return installation->command[0] != NULL;
@@ -253,8 +257,10 @@ br_outcome br_paint(const br_job *job, const br_picture *source, const br_pictur
         close_link(link);
         if (outcome != BR_BROKEN) return outcome;
         /* Older connections to a dead server say nothing about this frame. */
-        if (fresh) deaths++;
-        else br_forget_links();
+        if (fresh)
+            deaths++;
+        else
+            br_forget_links();
     }
     snprintf(message, BR_MESSAGE_BYTES, "the render server died %d times over this frame", deaths);
     return BR_FAILED;

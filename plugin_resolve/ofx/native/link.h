@@ -7,7 +7,7 @@
 #include "system.h"
 
 typedef struct br_job {
-    uint32_t depth;     /* 1 byte, 2 short, 3 half, 4 float */
+    uint32_t depth; /* 1 byte, 2 short, 3 half, 4 float */
     uint32_t premultiplied;
     uint32_t keep_colors;
     uint32_t draft;

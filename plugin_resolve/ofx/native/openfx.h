@@ -15,8 +15,12 @@ enum {
 };
 
 typedef double OfxTime;
-typedef struct OfxRectI { int x1, y1, x2, y2; } OfxRectI;
-typedef struct OfxRectD { double x1, y1, x2, y2; } OfxRectD;
+typedef struct OfxRectI {
+    int x1, y1, x2, y2;
+} OfxRectI;
+typedef struct OfxRectD {
+    double x1, y1, x2, y2;
+} OfxRectD;
 
 typedef struct OfxPropertySetStruct *OfxPropertySetHandle;
 typedef struct OfxImageEffectStruct *OfxImageEffectHandle;
@@ -90,8 +94,8 @@ typedef struct OfxParameterSuiteV1 {
 /* Version 1 ends after `message`. */
 typedef struct OfxMessageSuiteV2 {
     OfxStatus (*message)(void *, const char *type, const char *id, const char *format, ...);
-    OfxStatus (*setPersistentMessage)(void *, const char *type, const char *id,
-                                      const char *format, ...);
+    OfxStatus (*setPersistentMessage)(void *, const char *type, const char *id, const char *format,
+                                      ...);
     OfxStatus (*clearPersistentMessage)(void *);
 } OfxMessageSuiteV2;
 

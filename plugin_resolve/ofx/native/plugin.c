@@ -45,9 +45,13 @@ static OfxStatus act(const char *action, const void *handle, OfxPropertySetHandl
     return kOfxStatReplyDefault;
 }
 
-static OfxPlugin plugin = {kOfxImageEffectPluginApi, kOfxImageEffectPluginApiVersion,
-                           "org.brushreel.paint",   1, 0,
-                           br_set_host,              act};
+static OfxPlugin plugin = {kOfxImageEffectPluginApi,
+                           kOfxImageEffectPluginApiVersion,
+                           "org.brushreel.paint",
+                           1,
+                           0,
+                           br_set_host,
+                           act};
 
 EXPORTED int OfxGetNumberOfPlugins(void) { return 1; }
 

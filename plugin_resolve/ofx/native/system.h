@@ -11,9 +11,9 @@ enum { BR_PATH_BYTES = 4096, BR_MESSAGE_BYTES = 1024 };
 
 typedef enum br_outcome {
     BR_DONE,
-    BR_FAILED,  /* for good: a message says why */
-    BR_BROKEN,  /* the server is gone */
-    BR_ABORTED  /* the host does not want the frame any more */
+    BR_FAILED, /* for good: a message says why */
+    BR_BROKEN, /* the server is gone */
+    BR_ABORTED /* the host does not want the frame any more */
 } br_outcome;
 
 typedef struct br_abort {

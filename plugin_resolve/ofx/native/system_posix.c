@@ -276,8 +276,8 @@ static bool spawn(char *const command[], int output, pid_t *child) {
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
-    bool started = environment &&
-                   !posix_spawn(child, command[0], &files, &attributes, command, environment);
+    bool started =
+        environment && !posix_spawn(child, command[0], &files, &attributes, command, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     free(environment);

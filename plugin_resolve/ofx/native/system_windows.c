@@ -48,9 +48,7 @@ static bool own_folder(char path[BR_PATH_BYTES], const char *rest) {
     return added > 0 && used + (size_t)added < BR_PATH_BYTES;
 }
 
-bool br_user_styles(char path[BR_PATH_BYTES]) {
-    return own_folder(path, "\\brushreel\\styles");
-}
+bool br_user_styles(char path[BR_PATH_BYTES]) { return own_folder(path, "\\brushreel\\styles"); }
 
 void br_each_file(const char *folder, void (*visit)(const char *, void *), void *context) {
     wchar_t wide[BR_PATH_BYTES];
@@ -70,9 +68,9 @@ bool br_read_file(const char *path, char *text, size_t size) {
     wchar_t wide[BR_PATH_BYTES];
     DWORD length = 0;
     if (!widened(wide, path)) return false;
-    HANDLE file = CreateFileW(wide, GENERIC_READ,
-                              FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
-                              OPEN_EXISTING, 0, NULL);
+    HANDLE file =
+        CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                    NULL, OPEN_EXISTING, 0, NULL);
     if (file == INVALID_HANDLE_VALUE) return false;
     bool read_it = ReadFile(file, text, (DWORD)size - 1, &length, NULL) != 0;
     text[read_it ? length : 0] = 0;
@@ -181,10 +179,10 @@ br_outcome br_receive(intptr_t channel, void *bytes, size_t size, const br_abort
 static bool describe_rights(PSECURITY_DESCRIPTOR *rights) {
     wchar_t text[256], *sid = NULL;
     TOKEN_USER *user = user_of(GetCurrentProcess());
-    bool made = user && ConvertSidToStringSidW(user->User.Sid, &sid) &&
-                _snwprintf(text, 256, L"D:P(A;;GA;;;%ls)", sid) > 0 &&
-                ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1, rights,
-                                                                     NULL);
+    bool made =
+        user && ConvertSidToStringSidW(user->User.Sid, &sid) &&
+        _snwprintf(text, 256, L"D:P(A;;GA;;;%ls)", sid) > 0 &&
+        ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1, rights, NULL);
     if (sid) LocalFree(sid);
     free(user);
     return made;
@@ -252,10 +250,10 @@ br_outcome br_start_server(char *const command[], const br_abort *abort,
     wchar_t line[BR_PATH_BYTES], *environment = clean_environment();
     STARTUPINFOW how = {.cb = sizeof how};
     PROCESS_INFORMATION made;
-    BOOL started = environment && command_line(command, line) &&
-                   CreateProcessW(NULL, line, NULL, NULL, FALSE,
-                                  CREATE_NO_WINDOW | CREATE_UNICODE_ENVIRONMENT, environment, NULL,
-                                  &how, &made);
+    BOOL started =
+        environment && command_line(command, line) &&
+        CreateProcessW(NULL, line, NULL, NULL, FALSE, CREATE_NO_WINDOW | CREATE_UNICODE_ENVIRONMENT,
+                       environment, NULL, &how, &made);
     free(environment);
     if (!started) {
         snprintf(message, BR_MESSAGE_BYTES, "%.500s: error %lu", command[0], GetLastError());
