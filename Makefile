@@ -1,6 +1,7 @@
 # Everything happens in .venv; a second run finds it ready.
 PYTHON ?= python3
 BIN := .venv/bin
+C_SOURCES := $(wildcard plugin_resolve/ofx/native/*.[ch] core/runtimes/*.c)
 
 .PHONY: demo test test-slow bench bench-gpu gpu-check check format native-all clean
 
@@ -26,11 +27,13 @@ gpu-check: .venv/dev.stamp
 check: .venv/dev.stamp build/import/brushreel
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
 	$(BIN)/pyright
 
 format: .venv/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i $(C_SOURCES)
 
 # What is written in C, for Linux, Windows and macOS; a wheel that is built after it holds it all.
 native-all: .venv/dev.stamp
