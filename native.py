@@ -37,7 +37,7 @@ VERSION = "1.0"
 FOLDERS = {"linux": "Linux-x86-64", "darwin": "MacOS", "win32": "Win64"}
 """Where OpenFX hosts look in a bundle, by `sys.platform`."""
 
-_COMMON = ("plugin.c", "instance.c", "describe.c", "host.c", "link.c", "styles.c", "picture.c")
+_COMMON = ("plugin.c", "instance.c", "describe.c", "host.c", "link.c", "styles.c", "image.c")
 _FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-shared", "-fvisibility=hidden")
 _KERNEL_FLAGS = (
     *("-O3", "-fPIC", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16"),

@@ -16,7 +16,7 @@ OfxStatus br_describe(OfxImageEffectHandle effect) {
     if (status != kOfxStatOK) return status;
     br_set_text(about, kOfxPropLabel, "Brushreel");
     br_set_text(about, kOfxPropPluginDescription,
-                "Puts a trained painting style on the clip. Every frame is painted by itself, "
+                "Applies a trained painting style to the clip. Every frame is stylized by itself, "
                 "without flicker.");
     br_set_text(about, kOfxImageEffectPluginPropGrouping, "Stylize");
     set_texts(about, kOfxImageEffectPropSupportedContexts, contexts);
@@ -30,7 +30,7 @@ OfxStatus br_describe(OfxImageEffectHandle effect) {
     br_set_number(about, kOfxImageEffectPluginPropHostFrameThreading, 0);
     br_set_number(about, kOfxImageEffectPluginPropFieldRenderTwiceAlways, 0);
     br_set_text(about, kOfxImageEffectPluginRenderThreadSafety, kOfxImageEffectRenderFullySafe);
-    /* Only to be told what the source's colour space is called; hosts before 1.5 refuse. */
+    /* Only to learn the name of the source's colour space; hosts before 1.5 refuse. */
     br_set_text(about, kOfxImageEffectPropColourManagementStyle,
                 kOfxImageEffectColourManagementFull);
     br_set_text(about, kOfxImageEffectPropColourManagementAvailableConfigs, kOfxNativeConfig);
@@ -68,10 +68,10 @@ static void define_style(OfxParamSetHandle set, const br_styles *styles) {
     const char *options[BR_MOST_STYLES + 1] = {"(no style is installed)"};
     int chosen = br_style_index(styles, "wave");
     for (int i = 0; i < styles->count; i++) options[i] = styles->names[i];
-    define_choice(set, BR_STYLE, "Style", "The painting; from the installed library.", options,
+    define_choice(set, BR_STYLE, "Style", "The style, from the installed library.", options,
                   chosen < 0 ? 0 : chosen);
     OfxPropertySetHandle about =
-        define(set, kOfxParamTypeString, BR_STYLE_NAME, "Style name", "What a project keeps.");
+        define(set, kOfxParamTypeString, BR_STYLE_NAME, "Style name", "Stored in the project.");
     if (!about) return;
     br_set_text(about, kOfxParamPropDefault, "");
     br_set_number(about, kOfxParamPropSecret, 1);
@@ -81,10 +81,10 @@ static void define_style(OfxParamSetHandle set, const br_styles *styles) {
 
 static void define_strength(OfxParamSetHandle set) {
     OfxPropertySetHandle about = define(set, kOfxParamTypeDouble, BR_STRENGTH, "Strength",
-                                        "0 is the source, 1 the full painting.");
+                                        "0 is the source, 1 the full style.");
     if (!about) return;
     br_set_real(about, kOfxParamPropDefault, 1);
-    /* Some hosts limit to ±1 what lacks either of the two ranges. */
+    /* Some hosts limit parameters that lack either of the two ranges to ±1. */
     br_set_real(about, kOfxParamPropMin, 0);
     br_set_real(about, kOfxParamPropMax, 1);
     br_set_real(about, kOfxParamPropDisplayMin, 0);
@@ -95,9 +95,8 @@ static void define_strength(OfxParamSetHandle set) {
 }
 
 static void define_keep_colors(OfxParamSetHandle set) {
-    OfxPropertySetHandle about =
-        define(set, kOfxParamTypeBoolean, BR_KEEP_COLORS, "Keep colours",
-               "Take only lightness from the painting; the source's colours stay.");
+    OfxPropertySetHandle about = define(set, kOfxParamTypeBoolean, BR_KEEP_COLORS, "Keep colours",
+                                        "Keep the source's colours; stylize only lightness.");
     if (!about) return;
     br_set_number(about, kOfxParamPropDefault, 0);
     br_set_number(about, kOfxParamPropAnimates, 0);
@@ -111,7 +110,7 @@ static void define_page(OfxParamSetHandle set) {
 }
 
 OfxStatus br_describe_in_context(OfxImageEffectHandle effect, const br_styles *styles) {
-    /* transfer.py counts them in this order. */
+    /* The same order as in transfer.py. */
     static const char *const transforms[] = {"Display (sRGB, Rec.709)",
                                              "Scene linear",
                                              "Log, as the host names it",
@@ -129,8 +128,9 @@ OfxStatus br_describe_in_context(OfxImageEffectHandle effect, const br_styles *s
     define_style(set, styles);
     define_strength(set);
     define_keep_colors(set);
-    define_choice(set, BR_TRANSFORM, "Input", "What the numbers of a pixel mean.", transforms, 0);
-    define_choice(set, BR_QUALITY, "Quality", "Draft paints at half the size: four times faster.",
+    define_choice(set, BR_TRANSFORM, "Input", "Transfer curve of the host's pixels.", transforms,
+                  0);
+    define_choice(set, BR_QUALITY, "Quality", "Draft renders at half the size: four times faster.",
                   qualities, 0);
     define_page(set);
     return kOfxStatOK;

@@ -1,4 +1,4 @@
-/* What the effect tells hosts of itself: contexts, clips, parameters. */
+/* The effect's description for hosts: contexts, clips, parameters. */
 #ifndef BRUSHREEL_DESCRIBE_H
 #define BRUSHREEL_DESCRIBE_H
 
@@ -10,7 +10,7 @@
 #define BR_KEEP_COLORS "keepColors"
 #define BR_TRANSFORM "inputTransform"
 #define BR_QUALITY "quality"
-/* The chosen style's name, out of sight: the number of a choice changes with the library. */
+/* The chosen style's name, hidden: the index of a choice changes with the library. */
 #define BR_STYLE_NAME "styleName"
 
 OfxStatus br_describe(OfxImageEffectHandle effect);

@@ -13,7 +13,7 @@ typedef struct instance {
     OfxParamHandle style, strength, keep_colors, transform, quality, style_name;
 } instance;
 
-/* Connections and their memory are kept as long as there is an effect that may render. */
+/* The number of instances; connections and their memory are kept while there are any. */
 static int alive;
 
 static void count_alive(int change) {
@@ -87,10 +87,10 @@ OfxStatus br_create_instance(OfxImageEffectHandle effect, const br_styles *style
         free(made);
         return kOfxStatErrMissingHostFeature;
     }
-    /* The project's style may have another number in today's library. */
+    /* The project's style may have another index in the current library. */
     int kept = br_style_index(styles, kept_name(made));
     if (kept >= 0 && kept != chosen_style(made)) br_parameters->paramSetValue(made->style, kept);
-    /* A project's values are loaded by now: this is a new one, of whose default no notice comes. */
+    /* A project's values are loaded by now: a new effect's default is not announced. */
     if (!*kept_name(made)) keep_name(made);
     br_properties->propSetPointer(properties_of(effect), kOfxPropInstanceData, 0, made);
     count_alive(1);
@@ -106,7 +106,7 @@ OfxStatus br_destroy_instance(OfxImageEffectHandle effect) {
     return kOfxStatOK;
 }
 
-/* A name that today's library lacks is kept until the user chooses another. */
+/* A name that the current library lacks is kept until the user chooses another. */
 static bool is_lost(const instance *self, const char *name) {
     return *name && br_style_index(self->styles, name) < 0;
 }
@@ -147,7 +147,7 @@ OfxStatus br_is_identity(OfxImageEffectHandle effect, OfxPropertySetHandle in,
     return kOfxStatOK;
 }
 
-/* A painting depends on the whole frame. */
+/* A stylized pixel depends on the whole frame. */
 OfxStatus br_regions_of_interest(OfxImageEffectHandle effect, OfxPropertySetHandle in,
                                  OfxPropertySetHandle out) {
     instance *self = instance_of(effect);
@@ -160,7 +160,7 @@ OfxStatus br_regions_of_interest(OfxImageEffectHandle effect, OfxPropertySetHand
     return kOfxStatOK;
 }
 
-/* 0 if it is none that the effect has offered. */
+/* 0 if the effect does not support it. */
 static uint32_t depth_of(OfxPropertySetHandle image) {
     static const char *const depths[] = {kOfxBitDepthByte, kOfxBitDepthShort, kOfxBitDepthHalf,
                                          kOfxBitDepthFloat};
@@ -170,7 +170,7 @@ static uint32_t depth_of(OfxPropertySetHandle image) {
     return 0;
 }
 
-static bool read_picture(OfxPropertySetHandle image, br_picture *picture) {
+static bool read_image(OfxPropertySetHandle image, br_image *pixels) {
     static const size_t sizes[] = {0, 4, 8, 8, 16};
     int bounds[4] = {0}, row_bytes = 0;
     void *data = NULL;
@@ -178,13 +178,13 @@ static bool read_picture(OfxPropertySetHandle image, br_picture *picture) {
         br_properties->propGetIntN(image, kOfxImagePropBounds, 4, bounds) != kOfxStatOK ||
         br_properties->propGetInt(image, kOfxImagePropRowBytes, 0, &row_bytes) != kOfxStatOK)
         return false;
-    *picture = (br_picture){
+    *pixels = (br_image){
         data, row_bytes, {bounds[0], bounds[1], bounds[2], bounds[3]}, sizes[depth_of(image)]};
-    return data && picture->pixel_bytes && bounds[0] < bounds[2] && bounds[1] < bounds[3] &&
+    return data && pixels->pixel_bytes && bounds[0] < bounds[2] && bounds[1] < bounds[3] &&
            !strcmp(br_text(image, kOfxImageEffectPropComponents), kOfxImageComponentRGBA);
 }
 
-/* Null if the name that the project keeps is not in the library. */
+/* NULL if the project's style is not in the library. */
 static const char *style_of(const instance *self, char message[BR_MESSAGE_BYTES]) {
     const char *kept = kept_name(self);
     int chosen = chosen_style(self);
@@ -217,23 +217,23 @@ static br_job job_at(const instance *self, double time, OfxPropertySetHandle sou
 
 static int asked_to_abort(void *effect) { return br_effects->abort(effect); }
 
-static br_outcome paint(OfxImageEffectHandle effect, OfxPropertySetHandle in,
-                        OfxPropertySetHandle source, OfxPropertySetHandle output,
-                        char message[BR_MESSAGE_BYTES]) {
+static br_outcome stylize(OfxImageEffectHandle effect, OfxPropertySetHandle in,
+                          OfxPropertySetHandle source, OfxPropertySetHandle output,
+                          char message[BR_MESSAGE_BYTES]) {
     const instance *self = instance_of(effect);
-    br_picture from, to;
+    br_image from, to;
     int window[4] = {0};
     br_abort abort = {asked_to_abort, effect};
-    if (!read_picture(source, &from) || !read_picture(output, &to) ||
+    if (!read_image(source, &from) || !read_image(output, &to) ||
         depth_of(source) != depth_of(output)) {
-        snprintf(message, BR_MESSAGE_BYTES, "the host's pictures are not RGBA of one depth");
+        snprintf(message, BR_MESSAGE_BYTES, "the host's images are not RGBA of one depth");
         return BR_FAILED;
     }
     br_job job = job_at(self, time_of(in), source);
     if (!(job.style = style_of(self, message))) return BR_FAILED;
     br_properties->propGetIntN(in, kOfxImageEffectPropRenderWindow, 4, window);
     OfxRectI rectangle = {window[0], window[1], window[2], window[3]};
-    return br_paint(&job, &from, &to, rectangle, &abort, message);
+    return br_stylize(&job, &from, &to, rectangle, &abort, message);
 }
 
 static OfxPropertySetHandle image_of(OfxImageClipHandle clip, double time) {
@@ -244,11 +244,11 @@ static OfxPropertySetHandle image_of(OfxImageClipHandle clip, double time) {
 OfxStatus br_render(OfxImageEffectHandle effect, OfxPropertySetHandle in) {
     instance *self = instance_of(effect);
     if (!self) return kOfxStatFailed;
-    char message[BR_MESSAGE_BYTES] = "the host gives no picture";
+    char message[BR_MESSAGE_BYTES] = "the host provides no image";
     OfxPropertySetHandle output = image_of(self->output, time_of(in));
     OfxPropertySetHandle source = image_of(self->source, time_of(in));
     br_outcome outcome = BR_FAILED;
-    if (source && output) outcome = paint(effect, in, source, output, message);
+    if (source && output) outcome = stylize(effect, in, source, output, message);
     if (source) br_effects->clipReleaseImage(source);
     if (output) br_effects->clipReleaseImage(output);
     if (outcome == BR_FAILED) br_show_error(effect, message);

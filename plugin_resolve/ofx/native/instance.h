@@ -1,4 +1,4 @@
-/* One effect on one clip. */
+/* An instance of the effect on a clip. */
 #ifndef BRUSHREEL_INSTANCE_H
 #define BRUSHREEL_INSTANCE_H
 
@@ -8,9 +8,9 @@
 /* `styles` outlives the instance. */
 OfxStatus br_create_instance(OfxImageEffectHandle effect, const br_styles *styles);
 OfxStatus br_destroy_instance(OfxImageEffectHandle effect);
-/* After a parameter was changed, by whomever. */
+/* Called after a parameter was changed, by the user or the host. */
 OfxStatus br_instance_changed(OfxImageEffectHandle effect, OfxPropertySetHandle in);
-/* Before the host writes its project. */
+/* Called before the host writes its project. */
 OfxStatus br_keep_style_name(OfxImageEffectHandle effect);
 OfxStatus br_is_identity(OfxImageEffectHandle effect, OfxPropertySetHandle in,
                          OfxPropertySetHandle out);

@@ -24,7 +24,7 @@ typedef struct br_link {
     struct br_link *next;
 } br_link;
 
-/* Connections that no thread uses now. */
+/* Connections that no thread is using. */
 static br_link *idle;
 
 typedef struct request {
@@ -61,7 +61,7 @@ static void close_link(br_link *link) {
     free(link);
 }
 
-/* The server's answer; its text, if it has refused, is the message. */
+/* Receives the server's answer; its text becomes the message if it refused. */
 static br_outcome answer(br_link *link, const br_abort *abort, char message[BR_MESSAGE_BYTES]) {
     uint32_t header[2];
     char text[BR_MESSAGE_BYTES] = {0};
@@ -92,7 +92,7 @@ static br_outcome greet(br_link *link, const char *token, const br_abort *abort,
     return ask(link, &hello, NULL, abort, message);
 }
 
-/* BR_BROKEN if no server is there. */
+/* BR_BROKEN if there is no server. */
 static br_outcome open_link(br_link **opened, const br_abort *abort,
                             char message[BR_MESSAGE_BYTES]) {
     char text[BR_PATH_BYTES];
@@ -156,8 +156,8 @@ static br_outcome start(const br_abort *abort, char message[BR_MESSAGE_BYTES]) {
     return outcome;
 }
 
-/* A second server ends by itself if another has been faster, so that starting one too many does
- * no harm; one that is just about to end makes starting again necessary. */
+/* A second server ends by itself if another is running, so that starting one too many does no
+ * harm; starting again is necessary when a server is just ending. */
 static br_outcome open_or_start(br_link **opened, const br_abort *abort,
                                 char message[BR_MESSAGE_BYTES]) {
     br_outcome outcome = open_link(opened, abort, message);
@@ -214,7 +214,7 @@ static br_outcome share(br_link *link, size_t size, const br_abort *abort,
     return outcome;
 }
 
-static br_outcome render(br_link *link, const br_job *job, const br_picture *source,
+static br_outcome render(br_link *link, const br_job *job, const br_image *source,
                          const br_abort *abort, char message[BR_MESSAGE_BYTES]) {
     request asked;
     begin(&asked, RENDER);
@@ -232,24 +232,24 @@ static br_outcome render(br_link *link, const br_job *job, const br_picture *sou
     return ask(link, &asked, NULL, abort, message);
 }
 
-static br_outcome painted(br_link *link, const br_job *job, const br_picture *source,
-                          const br_picture *target, OfxRectI window, const br_abort *abort,
+static br_outcome stylize(br_link *link, const br_job *job, const br_image *source,
+                          const br_image *target, OfxRectI window, const br_abort *abort,
                           char message[BR_MESSAGE_BYTES]) {
-    br_outcome outcome = share(link, br_picture_bytes(source), abort, message);
+    br_outcome outcome = share(link, br_image_bytes(source), abort, message);
     if (outcome == BR_DONE) outcome = render(link, job, source, abort, message);
     if (outcome == BR_DONE) br_scatter(link->memory.bytes, source->bounds, window, target);
     return outcome;
 }
 
-br_outcome br_paint(const br_job *job, const br_picture *source, const br_picture *target,
-                    OfxRectI window, const br_abort *abort, char message[BR_MESSAGE_BYTES]) {
+br_outcome br_stylize(const br_job *job, const br_image *source, const br_image *target,
+                      OfxRectI window, const br_abort *abort, char message[BR_MESSAGE_BYTES]) {
     int deaths = 0;
     while (deaths <= DEATHS_FORGIVEN) {
         br_link *link = take_idle();
         bool fresh = !link;
         br_outcome outcome = fresh ? open_or_start(&link, abort, message) : BR_DONE;
         if (outcome != BR_DONE) return outcome;
-        outcome = painted(link, job, source, target, window, abort, message);
+        outcome = stylize(link, job, source, target, window, abort, message);
         if (outcome == BR_DONE || (outcome == BR_FAILED && link->memory.bytes)) {
             give_back(link);
             return outcome;

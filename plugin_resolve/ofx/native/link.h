@@ -1,8 +1,8 @@
-/* A frame's way to the render server and back; protocol.py is the other end. */
+/* The connection to the render server; protocol.py is the other end. */
 #ifndef BRUSHREEL_LINK_H
 #define BRUSHREEL_LINK_H
 
-#include "picture.h"
+#include "image.h"
 #include "styles.h"
 #include "system.h"
 
@@ -11,14 +11,14 @@ typedef struct br_job {
     uint32_t premultiplied;
     uint32_t keep_colors;
     uint32_t draft;
-    uint32_t transform; /* index of the effect's choice */
+    uint32_t transform; /* index in the effect's menu */
     double strength;
     const char *style;
-    const char *colourspace; /* as the host names it, or "" */
+    const char *colourspace; /* the host's name of it, or "" */
 } br_job;
 
-/* Where the server's command and the shipped styles are said: Contents/Resources/server, a line
- * each: the styles' folder, then the command's arguments. */
+/* The text of Contents/Resources/server: the folder of the shipped styles, then the arguments of
+ * the server's command, a line each. */
 typedef struct br_installation {
     char text[BR_PATH_BYTES];
     char *shipped;
@@ -28,11 +28,11 @@ typedef struct br_installation {
 /* False if the effect was not installed by Brushreel's own command. */
 bool br_read_installation(br_installation *installation);
 
-/* Paints `source` into `window` of `target`; starts the server if need be, again if it dies. */
-br_outcome br_paint(const br_job *job, const br_picture *source, const br_picture *target,
-                    OfxRectI window, const br_abort *abort, char message[BR_MESSAGE_BYTES]);
+/* Stylizes `source` into `window` of `target`; starts the server if it is not running. */
+br_outcome br_stylize(const br_job *job, const br_image *source, const br_image *target,
+                      OfxRectI window, const br_abort *abort, char message[BR_MESSAGE_BYTES]);
 
-/* Gives back every connection and memory that waits for a next frame. */
+/* Closes all idle connections and frees their memory. */
 void br_forget_links(void);
 
 #endif

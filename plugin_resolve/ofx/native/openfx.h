@@ -1,7 +1,7 @@
 /* The part of the OpenFX binary interface that the effect uses: properties, image effects and
  * parameters of version 1, messages of version 2, colour spaces of OpenFX 1.5. Written from the
- * public specification, https://openfx.readthedocs.io; what follows a member that is used may be
- * left out, what comes before it may not. */
+ * public specification, https://openfx.readthedocs.io; members after the last used one may be left
+ * out, members before it may not. */
 #ifndef BRUSHREEL_OPENFX_H
 #define BRUSHREEL_OPENFX_H
 

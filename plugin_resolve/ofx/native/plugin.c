@@ -1,4 +1,4 @@
-/* What hosts find in the library: one plugin and its actions. */
+/* The library's entry points for hosts: one plugin and its actions. */
 #include <string.h>
 
 #include "describe.h"
@@ -13,7 +13,7 @@
 
 static br_styles styles;
 
-/* The library as it is when the host starts: hosts ask for a choice's options only once. */
+/* Styles are listed when the host starts: hosts ask for the options of a choice only once. */
 static OfxStatus load(void) {
     br_installation installation;
     bool installed = br_read_installation(&installation);

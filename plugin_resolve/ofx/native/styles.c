@@ -5,7 +5,7 @@
 
 static const char SUFFIX[] = ".safetensors";
 
-/* core/style.py has the same rule. */
+/* The same rule as in core/style.py. */
 static bool is_name(const char *text, size_t length) {
     if (!length || length >= BR_NAME_BYTES || *text == '-' || *text == '_') return false;
     return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-") >= length;

@@ -1,4 +1,4 @@
-/* Linux and macOS: a Unix socket in a private folder, anonymous shared memory handed over it. */
+/* Linux and macOS: a Unix socket in a private folder, which carries anonymous shared memory. */
 #define _GNU_SOURCE
 #define _DARWIN_C_SOURCE
 #include "system.h"
@@ -33,7 +33,7 @@
 extern char **environ;
 
 #ifndef BR_START_SECONDS
-#define BR_START_SECONDS 60 /* the tests' build has less patience */
+#define BR_START_SECONDS 60 /* the tests' build waits less long */
 #endif
 
 enum { ABORT_INTERVAL_MS = 20 };
@@ -105,7 +105,7 @@ static bool is_private(const struct stat *about) {
     return about->st_uid == geteuid() && !(about->st_mode & 077);
 }
 
-/* server_folder.py has the same rule. */
+/* The same rule as in server_folder.py. */
 static bool runtime_folder(char path[BR_PATH_BYTES]) {
 #ifndef __APPLE__
     const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -206,13 +206,13 @@ br_outcome br_receive(intptr_t channel, void *bytes, size_t size, const br_abort
     return BR_DONE;
 }
 
-/* Memory without a name can't be left over, whoever dies, and no other process can find it. */
+/* Memory without a name can't be left over if a process dies, and no other can find it. */
 static int anonymous_memory(size_t size) {
 #ifdef __linux__
     enum { CLOSE_ON_EXEC = 1, ALLOW_SEALING = 2, ADD_SEALS = 1033, NO_SHRINKING = 2 };
     int file = (int)syscall(SYS_memfd_create, "brushreel", CLOSE_ON_EXEC | ALLOW_SEALING);
     if (file < 0) return -1;
-    /* The server would be killed for touching what is cut off; it insists on the seal. */
+    /* Touching memory that was truncated would kill the server, which insists on the seal. */
     if (!ftruncate(file, (off_t)size) && !fcntl(file, ADD_SEALS, NO_SHRINKING)) return file;
 #else
     char name[32];
@@ -246,7 +246,7 @@ void br_free_memory(br_memory *memory) {
     *memory = (br_memory){0};
 }
 
-/* A host's loader paths and its own Python would break ours. */
+/* The host's loader paths and Python settings would break ours. */
 static bool is_foreign(const char *variable) {
     return !strncmp(variable, "PYTHON", 6) || !strncmp(variable, "LD_", 3) ||
            !strncmp(variable, "DYLD_", 5);
@@ -284,8 +284,8 @@ static bool spawn(char *const command[], int output, pid_t *child) {
     return started;
 }
 
-/* BR_DONE when there is something to read or the other end is closed, BR_FAILED when it is late. */
-static br_outcome wait_for_words(int pipe_end, int64_t latest, const br_abort *abort) {
+/* BR_DONE when there is something to read or the other end is closed, BR_FAILED when time is up. */
+static br_outcome wait_for_output(int pipe_end, int64_t latest, const br_abort *abort) {
     struct pollfd waiting = {.fd = pipe_end, .events = POLLIN};
     while (now_ms() < latest) {
         if (abort->asked(abort->effect)) return BR_ABORTED;
@@ -294,13 +294,13 @@ static br_outcome wait_for_words(int pipe_end, int64_t latest, const br_abort *a
     return BR_FAILED;
 }
 
-/* What the child says until it closes its end, as the server does when it listens. */
-static br_outcome last_words(int pipe_end, const br_abort *abort, char message[BR_MESSAGE_BYTES]) {
+/* Reads the child's output until it closes its end, as the server does when it listens. */
+static br_outcome read_output(int pipe_end, const br_abort *abort, char message[BR_MESSAGE_BYTES]) {
     int64_t latest = now_ms() + BR_START_SECONDS * 1000;
     size_t length = 0;
     char surplus[256];
     br_outcome outcome;
-    while ((outcome = wait_for_words(pipe_end, latest, abort)) == BR_DONE) {
+    while ((outcome = wait_for_output(pipe_end, latest, abort)) == BR_DONE) {
         bool full = length == BR_MESSAGE_BYTES - 1;
         ssize_t received = full ? read(pipe_end, surplus, sizeof surplus)
                                 : read(pipe_end, message + length, BR_MESSAGE_BYTES - 1 - length);
@@ -314,8 +314,8 @@ static br_outcome last_words(int pipe_end, const br_abort *abort, char message[B
     return outcome;
 }
 
-/* 0 says that it is still ours: a host that waits for every child may have been faster, and the
- * number another process's by now. */
+/* 0 means that the child is still ours: a host that waits for every child may have reaped it, and
+ * the number may be another process's by now. */
 static void stop(pid_t child) {
     if (waitpid(child, NULL, WNOHANG) == 0) kill(child, SIGKILL);
 }
@@ -331,10 +331,10 @@ br_outcome br_start_server(char *const command[], const br_abort *abort,
     close(ends[1]);
     if (outcome == BR_DONE) {
         int status = 0;
-        outcome = last_words(ends[0], abort, message);
+        outcome = read_output(ends[0], abort, message);
         if (outcome != BR_DONE) stop(child);
-        /* It leaves the server behind and ends at once. A host that waits for every child may
-         * have been faster; then its status is not known, and taken for good. */
+        /* It starts the server in the background and ends at once. A host that waits for every
+         * child may have reaped it; then its status is unknown, and taken as success. */
         while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
         }
         if (outcome == BR_DONE && status) outcome = BR_FAILED;

@@ -1,4 +1,4 @@
-/* Windows: a named pipe and a named mapping, both of this user alone. */
+/* Windows: a named pipe and a named mapping, both private to this user. */
 #ifndef UNICODE
 #define UNICODE
 #endif
@@ -38,7 +38,7 @@ bool br_own_path(char path[BR_PATH_BYTES]) {
     return length && length < BR_PATH_BYTES && narrowed(path, wide);
 }
 
-/* core/style.py and server_folder.py look there, too. */
+/* The same folder as in core/style.py and server_folder.py. */
 static bool own_folder(char path[BR_PATH_BYTES], const char *rest) {
     wchar_t wide[BR_PATH_BYTES];
     DWORD length = GetEnvironmentVariableW(L"LOCALAPPDATA", wide, BR_PATH_BYTES);
@@ -78,7 +78,7 @@ bool br_read_file(const char *path, char *text, size_t size) {
     return read_it;
 }
 
-/* The folder lies in the user's profile, where others may not write. */
+/* The folder is in the user's profile, where others can't write. */
 bool br_read_rendezvous(char *text, size_t size) {
     char path[BR_PATH_BYTES];
     return own_folder(path, "\\brushreel\\serve\\server") && br_read_file(path, text, size);
@@ -114,7 +114,7 @@ static bool is_same_user(HANDLE pipe) {
 bool br_connect(const char *address, intptr_t *channel) {
     wchar_t wide[BR_PATH_BYTES];
     if (!widened(wide, address)) return false;
-    /* The server may learn who we are, and may not act in our name. */
+    /* The server may identify us, and may not impersonate us. */
     DWORD how = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION;
     HANDLE pipe =
         CreateFileW(wide, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, how, NULL);
@@ -129,7 +129,7 @@ bool br_connect(const char *address, intptr_t *channel) {
 
 void br_disconnect(intptr_t channel) { CloseHandle((HANDLE)channel); }
 
-/* Waits for what was begun; takes it back if the host does not want it any more. */
+/* Waits for an operation; cancels it if the host has cancelled the frame. */
 static br_outcome finished(HANDLE pipe, OVERLAPPED *under_way, DWORD *moved,
                            const br_abort *abort) {
     while (WaitForSingleObject(under_way->hEvent, ABORT_INTERVAL_MS) == WAIT_TIMEOUT) {
@@ -167,7 +167,7 @@ static br_outcome move_all(intptr_t channel, char *bytes, size_t size, bool out,
 }
 
 br_outcome br_send(intptr_t channel, const void *bytes, size_t size, const br_memory *shared) {
-    (void)shared; /* the server finds it by its name */
+    (void)shared; /* the server opens it by its name */
     return move_all(channel, (char *)(uintptr_t)bytes, size, true, NULL);
 }
 
@@ -188,7 +188,7 @@ static bool describe_rights(PSECURITY_DESCRIPTOR *rights) {
     return made;
 }
 
-/* Gone with the last handle, whoever dies. */
+/* It is freed with the last handle, whichever process dies. */
 bool br_make_memory(br_memory *memory, size_t size) {
     static volatile LONG count;
     SECURITY_ATTRIBUTES only_us = {.nLength = sizeof only_us};
@@ -217,7 +217,7 @@ void br_free_memory(br_memory *memory) {
     *memory = (br_memory){0};
 }
 
-/* A host's own Python would break ours. */
+/* The host's Python settings would break ours. */
 static wchar_t *clean_environment(void) {
     wchar_t *all = GetEnvironmentStringsW();
     size_t size = 0;
@@ -232,7 +232,7 @@ static wchar_t *clean_environment(void) {
     return clean;
 }
 
-/* Every argument in quotes; none of ours holds a quote or ends in a backslash. */
+/* Puts every argument in quotes; none of ours has a quote or ends in a backslash. */
 static bool command_line(char *const command[], wchar_t line[BR_PATH_BYTES]) {
     char text[BR_PATH_BYTES] = {0};
     size_t used = 0;
@@ -246,7 +246,7 @@ static bool command_line(char *const command[], wchar_t line[BR_PATH_BYTES]) {
 
 br_outcome br_start_server(char *const command[], const br_abort *abort,
                            char message[BR_MESSAGE_BYTES]) {
-    (void)abort; /* nothing is waited for here */
+    (void)abort; /* there is nothing to wait for */
     wchar_t line[BR_PATH_BYTES], *environment = clean_environment();
     STARTUPINFOW how = {.cb = sizeof how};
     PROCESS_INFORMATION made;

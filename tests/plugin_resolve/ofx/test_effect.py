@@ -210,7 +210,7 @@ def test_without_a_picture_the_render_fails_with_a_message(effect):
     output = Image(np.full((8, 8, 4), 7, np.float32))
     status, output = effect.render(None, output)
     assert status == FAILED
-    assert "picture" in effect.shown
+    assert "image" in effect.shown
     assert (output.pixels == 7).all()
 
 

@@ -1,4 +1,4 @@
-#include "picture.h"
+#include "image.h"
 
 #include <string.h>
 
@@ -12,17 +12,17 @@ static size_t packed_row_bytes(OfxRectI bounds, size_t pixel_bytes) {
     return (size_t)(bounds.x2 - bounds.x1) * pixel_bytes;
 }
 
-static unsigned char *pixel(const br_picture *picture, int x, int y) {
-    return picture->bottom + (y - picture->bounds.y1) * picture->row_bytes +
-           (ptrdiff_t)((size_t)(x - picture->bounds.x1) * picture->pixel_bytes);
+static unsigned char *pixel(const br_image *image, int x, int y) {
+    return image->bottom + (y - image->bounds.y1) * image->row_bytes +
+           (ptrdiff_t)((size_t)(x - image->bounds.x1) * image->pixel_bytes);
 }
 
-size_t br_picture_bytes(const br_picture *picture) {
-    return packed_row_bytes(picture->bounds, picture->pixel_bytes) *
-           (size_t)(picture->bounds.y2 - picture->bounds.y1);
+size_t br_image_bytes(const br_image *image) {
+    return packed_row_bytes(image->bounds, image->pixel_bytes) *
+           (size_t)(image->bounds.y2 - image->bounds.y1);
 }
 
-void br_gather(const br_picture *source, unsigned char *packed) {
+void br_gather(const br_image *source, unsigned char *packed) {
     OfxRectI bounds = source->bounds;
     size_t row_bytes = packed_row_bytes(bounds, source->pixel_bytes);
     for (int y = bounds.y2 - 1; y >= bounds.y1; y--, packed += row_bytes)
@@ -30,7 +30,7 @@ void br_gather(const br_picture *source, unsigned char *packed) {
 }
 
 static void scatter_row(const unsigned char *packed, OfxRectI covered, OfxRectI window, int y,
-                        const br_picture *target) {
+                        const br_image *target) {
     OfxRectI held = common(covered, window);
     unsigned char *row = pixel(target, window.x1, y);
     size_t bytes = target->pixel_bytes;
@@ -46,7 +46,7 @@ static void scatter_row(const unsigned char *packed, OfxRectI covered, OfxRectI 
 }
 
 void br_scatter(const unsigned char *packed, OfxRectI covered, OfxRectI window,
-                const br_picture *target) {
+                const br_image *target) {
     window = common(window, target->bounds);
     if (window.x1 >= window.x2) return;
     for (int y = window.y1; y < window.y2; y++) scatter_row(packed, covered, window, y, target);
