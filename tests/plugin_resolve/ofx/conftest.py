@@ -85,7 +85,7 @@ def compiled(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def settled(compiled, tiny_style) -> Iterator[Place]:
     # Short: the path of a socket has at most a hundred bytes.
-    place = Place(Path(tempfile.mkdtemp(prefix="hs-")))
+    place = Place(Path(tempfile.mkdtemp(prefix="br-")))
     for name, factor in (("tiny", 1.0), ("other", 0.5)):
         weights = {key: value * factor for key, value in tiny_style.weights.items()}
         replace(tiny_style, name=name, weights=weights).save(place.styles / f"{name}.safetensors")

@@ -62,7 +62,7 @@ def test_install_writes_and_uninstall_removes(folders):
     assert not folders.user.exists()
     assert all("written" in line for line in install(folders))
     assert listing(folders.user) == NAMES
-    assert all("already" in line for line in install(folders))
+    assert all("up to date" in line for line in install(folders))
     (folders.user / "other.py").write_text("mine")
     assert all("would be removed" in line for line in uninstall(folders, dry_run=True))
     uninstall(folders)
