@@ -191,7 +191,7 @@ class _Progress:
             self.frame(event.frames)
 
     def frame(self, count: int) -> None:
-        """Show the progress after a frame of the current shot; raise if the user stopped the job."""
+        """Show the progress after a frame; raise if the user has stopped the job."""
         if self._window.cancelled.is_set():
             raise _Cancelled
         now = time.monotonic()

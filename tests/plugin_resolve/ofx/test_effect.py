@@ -191,9 +191,7 @@ def test_order_instances_and_threads_change_nothing(host, noise, stylized):
 
 
 def test_an_abort_ends_the_wait(effect, place, noise):
-    assert (
-        effect.render(Image(noise()))[0] == OK
-    )  # the server is there: only its answer is waited for
+    assert effect.render(Image(noise()))[0] == OK  # the server is running
     source, output = Image(noise(size=(1200, 1600))), Image(np.zeros((1200, 1600, 4), np.float32))
     effect.change(style="wave")
     answers: list[bool] = []
