@@ -1,4 +1,4 @@
-"""The subcommands on clips: their flags, and one thin function each."""
+"""The subcommands on clips, one thin function each; their options are in flags.py."""
 
 from __future__ import annotations
 
@@ -7,22 +7,11 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import INTERRUPTED, OutputError, UsageError
-from ..core.options import (
-    CODECS,
-    CONTAINERS,
-    DECODERS,
-    ENCODERS,
-    INTERLACED,
-    LAYOUTS,
-    PRECISIONS,
-    RUNTIMES,
-    VERIFY_LEVELS,
-)
-from .config import Flags
 
 if TYPE_CHECKING:
     from .clips.settings import JobSettings, ReadSettings, WriteSettings
@@ -34,85 +23,8 @@ if TYPE_CHECKING:
 # flag answer at once.
 
 
-def add_stylize(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``brushreel stylize``."""
-    parser.add_argument("inputs", nargs="+", type=Path, help="clips, sequences and folders")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be done and what it takes"
-    )
-    flags = Flags(parser)
-    flags.add(
-        "-o", "--output", type=Path, help="a file for one clip, else a folder (default: beside)"
-    )
-    flags.add("--start", metavar="TIME", help="from here: 12.5, 00:00:12.5 or 00:00:12:12")
-    flags.add("--end", metavar="TIME", help="up to here, also counted from the clip's start")
-    _add_style(flags)
-    _add_written(flags)
-    flags.add("--fps", metavar="RATE", help="of numbered pictures: 24, 23.976 (default: 24)")
-    flags.group("the batch")
-    _switch(flags, "--fail-fast", "start no clip after one that failed")
-    flags.add("--report", type=Path, metavar="FILE", help="JSON, see docs/batch.md")
-    _add_run(flags)
-    parser.set_defaults(flags=flags)
-
-
-def _add_style(flags: Flags) -> None:
-    flags.add("-s", "--style", help="a name, a file, or a blend: wave:0.6+udnie:0.4")
-    flags.add("--strength", type=float, default=1.0, help="0 (source) to 1 (default)")
-    _switch(flags, "--keep-colors", "keep the source's colours, paint its lightness")
-    flags.add("--device", default="auto", help="auto, cpu, cuda, mps; several: cuda:0,cuda:1")
-    flags.add("--precision", choices=PRECISIONS, default="auto", help="default: auto")
-    flags.add("--runtime", choices=RUNTIMES, default="auto", help="default: the fastest here")
-    flags.add("--tile", type=tile, default="auto", metavar="PIXELS", help="or off (default: auto)")
-    _switch(flags, "--recursive", "look into subfolders")
-
-
-def tile(text: str) -> str | int:
-    """A flag's value; argparse names it by this function when it is neither."""
-    return text if text in ("auto", "off") else int(text)
-
-
-def _add_written(flags: Flags) -> None:
-    flags.group("what is written")
-    flags.add("--codec", choices=CODECS, default="auto", help="default: auto")
-    flags.add("--profile", metavar="NAME", help="of the codec: hq, 4444, hqx, high422, main10 ...")
-    flags.add("--crf", type=int, help="quality of h264, hevc and av1, lower is better")
-    flags.add("--bitrate", metavar="RATE", help="instead of --crf, such as 8M or 800k a second")
-    flags.add("--preset", metavar="NAME", help="the encoder's effort: ultrafast to veryslow")
-    flags.add("--decoder", choices=DECODERS, default="software", help="auto: hardware that works")
-    flags.add("--encoder", choices=ENCODERS, default="software", help="auto: hardware that works")
-    flags.add(
-        "--interlaced", choices=INTERLACED, default="deinterlace", help="default: deinterlace"
-    )
-    flags.add(
-        "--container", choices=CONTAINERS, help="default: the source's, where it can be written"
-    )
-    _switch(flags, "--drop-unsupported", "leave out tracks that the container can't hold")
-    _switch(flags, "--overwrite", "replace outputs that exist")
-    _switch(flags, "--skip-existing", "leave clips alone whose output exists")
-    flags.add(
-        "--verify", choices=VERIFY_LEVELS, default="standard", help="full: every copied packet"
-    )
-    flags.add("--segment", type=float, default=10.0, metavar="SECONDS", help="default: 10")
-    _switch(flags, "--resume", "go on with what an earlier run has left", default=True)
-
-
-def _add_run(flags: Flags) -> None:
-    flags.add(
-        "--jobs", type=int, metavar="N", help="clips at a time (default: one for each device)"
-    )
-    flags.add("--log", type=Path, metavar="FILE", help="what happened when, added to its end")
-    _switch(flags, "--json", "events on stdout, see docs/events.md")
-    flags.add_sources()
-
-
-def _switch(flags: Flags, name: str, text: str, *, default: bool = False) -> None:
-    """Can be taken back with --no-..., so that the command line can undo the file's."""
-    flags.add(name, action=argparse.BooleanOptionalAction, default=default, help=text)
-
-
 def stylize(options: argparse.Namespace) -> int:
-    """``brushreel stylize``."""
+    """Run ``brushreel stylize``."""
     from .reporting.progress import TerminalReporter
 
     settings = options.flags.settle(options)
@@ -158,12 +70,12 @@ def job_settings_of(settings: argparse.Namespace) -> JobSettings:
     """Return the settings that the flags give.
 
     Raises:
-        UsageError: Something of it makes no sense.
+        UsageError: A value is out of range, or no style is given.
     """
     from .clips.settings import JobSettings
 
     if settings.style is None:
-        raise UsageError("no style is named", hint="-s NAME; brushreel styles lists them")
+        raise UsageError("no style is given", hint="-s NAME; brushreel styles lists them")
     return JobSettings(
         style=settings.style,
         strength=settings.strength,
@@ -182,11 +94,11 @@ def _read_settings(settings: argparse.Namespace) -> ReadSettings:
     from .clips.source import span
 
     given = vars(settings)  # `watch` has no flags for a single clip
-    fps = given.get("fps")
+    rate = given.get("sequence_fps")
     return ReadSettings(
         interlaced=settings.interlaced,
         decoder=settings.decoder,
-        frame_rate=None if fps is None else parse_rate(fps),
+        frame_rate=None if rate is None else parse_rate(rate),
         range=span(given.get("start"), given.get("end")),
     )
 
@@ -215,11 +127,11 @@ def _write_settings(settings: argparse.Namespace) -> WriteSettings:
 
 
 def _devices(named: str, jobs: int | None) -> list[str]:
-    """A device for each clip that may be under way, dealt in turn."""
+    """Return a device for each clip that may be under way, dealt in turn."""
     devices = [name.strip() for name in named.split(",")]
     count = len(devices) if jobs is None else jobs
     if not all(devices):
-        raise UsageError(f"no device's name in {named!r}", hint="such as cuda:0,cuda:1")
+        raise UsageError(f"empty device name in {named!r}", hint="such as cuda:0,cuda:1")
     if count < len(devices):
         raise UsageError(
             f"--jobs {count} can't keep the devices {named} busy",
@@ -241,7 +153,7 @@ def _convert(
 
     if len(jobs) > 1:
         return run_in_workers(jobs, settings, devices, reporter, fail_fast=fail_fast)
-    # A clip alone has nobody to spare from a crash; a second process would only start slowly.
+    # A crash costs no other clip here; a process of its own would only start slowly.
     stylizer = settings.stylizer(devices[0])
     return run_batch(jobs, stylizer, reporter, read=settings.read, write=settings.write)
 
@@ -284,40 +196,16 @@ def _reporter(
     from .reporting.report_file import ReportFile
     from .reporting.reporter import Reporters
 
-    told: list[Reporter] = [JsonReporter() if settings.json else terminal]
+    reporters: list[Reporter] = [JsonReporter() if settings.json else terminal]
     if settings.log:
-        told.append(LogReporter())
+        reporters.append(LogReporter())
     if report:
-        told.append(ReportFile(report, settings.flags.values(settings)))
-    return Reporters(*told)
-
-
-def add_watch(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``brushreel watch``."""
-    parser.add_argument("inbox", type=Path, metavar="IN", help="folder in which clips arrive")
-    parser.add_argument("outbox", type=Path, metavar="OUT", help="folder in which they are written")
-    parser.add_argument("--once", action="store_true", help="do what is there, then end")
-    flags = Flags(parser)
-    _add_style(flags)
-    _add_written(flags)
-    flags.group("the folder")
-    flags.add(
-        "--settle",
-        dest="settle_seconds",
-        type=float,
-        default=10.0,
-        metavar="SECONDS",
-        help="a file is complete when it is unchanged for so long (default: 10)",
-    )
-    flags.add(
-        "--poll", type=float, default=2.0, metavar="SECONDS", help="between two looks (default: 2)"
-    )
-    _add_run(flags)
-    parser.set_defaults(flags=flags)
+        reporters.append(ReportFile(report, settings.flags.values(settings)))
+    return Reporters(*reporters)
 
 
 def watch(options: argparse.Namespace) -> int:
-    """``brushreel watch``."""
+    """Run ``brushreel watch``."""
     from .reporting.progress import TerminalReporter
     from .watch import Work
     from .watch import watch as watch_folder
@@ -327,23 +215,19 @@ def watch(options: argparse.Namespace) -> int:
     job_settings = job_settings_of(settings)
     devices = _devices(settings.device, settings.jobs)
     style_name = job_settings.load_style().name
-    # Better now than when the first clip comes.
     for device in set(devices):
+        # A device that does not work is reported now, not when the first clip comes.
         job_settings.stylizer(device)
-
-    def run(jobs: Sequence[Job], overwrite: bool) -> BatchResult:
-        again = replace(job_settings.write, overwrite=True, skip_existing=False)
-        write = again if overwrite else job_settings.write
-        return _convert(jobs, replace(job_settings, write=write), devices, reporter)
-
-    work = Work(
-        plan=lambda: _plan([settings.inbox], settings.outbox, settings, style_name, pictures=False),
-        run=run,
-        key=settings_key(job_settings, container=settings.container),
-    )
     _check_records(settings.log)
     with _log(settings.log):
         reporter = _reporter(settings, TerminalReporter("what is done is remembered"))
+        work = Work(
+            plan=partial(
+                _plan, [settings.inbox], settings.outbox, settings, style_name, pictures=False
+            ),
+            run=partial(_convert_arrivals, job_settings, devices, reporter),
+            key=settings_key(job_settings, container=settings.container),
+        )
         try:
             return watch_folder(
                 settings.inbox,
@@ -358,21 +242,21 @@ def watch(options: argparse.Namespace) -> int:
             return INTERRUPTED
 
 
-def add_preview(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``brushreel preview``."""
-    add = parser.add_argument
-    add("inputs", nargs="+", type=Path, metavar="INPUT", help="clips and pictures")
-    add("-o", "--output", type=Path, required=True, help="a .png")
-    add("--at", type=float, action="append", default=[], metavar="SECONDS", help="default: middle")
-    add("--styles", nargs="+", default=[], metavar="NAME", help="default: the whole library")
-    add("--strength", type=float, default=1.0, help="0 (source) to 1 (default)")
-    add("--keep-colors", action="store_true", help="keep the source's colours")
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    add("--overwrite", action="store_true", help="replace a sheet that exists")
+def _convert_arrivals(
+    settings: JobSettings,
+    devices: Sequence[str],
+    reporter: Reporter,
+    jobs: Sequence[Job],
+    overwrite: bool,
+) -> BatchResult:
+    if overwrite:
+        write = replace(settings.write, overwrite=True, skip_existing=False)
+        settings = replace(settings, write=write)
+    return _convert(jobs, settings, devices, reporter)
 
 
 def preview(options: argparse.Namespace) -> int:
-    """``brushreel preview``."""
+    """Run ``brushreel preview``."""
     from .contact_sheet import preview as draw
 
     draw(
@@ -389,19 +273,8 @@ def preview(options: argparse.Namespace) -> int:
     return 0
 
 
-def add_compare(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``brushreel compare``."""
-    add = parser.add_argument
-    add("before", type=Path, metavar="BEFORE", help="a clip")
-    add("after", type=Path, metavar="AFTER", help="the same clip, stylized")
-    add("-o", "--output", type=Path, required=True, help="a .mp4, .mov or .mkv")
-    add("--layout", choices=LAYOUTS, default="wipe", help="default: wipe")
-    add("--line", type=float, metavar="SHARE", help="of a wipe, 0 to 1 (default: it moves)")
-    add("--overwrite", action="store_true", help="replace a clip that exists")
-
-
 def compare(options: argparse.Namespace) -> int:
-    """``brushreel compare``."""
+    """Run ``brushreel compare``."""
     from .compare import compare as write
 
     warnings = write(
@@ -409,7 +282,7 @@ def compare(options: argparse.Namespace) -> int:
         options.after,
         options.output,
         layout=options.layout,
-        line=options.line,
+        line=options.position,
         overwrite=options.overwrite,
     )
     for warning in warnings:
@@ -418,16 +291,8 @@ def compare(options: argparse.Namespace) -> int:
     return 0
 
 
-def add_demo(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``brushreel demo``."""
-    parser.add_argument("-s", "--style", default="wave", help="default: wave")
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path("demo"), help="folder (default: demo)"
-    )
-
-
 def demo(options: argparse.Namespace) -> int:
-    """``brushreel demo``."""
+    """Run ``brushreel demo``."""
     from ..core.stylizer import Stylizer
     from .clips.settings import WriteSettings
     from .demo.clip import make_demo_clip

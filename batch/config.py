@@ -1,4 +1,4 @@
-"""Where a command's flags come from: the command line, a configuration file, a delivery."""
+"""Sources of a command's flags: the command line, a configuration file, a delivery."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class Flags:
 
     def add(self, *names: str, default: object = None, **facts: Any) -> None:  # noqa: ANN401
         """Add a flag; the arguments are those of `ArgumentParser.add_argument`."""
+        facts["help"] = facts["help"] % {"default": default}
         # Left out of the namespace unless given, so that "given" can be told from "default".
         action = self._group.add_argument(*names, default=argparse.SUPPRESS, **facts)
         self._actions[names[-1].removeprefix("--")] = action
@@ -45,13 +46,20 @@ class Flags:
 
     def add_sources(self) -> None:
         """Add ``--config`` and ``--delivery``."""
-        self.add("--delivery", choices=tuple(DELIVERIES), help="codec, quality, container at once")
+        self.add(
+            "--delivery",
+            choices=tuple(DELIVERIES),
+            help="Codec, quality and container for a purpose; other flags override it.",
+        )
         self._group.add_argument(
-            "--config", type=Path, metavar="FILE", help="TOML, keys named as these flags"
+            "--config",
+            type=Path,
+            metavar="FILE",
+            help="Read flags from a TOML file, whose keys are the flags' names without dashes.",
         )
 
     def settle(self, given: argparse.Namespace) -> argparse.Namespace:
-        """Every flag's value: as given, else as in the file, else the delivery's, else default.
+        """Return every flag's value: as given, else the file's, the delivery's, or the default.
 
         Raises:
             UsageError: The file can't be read or parsed, or has a key or value that no flag has.
@@ -63,7 +71,7 @@ class Flags:
         return argparse.Namespace(**{**self._defaults, **preset, **file, **chosen})
 
     def values(self, settled: argparse.Namespace) -> dict[str, object]:
-        """The settled values under the flags' names, in types that JSON has."""
+        """Return the settled values under the flags' names, in types that JSON has."""
         found = {name: getattr(settled, action.dest) for name, action in self._actions.items()}
         return {
             name: str(value) if isinstance(value, Path) else value for name, value in found.items()
@@ -75,7 +83,7 @@ class Flags:
         except OSError as error:
             raise UsageError(f"can't be read: {error.strerror}", path=path) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"is not TOML: {error}", path=path) from error
+            raise UsageError(f"is not a valid TOML file: {error}", path=path) from error
         return self._values(table, path)
 
     def _values(self, table: Mapping[str, object], path: Path | None) -> dict[str, object]:
@@ -93,10 +101,10 @@ class Flags:
 
 
 def _converted(key: str, value: object, action: argparse.Action, path: Path | None) -> object:
-    """A value of the file as the command line would have made it from text."""
+    """Convert a value of the file as the command line converts text."""
     is_switch = action.nargs == 0
     if isinstance(value, bool) != is_switch or not isinstance(value, bool | int | float | str):
-        wanted = "true or false" if is_switch else "a text or number"
+        wanted = "true or false" if is_switch else "text or a number"
         raise UsageError(f"{key} must be {wanted}, not {value!r}", path=path)
     if is_switch:
         return value

@@ -104,7 +104,7 @@ class SequenceReader(ClosedAtExit):
     def warnings(self, kind: str | None = None) -> Iterator[str]:
         """Yield what has to be reported before the first frame, see `Reader`."""
         if not self._rate_is_stated and self.sequence.pattern.numbered:
-            yield f"{self.rate} pictures a second; --fps takes another rate"
+            yield f"{self.rate} pictures a second; --sequence-fps takes another rate"
         if not self._linear and self.first.frame.pixel_format.floating:
             yield "linear light becomes a display's signal: highlights are rolled off"
         if kind == self.first.codec:

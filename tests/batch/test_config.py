@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from brushreel.batch import command, config
-from brushreel.batch.command import add_stylize
+from brushreel.batch.flags import add_stylize
 from brushreel.batch.config import DELIVERIES
 from brushreel.core.errors import UsageError
 
@@ -86,10 +86,10 @@ def test_an_unknown_key_names_the_nearest(settled, tmp_path, key, near):
         ('strength = "much"', "strength can't be 'much'"),
         ("crf = 1.5", "crf can't be 1.5"),
         ("overwrite = 1", "overwrite must be true or false"),
-        ("crf = true", "crf must be a text or number"),
-        ('device = ["cuda:0"]', "device must be a text or number"),
+        ("crf = true", "crf must be text or a number"),
+        ('device = ["cuda:0"]', "device must be text or a number"),
         ('delivery = "vhs"', "delivery must be one of prores-master"),
-        ("crf =", "is not TOML"),
+        ("crf =", "is not a valid TOML file"),
         ("[encode]\ncrf = 3", "unknown key encode"),
     ],
 )

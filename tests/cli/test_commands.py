@@ -16,12 +16,13 @@ from brushreel.batch import command
 from brushreel.batch.clips.mux import MUXERS
 from brushreel.batch.encoding.codecs import CODECS
 from brushreel.batch.encoding.hardware import HARDWARE
-from brushreel.cli import _parser, _training_settings, main
+from brushreel.cli import _parser, main
 from brushreel.core import machine
 from brushreel.core import options as tables
 from brushreel.core.errors import UsageError
 from brushreel.core.export import _WRAPPERS
 from brushreel.core.runtimes.runtime import KINDS
+from brushreel.training.command import training_settings
 from brushreel.training.recipe import HOUSE, PRECISIONS, RECIPES
 
 from .called import everything_in, run_command, validated
@@ -198,7 +199,7 @@ def test_looks_print_the_name_of_what_they_wrote(clip, style_file, tmp_path, cap
     shutil.copy(clip, after)
     flags = ["--styles", str(style_file), "--device", "cpu"]
     assert main(["preview", str(clip), "-o", str(sheet), *flags]) == 0
-    assert main(["compare", str(clip), str(after), "-o", str(wipe), "--line", "0.5"]) == 0
+    assert main(["compare", str(clip), str(after), "-o", str(wipe), "--position", "0.5"]) == 0
     assert capsys.readouterr().out.splitlines() == [str(sheet), str(wipe)]
     assert sheet.stat().st_size > 0
     assert wipe.stat().st_size > 0
@@ -207,10 +208,10 @@ def test_looks_print_the_name_of_what_they_wrote(clip, style_file, tmp_path, cap
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
-        ([], "no style is named"),
+        ([], "no style is given"),
         (["-s", "wave", "--jobs", "0"], "--jobs 0"),
         (["-s", "wave", "--device", "cuda:0,cuda:1", "--jobs", "1"], "--jobs 1"),
-        (["-s", "wave", "--device", "cpu,"], "no device's name in"),
+        (["-s", "wave", "--device", "cpu,"], "empty device name in"),
         (["-s", "wave", "--overwrite", "--skip-existing"], "not both"),
         (["-s", "wave", "--bitrate", "fast"], "fast is no bitrate"),
         (["-s", "wave", "--segment", "0"], "a segment must last more"),
@@ -235,7 +236,7 @@ TRAIN = ["train", "painting.png", "--clips", "footage", "--name", "mine"]
 
 def test_a_child_of_a_settled_style_trains_as_its_parent_did():
     options = _parser().parse_args([*TRAIN, "--from", "wave"])
-    assert _training_settings(options, torch.device("cpu")).network == HOUSE.network
+    assert training_settings(options, torch.device("cpu")).network == HOUSE.network
 
 
 def test_black_and_white_are_held_against_a_stronger_style():
@@ -243,11 +244,11 @@ def test_black_and_white_are_held_against_a_stronger_style():
     expected = replace(
         HOUSE.weights, style=3 * HOUSE.weights.style, overlay=3 * HOUSE.weights.overlay
     )
-    assert _training_settings(options, torch.device("cpu")).weights == expected
+    assert training_settings(options, torch.device("cpu")).weights == expected
 
 
 @pytest.mark.parametrize("scale", ["nan", "inf", "0", "-1"])
 def test_a_stroke_size_that_makes_no_sense(scale):
     options = _parser().parse_args([*TRAIN, f"--style-scale={scale}"])
     with pytest.raises(UsageError, match="--style-scale must be above 0"):
-        _training_settings(options, torch.device("cpu"))
+        training_settings(options, torch.device("cpu"))

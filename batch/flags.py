@@ -1,0 +1,347 @@
+"""Command-line options of the subcommands on clips."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..core.arguments import (
+    STYLE,
+    add_device,
+    add_devices,
+    add_overwrite,
+    add_strength,
+)
+from ..core.options import (
+    CODECS,
+    CONTAINERS,
+    DECODERS,
+    ENCODERS,
+    INTERLACED,
+    LAYOUTS,
+    PRECISIONS,
+    RUNTIMES,
+    VERIFY_LEVELS,
+)
+from .config import Flags
+
+
+def add_stylize(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``brushreel stylize``."""
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        type=Path,
+        metavar="INPUT",
+        help="Clips, image sequences (such as shot.%%04d.png) and folders of them.",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="Write nothing; print what would be done, and an estimate of time and disk space.",
+    )
+    flags = Flags(parser)
+    flags.add(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="Output file for one clip, otherwise a folder. Default: next to each input.",
+    )
+    _add_style(flags)
+    _add_reading(flags)
+    flags.add(
+        "--start",
+        metavar="TIME",
+        help="Start of the range, as seconds (12.5), time (00:00:12.5) or timecode (00:00:12:12) "
+        "from the clip's start. Default: the clip's start.",
+    )
+    flags.add(
+        "--end",
+        metavar="TIME",
+        help="End of the range, in the same notations and from the clip's start, too. "
+        "Default: the clip's end.",
+    )
+    flags.add(
+        "--sequence-fps",
+        metavar="RATE",
+        help="Frame rate of image sequences, in images a second, such as 25, 23.976 or "
+        "24000/1001. Default: what the images state, otherwise 24.",
+    )
+    _add_encoding(flags)
+    _add_outputs(flags)
+    _add_run(flags)
+    _switch(flags, "--fail-fast", "Start no clip after one that failed.")
+    flags.add(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="Write a report on every clip to a JSON file, see docs/batch.md.",
+    )
+    _add_sources(flags)
+    parser.set_defaults(flags=flags)
+
+
+def add_watch(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``brushreel watch``."""
+    add = parser.add_argument
+    add("inbox", type=Path, metavar="IN", help="Folder in which clips arrive.")
+    add("outbox", type=Path, metavar="OUT", help="Folder in which outputs are written.")
+    add("--once", action="store_true", help="Stylize the clips that are there, and end.")
+    flags = Flags(parser)
+    _add_style(flags)
+    _add_reading(flags)
+    _add_encoding(flags)
+    _add_outputs(flags)
+    flags.group("watching")
+    flags.add(
+        "--settle",
+        dest="settle_seconds",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="Seconds without a change after which a file counts as complete. "
+        "Default: %(default)g.",
+    )
+    flags.add(
+        "--poll",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="Seconds between two looks into the folder. Default: %(default)g.",
+    )
+    _add_run(flags)
+    _add_sources(flags)
+    parser.set_defaults(flags=flags)
+
+
+def _add_style(flags: Flags) -> None:
+    flags.group("style")
+    flags.add("-s", "--style", metavar="STYLE", help=f"Style to use: {STYLE}.")
+    add_strength(flags.add)
+    _switch(flags, "--keep-colors", "Keep the source's colours, and stylize its lightness alone.")
+    add_devices(flags.add)
+    flags.add(
+        "--precision",
+        choices=PRECISIONS,
+        default="auto",
+        help="Number format of the network's arithmetic. Default: %(default)s, the fastest that "
+        "keeps the style.",
+    )
+    flags.add(
+        "--runtime",
+        choices=RUNTIMES,
+        default="auto",
+        help="Library that runs the network. Default: %(default)s, the fastest, measured once.",
+    )
+    flags.add(
+        "--tile",
+        type=tile,
+        default="auto",
+        metavar="PIXELS",
+        help="Side of the tiles in which frames larger than memory are stylized, in pixels; or "
+        "off. Default: %(default)s, as memory allows.",
+    )
+
+
+def tile(text: str) -> str | int:
+    """Parse the value of ``--tile``; argparse names it by this function if it is wrong."""
+    return text if text in ("auto", "off") else int(text)
+
+
+def _add_reading(flags: Flags) -> None:
+    flags.group("reading")
+    _switch(flags, "--recursive", "Search subfolders for clips, too.")
+    flags.add(
+        "--interlaced",
+        choices=INTERLACED,
+        default="deinterlace",
+        help="Treatment of interlaced clips. Default: %(default)s, frame for frame.",
+    )
+    flags.add(
+        "--decoder",
+        choices=DECODERS,
+        default="software",
+        help="Decoder; auto takes hardware whose frames are bit-exact. Default: %(default)s.",
+    )
+
+
+def _add_encoding(flags: Flags) -> None:
+    flags.group("encoding")
+    flags.add(
+        "--codec",
+        choices=CODECS,
+        default="auto",
+        help="Video codec. Default: %(default)s, h264 for 8 bit, hevc for more, prores or ffv1 "
+        "with transparency.",
+    )
+    flags.add(
+        "--profile",
+        metavar="NAME",
+        help="Profile of the codec, such as hq, 4444, hqx, high422 or main10. Default: by pixel "
+        "format.",
+    )
+    flags.add(
+        "--crf",
+        type=int,
+        metavar="N",
+        help="Constant rate factor of h264, hevc and av1; lower is better and larger. "
+        "Default: by codec, visually like the source.",
+    )
+    flags.add(
+        "--bitrate",
+        metavar="RATE",
+        help="Bits a second instead of --crf, such as 8M or 800k. Default: none.",
+    )
+    flags.add(
+        "--preset",
+        metavar="NAME",
+        help="Effort of the encoder, from ultrafast to veryslow. Default: by codec.",
+    )
+    flags.add(
+        "--encoder",
+        choices=ENCODERS,
+        default="software",
+        help="Encoder; auto takes hardware where it works and loses nothing. Default: %(default)s.",
+    )
+
+
+def _add_outputs(flags: Flags) -> None:
+    flags.group("outputs")
+    flags.add(
+        "--container",
+        choices=CONTAINERS,
+        help="Container of the outputs. Default: the source's if it can be written, otherwise mp4.",
+    )
+    _switch(flags, "--drop-unsupported", "Leave out streams that the container does not support.")
+    _switch(flags, "--overwrite", "Replace outputs that exist.")
+    _switch(flags, "--skip-existing", "Skip clips whose output exists.")
+    flags.add(
+        "--verify",
+        choices=VERIFY_LEVELS,
+        default="standard",
+        help="Checks of a finished output: standard decodes its video and compares its audio, "
+        "full compares every copied packet. Default: %(default)s.",
+    )
+    flags.add(
+        "--segment",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="Seconds of a clip in one segment, the most that an interruption costs. "
+        "Default: %(default)g.",
+    )
+    _switch(
+        flags,
+        "--resume",
+        "Continue with the segments that an interrupted run has left. Default: on.",
+        default=True,
+    )
+
+
+def _add_run(flags: Flags) -> None:
+    flags.group("run")
+    flags.add(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="Clips that are converted in parallel. Default: one for each device.",
+    )
+    flags.add(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        help="Append a line for each event, with its time, to a file.",
+    )
+    _switch(flags, "--json", "Print events on stdout, one JSON object a line, see docs/events.md.")
+
+
+def _add_sources(flags: Flags) -> None:
+    flags.group("configuration")
+    flags.add_sources()
+
+
+def _switch(flags: Flags, name: str, text: str, *, default: bool = False) -> None:
+    """Add a switch that --no-... takes back, so that the command line can undo the file's."""
+    flags.add(name, action=argparse.BooleanOptionalAction, default=default, help=text)
+
+
+def add_preview(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``brushreel preview``."""
+    add = parser.add_argument
+    add("inputs", nargs="+", type=Path, metavar="INPUT", help="Clips and images.")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="Contact sheet to write, a .png.",
+    )
+    add(
+        "--at",
+        type=float,
+        action="append",
+        default=[],
+        metavar="SECONDS",
+        help="Time of the frame, in seconds from the clip's start; may be given several times. "
+        "Default: the middle.",
+    )
+    add(
+        "--styles",
+        nargs="+",
+        default=[],
+        metavar="STYLE",
+        help="Styles of the sheet. Default: the whole library.",
+    )
+    add_strength(add)
+    add("--keep-colors", action="store_true", help="Keep the source's colours.")
+    add_device(add)
+    add_overwrite(add, "a contact sheet that exists")
+
+
+def add_compare(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``brushreel compare``."""
+    add = parser.add_argument
+    add("before", type=Path, metavar="BEFORE", help="Source clip.")
+    add("after", type=Path, metavar="AFTER", help="The same clip, stylized.")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="Clip to write, an .mp4, .mov or .mkv.",
+    )
+    add(
+        "--layout",
+        choices=LAYOUTS,
+        default="wipe",
+        help="Arrangement: a wipe, side by side, or one above the other. Default: %(default)s.",
+    )
+    add(
+        "--position",
+        type=float,
+        metavar="SHARE",
+        help="Position of the wipe's line, from 0 (left) to 1 (right). Default: it moves.",
+    )
+    add_overwrite(add, "a clip that exists")
+
+
+def add_demo(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``brushreel demo``."""
+    parser.add_argument(
+        "-s",
+        "--style",
+        default="wave",
+        metavar="STYLE",
+        help=f"Style to use: {STYLE}. Default: %(default)s.",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("demo"),
+        metavar="FOLDER",
+        help="Folder for the generated and the stylized clip. Default: %(default)s.",
+    )

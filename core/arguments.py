@@ -1,0 +1,89 @@
+"""Command-line options that several subcommands share.
+
+Each function takes what adds an option: `ArgumentParser.add_argument` or anything of its shape.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+STYLE = "a name of the library, a style file, or a blend such as wave:0.6+udnie:0.4"
+_DEVICES = "auto, cpu, cuda, cuda:1 or mps"
+
+Add = Callable[..., object]
+
+
+class Formatter(argparse.HelpFormatter):
+    """Help as argparse prints it, with more room for the options' names."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=28)
+
+
+def add_strength(add: Add) -> None:
+    """Add ``--strength``."""
+    add(
+        "--strength",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="Share of the stylized frame in the output, from 0 (the source) to 1. "
+        "Default: %(default)g.",
+    )
+
+
+def add_device(add: Add) -> None:
+    """Add ``--device`` for a command that uses one device."""
+    add(
+        "--device",
+        default="auto",
+        metavar="NAME",
+        help=f"Device that runs the network: {_DEVICES}. Default: %(default)s, the fastest.",
+    )
+
+
+def add_devices(add: Add) -> None:
+    """Add ``--device`` for a command that can use several devices."""
+    add(
+        "--device",
+        default="auto",
+        metavar="NAMES",
+        help=f"Device that runs the network: {_DEVICES}; several for clips in parallel, such as "
+        "cuda:0,cuda:1. Default: %(default)s, the fastest.",
+    )
+
+
+def add_overwrite(add: Add, what: str) -> None:
+    """Add ``--overwrite``, which replaces `what`."""
+    add("--overwrite", action="store_true", help=f"Replace {what}.")
+
+
+def add_json_lines(add: Add) -> None:
+    """Add ``--json`` for a command that prints an object a line."""
+    add("--json", action="store_true", help="Print one JSON object a line.")
+
+
+def add_loss_network(add: Add) -> None:
+    """Add the options that name the weights of the loss network."""
+    add(
+        "--loss-weights",
+        type=Path,
+        metavar="FILE",
+        help="Weights of the loss network VGG-19, a safetensors file. Default: the user's copy.",
+    )
+    add(
+        "--download-loss-network",
+        action="store_true",
+        help="Download the weights of VGG-19 if they are missing.",
+    )
+
+
+def every_parser(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield a parser and the parsers of all its subcommands."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from every_parser(inner)

@@ -1,0 +1,130 @@
+"""``brushreel evaluate``: its options, and the measurements that they ask for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...core.arguments import add_device, add_loss_network
+from ...core.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from .evaluate import PaintingLosses
+    from .sequences import FrameSequence
+
+# Imports of torch and of everything that needs it wait inside the functions: `--help` and a wrong
+# flag answer at once.
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``brushreel evaluate``."""
+    add = parser.add_argument
+    add(
+        "styles",
+        nargs="+",
+        metavar="STYLE",
+        help="Styles to measure: names of the library, style files or .onnx models.",
+    )
+    add(
+        "--clips",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="Test data, a folder of clips, image sequences or .flo files with their frames.",
+    )
+    add(
+        "--painting",
+        type=Path,
+        metavar="IMAGE",
+        help="Image file of the painting, to measure style and content loss too. Default: none.",
+    )
+    add_loss_network(add)
+    add(
+        "--twin",
+        metavar="STYLE",
+        help="Style trained alike without the temporal loss, to compare with. Default: none.",
+    )
+    add(
+        "--pairs",
+        type=int,
+        default=8,
+        metavar="N",
+        help="Pairs of frames measured in each clip. Default: %(default)s.",
+    )
+    add(
+        "--long-side",
+        type=int,
+        default=640,
+        metavar="PIXELS",
+        help="Longer side to which image sequences are scaled down, in pixels. "
+        "Default: %(default)s.",
+    )
+    add_device(add)
+    add("--json", action="store_true", help="Print one JSON object on stdout.")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="Folder for metrics.json and a plot. Default: none are written.",
+    )
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Run ``brushreel evaluate``."""
+    from tqdm import tqdm
+
+    from ...core.stylizer import choose_device
+    from .evaluate import measure
+    from .evaluation_report import table, to_json, write_report
+    from .models import open_models
+    from .sequences import find_sequences
+
+    _check(options)
+    if options.output:
+        _make_folder(options.output)  # before minutes of measuring
+    device = choose_device(options.device)
+    models, twin = open_models(options.styles, options.twin, device=device)
+    sequences = find_sequences(options.clips, pairs=options.pairs, long_side=options.long_side)
+    losses = _painting_losses(options, sequences, device) if options.painting else None
+    progress = tqdm(sequences, desc="measuring", unit="clip", leave=False, disable=None)
+    evaluation = measure(models, progress, losses=losses, device=device)
+    report = to_json(evaluation, twin=twin)
+    if options.output:
+        for path in write_report(options.output, evaluation, report):
+            print(path, file=sys.stderr)
+    print(json.dumps(report) if options.json else table(evaluation, twin=twin))
+    return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.pairs < 1 or options.long_side < 64:
+        raise UsageError("--pairs takes 1 or more, --long-side 64 or more")
+    if (options.loss_weights or options.download_loss_network) and not options.painting:
+        raise UsageError("the loss network (--loss-weights) needs --painting")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"can't be made: {error.strerror}", path=folder) from error
+
+
+def _painting_losses(
+    options: argparse.Namespace, sequences: Sequence[FrameSequence], device: torch.device
+) -> PaintingLosses:
+    from ..data.painting import load_painting
+    from ..loss_network import LossNetwork, find_weights
+    from ..recipe import TrainingSettings
+    from .evaluate import painting_losses
+
+    painting = load_painting(options.painting, TrainingSettings.style_size).to(device)
+    weights = find_weights(options.loss_weights, download=options.download_loss_network)
+    return painting_losses(LossNetwork(weights), painting, sequences)
