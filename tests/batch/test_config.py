@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from brushreel.batch import command, config
-from brushreel.batch.flags import add_stylize
 from brushreel.batch.config import DELIVERIES
+from brushreel.batch.flags import add_stylize
 from brushreel.core.errors import UsageError
 
 
@@ -109,9 +109,8 @@ def test_a_file_that_is_not_there(settled, tmp_path):
 def test_a_delivery_sets_values_that_the_codec_takes(settled, name):
     settings = settled("--delivery", name)
     assert {key: getattr(settings, key) for key in DELIVERIES[name]} == DELIVERIES[name]
-    assert (
-        command.treatment_of(settled("-s", "wave", "--delivery", name)).writing.encode.codec in name
-    )
+    job = command.job_settings_of(settled("-s", "wave", "--delivery", name))
+    assert job.write.encode.codec in name
 
 
 def test_a_delivery_with_a_misspelt_key_would_be_refused(settled, monkeypatch):

@@ -13,7 +13,11 @@ from brushreel.core.arguments import every_parser
 # What a script starts, not a person.
 INTERNAL = {"brushreel resolve run"}
 PARSERS = {parser.prog: parser for parser in every_parser(_parser())}
-COMMANDS = sorted(PARSERS.keys() - {"brushreel"} - INTERNAL)
+# Their sentences are still to come.
+PENDING = {
+    name for name in PARSERS if name.startswith(("brushreel timeline", "brushreel resolve "))
+}
+COMMANDS = sorted(PARSERS.keys() - {"brushreel"} - INTERNAL - PENDING)
 
 
 def described(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, object]]:
