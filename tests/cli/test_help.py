@@ -13,11 +13,7 @@ from brushreel.core.arguments import every_parser
 # What a script starts, not a person.
 INTERNAL = {"brushreel resolve run"}
 PARSERS = {parser.prog: parser for parser in every_parser(_parser())}
-# Their sentences are still to come.
-PENDING = {
-    name for name in PARSERS if name.startswith(("brushreel timeline", "brushreel resolve "))
-}
-COMMANDS = sorted(PARSERS.keys() - {"brushreel"} - INTERNAL - PENDING)
+COMMANDS = sorted(PARSERS.keys() - {"brushreel"} - INTERNAL)
 
 
 def described(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, object]]:
