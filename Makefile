@@ -52,10 +52,10 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Brushreel needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 
-.venv/run.stamp: pyproject.toml constraints.txt core/runtimes/amx.c | $(BIN)/python
+.venv/run.stamp: pyproject.toml constraints.txt core/frames/scaling.c core/runtimes/amx.c | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
-.venv/dev.stamp: pyproject.toml constraints.txt core/runtimes/amx.c | $(BIN)/python
+.venv/dev.stamp: pyproject.toml constraints.txt core/frames/scaling.c core/runtimes/amx.c | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@ .venv/run.stamp

@@ -27,7 +27,8 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).parent
 EFFECT = Path("plugin_resolve", "ofx")
 KERNELS = Path("core", "runtimes", "amx.so")
-"""Folder of the effect's bundle, and the kernels' library, both in the package."""
+SCALING = Path("core", "frames", "scaling.so")
+"""Folder of the effect's bundle, and the kernels' libraries, all in the package."""
 
 BUNDLE = "Brushreel.ofx.bundle"
 LIBRARY = "Brushreel.ofx"
@@ -43,6 +44,8 @@ _KERNEL_FLAGS = (
     *("-O3", "-fPIC", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16"),
     *("-mamx-tile", "-mamx-bf16", "-lpthread", "-lm"),
 )
+# The same bits on every CPU: no fused multiply-adds. Vectors are passed to inlined functions only.
+_SCALING_FLAGS = ("-O3", "-ffp-contract=off", "-Wno-psabi", "-fPIC")
 # glibc 2.17 is that of CentOS 7, the oldest system that current hosts run on.
 _ZIG_TARGETS = {
     "linux": ("x86_64-linux-gnu.2.17",),
@@ -101,6 +104,18 @@ def build_kernels(library: Path, compiler: list[str]) -> None:
     )
 
 
+def build_scaling(library: Path, compiler: list[str]) -> None:
+    """Compile what scales pictures, for any CPU of the compiler's kind.
+
+    Raises:
+        subprocess.CalledProcessError: The compiler refuses.
+    """
+    source = ROOT / SCALING.with_suffix(".c")
+    subprocess.run(
+        [*compiler, *_FLAGS, *_SCALING_FLAGS, "-o", str(library), str(source)], check=True
+    )
+
+
 def build_own(root: Path) -> None:
     """Compile all that this machine can use, into the package's folder.
 
@@ -108,6 +123,7 @@ def build_own(root: Path) -> None:
         FileNotFoundError: There is no compiler.
         subprocess.CalledProcessError: The compiler refuses.
     """
+    build_scaling(root / SCALING, _compiler())
     build_own_effect(root / EFFECT / BUNDLE)
     if _is_linux_x86():
         build_kernels(root / KERNELS, _compiler())
@@ -208,8 +224,9 @@ class BuildNative(build_py):
         """What `main` compiled for all systems."""
         if (ROOT / EFFECT / BUNDLE).exists():
             shutil.copytree(ROOT / EFFECT / BUNDLE, root / EFFECT / BUNDLE, dirs_exist_ok=True)
-        if is_released() and (ROOT / KERNELS).exists():
-            shutil.copy(ROOT / KERNELS, root / KERNELS)
+        for library in (KERNELS, SCALING):
+            if is_released() and (ROOT / library).exists():
+                shutil.copy(ROOT / library, root / library)
 
 
 def is_released() -> bool:
@@ -236,7 +253,9 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="for every system, with ziglang")
     if parser.parse_args().all:
         build_all(ROOT / EFFECT / BUNDLE)
-        build_kernels(ROOT / KERNELS, [*_zig(), "-target", *_ZIG_TARGETS["linux"], "-g0", "-s"])
+        linux = [*_zig(), "-target", *_ZIG_TARGETS["linux"], "-g0", "-s"]
+        build_kernels(ROOT / KERNELS, linux)
+        build_scaling(ROOT / SCALING, linux)
     else:
         build_own(ROOT)
 

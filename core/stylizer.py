@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +13,12 @@ from torch import Tensor
 from .allocator import give_back_large_blocks
 from .cuda import own_stream
 from .errors import DeviceError, UsageError
-from .frames.colour import BT709_LUMA, from_rgb, to_rgb
+from .frames.colour import from_rgb, to_rgb
 from .frames.frame import Colour, Frame, PixelFormat
 from .frames.hdr import to_hdr, to_sdr
+from .frames.mixing import mixed
+from .frames.stroke_size import Size, StrokeSize, check_stroke_size, detail_size, working_size
+from .frames.strokes import DETAIL, from_working, stylized_rgb, to_working
 from .library import load_style
 from .memory import free_memory, is_shortage
 from .network import padded
@@ -45,6 +49,10 @@ class Stylizer:
         keep_colors: Take only lightness from the painting; every pixel keeps the source's chroma.
         parallel: How many threads may call it at a time. On a CPU each then gets cores of its own,
             which is faster for many frames and slower for one.
+        stroke_size: How large strokes are, 1 for the style's own size as a share of the picture,
+            whatever its resolution; "native" for the style's own size in pixels.
+        detail: How much comes back of the source's luma that is finer than the strokes can be, such
+            as grain, eyelashes and titles: 0 to 1.
         tile: Side in pixels of the tiles that a frame is painted in, which need less memory and
             show no seams; "off" for none, "auto" where a whole frame would not fit.
 
@@ -66,9 +74,15 @@ class Stylizer:
         keep_colors: bool = False,
         parallel: int = 1,
         tile: Tile = "auto",
+        stroke_size: StrokeSize = "native",
+        detail: float = DETAIL,
     ):
         if not 0 <= strength <= 1:
             raise UsageError(f"strength must lie between 0 and 1, not {strength}")
+        if not 0 <= detail <= 1:
+            raise UsageError(f"detail must lie between 0 and 1, not {detail}")
+        self.stroke_size: StrokeSize = check_stroke_size(stroke_size)
+        self.detail = detail
         if precision not in PRECISIONS:
             raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}")
         self.style = style if isinstance(style, Style) else load_style(style)
@@ -94,16 +108,39 @@ class Stylizer:
             "tile": self.tile,
             "strength": self.strength,
             "keep_colors": self.keep_colors,
+            "stroke_size": self.stroke_size,
+            "detail": self.detail,
         }
 
-    def identity(self, height: int, width: int) -> str | None:
-        """Program, version and precision that paint frames of this size; None at strength 0."""
-        return self.runtime_for(height, width).identity if self.strength else None
+    def working_size(
+        self, height: int, width: int, sample_aspect_ratio: Fraction | float = 1
+    ) -> Size | None:
+        """Return the size at which frames of this size are stylized; None for "native".
 
-    def parallel(self, height: int, width: int) -> int:
+        Raises:
+            UsageError: That would be more than 4 times their own size.
+        """
+        return working_size(
+            width, height, self.stroke_size, sample_aspect_ratio=sample_aspect_ratio
+        )
+
+    def identity(
+        self, height: int, width: int, sample_aspect_ratio: Fraction | float = 1
+    ) -> str | None:
+        """Return all that decides about the pixels of such frames; None at strength 0."""
+        if not self.strength:
+            return None
+        size = self.working_size(height, width, sample_aspect_ratio)
+        if size is None:
+            return self.runtime_for(height, width).identity
+        runtime = self.runtime_for(*size)
+        return f"{runtime.identity}, {size.width}x{size.height}, detail {self.detail:g}"
+
+    def parallel(self, height: int, width: int, sample_aspect_ratio: Fraction | float = 1) -> int:
         """How many threads should call it at a time for frames of this size."""
         if not self.strength:
             return 1
+        height, width = self.working_size(height, width, sample_aspect_ratio) or (height, width)
         runtime = self.runtime_for(height, width)
         # In tiles, a frame has all cores and the memory to itself.
         return 1 if self._tile_size(height, width, runtime) else runtime.parallel
@@ -125,11 +162,12 @@ class Stylizer:
             return self._for_size[height, width]
 
     @torch.no_grad()
-    def __call__(self, frames: Tensor) -> Tensor:
+    def __call__(self, frames: Tensor, *, sample_aspect_ratio: Fraction | float = 1) -> Tensor:
         """Stylize a batch of frames.
 
         Args:
             frames: (N, 3, H, W) RGB in [0, 1], floating point, any size and device.
+            sample_aspect_ratio: Width of a pixel by its height.
 
         Returns:
             (N, 3, H, W) RGB in [0, 1], of the same dtype and device; at strength 0 the very
@@ -146,8 +184,31 @@ class Stylizer:
         if self.strength == 0:
             return frames.clone()
         source = frames.to(self.device, torch.float32)
-        painted = self._mixed(source, self._painted(source))
+        height, width = source.shape[-2:]
+        size = self.working_size(height, width, sample_aspect_ratio)
+        if size is None:
+            painted = self._mixed(source, self._painted(source))
+        else:
+            details = self._detail_size(height, width, sample_aspect_ratio)
+            painted = torch.cat([self._scaled(frame, size, details) for frame in source.split(1)])
         return painted.to(frames.device, frames.dtype)
+
+    def _detail_size(
+        self, height: int, width: int, sample_aspect_ratio: Fraction | float
+    ) -> Size | None:
+        return detail_size(width, height, self.stroke_size, sample_aspect_ratio=sample_aspect_ratio)
+
+    def _scaled(self, source: Tensor, size: Size, details: Size | None) -> Tensor:
+        """Stylize (1, 3, H, W) at another size."""
+        return stylized_rgb(
+            source,
+            self._painted,
+            size,
+            detail_size=details,
+            detail=self.detail,
+            strength=self.strength,
+            keep_colors=self.keep_colors,
+        )
 
     def _painted(self, source: Tensor) -> Tensor:
         """What the network makes of it, float32."""
@@ -195,11 +256,7 @@ class Stylizer:
 
     def _mixed(self, source: Tensor, painted: Tensor) -> Tensor:
         """The painting with as much of the source as was asked for."""
-        if self.keep_colors:
-            painted = with_chroma_of(source, painted)
-        if self.strength < 1:
-            painted = torch.lerp(source, painted, self.strength)
-        return painted
+        return mixed(source, painted, strength=self.strength, keep_colors=self.keep_colors)
 
     def stylize(
         self,
@@ -207,6 +264,7 @@ class Stylizer:
         *,
         pixel_format: PixelFormat | None = None,
         colour: Colour | None = None,
+        sample_aspect_ratio: Fraction | float = 1,
     ) -> Frame:
         """Stylize one `Frame`; its timing and alpha stay, the colour under alpha is painted too.
 
@@ -217,14 +275,43 @@ class Stylizer:
             frame: Native planes.
             pixel_format: Of the result; the frame's own by default.
             colour: Of the result; the frame's own by default.
+            sample_aspect_ratio: Width of a pixel by its height.
         """
         wanted = (pixel_format or frame.pixel_format, colour or frame.colour)
         if self.strength == 0 and wanted == (frame.pixel_format, frame.colour):
             return frame
+        size = None
+        if self.strength:
+            size = self.working_size(frame.height, frame.width, sample_aspect_ratio)
         with own_stream(self.device):
+            if size is not None:
+                details = self._detail_size(frame.height, frame.width, sample_aspect_ratio)
+                return self._in_planes(frame, size, details, *wanted)
             rgb = to_rgb(frame, device=self.device)
             painted = self._hdr(rgb, frame.colour) if frame.colour.hdr else self(rgb)
             return from_rgb(painted, frame, pixel_format=wanted[0], colour=wanted[1])
+
+    @torch.no_grad()
+    def _in_planes(
+        self, frame: Frame, size: Size, details: Size | None, form: PixelFormat, colour: Colour
+    ) -> Frame:
+        """Stylize at another size, straight from planes and back to planes."""
+        working = to_working(frame, size, detail_size=details, device=self.device)
+        if frame.colour.hdr:
+            shown, gain = to_sdr(working.rgb, frame.colour)
+            painted = to_hdr(self._painted(shown), gain, frame.colour)
+        else:
+            painted = self._painted(working.rgb.clamp(0, 1))
+        return from_working(
+            painted,
+            working,
+            frame,
+            detail=self.detail,
+            strength=self.strength,
+            keep_colors=self.keep_colors,
+            pixel_format=form,
+            colour=colour,
+        )
 
     @torch.no_grad()
     def _hdr(self, source: Tensor, colour: Colour) -> Tensor:
@@ -232,32 +319,6 @@ class Stylizer:
             return source
         shown, gain = to_sdr(source, colour)
         return self._mixed(source, to_hdr(self._painted(shown), gain, colour))
-
-
-def with_chroma_of(source: Tensor, painted: Tensor) -> Tensor:
-    """The painted frame's luma with the source's chroma, exactly, and inside the gamut.
-
-    A pixel is luma Y plus an offset (R - Y, G - Y, B - Y) that is its chroma. Keeping the
-    source's offset, the lumas that stay in [0, 1] in all three channels form an interval that
-    holds the source's own; the painted luma is limited to it, so that nothing needs to be
-    clipped and no colour shifts. Where the source itself goes beyond 1, as HLG may, it may stay.
-
-    Args:
-        source: (N, 3, H, W) RGB in [0, 1].
-        painted: (N, 3, H, W) RGB in [0, 1].
-
-    Returns:
-        (N, 3, H, W) RGB in [0, 1].
-    """
-    # Which matrix splits lightness from colour makes no visible difference here.
-    weights = torch.tensor(BT709_LUMA, device=source.device, dtype=source.dtype).view(1, 3, 1, 1)
-    offset = source - (source * weights).sum(1, keepdim=True)
-    luma = (painted * weights).sum(1, keepdim=True)
-    least = -offset.amin(1, keepdim=True)
-    top = source.amax(1, keepdim=True).clamp(min=1)
-    most = top - offset.amax(1, keepdim=True)
-    kept = torch.minimum(torch.maximum(luma, least), most) + offset
-    return torch.minimum(kept.clamp(min=0), top)
 
 
 def _smaller(tile: int | None, height: int, width: int) -> int:

@@ -18,7 +18,7 @@ from .frame import ChromaLocation, Colour, Frame, Matrix, PixelFormat, Range
 BT709_LUMA = (0.2126, 0.7152, 0.0722)
 """Shares of R, G and B in luma (ITU-R BT.709, item 3.2)."""
 
-_LUMA_WEIGHTS = {
+LUMA_WEIGHTS = {
     Matrix.BT709: (BT709_LUMA[0], BT709_LUMA[2]),
     Matrix.FCC: (0.30, 0.11),
     Matrix.BT470BG: (0.299, 0.114),
@@ -29,10 +29,10 @@ _LUMA_WEIGHTS = {
 """Kr and Kb."""
 
 # Down, chroma lies between the luma samples in all of them.
-_CO_SITED_ACROSS = (ChromaLocation.LEFT, ChromaLocation.UNSPECIFIED)
+CO_SITED_ACROSS = (ChromaLocation.LEFT, ChromaLocation.UNSPECIFIED)
 
 
-class _Levels(NamedTuple):
+class Levels(NamedTuple):
     """Codes of a component: ``code = zero + span × value``, legal from ``low`` to ``high``."""
 
     zero: int
@@ -97,7 +97,7 @@ def from_rgb(
     target = pixel_format or like.pixel_format
     meaning = colour or like.colour
     meaning.check_fits(target)
-    alpha = _alpha_planes(like, target, (rgb.shape[2], rgb.shape[3]))
+    alpha = alpha_planes(like, target, (rgb.shape[2], rgb.shape[3]))
     colours = rgb.detach()[0].to(torch.float32)
     planes = (
         _floats(colours, like, target, alpha)
@@ -116,22 +116,22 @@ def from_rgb(
     )
 
 
-def luma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:
+def luma_levels(pixel_format: PixelFormat, colour: Colour) -> Levels:
     """Return the levels of luma, grey, R, G and B."""
     if colour.range == Range.FULL:
         top = 2**pixel_format.depth - 1
-        return _Levels(0, top, 0, top)
+        return Levels(0, top, 0, top)
     zero, span, white, top = (code << (pixel_format.depth - 8) for code in (16, 219, 235, 255))
     # The highest code is kept for synchronisation.
-    return _Levels(zero, span, zero, top - 1 if colour.hdr == "HLG" else white)
+    return Levels(zero, span, zero, top - 1 if colour.hdr == "HLG" else white)
 
 
-def chroma_levels(pixel_format: PixelFormat, colour: Colour) -> _Levels:
+def chroma_levels(pixel_format: PixelFormat, colour: Colour) -> Levels:
     """Return the levels of Cb and Cr."""
     if colour.range == Range.FULL:
         top = 2**pixel_format.depth - 1
-        return _Levels(2 ** (pixel_format.depth - 1), top, 0, top)
-    return _Levels(*(code << (pixel_format.depth - 8) for code in (128, 224, 16, 240)))
+        return Levels(2 ** (pixel_format.depth - 1), top, 0, top)
+    return Levels(*(code << (pixel_format.depth - 8) for code in (128, 224, 16, 240)))
 
 
 # Planes to RGB
@@ -163,7 +163,7 @@ def _rgb_of_floats(frame: Frame, device: torch.device | str) -> Tensor:
     return rgb.nan_to_num_(0, most, -most).clamp_(-most, most).unsqueeze(0)
 
 
-def _normalise(codes: Tensor, levels: _Levels) -> Tensor:
+def _normalise(codes: Tensor, levels: Levels) -> Tensor:
     return codes.sub_(levels.zero).div_(levels.span)
 
 
@@ -173,11 +173,11 @@ def _rgb_of_chroma(cb: Tensor, cr: Tensor, frame: Frame) -> Tensor:
     Interpolation and matrix are linear, so the matrix goes first, where samples are fewer.
     """
     levels = chroma_levels(frame.pixel_format, frame.colour)
-    shares = _chroma_shares(_normalise(cb, levels), _normalise(cr, levels), frame.colour.matrix)
+    shares = chroma_shares(_normalise(cb, levels), _normalise(cr, levels), frame.colour.matrix)
     across, down = frame.pixel_format.chroma_shift
     if across:
         wide = shares.new_empty((*shares.shape[:-1], frame.width))
-        co_sited = frame.colour.chroma_location in _CO_SITED_ACROSS
+        co_sited = frame.colour.chroma_location in CO_SITED_ACROSS
         shares = _upsample(shares, wide, co_sited=co_sited)
     if down:
         tall = shares.new_empty((3, frame.height, frame.width))
@@ -185,9 +185,9 @@ def _rgb_of_chroma(cb: Tensor, cr: Tensor, frame: Frame) -> Tensor:
     return shares
 
 
-def _chroma_shares(cb: Tensor, cr: Tensor, matrix: Matrix) -> Tensor:
+def chroma_shares(cb: Tensor, cr: Tensor, matrix: Matrix) -> Tensor:
     """Chroma's part of R, G and B from Cb and Cr in [-0.5, 0.5]."""
-    kr, kb = _LUMA_WEIGHTS[matrix]
+    kr, kb = LUMA_WEIGHTS[matrix]
     kg = 1 - kr - kb
     shares = cb.new_empty((3, *cb.shape))
     torch.mul(cr, 2 * (1 - kr), out=shares[0])
@@ -232,7 +232,7 @@ def _planes(rgb: Tensor, pixel_format: PixelFormat, colour: Colour) -> tuple[np.
             chroma = _chroma_of_rgb(rgb, luma, pixel_format, colour)
             levels = chroma_levels(pixel_format, colour)
             codes += [_quantise(component, levels, pixel_format) for component in chroma]
-    return tuple(_plane(samples, pixel_format) for samples in download(codes))
+    return tuple(codes_plane(samples, pixel_format) for samples in download(codes))
 
 
 def _floats(
@@ -253,7 +253,7 @@ def _floats(
     return tuple(np.ascontiguousarray(plane) for plane in scaled)
 
 
-def _alpha_planes(
+def alpha_planes(
     like: Frame, pixel_format: PixelFormat, shape: tuple[int, int]
 ) -> tuple[np.ndarray, ...]:
     """The alpha plane for a format that has one, else none."""
@@ -275,13 +275,13 @@ def _opaque(pixel_format: PixelFormat) -> int:
 
 
 def _luma(rgb: Tensor, matrix: Matrix) -> Tensor:
-    kr, kb = _LUMA_WEIGHTS[matrix]
+    kr, kb = LUMA_WEIGHTS[matrix]
     return (rgb[0] * kr).add_(rgb[1], alpha=1 - kr - kb).add_(rgb[2], alpha=kb)
 
 
 def _chroma_of_rgb(rgb: Tensor, luma: Tensor, pixel_format: PixelFormat, colour: Colour) -> Tensor:
     """Cb and Cr in [-0.5, 0.5]: (2, rows, columns)."""
-    kr, kb = _LUMA_WEIGHTS[colour.matrix]
+    kr, kb = LUMA_WEIGHTS[colour.matrix]
     chroma = rgb.new_empty((2, *luma.shape))
     torch.sub(rgb[2], luma, out=chroma[0])
     torch.sub(rgb[0], luma, out=chroma[1])
@@ -289,7 +289,7 @@ def _chroma_of_rgb(rgb: Tensor, luma: Tensor, pixel_format: PixelFormat, colour:
     if down:
         chroma = _downsample(chroma.mT, co_sited=False).mT
     if across:
-        chroma = _downsample(chroma, co_sited=colour.chroma_location in _CO_SITED_ACROSS)
+        chroma = _downsample(chroma, co_sited=colour.chroma_location in CO_SITED_ACROSS)
     chroma[0].div_(2 * (1 - kb))
     chroma[1].div_(2 * (1 - kr))
     return chroma
@@ -311,14 +311,20 @@ def _downsample(source: Tensor, *, co_sited: bool) -> Tensor:
     return target
 
 
-def _quantise(values: Tensor, levels: _Levels, pixel_format: PixelFormat) -> Tensor:
+def _quantise(values: Tensor, levels: Levels, pixel_format: PixelFormat) -> Tensor:
     """Codes in the narrowest type that every device has."""
     codes = (values * levels.span).add_(levels.zero).round_().clamp_(levels.low, levels.high)
     types = {8: torch.uint8, 16: torch.int32}
     return codes.to(types.get(pixel_format.depth, torch.int16)).contiguous()
 
 
-def _plane(codes: Tensor, pixel_format: PixelFormat) -> np.ndarray:
+def codes_plane(codes: Tensor, pixel_format: PixelFormat) -> np.ndarray:
+    """Return codes on the CPU as a plane of a format.
+
+    Args:
+        codes: (H, W) uint8, int16 or int32, or floats.
+        pixel_format: Which the plane is of.
+    """
     plane = codes.numpy()
     same_size = plane.itemsize == pixel_format.dtype.itemsize
     return plane.view(pixel_format.dtype) if same_size else plane.astype(pixel_format.dtype)

@@ -6,14 +6,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from brushreel.batch.demo.scene import Scene
 from brushreel.core.errors import DeviceError, StyleError, UsageError
 from brushreel.core.frames.colour import from_rgb, to_rgb
 from brushreel.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
+from brushreel.core.frames.mixing import with_chroma_of
 from brushreel.core.library import SHIPPED, user_styles
 from brushreel.core.style import Style
-from brushreel.core.stylizer import Stylizer, choose_device, choose_precision, with_chroma_of
+from brushreel.core.stylizer import Stylizer, choose_device, choose_precision
 
 LUMA = torch.tensor([0.2126, 0.7152, 0.0722], dtype=torch.float64).view(1, 3, 1, 1)
 
@@ -257,3 +259,85 @@ class TestChoices:
         assert choose_precision(precision, torch.device("cpu")) == precision
         assert stylizer.precision == precision
         assert stylizer.device == torch.device("cpu")
+
+
+@pytest.mark.parametrize("stroke_size", [1.9, 4])
+def test_strokes_of_a_size_of_the_picture(tiny_style, stroke_size):
+    stylizer = cpu(tiny_style, stroke_size=stroke_size)
+    seen = []
+    paint = stylizer._painted
+    stylizer._painted = lambda source: seen.append(source.shape[-2:]) or paint(source)
+    frame = native("yuv420p", 400, 240)
+    made = stylizer.stylize(frame)
+    assert (made.width, made.height, made.pixel_format) == (400, 240, frame.pixel_format)
+    assert seen == [stylizer.working_size(240, 400)]
+    rgb = to_rgb(frame)
+    assert stylizer(rgb).shape == rgb.shape
+    assert len(seen) == 2
+
+
+def test_a_proxy_looks_like_the_final():
+    wave = Style.load(SHIPPED / "wave.safetensors")
+    stylizer = cpu(wave, stroke_size=4, detail=0)
+    native_strokes = cpu(wave)
+    final, proxy = (smooth(height) for height in (240, 120))
+    far = []
+    for paint in (stylizer, native_strokes):
+        small = F.interpolate(paint(final), scale_factor=0.5, mode="area")
+        far.append((small - paint(proxy)).abs().mean().item())
+    assert far[0] < 0.01
+    assert far[0] < far[1] / 2
+
+
+def smooth(height: int) -> torch.Tensor:
+    """Draw the same picture at any resolution: (1, 3, H, W) in [0, 1]."""
+    width = height * 4 // 3
+    y, x = torch.meshgrid(
+        (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / height, indexing="ij"
+    )
+    waves = [torch.sin(30 * x), torch.cos(40 * y), torch.sin(20 * (x + y))]
+    return (0.5 + 0.45 * torch.stack(waves)).unsqueeze(0)
+
+
+def test_at_strength_0_no_stroke_size_changes_anything(tiny_style):
+    stylizer = cpu(tiny_style, stroke_size=1, strength=0)
+    frame = native("yuv420p", 400, 240)
+    assert stylizer.stylize(frame) is frame
+    assert stylizer.identity(240, 400) is None
+
+
+def test_stroke_size_and_detail_decide_about_pixels(tiny_style):
+    sizes = [("native", 0.4), (1, 0.4), (1, 0.5), (2, 0.5)]
+    made = [
+        cpu(tiny_style, stroke_size=size, detail=detail).identity(240, 400)
+        for size, detail in sizes
+    ]
+    assert len(set(made)) == len(made)
+
+
+def test_anamorphic_frames_are_painted_in_square_pixels(tiny_style):
+    stylizer = cpu(tiny_style, stroke_size=4)
+    height, width = stylizer.working_size(240, 300, Fraction(4, 3))
+    assert (height, width) == stylizer.working_size(240, 400)
+
+
+@pytest.mark.parametrize("transfer", [16, 18, 8])
+def test_hdr_in_strokes_of_a_size(tiny_style, transfer):
+    frame = native("yuv444p10le", 400, 240)
+    frame = dataclasses.replace(frame, colour=Colour(Matrix.BT2020_NCL, Range.LIMITED, 9, transfer))
+    made = cpu(tiny_style, stroke_size=4).stylize(frame)
+    assert made.colour == frame.colour
+    assert not np.array_equal(made.planes[0], frame.planes[0])
+    off = np.abs(made.planes[0].astype(int) - frame.planes[0]).mean()
+    assert off < 300  # of 1024: it is still the same scene
+
+
+@pytest.mark.parametrize("options", [{"detail": -0.1}, {"detail": 1.1}, {"stroke_size": 0}])
+def test_what_makes_no_strokes_is_refused(tiny_style, options):
+    with pytest.raises(UsageError):
+        cpu(tiny_style, **options)
+
+
+def test_strokes_finer_than_a_picture_are_refused(tiny_style):
+    with pytest.raises(UsageError, match="too small for a picture of 40x30"):
+        cpu(tiny_style, stroke_size=1).stylize(native("yuv420p", 40, 30))

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ....core.errors import EditorError, StyleError
 from ....core.file_identity import file_identity
+from ....core.frames.mixing import with_chroma_of
 from ....core.library import style_paths
 from ....core.style import check_name
-from ....core.stylizer import Stylizer, with_chroma_of
+from ....core.stylizer import Stylizer
 from .frame_cache import FrameCache
 from .pixels import as_array, read_rgb, write_rgb
 from .protocol import Render

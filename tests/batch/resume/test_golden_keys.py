@@ -91,6 +91,8 @@ KEY = {
         "tile": "auto",
         "strength": 1.0,
         "keep_colors": False,
+        "stroke_size": "native",
+        "detail": 0.4,
         "device": "cpu",
     },
     "versions": ["av", "brushreel", "torch"],

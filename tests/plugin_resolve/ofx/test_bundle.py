@@ -149,7 +149,7 @@ def test_both_processors_of_a_mac_share_a_file(tmp_path):
 def test_a_wheel_holds_what_is_compiled_if_there_is_a_compiler(tmp_path, monkeypatch, compiler):
     tree = tmp_path / "tree"
     ours = Path(brushreel.__file__).parent
-    compiled = (native.BUNDLE, native.KERNELS.name)
+    compiled = (native.BUNDLE, native.KERNELS.name, native.SCALING.name)
     shutil.copytree(ours, tree, ignore=shutil.ignore_patterns(".*", "build", *compiled))
     if not compiler:
         monkeypatch.setenv("PATH", str(tmp_path))
@@ -160,5 +160,6 @@ def test_a_wheel_holds_what_is_compiled_if_there_is_a_compiler(tmp_path, monkeyp
     assert ("linux_x86_64" in made.name) == compiler
     held = {name for name in zipfile.ZipFile(made).namelist() if name.endswith((".ofx", ".so"))}
     effect = native.library_in(native.EFFECT / native.BUNDLE)
-    wanted = {f"brushreel/{path.as_posix()}" for path in (effect, native.KERNELS)}
+    paths = (effect, native.KERNELS, native.SCALING)
+    wanted = {f"brushreel/{path.as_posix()}" for path in paths}
     assert held == (wanted if compiler else set())

@@ -1,0 +1,122 @@
+"""Size of strokes, and the working size of the network that gives them that size.
+
+Footage for training is scaled to about 432 lines, so that is where a style's strokes are as large
+as training made them. A stroke's size belongs to the picture, not to its pixels: 1 is that size as
+a share of the picture's shorter side, whatever resolution it comes in. So a proxy looks like the
+final.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+from ..errors import UsageError
+
+StrokeSize = float | Literal["native"]
+"""From `LEAST` to `MOST`, 1 for a style's own size; "native": the frame's own pixels."""
+
+LINES = 432
+"""Of the picture's shorter side where strokes of a style that says nothing have their own size."""
+
+LEAST, MOST = 0.25, 4.0
+# Beyond that a picture has nothing to make strokes of.
+_MOST_ENLARGED = 4
+# The network halves twice; sizes that it has to pad would cost a copy, and proxies of a slightly
+# other shape than the final would not get the same size.
+_MULTIPLE = 4
+_LEAST_SIDE = 8
+
+
+class Size(NamedTuple):
+    """Height and width of a picture in pixels."""
+
+    height: int
+    width: int
+
+
+def check_stroke_size(value: object) -> StrokeSize:
+    """Refuse what is no stroke size.
+
+    Args:
+        value: A number, "native", or either as text.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if value == "native":
+        return "native"
+    try:
+        size = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        size = math.nan
+    if not LEAST <= size <= MOST:
+        raise UsageError(f"stroke size must be native or from {LEAST:g} to {MOST:g}, not {value}")
+    return size
+
+
+def working_size(
+    width: int,
+    height: int,
+    stroke_size: StrokeSize,
+    *,
+    lines: float = LINES,
+    sample_aspect_ratio: Fraction | float = 1,
+) -> Size | None:
+    """Return the size at which the network stylizes a picture, in square pixels.
+
+    Its shorter side as shown has about `lines` / `stroke_size` lines: portrait and landscape alike,
+    so that it does not matter whether a picture was turned before or after.
+
+    Args:
+        width: Of the whole picture in pixels, however small a part of it is stylized.
+        height: Of the whole picture in pixels.
+        stroke_size: See `StrokeSize`.
+        lines: At which the style's strokes have their own size.
+        sample_aspect_ratio: Width of a pixel by its height.
+
+    Returns:
+        Multiples of 4, so that the shape is the picture's to within 2 pixels; None for "native".
+
+    Raises:
+        UsageError: It has more than 4 times the picture's own lines.
+    """
+    if stroke_size == "native":
+        return None
+    shorter = min(width * float(sample_aspect_ratio), height)
+    if lines / stroke_size > _MOST_ENLARGED * shorter:
+        raise UsageError(
+            f"a stroke size of {stroke_size:g} is too small for a picture of {width}x{height}",
+            hint=f"use at least {lines / shorter / _MOST_ENLARGED:.2f}, or native",
+        )
+    return _size(width, height, lines / stroke_size, sample_aspect_ratio)
+
+
+def detail_size(
+    width: int,
+    height: int,
+    stroke_size: StrokeSize,
+    *,
+    lines: float = LINES,
+    sample_aspect_ratio: Fraction | float = 1,
+) -> Size | None:
+    """Return the size beyond which a picture has detail that the stylized one has not.
+
+    Where strokes are larger than their own size, that is as for these: else a face would show
+    through strokes that are too large for it, as in a double exposure. Arguments and result are
+    those of `working_size`.
+    """
+    if stroke_size == "native":
+        return None
+    return _size(width, height, lines / min(stroke_size, 1), sample_aspect_ratio)
+
+
+def _size(width: int, height: int, lines: float, sample_aspect_ratio: Fraction | float) -> Size:
+    shown = width * float(sample_aspect_ratio)
+    scale = lines / min(shown, height)
+    return Size(_whole(height * scale), _whole(shown * scale))
+
+
+def _whole(side: float) -> int:
+    return max(_LEAST_SIDE, _MULTIPLE * round(side / _MULTIPLE))
