@@ -3,9 +3,9 @@
     python benchmarks/batch/clips.py FOLDER_OR_CLIPS... -s wave [-o OUT] [--json FILE]
 
 Columns: frames in and out; the largest difference between the timestamps of a source frame and
-its output frame, in seconds, exact; sound tracks, and whether their packets are byte for byte the
-same; wall time of the clip; frames a second of it. The last line is the run's wall time with
-start-up and its peak resident memory.
+its output frame, in seconds, exact; audio streams, and whether their packets are identical byte for
+byte; wall time of the clip; frames per second. The last line is the run's wall time with start-up
+and its peak resident memory.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ import av
 
 
 def times(path: Path) -> list[Fraction]:
-    """Presentation time of every frame of the first moving picture track, in seconds."""
+    """Read the presentation time of every frame of the first video stream, in seconds."""
     with av.open(str(path), metadata_errors="replace") as container:
         stream = container.streams.video[0]
         return [Fraction(f.pts or 0) * (f.time_base or 0) for f in container.decode(stream)]
 
 
 def largest_difference(source: Path, output: Path) -> Fraction:
-    """Between a source frame's time and its output frame's; one clock offset allowed for .ts."""
+    """Compute the largest time difference of frames; one clock offset is allowed for .ts."""
     before, after = times(source), times(output)
     offset = before[0] - after[0] if source.suffix in (".ts", ".mpg") else Fraction(0)
     return max(abs(a - offset - b) for a, b in zip(before, after, strict=True))
 
 
-def sound(path: Path) -> list[tuple[int, str]]:
-    """Packets and their hash for each sound track; ADTS headers, which MP4 drops, left out."""
+def audio(path: Path) -> list[tuple[int, str]]:
+    """Count and hash the packets of each audio stream, without ADTS headers, which MP4 drops."""
     with av.open(str(path), metadata_errors="replace") as container:
         tracks = {stream.index: [0, hashlib.sha256()] for stream in container.streams.audio}
         for packet in container.demux(*container.streams.audio) if tracks else ():
@@ -56,7 +56,7 @@ def sound(path: Path) -> list[tuple[int, str]]:
 def convert(
     inputs: list[Path], output: Path, style: str
 ) -> tuple[list[dict[str, Any]], float, float]:
-    """One `brushreel stylize`: its events, wall seconds and peak memory in MiB."""
+    """Run `brushreel stylize`; return its events, wall seconds and peak memory in MiB."""
     command = [sys.executable, "-m", "brushreel", "stylize", *map(str, inputs)]
     command += ["-s", style, "-o", str(output), "--recursive", "--overwrite", "--json"]
     started = time.monotonic()
@@ -68,18 +68,18 @@ def convert(
 
 
 def row(event: dict[str, Any]) -> dict[str, Any]:
-    """One line of the table."""
+    """Return one row of the table."""
     source, output = Path(event["input"]), Path(event["output"])
     if event["event"] == "clip_failed":
         return {"clip": source.name, "failed": event["what"]}
-    tracks = sound(source)
+    tracks = audio(source)
     return {
         "clip": source.name,
         "frames_in": len(times(source)),
         "frames_out": len(times(output)),
         "max_time_difference": str(largest_difference(source, output)),
         "audio": f"{len(tracks)} tracks, {sum(count for count, _ in tracks)} packets",
-        "audio_identical": tracks == sound(output),
+        "audio_identical": tracks == audio(output),
         "seconds": event["seconds"],
         "fps": event["fps"],
     }

@@ -1,12 +1,12 @@
-"""Convert damaged media files, and count what becomes of them.
+"""Convert damaged media files, and count the outcomes.
 
     python benchmarks/batch/fuzz.py [--files 400] [--seed 0]
 
-Whole clips of fifteen kinds of container and codec are damaged at random (bits turned round, files
-cut off, headers and blocks of zeros, blocks swapped, lost and repeated) and converted by one
-`brushreel stylize FOLDER`. Every file must be named in the end, done or failed; what is there
-under a final name must decode whole with PyAV alone; no process may end with a traceback. Exit
-status 1 otherwise.
+Intact clips of fifteen kinds of container and codec are damaged at random (bits flipped, files
+truncated, headers and blocks of zeros, blocks swapped, lost and repeated) and converted by one
+`brushreel stylize FOLDER`. Every file must be reported, done or failed; every file with a final
+name must decode completely with PyAV alone; no process may end with a traceback. Exit status 1
+otherwise.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Kill conversions at random moments, go on, and compare with a run that nobody disturbed.
+"""Kill conversions at random moments, resume, and compare with an uninterrupted run.
 
     python benchmarks/batch/kills.py [--kills 50] [--seed 0] [--codec h264] [--json FILE]
 
-A clip with two sound tracks is made, and painted by a small random network in segments of ten
+A clip with two audio streams is made, and stylized by a small random network in segments of ten
 frames. Each trial starts the conversion in a process of its own and kills it (SIGKILL) one to four
-times, each time at a random moment between its start and the time that an undisturbed run takes;
-then it lets the conversion end. The file must be the undisturbed one's in decoded frames, times and
-sound packets, with nothing left beside it. Exit status 1 if a single one is not.
+times, each time at a random moment between its start and the time that an uninterrupted run takes;
+then it lets the conversion end. The file must be identical to the uninterrupted run's in decoded
+frames, times and audio packets, with nothing left next to it. Exit status 1 if one is not.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ from brushreel.core.stylizer import Stylizer
 
 FRAMES, PER_SEGMENT, RATE = 64, 10, 25
 SIZE = (96, 64)
-# Slow starts and a machine busy with other things are no failure of what is measured.
+# Seconds. A slow start on a busy machine is not a failure.
 PATIENCE = 300
 SUFFIXES = {"prores": ".mov", "dnxhr": ".mov", "ffv1": ".mkv"}
-# Its server imports PyTorch once, with what checking a style needs; a process of it begins at once.
+# Its server imports PyTorch once, with what checking a style needs; its processes start at once.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["brushreel.batch.clips.clip", "torch._dynamo"])
 
 
 @dataclass
 class Result:
-    """What came of all trials.
+    """Results of all trials.
 
     Attributes:
         kills: Processes that were killed before they had ended.
         files: Conversions that were killed at least once and then ended.
-        identical: Of these, how many gave the undisturbed file in frames, times and sound.
-        same_bytes: Of these, how many gave it byte for byte.
-        most_redone: Frames that were painted twice because of one kill, at most.
-        died_in: What killed processes left, and how often.
-        differences: What differed, a line each.
+        identical: Files among them identical to the uninterrupted one in frames, times and audio.
+        same_bytes: Files among them identical to it byte for byte.
+        most_redone: The most frames that were stylized twice because of one kill.
+        died_in: Description of what a killed process left, to its number.
+        differences: Differences, a line each.
     """
 
     kills: int = 0
@@ -73,7 +73,7 @@ class Result:
 
 
 def make_clip(path: Path) -> None:
-    """Noise that drifts, with two tones."""
+    """Write a clip of drifting noise with two tones."""
     rng = np.random.default_rng(1)
     noise = rng.integers(0, 255, (SIZE[1], SIZE[0] * 2, 3), np.uint8)
     with av.open(str(path), "w") as container:
@@ -81,8 +81,8 @@ def make_clip(path: Path) -> None:
         video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
         tracks = [container.add_stream("aac", rate=48_000, layout="mono") for _ in range(2)]
         for number in range(FRAMES):
-            picture = np.ascontiguousarray(np.roll(noise, number, 1)[:, : SIZE[0]])
-            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            image = np.ascontiguousarray(np.roll(noise, number, 1)[:, : SIZE[0]])
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
             frame.pts, frame.time_base = number, Fraction(1, RATE)
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
@@ -97,7 +97,7 @@ def make_clip(path: Path) -> None:
 
 
 def random_style() -> Style:
-    """A small network that takes milliseconds, the same every time."""
+    """Make a style with a small network that takes milliseconds, always the same."""
     torch.manual_seed(7)
     spec = NetworkSpec(channels=(4, 6, 8), residual_blocks=1)
     painting = Painting("None", "Nobody", "2000", "public domain")
@@ -105,10 +105,10 @@ def random_style() -> Style:
 
 
 def convert_clip(source: Path, output: Path, codec: str, log: Path) -> None:
-    """In a process of its own: convert, and log every painted and every reused frame."""
+    """Convert, in a process of its own, and log every stylized and every reused frame."""
     torch.set_num_threads(1)
     stylizer = Stylizer(random_style(), device="cpu", precision="fp32")
-    # Unbuffered: what was logged is there after a kill.
+    # Unbuffered: the log is complete after a kill.
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def note(kind: bytes, count: int) -> None:
@@ -125,7 +125,7 @@ def convert_clip(source: Path, output: Path, codec: str, log: Path) -> None:
 
 
 def attempt(arguments: tuple[Path, Path, str, Path], moment: float | None) -> float | None:
-    """Convert; kill it so many seconds after it began. How long it took if it came to its end."""
+    """Convert, killed `moment` seconds after the start; return its seconds if it ended before."""
     log = arguments[-1]
     process = _FORKS.Process(target=convert_clip, args=arguments)
     process.start()
@@ -144,19 +144,19 @@ def attempt(arguments: tuple[Path, Path, str, Path], moment: float | None) -> fl
 
 
 def frames_in(log: Path) -> tuple[int, int]:
-    """From a process's log: frames it took over, and frames that were done in the end."""
+    """Read a process's log: frames it reused, and frames that were done in the end."""
     lines = log.read_text().split() if log.exists() else []
     reused = next((int(line[1:]) for line in lines if line[0] == "r"), 0)
     return reused, int(lines[-1][1:]) if lines else 0
 
 
 def content(path: Path) -> dict[str, list[str]]:
-    """Every frame with its time, and every sound packet with its time."""
-    found: dict[str, list[str]] = {"frames": [], "sound": []}
+    """Read every frame with its time, and every audio packet with its time."""
+    found: dict[str, list[str]] = {"frames": [], "audio": []}
     with av.open(str(path)) as container:
         for packet in container.demux(*container.streams.audio):
             digest = hashlib.sha256(bytes(packet)).hexdigest()
-            found["sound"].append(f"{packet.stream.index} {packet.pts} {digest}")
+            found["audio"].append(f"{packet.stream.index} {packet.pts} {digest}")
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             digest = hashlib.sha256(frame.to_ndarray().tobytes()).hexdigest()
@@ -167,17 +167,17 @@ def content(path: Path) -> dict[str, list[str]]:
 def trial(folder: Path, source: Path, codec: str, moments: list[float], result: Result) -> Path:
     """Kill a conversion at these moments after its start, one after the other, then let it end."""
     output = folder / f"out{SUFFIXES.get(codec, '.mp4')}"
-    painted = 0
+    stylized = 0
     for number, moment in enumerate([*moments, None]):
         log = folder / f"log{number}"
         ended = attempt((source, output, codec, log), moment)
         reused, done = frames_in(log)
         if done:
             # One that died before its first frame has redone nothing.
-            result.most_redone = max(result.most_redone, painted - reused)
-            painted = done
+            result.most_redone = max(result.most_redone, stylized - reused)
+            stylized = done
         if ended is not None or (output.exists() and not list(folder.glob(".out*/manifest.json"))):
-            # Also a process that was killed when the clip was done already.
+            # A process may also be killed when the clip is already done.
             break
         result.kills += 1
         result.died_in[stage_of(folder)] += 1
@@ -185,17 +185,17 @@ def trial(folder: Path, source: Path, codec: str, moments: list[float], result: 
 
 
 def stage_of(folder: Path) -> str:
-    """What a killed process has left."""
+    """Describe what a killed process has left."""
     kept = len(list(folder.glob(".out*/*.segment")))
     if list(folder.glob(".out*/whole.*")):
         return "the whole file without its name"
     if list(folder.glob("out*")):
-        return "the whole file under its name, not tidied up"
+        return "the whole file under its name, work folder not removed"
     return f"{kept} of {-(-FRAMES // PER_SEGMENT)} segments"
 
 
 def compare(output: Path, whole: Path, result: Result) -> None:
-    """Note whether a file is the undisturbed one's."""
+    """Record whether a file is identical to the uninterrupted one."""
     mine, theirs = content(output), content(whole)
     left = sorted(path.name for path in output.parent.iterdir() if not path.match("log*"))
     result.files += 1
@@ -203,13 +203,13 @@ def compare(output: Path, whole: Path, result: Result) -> None:
         result.identical += 1
     else:
         wrong = [name for name in mine if mine[name] != theirs[name]]
-        result.differences.append(f"{output.parent.name}: {wrong} differ, left there: {left}")
+        result.differences.append(f"{output.parent.name}: {wrong} differ, files left: {left}")
     result.same_bytes += output.read_bytes() == whole.read_bytes()
 
 
 def run(folder: Path, kills: int, seed: int, codec: str) -> Result:
-    """Trials until there were enough kills."""
-    rng, result = random.Random(seed), Result()  # noqa: S311  no secrets here
+    """Run trials until there were enough kills."""
+    rng, result = random.Random(seed), Result()  # noqa: S311  nothing secret
     source = folder / "source.mp4"
     make_clip(source)
     (folder / "whole").mkdir()
@@ -219,18 +219,18 @@ def run(folder: Path, kills: int, seed: int, codec: str) -> Result:
     for number in itertools.count():
         if result.kills >= kills:
             return result
-        place = folder / f"trial{number}"
-        place.mkdir()
+        own = folder / f"trial{number}"
+        own.mkdir()
         moments = [rng.uniform(0, seconds) for _ in range(rng.randint(1, 4))]
         before = result.kills
-        output = trial(place, source, codec, moments, result)
+        output = trial(own, source, codec, moments, result)
         if result.kills > before:
             compare(output, whole, result)
     raise AssertionError
 
 
 def main() -> int:
-    """Run it and say what came of it."""
+    """Run the trials and print the results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
@@ -242,9 +242,9 @@ def main() -> int:
     print(f"{options.codec}: {result.kills} kills on {result.files} files; they left")
     for what, count in sorted(result.died_in.items()):
         print(f"  {what}: {count}")
-    print(f"identical in frames, times and sound: {result.identical} of {result.files}")
+    print(f"identical in frames, times and audio: {result.identical} of {result.files}")
     print(f"identical byte for byte: {result.same_bytes} of {result.files}")
-    print(f"frames painted twice because of one kill: at most {result.most_redone}")
+    print(f"frames stylized twice because of one kill: at most {result.most_redone}")
     for line in result.differences:
         print(line)
     if options.json:

@@ -1,12 +1,12 @@
-"""Peak memory and speed over a long clip, and peak memory of a large picture.
+"""Measure peak memory and speed over a long clip, and peak memory of a large image.
 
     python benchmarks/batch/memory.py [--seconds 10 600] [--size 64 48] [--style STYLE]
-    python benchmarks/batch/memory.py --picture 7680 4320 [--tile 1024] [--precision auto]
+    python benchmarks/batch/memory.py --image 7680 4320 [--tile 1024] [--precision auto]
 
-Clips of 25 frames a second with a sound track are made and painted, by a small random network or by
-a style, each by one `brushreel stylize`. Peak memory is given over the first clip's too, frames a
-second for the first and the last minute of a run that takes two or more. A picture is painted by a
-style that ships.
+Clips of 25 frames per second with audio are made and stylized, by a small random network or by a
+style, each by one `brushreel stylize`. Peak memory is also given as a ratio to the first clip's;
+frames per second are given for the first and the last minute of a run of two or more. An image is
+stylized by a style that ships.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MINUTE = 60.0
 
 
 def make_clip(path: Path, seconds: int, size: tuple[int, int]) -> None:
-    """As the kill test's, of another length and size."""
+    """Write the clip of kills.py with another length and size."""
     kills.FRAMES, kills.SIZE = seconds * kills.RATE, size
     kills.make_clip(path)
 
@@ -36,7 +36,7 @@ def make_clip(path: Path, seconds: int, size: tuple[int, int]) -> None:
 def converted(
     source: Path, output: Path, style: Path | str, *options: str
 ) -> tuple[float, list[tuple[float, int]]]:
-    """Convert; the most memory that was resident, in MiB, and when how many frames were done."""
+    """Convert; return peak resident memory in MiB, and the frames done at each time."""
     command = [sys.executable, "-m", "brushreel", "stylize", str(source), "-o", str(output)]
     command += ["-s", str(style), "--device", "cpu", "--json", *options]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -50,7 +50,7 @@ def converted(
 
 
 def first_and_last_minute(done: list[tuple[float, int]]) -> tuple[float, float] | None:
-    """Frames a second of either; None where they would overlap."""
+    """Compute frames per second of both; return None where they would overlap."""
     (began, _), (ended, _) = done[0], done[-1]
     if ended - began < 2 * _MINUTE:
         return None
@@ -60,18 +60,18 @@ def first_and_last_minute(done: list[tuple[float, int]]) -> tuple[float, float] 
     return rates[0], rates[1]
 
 
-def make_picture(path: Path, width: int, height: int) -> None:
-    """Colour noise, coarse enough for a PNG of a usual size."""
+def make_image(path: Path, width: int, height: int) -> None:
+    """Write color noise, coarse enough for a PNG of usual size."""
     size = (height // 16, width // 16, 3)
     coarse = np.random.default_rng(0).integers(0, 256, size, np.uint8)
     cv2.imwrite(str(path), cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
-def of_picture(width: int, height: int, *options: str) -> None:
-    """Print one line."""
+def measure_image(width: int, height: int, *options: str) -> None:
+    """Stylize an image and print its peak memory."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "large.png"
-        make_picture(source, width, height)
+        make_image(source, width, height)
         memory, _ = converted(source, source.with_stem("out"), "wave", *options)
     print(f"{width}x{height} {' '.join(options)}: {memory:.0f} MiB")
 
@@ -82,13 +82,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, nargs="+", default=[10, 600])
     parser.add_argument("--size", type=int, nargs=2, default=[64, 48])
     parser.add_argument("--strength", default="1")
-    parser.add_argument("--style", help="a style's name or file; default: a small random network")
-    parser.add_argument("--picture", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--style", help="Name or file of a style. Default: a small random network.")
+    parser.add_argument("--image", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--tile", default="1024")
     parser.add_argument("--precision", default="auto")
     options = parser.parse_args()
-    if options.picture:
-        of_picture(*options.picture, "--tile", options.tile, "--precision", options.precision)
+    if options.image:
+        measure_image(*options.image, "--tile", options.tile, "--precision", options.precision)
         return
     print("| seconds | frames | peak memory | over the first | fps, first minute | last | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- |")

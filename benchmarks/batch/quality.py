@@ -1,12 +1,12 @@
-"""What each codec's defaults keep of real footage: encode, decode, compare.
+"""Measure the quality of each codec's defaults on real footage: encode, decode, compare.
 
     python benchmarks/batch/quality.py CLIPS... [--frames 48] [--codec h264 ...] [--encoder auto]
 
-Every clip goes through every codec at default settings, in its own pixel format or the nearest that
-the codec has: what `--strength 0` writes. Columns: the pixel format written; the mean and the worst
-frame's SSIM over all planes (FFmpeg's ssim filter, against the source in the written format); bytes
-written over the bytes that the source takes for the same frames; frames encoded in a second of one
-processor, over what the first codec does.
+Every clip is encoded by every codec at default settings, in its own pixel format or the nearest
+that the codec has, as `--strength 0` writes it. Columns: the pixel format written; the mean and the
+worst frame's SSIM over all planes (FFmpeg's ssim filter, against the source in the written format);
+bytes written, as a ratio to the source's bytes for the same frames; frames encoded per second of
+processor time, as a ratio to the first codec's.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
 
 
 def source_of(path: Path, count: int) -> tuple[VideoInfo, list[Frame], int]:
-    """The picture track, its first frames, and the bytes of as many packets of it."""
+    """Read the first frames of the video stream, and the bytes of as many packets."""
     with ClipReader(path) as reader:
         frames = list(itertools.islice((f for f in reader if isinstance(f, Frame)), count))
         video = reader.info.video
@@ -48,7 +48,7 @@ def source_of(path: Path, count: int) -> tuple[VideoInfo, list[Frame], int]:
 def encode(
     video: VideoInfo, frames: list[Frame], settings: EncodeSettings
 ) -> tuple[bytes, Picture, float]:
-    """A whole file in memory, what its encoder was fed, and its seconds of processor time."""
+    """Encode a file in memory; return it, its video format and its seconds of processor time."""
     file = io.BytesIO()
     muxer = MUXERS[CODECS[settings.codec].containers[0]]
     with av.open(file, "w", format=muxer) as container:
@@ -62,7 +62,7 @@ def encode(
 
 
 def repacked(frame: Frame, picture: Picture) -> av.VideoFrame:
-    """A frame in the written format, by swscale: nothing of the package's own is measured."""
+    """Convert a frame to the written format by swscale, independent of the package's own code."""
     before, after = int(frame.colour.range), int(picture.colour.range)
     matrix = int(frame.colour.matrix)
     result = to_av(frame).reformat(
@@ -77,14 +77,14 @@ def repacked(frame: Frame, picture: Picture) -> av.VideoFrame:
 
 
 def ssim(frames: list[av.VideoFrame], file: bytes) -> list[float]:
-    """FFmpeg's SSIM of every frame, over all planes."""
+    """Measure FFmpeg's SSIM of every frame, over all planes."""
     with av.open(io.BytesIO(file), "r") as container:
         decoded = list(container.decode(container.streams.video[0]))
     graph, first = Graph(), decoded[0]
     inputs = [_input(graph, first) for _ in range(2)]
     measure, sink = graph.add("ssim"), graph.add("buffersink")
-    for place, source in enumerate(inputs):
-        source.link_to(measure, 0, place)
+    for index, source in enumerate(inputs):
+        source.link_to(measure, 0, index)
     measure.link_to(sink)
     graph.configure()
     values = []
@@ -111,7 +111,7 @@ def _input(graph: Graph, like: av.VideoFrame) -> FilterContext:
 
 
 def rows_of(path: Path, count: int, codecs: list[str], encoder: str) -> None:
-    """Print one clip's lines of the table."""
+    """Print the rows of one clip."""
     video, frames, size = source_of(path, count)
     pace = None
     for codec in codecs:
@@ -133,7 +133,12 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("clips", nargs="+", type=Path)
-    parser.add_argument("--frames", type=int, default=48, help="of each clip, from its start")
+    parser.add_argument(
+        "--frames",
+        type=int,
+        default=48,
+        help="Number of frames of each clip, from its start. Default: 48.",
+    )
     parser.add_argument("--codec", nargs="+", choices=tuple(CODECS), default=list(CODECS))
     parser.add_argument("--encoder", choices=ENCODERS, default="software")
     options = parser.parse_args()

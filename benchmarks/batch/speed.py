@@ -1,19 +1,19 @@
-"""How fast styles are painted, by the network alone and from file to file, beside others.
+"""Measure the speed of stylization: the network alone, from file to file, and other networks.
 
     python benchmarks/batch/speed.py [--style wave] [--device auto] [--sizes 640x360 ...]
         [--frames 48] [--crf N] [--encoder software] [--decoder software]
         [--json FILE] [--chart FILE.png]
 
-Everything is measured in one run, so that the ratios hold on a machine that is busy with other
-things now and then. Columns of the first table: milliseconds a frame of the network alone, as a
-batch runs it (several frames side by side on a CPU); its share of the roofline (the arithmetic of
-its convolutions at the rate of a large matrix product of the same type, the better of two); its
-share of the memory's (each convolution's inputs and outputs once, at the rate of a large copy);
-frames a second from file to file, with sound, decoding, encoding as H.264 and verification, and the
-same without the network (strength 0), which is what decoder and encoder allow; what the
-eight times larger per-frame network of Johnson et al. (2016) takes in PyTorch, in float32; our
-network in ONNX Runtime. The second table: peak memory of a process that does one clip. Last, how
-long a command takes to start.
+Everything is measured in one run, so that the ratios hold on a machine that is sometimes busy.
+Columns of the first table: milliseconds per frame of the network alone, as a batch runs it (several
+frames in parallel on a CPU); its share of the roofline (the arithmetic of its convolutions at the
+rate of a large matrix product of the same type, the better of two); its share of the memory's rate
+(each convolution's inputs and outputs once, at the rate of a large copy); frames per second from
+file to file, with audio, decoding, encoding as H.264 and verification, and the same without the
+network (strength 0), which is the limit of decoder and encoder; milliseconds of the eight times
+larger per-frame network of Johnson et al. (2016) in PyTorch, in float32; of this network in ONNX
+Runtime. The second table: peak memory of a process that converts one clip. Last, the start-up time
+of a command.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ from brushreel.core.stylizer import Stylizer, choose_device, choose_precision
 
 SIZES = ("640x360", "1024x436", "1280x720", "1920x1080", "3840x2160")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-# A round takes the first or more; no further one begins after the second.
+# Seconds that a round takes at least, and after which no further round begins.
 _LEAST_SECONDS, _MOST_SECONDS = 1.0, 8.0
 _ROUNDS = 4
 _LARGEST_OF_PEERS = 1920 * 1080
 
 
 class Johnson(nn.Sequential):
-    """The per-frame network of Johnson et al. 2016 as the PyTorch examples have it, 1.68 M."""
+    """Per-frame network of Johnson et al. 2016 as in the PyTorch examples, 1.68 M parameters."""
 
     def __init__(self) -> None:
         down = [*_conv(3, 32, 9, 1), *_conv(32, 64, 3, 2), *_conv(64, 128, 3, 2)]
@@ -83,14 +83,14 @@ def _conv(inputs: int, outputs: int, size: int, stride: int) -> list[nn.Module]:
     ]
 
 
-def milliseconds(paint: Callable[[Tensor], Tensor], frame: Tensor, parallel: int = 1) -> float:
-    """A frame, when `parallel` threads call it: the quickest of some rounds, the first left out.
+def milliseconds(stylize: Callable[[Tensor], Tensor], frame: Tensor, parallel: int = 1) -> float:
+    """Measure a frame when `parallel` threads call it: the fastest of some rounds after a warm-up.
 
-    What else a machine does now and then only makes a round slower.
+    Other load on the machine can only make a round slower.
     """
 
     def once(_index: int) -> None:
-        paint(frame).flatten()[0].item()  # waits for the device
+        stylize(frame).flatten()[0].item()  # waits for the device
 
     with ThreadPoolExecutor(parallel) as threads:
         list(threads.map(once, range(parallel)))
@@ -105,9 +105,9 @@ def milliseconds(paint: Callable[[Tensor], Tensor], frame: Tensor, parallel: int
 
 
 def work(style: Style, frame: Tensor) -> tuple[int, int]:
-    """Multiplications, and values read and written, of a frame's convolutions, the network folded.
+    """Count multiplications, and values read and written, of a frame in the folded convolutions.
 
-    `amx.c` makes some more multiplications.
+    `amx.c` does some more multiplications.
     """
     products = values = 0
     network = folded(style.network())
@@ -128,7 +128,7 @@ def work(style: Style, frame: Tensor) -> tuple[int, int]:
 
 
 def rate_of_products(device: torch.device, precision: str) -> float:
-    """Multiplications a second in a large matrix product, the better of two sizes."""
+    """Measure multiplications per second in a large matrix product, the better of two sizes."""
     dtype = _DTYPES.get(precision, torch.bfloat16)
     best = 0.0
     for size in (2048, 4096):
@@ -139,7 +139,7 @@ def rate_of_products(device: torch.device, precision: str) -> float:
 
 
 def rate_of_copies(device: torch.device) -> float:
-    """Bytes a second that are read and written by a copy."""
+    """Measure bytes per second that a copy reads and writes."""
     block = torch.empty(64 * 2**20, dtype=torch.float32, device=device)
     target = torch.empty_like(block)
     return 2 * block.numel() * 4 / milliseconds(target.copy_, block) * 1000
@@ -148,7 +148,7 @@ def rate_of_copies(device: torch.device) -> float:
 def file_to_file(
     source: Path, stylizer: Stylizer, options: argparse.Namespace
 ) -> tuple[float, dict[str, float]]:
-    """Frames a second, and the report's shares."""
+    """Convert a clip; return frames per second, and the seconds of each stage."""
     settings = EncodeSettings(crf=options.crf, encoder=options.encoder)
     output = source.with_stem("out")
     report = convert(
@@ -162,7 +162,7 @@ def file_to_file(
 
 
 def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """A row for each size."""
+    """Yield a row for each size."""
     style, device = load_style(options.style), choose_device(options.device)
     precision = choose_precision("auto", device)
     cores = torch.get_num_threads()
@@ -198,7 +198,7 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def peak_memory(name: str, style: str) -> float:
-    """MiB of a process that does one clip of a size."""
+    """Measure the peak memory, MiB, of a process that converts one clip of a size."""
     width, height = name.split("x")
     code = (
         "import sys; from pathlib import Path; from brushreel import stylize_clip;"
@@ -216,12 +216,12 @@ def peak_memory(name: str, style: str) -> float:
 
 
 def start_up(style: str) -> tuple[float, float]:
-    """Seconds of `brushreel --help`, and from a command to its first frame: the middle of three.
+    """Measure seconds of `brushreel --help`, and from a command to its first frame: medians of 3.
 
-    Models and runtimes are in the cache: the first of four is left out.
+    A first run before them fills the cache of models and runtimes.
     """
     brushreel = [sys.executable, "-m", "brushreel"]
-    helped, painted = [], []
+    helps, first_frames = [], []
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "a.mp4"
         make_demo_clip(source, width=640, height=360, seconds=0.5)
@@ -229,7 +229,7 @@ def start_up(style: str) -> tuple[float, float]:
         for _ in range(4):
             since = time.perf_counter()
             subprocess.run([*brushreel, "--help"], capture_output=True, check=True)
-            helped.append(time.perf_counter() - since)
+            helps.append(time.perf_counter() - since)
             since = time.perf_counter()
             with subprocess.Popen(
                 [*command, "-o", str(source.with_stem("b"))], stdout=subprocess.PIPE, text=True
@@ -237,13 +237,13 @@ def start_up(style: str) -> tuple[float, float]:
                 assert child.stdout is not None
                 lines = (json.loads(line) for line in child.stdout)
                 next(line for line in lines if line["event"] == "clip_progress")
-                painted.append(time.perf_counter() - since)
+                first_frames.append(time.perf_counter() - since)
                 list(lines)
-    return median(helped[1:]), median(painted[1:])
+    return median(helps[1:]), median(first_frames[1:])
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    """Markdown."""
+    """Print the rows as a Markdown table."""
     heads = ["size", "network ms", "fps", "roofline", "of memory's", "int8 ms"]
     heads += ["file to file fps", "without network"]
     heads += ["Johnson, torch ms", "times", "ONNX Runtime ms"]
@@ -264,7 +264,7 @@ def _cell(row: dict[str, Any], key: str) -> str:
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Frames a second over frame size, for the README."""
+    """Draw frames per second over frame size, for the README."""
     figure, axes = plt.subplots(figsize=(8.2, 3.2), layout="constrained")
     names = [str(row["size"]) for row in rows]
     for key, label in (
@@ -281,20 +281,20 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         axes.plot(*zip(*have, strict=True), marker="o", label=label)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_ylabel("frames a second")
+    axes.set_ylabel("frames per second")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right center", frameon=False)
     figure.savefig(path, dpi=130)
 
 
 def main() -> None:
-    """Measure, print, and write what was asked for."""
+    """Measure, print, and write the files asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--style", default="wave")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--sizes", nargs="*", default=SIZES)
     parser.add_argument("--frames", type=int, default=48)
-    parser.add_argument("--crf", type=int, help="of what is written; by default the command's own")
+    parser.add_argument("--crf", type=int, help="CRF of the output. Default: as brushreel stylize.")
     parser.add_argument("--encoder", choices=ENCODERS, default="software")
     parser.add_argument("--decoder", choices=DECODERS, default="software")
     parser.add_argument("--json", type=Path)
@@ -306,12 +306,12 @@ def main() -> None:
     for row in rows:
         row["peak_mib"] = peak_memory(str(row["size"]), options.style)
         print(f"| {row['size']} | {row['peak_mib']:.0f} MiB |")
-    helped, painted = start_up(options.style)
-    print(f"\n`brushreel --help` takes {helped:.2f} s, the way to the first frame {painted:.1f} s")
+    help_seconds, first_frame = start_up(options.style)
+    print(f"\n`brushreel --help` takes {help_seconds:.2f} s, the first frame {first_frame:.1f} s")
     copies = rows[0]["copies_gb_s"]
     print(f"\n{rows[0]['runtime']}; a copy moves {copies:.1f} GB/s; torch {torch.__version__}")
     if options.json:
-        found = {"help_s": helped, "first_frame_s": painted, "rows": rows}
+        found = {"help_s": help_seconds, "first_frame_s": first_frame, "rows": rows}
         options.json.write_text(json.dumps(found, indent=1))
     if options.chart:
         draw(rows, options.chart)

@@ -1,13 +1,13 @@
-"""The recipe, one lever changed at a time; prints the table of docs/training.md.
+"""Train the recipe with one hyperparameter changed at a time; print the table of docs/training.md.
 
     python benchmarks/training/ablation.py PAINTING --clips FOLDER --held-out FOLDER
         --loss-weights FILE [--iterations 400] [--crop 128] [--pairs 4] [--only ROW ...]
         [-o ablation.json]
 
-Every row: same seed, same examples, same steps. Rows that are in ablation.json already are not
-trained again, those whose run died neither; a file that was begun with other options is refused.
---held-out is never trained on. Two levers, of ReCoNet (Gao et al. 2018), are to be found here only:
-the recipes have no use for them.
+Every row has the same seed, examples and steps. Rows that are already in ablation.json are not
+trained again, nor are those whose run diverged; a file that was begun with other options is
+refused. --held-out is never trained on. Two rows, of ReCoNet (Gao et al. 2018), have losses of
+their own, which no recipe uses.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ from brushreel.training.recipe import HOUSE, PAPER, TrainingSettings
 from brushreel.training.run import Material
 from brushreel.training.trainer import train
 
-# What the paper's own comparison is with: a network that knows of no other frame.
+# The baseline of the paper's own comparison: a network that is trained on single frames.
 TWIN = "plain network, temporal 0 (twin)"
 LUMINANCE, FEATURES = "luminance constraint", "encoder features"
-# The house recipe as it was when the table was begun; one of its rows became today's.
+# The house recipe when the table was begun; one of its rows is today's.
 BASE = replace(HOUSE, weights=replace(HOUSE.weights, temporal=6e4, overlay=4e4))
-# About as much as the change of pixels.
+# Makes it about as large as the change of pixels.
 _FEATURE_SHARE = 0.01
 
-# Figures by their names, or "died" and why.
+# Name to figure, or "died" to the reason.
 Row = dict[str, Any]
 
 
 def rows() -> dict[str, TrainingSettings]:
-    """Name of the lever to settings."""
+    """Return the name of each row and its settings."""
 
     def disturbing(**changes: float) -> TrainingSettings:
         return replace(BASE, disturbances=replace(BASE.disturbances, **changes))
@@ -111,7 +111,7 @@ def luminance_constraint(
     grams: dict[str, Tensor],
     **judged: bool,
 ) -> HybridLoss:
-    """The painting may become lighter or darker by as much as the scene does."""
+    """Compute the loss with stylized frames allowed to change their luma as the scene does."""
     previous, current = stylized.float().chunk(2)
     seen = (example.clean * torch.tensor(BT709_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
     before, now = seen.chunk(2)
@@ -121,14 +121,14 @@ def luminance_constraint(
 
 
 class EncoderFeatureLoss:
-    """The encoder's features are held still too, in proportion to their variance."""
+    """Loss that also makes the encoder's features stable, in proportion to their variance."""
 
     def __init__(self) -> None:
         self._features = torch.empty(0)
         self._encode = StylizingNetwork.encode
 
     def encode(self, network: StylizingNetwork, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """In place of the network's own: notes what it gives."""
+        """Encode frames as the network does, and keep the features."""
         features = self._encode(network, frames)
         self._features = features[-1]
         return features
@@ -141,7 +141,7 @@ class EncoderFeatureLoss:
         grams: dict[str, Tensor],
         **judged: bool,
     ) -> HybridLoss:
-        """In place of `hybrid_loss`."""
+        """Compute the loss, in place of `hybrid_loss`."""
         previous, current = self._features.float().chunk(2)
         smaller = example.flow.shape[-1] // current.shape[-1]
         flow = F.avg_pool2d(example.flow, smaller) / smaller
@@ -158,7 +158,7 @@ def _over_pairs(change: Tensor, mask: Tensor, example: Example) -> Tensor:
 
 @contextmanager
 def lever(row: str) -> Iterator[None]:
-    """Put the row's own loss in place of the product's, if it has one."""
+    """Replace the loss of the package by the row's own, if it has one."""
     with ExitStack() as replaced:
         if row == LUMINANCE:
             replaced.enter_context(patch.object(run, "hybrid_loss", luminance_constraint))
@@ -192,7 +192,7 @@ def trained(row: str, settings: TrainingSettings, options: argparse.Namespace) -
 def figures(
     network: StylizingNetwork, sequences: Sequence[FrameSequence], losses: PaintingLosses
 ) -> Row:
-    """The columns of a row."""
+    """Measure the columns of a row."""
     evaluation = measure({"row": network}, sequences, losses=losses)
     source = evaluation.source.mean.e_temporal
     black = torch.zeros(1, 3, 180, 320)
@@ -213,7 +213,7 @@ def _shimmer(network: StylizingNetwork, frame: Tensor, sigma: float) -> float:
 
 
 def kept_rows(path: Path, measured_with: dict[str, Any]) -> dict[str, Row]:
-    """The rows that are there already.
+    """Read the rows that are already there.
 
     Raises:
         SystemExit: They were measured with other options.
@@ -232,7 +232,7 @@ def row_of(
     sequences: Sequence[FrameSequence],
     losses: PaintingLosses,
 ) -> Row:
-    """Train and measure a row; or what its run died of."""
+    """Train and measure a row; return the error if its run diverged."""
     try:
         return figures(trained(name, rows()[name], options), sequences, losses)
     except TrainingError as error:
@@ -240,7 +240,7 @@ def row_of(
 
 
 def line(name: str, row: Row, twin: Row) -> str:
-    """A row of the Markdown table."""
+    """Return a row of the Markdown table."""
     if "died" in row:
         return f"| {name} | {row['died']}" + 11 * " |"
     above = [max(r["e_temporal"] ** 2 - r["source"] ** 2, 0) for r in (row, twin)]
@@ -275,7 +275,9 @@ def main() -> None:
     parser.add_argument("--loss-weights", type=Path, required=True)
     parser.add_argument("--iterations", type=int, default=400)
     parser.add_argument("--crop", type=int, default=128)
-    parser.add_argument("--pairs", type=int, default=4, help="of each held-out sequence")
+    parser.add_argument(
+        "--pairs", type=int, default=4, help="Pairs of each held-out sequence. Default: 4."
+    )
     parser.add_argument("--only", nargs="*", choices=list(rows()))
     parser.add_argument("-o", "--output", type=Path, default=Path("ablation.json"))
     options = parser.parse_args()

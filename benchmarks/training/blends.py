@@ -1,11 +1,11 @@
-"""Two styles mixed weight by weight and pixel by pixel, in figures and a picture.
+"""Compare blends of two styles, weight by weight and pixel by pixel, in figures and an image.
 
     python benchmarks/training/blends.py STYLE PAINTING STYLE PAINTING --clips FOLDER
-        --loss-weights FILE [--pairs 2] [--picture blends.png]
+        --loss-weights FILE [--pairs 2] [--image blends.png]
 
-Both styles are of one family. Style losses are against each painting; detail is the mean slope of
-the painted frames over that of the two styles themselves, in proportion: strokes that are mixed
-pixel by pixel lie over each other at half their contrast (ghosts).
+Both styles are of one family. Style losses are against each painting; detail is the mean gradient
+of the stylized frames, as a ratio to the weighted mean of the two styles' own: strokes that are
+blended pixel by pixel overlap at half their contrast (ghosts).
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ Model = Callable[[Tensor], Tensor]
 
 
 def by_weights(first: Style, second: Style, share: float) -> Model:
-    """One network between the two, at the cost of one."""
+    """Make one network between the two, at the cost of one."""
     parts = [(first, 1 - share), (second, share)]
     return blend([part for part in parts if part[1]]).network()
 
 
 def by_pixels(first: Style, second: Style, share: float) -> Model:
-    """What both paint, one over the other, at the cost of two."""
+    """Mix the outputs of both networks, at the cost of two."""
     networks = first.network(), second.network()
     return lambda frames: torch.lerp(networks[0](frames), networks[1](frames), share)
 
@@ -50,24 +50,24 @@ WAYS = {"weights": by_weights, "pixels": by_pixels}
 
 @torch.no_grad()
 def detail(model: Model, sequences: list[FrameSequence]) -> float:
-    """Mean slope of what is painted of the first pair of every sequence, 1/255 a pixel."""
-    slopes = []
+    """Measure the mean gradient of the first stylized pair of every sequence, 1/255 a pixel."""
+    gradients = []
     for sequence in sequences:
-        painted = model(next(iter(sequence)).frames[1:])
-        slopes += [painted.diff(dim=axis).abs().mean().item() * 255 for axis in (-1, -2)]
-    return float(np.mean(slopes))
+        stylized = model(next(iter(sequence)).frames[1:])
+        gradients += [stylized.diff(dim=axis).abs().mean().item() * 255 for axis in (-1, -2)]
+    return float(np.mean(gradients))
 
 
 @torch.no_grad()
-def picture(rows: list[list[Model]], frame: Tensor) -> Image.Image:
-    """A row for each way, a column for each share."""
-    painted = torch.cat([torch.cat([model(frame)[0] for model in row], 2) for row in rows], 1)
-    codes = (painted.clamp(0, 1) * 255).round().byte()
+def draw(rows: list[list[Model]], frame: Tensor) -> Image.Image:
+    """Draw a row for each way of blending, a column for each share."""
+    stylized = torch.cat([torch.cat([model(frame)[0] for model in row], 2) for row in rows], 1)
+    codes = (stylized.clamp(0, 1) * 255).round().byte()
     return Image.fromarray(codes.permute(1, 2, 0).numpy())
 
 
 def main() -> None:
-    """Measure, print the table, and draw if asked to."""
+    """Measure, print the table, and draw the image if asked to."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     for number in ("first", "second"):
         parser.add_argument(f"{number}")
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--loss-weights", type=Path, required=True)
     parser.add_argument("--pairs", type=int, default=2)
-    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--image", type=Path)
     options = parser.parse_args()
     styles = load_style(options.first), load_style(options.second)
     sequences = find_sequences(options.clips, pairs=options.pairs)
@@ -86,7 +86,7 @@ def main() -> None:
     losses = painting_losses(LossNetwork(options.loss_weights), paintings[0], sequences)
     others = PaintingLosses(losses.network, style_targets(losses.network, paintings[1]))
     rows = [[way(*styles, share) for share in SHARES] for way in WAYS.values()]
-    ends = [detail(rows[0][place], sequences) for place in (0, -1)]
+    ends = [detail(rows[0][index], sequences) for index in (0, -1)]
     print(
         f"| {styles[1].name} | mixed by | style loss {styles[0].name} | {styles[1].name} ", end=""
     )
@@ -104,8 +104,8 @@ def main() -> None:
                 f"| {detail(model, sequences) / expected:.2f} |",
                 flush=True,
             )
-    if options.picture:
-        picture(rows, next(iter(sequences[0])).frames[1:]).save(options.picture)
+    if options.image:
+        draw(rows, next(iter(sequences[0])).frames[1:]).save(options.image)
 
 
 if __name__ == "__main__":

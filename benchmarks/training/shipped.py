@@ -1,12 +1,12 @@
-"""Train the styles that ship, or their twins, by the command that anyone would use.
+"""Train the styles that ship, or their twins, by the usual command.
 
     python benchmarks/training/shipped.py --paintings FOLDER --clips FOLDER --loss-weights FILE
         [--only NAME ...] [--twins] [--device auto] [--dry-run]
 
 A parent is trained from scratch, the eight styles from it. A twin is the same run with temporal
-weight 0, from the parent's twin. Results go to the user's style library; the parent lies in
-benchmarks/training, the eight in core/weights, the twins in benchmarks/twins, there without the
-"-twin" of their names.
+weight 0, from the parent's twin. Results are written to the user's style library; the parent is
+stored in benchmarks/training, the eight styles in core/weights, the twins in benchmarks/twins,
+there without the "-twin" of their names.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from brushreel.training.recipe import HOUSE
 
 @dataclass(frozen=True)
 class Shipped:
-    """A run: the painting's file, what is known about it, and what differs from the defaults."""
+    """Training run: the painting's file, its provenance, and settings other than the defaults."""
 
     name: str
     file: str
@@ -42,7 +42,7 @@ WAVE = Shipped(
     "The Great Wave off Kanagawa",
     "Katsushika Hokusai",
     "c. 1831",
-    iterations=1000,  # the parent knows this painting: more do nothing
+    iterations=1000,  # the parent was trained on this painting: more do nothing
     style_scale=1.0,
 )
 PARENT = replace(WAVE, name="parent", iterations=7000)
@@ -57,7 +57,7 @@ STYLES = (
         "1889",
         iterations=18000,
     ),
-    # Of paintings with little contrast or few colours the usual style weight leaves a tint.
+    # With paintings of low contrast or few colors the default style weight gives only a tint.
     Shipped(
         "scream",
         "the_scream.jpg",
@@ -75,7 +75,7 @@ STYLES = (
         iterations=7000,
         style_scale=1.0,
         style_weight=4 * HOUSE.weights.style,
-        temporal_weight=HOUSE.weights.temporal * 2 / 3,  # so calm a painting leaves room for it
+        temporal_weight=HOUSE.weights.temporal * 2 / 3,  # the painting flickers less than others
     ),
     Shipped(
         "composition-vii", "composition_vii.jpg", "Composition VII", "Wassily Kandinsky", "1913"
@@ -94,7 +94,7 @@ STYLES = (
 
 
 def command(style: Shipped, options: argparse.Namespace, *, twin: bool) -> list[str]:
-    """The training command of a style or of its twin."""
+    """Return the training command of a style or of its twin."""
     suffix = "-twin" if twin else ""
     words = ["train", str(options.paintings / style.file), "--clips", str(options.clips)]
     words += ["--name", style.name + suffix]
@@ -118,9 +118,13 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--loss-weights", type=Path, required=True)
     parser.add_argument("--only", nargs="*", choices=[style.name for style in STYLES])
-    parser.add_argument("--twins", action="store_true", help="the twins instead of the styles")
+    parser.add_argument(
+        "--twins", action="store_true", help="Train the twins instead of the styles."
+    )
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--dry-run", action="store_true", help="print the commands")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="Print the commands and train nothing."
+    )
     options = parser.parse_args()
     for style in STYLES:
         if options.only and style.name not in options.only:
