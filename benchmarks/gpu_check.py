@@ -55,7 +55,7 @@ SHARES = {
 
 
 class NeedsGpu(Exception):  # noqa: N818  a part that is left out, not one that failed
-    """Says what of a part can't be done on this device."""
+    """Part of the check that can't be done on this device."""
 
 
 def machine(device: torch.device, _options: argparse.Namespace) -> dict[str, Any]:
