@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from ..core.clips.media import open_clip, probe
 from ..core.errors import BrushreelError, OutputError, UsageError
 from ..core.frames.frame import UNSPECIFIED_TAG, Colour, Matrix
 from ..core.options import LAYOUTS, Layout
+from .clips.destination import FileDestination
 from .clips.mux import MUXERS
-from .clips.output import check_output
 from .ffmpeg_process import run_graph
 
 # Of the line's way there and back.
@@ -76,8 +75,9 @@ def compare(
     _check_look(layout, line)
     if before.exists() and after.exists() and before.samefile(after):
         raise UsageError("is compared with itself", path=before)
+    target = FileDestination(output, overwrite=overwrite)
     for clip in (before, after):
-        check_output(clip, output, overwrite=overwrite)
+        target.check(clip)
     first, second = probe(before), probe(after)
     codec, warnings = _sound(first, output)
     left, right = _input(first), _input(second)
@@ -89,7 +89,7 @@ def compare(
         shown = _wipe(upper, lower, size, _position(size[0], first, line))
     else:
         shown = _abutted(upper, lower, size, layout)
-    with _beside(output) as partial:
+    with _written_whole(target) as partial:
         run_graph(_written(_tagged(shown, first.video.colour), left["a?"], partial, codec))
         probe(partial)
     return (*warnings, *_losses(first.video))
@@ -212,18 +212,14 @@ def _written(shown: Node, sound: Node, partial: Path, codec: str) -> Node:
 
 
 @contextmanager
-def _beside(output: Path) -> Iterator[Path]:
-    """A hidden file that gets the output's name if all goes well, and is gone if not."""
-    partial = output.with_name(f".{output.stem[:32]}.{os.getpid()}.partial{output.suffix}")
+def _written_whole(target: FileDestination) -> Iterator[Path]:
+    """Give a hidden name to write to; failures become `OutputError`s of the output."""
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(output)
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+        with target.partial() as partial:
+            yield partial
     except OSError as error:
-        raise OutputError(f"can't be written: {error.strerror}", path=output) from error
+        raise OutputError(f"can't be written: {error.strerror}", path=target.path) from error
     except BrushreelError as error:
-        error.path = output
+        error.path = target.path
         raise
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..core.errors import BrushreelError
 from .clips.clip import inspect_clip
-from .clips.sequences.journal import is_written
+from .clips.destination import destination
 from .clips.settings import JobSettings
 from .estimate import (
     Disk,
@@ -55,7 +55,7 @@ def forecast(jobs: Sequence[Job], settings: JobSettings, device: str) -> list[Fo
     """
     speed = network_speed(settings.stylizer(device))
     skips = settings.write.skip_existing
-    waiting = [job for job in jobs if not (skips and is_written(job.output))]
+    waiting = [job for job in jobs if not (skips and destination(job.output).is_finished)]
     return [_forecast(job, settings, speed) for job in waiting]
 
 

@@ -15,8 +15,8 @@ from ..core.clips.sequence import Pattern
 from ..core.errors import OutputError
 from ..core.pictures.picture import kind_of
 from ..core.stylizer import Stylizer
+from .clips.destination import destination
 from .clips.mux import MUXERS
-from .clips.resume import left_by_a_run
 from .clips.work_folder import work_folder
 from .encoding.encode import EncodeSettings, Encoding, choose
 
@@ -110,7 +110,7 @@ def check_space(output: Path, info: ClipInfo, settings: EncodeSettings) -> None:
         OutputError: The disk has less room than the clip is likely to take.
     """
     disk, free = disk_expected(info, output, settings), free_disk_space(output)
-    if disk is None or left_by_a_run(output):
+    if disk is None or destination(output).is_untidied:
         return
     needed = disk.needed - _bytes_there(output)
     if needed > free:

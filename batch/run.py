@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from ..core.errors import BrushreelError
 from ..core.stylizer import Stylizer
 from .clips.clip import convert
+from .clips.destination import destination
 from .clips.report import ClipReport
-from .clips.resume import left_by_a_run
-from .clips.sequences.journal import is_written
 from .clips.settings import DEFAULT_READ, DEFAULT_WRITE, ReadSettings, WriteSettings
 from .estimate import check_space
 from .plan import Job
@@ -128,7 +127,7 @@ def attempt(
         handle(event)
 
     # A run that was killed between giving the name and tidying up is tidied up after.
-    if write.skip_existing and is_written(job.output) and not left_by_a_run(job.output):
+    if write.skip_existing and destination(job.output).is_finished:
         return Skipped()
     try:
         return convert(

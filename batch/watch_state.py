@@ -13,7 +13,7 @@ from ..core.atomic import atomic_write
 from ..core.errors import OutputError
 from ..core.file_identity import file_identity
 from ..core.keys import key_digest
-from .clips.resume import left_by_a_run
+from .clips.destination import destination
 from .clips.settings import JobSettings
 
 VERSION = 1
@@ -135,7 +135,7 @@ class State:
             output = outbox / entry.output
             there = identity(output)
             if entry.status == "begun" and there not in (None, entry.before):
-                status = "begun" if left_by_a_run(output) else "done"
+                status = "begun" if destination(output).is_untidied else "done"
                 self._entries[name] = replace(entry, status=status, written=there)
 
 

@@ -16,7 +16,7 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from ...core.errors import OutputError, UsageError
-from ..clips.output import removed_on_failure
+from ..clips.destination import FileDestination
 from .canvas import Array
 from .scene import Scene
 from .sea import COVE, Waves
@@ -57,12 +57,12 @@ def make_demo_clip(
         )
     scene = Scene.build(width, height)
     frame_count = max(1, round(seconds * frame_rate))
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with removed_on_failure(partial):
-            with av.open(partial, "w", format="mp4") as container:
-                _write(container, scene, frame_count, frame_rate)
-            partial.replace(path)
+        with (
+            FileDestination(path, overwrite=True).partial() as partial,
+            av.open(partial, "w", format="mp4") as container,
+        ):
+            _write(container, scene, frame_count, frame_rate)
     except (OSError, av.error.FFmpegError) as error:
         raise OutputError(
             f"can't be written: {error.strerror or error}",

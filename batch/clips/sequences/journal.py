@@ -18,7 +18,7 @@ _JOURNAL = "pictures.jsonl"
 _LONGEST_NAME = 200
 
 
-class PictureWork:
+class Journal:
     """A sequence under way that belongs to this process.
 
     Before a picture gets its name, a line with its number, what it was made of and its digest is
@@ -160,12 +160,9 @@ class PictureWork:
         os.fsync(self._file.fileno())
 
 
-def is_written(output: Path) -> bool:
-    """Whether an output is there: a file, or numbered pictures that no run was cut off at."""
-    pattern = Pattern.of(output)
-    if pattern is None or not pattern.numbered:
-        return output.exists()
-    return bool(pattern.numbers()) and not (work_folder(output) / _JOURNAL).exists()
+def is_interrupted(pattern: Pattern) -> bool:
+    """Return whether a run was cut off while it wrote these images."""
+    return (work_folder(pattern.path) / _JOURNAL).exists()
 
 
 def foreign_numbers(pattern: Pattern) -> list[int]:
@@ -203,9 +200,7 @@ def _read_journal(path: Path, key: Mapping[str, Any] | None = None) -> dict[int,
 
 
 @contextmanager
-def owned_pictures(
-    pattern: Pattern, key: Mapping[str, Any], *, resume: bool
-) -> Iterator[PictureWork]:
+def owned_journal(pattern: Pattern, key: Mapping[str, Any], *, resume: bool) -> Iterator[Journal]:
     """Make a sequence's work folder, or take over an earlier run's; nobody else gets it meanwhile.
 
     Afterwards the folder is gone, unless the block failed and there are notes to go on with.
@@ -219,7 +214,7 @@ def owned_pictures(
         OutputError: It can't be made, or another process has it.
     """
     with owned_folder(pattern.path, is_kept=_has_journal):
-        work = PictureWork(pattern, key, resume=resume)
+        work = Journal(pattern, key, resume=resume)
         try:
             yield work
         except BaseException:

@@ -85,7 +85,7 @@ def test_a_file_that_does_not_verify_gets_no_name(
             file.write(bytes(10_000))
         verify(partial, *arguments)
 
-    monkeypatch.setattr("brushreel.batch.clips.clip.verify", damage_first)
+    monkeypatch.setattr("brushreel.batch.clips.container_sink.verify", damage_first)
     source = make_clip(frames=8, size=(320, 240))
     write = WriteSettings(encode=EncodeSettings(codec="prores"), overwrite=True)
     with pytest.raises(OutputError, match="did not read back") as caught:

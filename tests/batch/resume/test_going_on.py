@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brushreel.batch.clips import clip, segment
+from brushreel.batch.clips import segment
 from brushreel.batch.clips.clip import convert
+from brushreel.batch.clips.finish import FinishedFile
 from brushreel.batch.clips.work_folder import work_folder
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.batch.estimate import check_space, disk_expected
@@ -124,10 +125,10 @@ def test_everything_done_but_the_last_step(run, output, monkeypatch, whole, read
     def no_disk(*_arguments) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(clip.FinishedFile, "write", no_disk)
+    monkeypatch.setattr(FinishedFile, "write", no_disk)
     with pytest.raises(OutputError, match="No space left on device") as caught:
         run()
-    assert "the same command goes on" in str(caught.value)
+    assert "the same command continues" in str(caught.value)
     assert not any(path.stem == "whole" for path in work_folder(output).iterdir())
     monkeypatch.undo()
     report, heard = run()

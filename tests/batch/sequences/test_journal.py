@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from brushreel.batch.clips.clip import convert, inspect_clip, stylize_clip
-from brushreel.batch.clips.sequences.journal import PictureWork, is_written
-from brushreel.batch.clips.sequences.writer import _Run
+from brushreel.batch.clips.destination import destination
+from brushreel.batch.clips.sequences.journal import Journal
+from brushreel.batch.clips.sequences.writer import ImageWriter
 from brushreel.batch.clips.settings import ReadSettings, WriteSettings
 from brushreel.batch.clips.work_folder import work_folder
 from brushreel.core.clips.range import FrameRange
@@ -34,16 +35,16 @@ class TestResume:
             convert(source, output, stylizer, handle=listener.handle)
         return listener.kept[0].frames if listener.kept else 0
 
-    def painted(self, monkeypatch) -> list[int]:
-        """The numbers of the pictures that are painted from now on."""
+    def stylized(self, monkeypatch) -> list[int]:
+        """Return the numbers of the images that are stylized from now on."""
         numbers: list[int] = []
-        original = _Run._paint
+        original = ImageWriter.form
 
-        def paint(self, item):
+        def form(self, item):
             numbers.append(item.number)
             return original(self, item)
 
-        monkeypatch.setattr(_Run, "_paint", paint)
+        monkeypatch.setattr(ImageWriter, "form", form)
         return numbers
 
     @pytest.mark.parametrize("writers", [1, 4])
@@ -55,7 +56,7 @@ class TestResume:
         assert 0 < kept <= 12
         info, _ = inspect_clip(source, output)
         assert info.video.frames == 16
-        numbers = self.painted(monkeypatch)
+        numbers = self.stylized(monkeypatch)
         report = run(source, f"o/a.%04d.{kind}", painter)
         assert numbers == list(range(10 + kept, 26))
         assert (report.frames, report.segments_reused) == (16, kept)
@@ -66,7 +67,7 @@ class TestResume:
     def test_clip_goes_on(self, tmp_path, make_clip, run, painter, monkeypatch):
         source, output = make_clip("a.mp4", frames=16), tmp_path / "o/a.%04d.png"
         kept = self.stop(source, output, painter, after=12)
-        numbers = self.painted(monkeypatch)
+        numbers = self.stylized(monkeypatch)
         assert run(source, "o/a.%04d.png", painter).frames == 16
         assert numbers == list(range(1 + kept, 17))
 
@@ -91,7 +92,7 @@ class TestResume:
         for resume in (True, False):
             with pytest.raises(OutputError, match="exist already"):
                 run(source, "o/a.%04d.png", untouched, write=WriteSettings(resume=resume))
-        assert not is_written(output)
+        assert not destination(output).is_finished
         assert run(source, "o/a.%04d.png", painter).segments_reused == kept
 
     def test_what_waits_to_be_painted_again_stays_its_own(self, tmp_path, make, run, painter):
@@ -110,7 +111,7 @@ class TestResume:
         assert kept > 3
         (tmp_path / "in/a.0001.png").write_bytes(encode_picture(codes("gbrp16le", 99), "png"))
         (tmp_path / "o/a.0002.png").unlink()
-        numbers = self.painted(monkeypatch)
+        numbers = self.stylized(monkeypatch)
         run(source, "o/a.%04d.png", painter)
         assert numbers == [1, 2, *range(kept, 16)]
 
@@ -118,13 +119,13 @@ class TestResume:
         source, output = make("in/a.%04d.png", range(16)), tmp_path / "o/a.%04d.png"
         self.stop(source, output, painter, after=12)
         (tmp_path / "o/a.0001.png").write_bytes(encode_picture(codes("gray", 3), "png"))
-        with pytest.raises(OutputError, match="1 of its pictures exist already"):
+        with pytest.raises(OutputError, match="1 of its images exist already"):
             run(source, "o/a.%04d.png", painter)
 
     def test_without_resume(self, tmp_path, make, run, painter, monkeypatch):
         source, output = make("in/a.%04d.png", range(16)), tmp_path / "o/a.%04d.png"
         self.stop(source, output, painter, after=12)
-        numbers = self.painted(monkeypatch)
+        numbers = self.stylized(monkeypatch)
         run(source, "o/a.%04d.png", painter, write=WriteSettings(resume=False, overwrite=True))
         assert numbers == list(range(16))
 
@@ -134,7 +135,7 @@ class TestResume:
         journal = work_folder(output) / "pictures.jsonl"
         journal.write_bytes(journal.read_bytes()[:-9])
         (tmp_path / f"o/a.{kept - 1:04}.png").unlink()
-        numbers = self.painted(monkeypatch)
+        numbers = self.stylized(monkeypatch)
         run(source, "o/a.%04d.png", painter)
         assert numbers == list(range(kept - 1, 16))
 
@@ -185,20 +186,20 @@ class TestResume:
         self, tmp_path, make, run, painter, monkeypatch
     ):
         monkeypatch.setattr("brushreel.batch.clips.sequences.writer._WRITERS", 4)
-        prepare, add = PictureWork.prepare, PictureWork.add
+        prepare, add = Journal.prepare, Journal.add
 
-        def slowly(work: PictureWork, number: int, *others: Any) -> str:
+        def slowly(work: Journal, number: int, *others: Any) -> str:
             if number > 1:
                 time.sleep(0.3)
             return prepare(work, number, *others)
 
-        def add_one(work: PictureWork, number: int, *others: Any) -> None:
+        def add_one(work: Journal, number: int, *others: Any) -> None:
             if number == 1:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             add(work, number, *others)
 
-        monkeypatch.setattr(PictureWork, "prepare", slowly)
-        monkeypatch.setattr(PictureWork, "add", add_one)
+        monkeypatch.setattr(Journal, "prepare", slowly)
+        monkeypatch.setattr(Journal, "add", add_one)
         with pytest.raises(OutputError, match="No space left on device"):
             run(make("in/a.%04d.png", range(6)), "o/a.%04d.png", painter)
         time.sleep(0.5)
@@ -206,7 +207,7 @@ class TestResume:
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
     def test_a_journal_that_can_not_be_written_can_be_closed(self, tmp_path):
-        work = PictureWork(Pattern(tmp_path / "a.%04d.png"), {}, resume=False)
+        work = Journal(Pattern(tmp_path / "a.%04d.png"), {}, resume=False)
         work._file = Path("/dev/full").open("wb")  # noqa: SIM115  what is tested closes it
         work._file.write(b"a line")
         work.close()
@@ -219,7 +220,7 @@ class TestResume:
             if count == 2:
                 late.write_bytes(b"precious")
 
-        with pytest.raises(OutputError, match="1 of its pictures exist already"):
+        with pytest.raises(OutputError, match="1 of its images exist already"):
             run(source, "o/a.%04d.png", painter, handle=on_frame(appear))
         assert late.read_bytes() == b"precious"
 

@@ -71,7 +71,7 @@ class TestRefused:
         source = make("in/a.%04d.png", range(1, 4))
         make("out/a.%04d.png", range(2, 4), "gray")
         before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-        with pytest.raises(OutputError, match=r"2 of its pictures exist already, a.0002.png first"):
+        with pytest.raises(OutputError, match=r"2 of its images exist already, a.0002.png first"):
             run(source, "out/a.%04d.png")
         with pytest.raises(OutputError, match="exist already"):
             inspect_clip(source, tmp_path / "out/a.%04d.png")
@@ -86,7 +86,7 @@ class TestRefused:
             "out/a.%04d.png",
             write=WriteSettings(overwrite=True),
         )
-        assert any("2 more pictures" in line and "a.0008.png" in line for line in report.warnings)
+        assert any("2 more images" in line and "a.0008.png" in line for line in report.warnings)
 
     def test_input_is_output(self, make, run):
         source = make("in/a.%04d.png", range(2))

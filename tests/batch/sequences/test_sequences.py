@@ -117,7 +117,7 @@ class TestClips:
 
     def test_sound_is_left_out_and_said_so(self, tmp_path, make_clip, sound, run):
         report = run(make_clip("a.mp4", frames=4, sounds=(sound(),)), "out/a.%03d.png")
-        assert "track 1 (audio, aac) is left out: pictures hold none" in report.warnings
+        assert "track 1 (audio, aac) is left out: images have no place for it" in report.warnings
         assert names_in(tmp_path / "out") == [f"a.00{n}.png" for n in range(1, 5)]
 
     def test_fields_are_named(self, make_clip, tmp_path):

@@ -1,0 +1,215 @@
+"""A clip file as the sink: segments first, then one container that is verified before its name."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from ...core.clips.reader import NumberedFrame, Reader
+from ...core.errors import BrushreelError, OutputError
+from ...core.frames.frame import Colour, PixelFormat
+from ..encoding.encode import Encoding, choose
+from .destination import FileDestination, removed_on_failure
+from .finish import FinishedFile, open_output
+from .not_kept import losses, met_on_the_way
+from .resume import Work, owned_work
+from .segment import FreshEncoder, write_segment
+from .settings import ReadSettings, WriteSettings
+from .sink import Written
+from .verify import Expectation, verify
+
+
+class ContainerSink:
+    """`Sink` of a clip file.
+
+    Attributes:
+        reader: The source.
+        destination: The file.
+        read, write: The settings.
+        encoding: How the video stream is written.
+        warnings: What can't be kept.
+
+    Raises:
+        UsageError, OutputError: The file can't or may not be written.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        destination: FileDestination,
+        read: ReadSettings,
+        write: WriteSettings,
+    ):
+        self.reader, self.destination = reader, destination
+        self.read, self.write = read, write
+        self.check_existing()
+        try:
+            self.encoding = choose(reader.info.video, write.encode, destination.muxer)
+            trial = self._begun_in_memory()
+        except BrushreelError as error:
+            error.path = error.path or destination.path
+            raise
+        self.warnings = tuple(self._warnings(self.encoding, trial))
+
+    def _begun_in_memory(self) -> FinishedFile:
+        """Find out what container and encoder refuse, by beginning a file."""
+        with open_output(io.BytesIO(), self.destination.muxer, self.reader) as container:
+            return FinishedFile(
+                container,
+                self.reader,
+                self.write.encode,
+                drop_unsupported=self.write.drop_unsupported,
+            )
+
+    def _warnings(self, encoding: Encoding, trial: FinishedFile) -> Iterator[str]:
+        yield from self.reader.warnings()
+        yield from trial.warnings
+        yield from encoding.warnings
+        yield from losses(self.reader.info, encoding, self.read.interlaced)
+
+    @property
+    def frames_per_segment(self) -> int:
+        """Frames in every segment but the last."""
+        return self.write.frames_per_segment(self.reader.info.video.frame_rate)
+
+    def key(self) -> dict[str, Any]:
+        """Return the facts, besides the stylizer's, that decide what a segment contains."""
+        return {
+            "muxer": self.destination.muxer,
+            "encoding": self.encoding.identity,
+            "interlaced": self.read.interlaced,
+            "for_timeline": self.read.for_timeline,
+            **self.reader.identity,
+            "frames": self.frames_per_segment,
+        }
+
+    def check_existing(self) -> None:
+        """Refuse a file that exists, may not be replaced, and was not left by an earlier run."""
+        self.destination.check(self.reader.path)
+
+    @contextmanager
+    def opened(self, key: Mapping[str, Any]) -> Iterator[SegmentWriter]:
+        """Take the work folder, see `Sink`."""
+        with owned_work(self.destination.path, key, resume=self.write.resume) as work:
+            yield SegmentWriter(self, work)
+
+
+class SegmentWriter:
+    """`Writer` of a clip file.
+
+    Attributes:
+        done: Frames that an earlier run has done.
+    """
+
+    def __init__(self, sink: ContainerSink, work: Work):
+        self._sink, self._reader, self._work = sink, sink.reader, work
+        self._size = sink.frames_per_segment
+        self._expected = Expectation(sink.reader.info.video.time_base)
+        self._reused = frozenset(work.segments)
+        self._stages: dict[str, float] = {}
+        self.done = work.frames
+
+    def look(self) -> Written | None:
+        """Find out whether an earlier run had finished but for tidying up, see `Writer`."""
+        whole = self._work.whole
+        if whole is None or not whole.is_at(self._sink.destination.path):
+            # Another process may have written it in the meantime, or a run with other settings.
+            self._sink.destination.check_free()
+            return None
+        self.done = whole.frames
+        segments = self._segments_of(whole.frames)
+        return Written(whole.frames, whole.audio_tracks, segments, segments)
+
+    def missing(self) -> Iterator[NumberedFrame]:
+        """Yield the frames of segments that are missing, see `Writer`; every frame is noted."""
+        for index, frame in enumerate(self._reader):
+            self._expected.add(frame)
+            if index // self._size not in self._reused:
+                yield NumberedFrame(index, frame, None)
+
+    def form(self, item: NumberedFrame) -> tuple[PixelFormat, Colour]:
+        """Return what the encoder is fed."""
+        del item
+        picture = self._sink.encoding.picture
+        return picture.pixel_format, picture.colour
+
+    def write(self, frames: Iterator[NumberedFrame]) -> None:
+        """Encode every segment with a fresh encoder into a file of its own."""
+        video, encode = self._reader.info.video, self._sink.write.encode
+        for number, group in groupby(frames, key=lambda item: item.number // self._size):
+            with FreshEncoder(video, encode, self._sink.destination.muxer) as encoder:
+                stylized = (item.frame for item in group)
+                self._work.add(write_segment(self._work.folder, number, stylized, encoder))
+
+    def finish(self) -> Written:
+        """Put the segments together with the other streams, verify, and give the name."""
+        self._check()
+        file = self._put_together()
+        self._verify()
+        # Hours may have passed.
+        self._sink.destination.check_free()
+        frames, audio = len(self._expected.pts), len(file.tracks.sound)
+        self._work.verified(frames, audio)
+        self._sink.destination.give_name(self._work.partial)
+        return Written(
+            frames,
+            audio,
+            self._segments_of(frames),
+            len(self._reused),
+            warnings=(
+                *file.tracks.damage,
+                *met_on_the_way(self._reader, self._sink.read.interlaced),
+            ),
+            stages=self._stages,
+        )
+
+    def _check(self) -> None:
+        """Compare the segments of an earlier run with the frames that were read now."""
+        pts, size, work = self._expected.pts, self._size, self._work
+        found = {number: (own.frames, own.first, own.last) for number, own in work.segments.items()}
+        read = {
+            start // size: (len(part), part[0], part[-1])
+            for start in range(0, len(pts), size)
+            if (part := pts[start : start + size])
+        }
+        if found != read:
+            work.forget()
+            raise OutputError(
+                "the source gave other frames than before", hint="run the same command again"
+            )
+
+    def _put_together(self) -> FinishedFile:
+        since, work, write = monotonic(), self._work, self._sink.write
+        with (
+            removed_on_failure(work.partial),
+            open_output(work.partial, self._sink.destination.muxer, self._reader) as container,
+        ):
+            file = FinishedFile(
+                container, self._reader, write.encode, drop_unsupported=write.drop_unsupported
+            )
+            file.write(work.folder, work.in_order(), self._expected)
+        self._stages["mux"] = monotonic() - since
+        return file
+
+    def _verify(self) -> None:
+        since, work = monotonic(), self._work
+        try:
+            verify(
+                work.partial, self._expected, self._sink.destination.path, self._sink.write.verify
+            )
+        except OutputError as error:
+            error.hint = f"what was written is in {work.folder}; --no-resume starts again"
+            raise
+        self._stages["verify"] = monotonic() - since
+
+    def _segments_of(self, frames: int) -> int:
+        return -(-frames // self._size)
+
+    def kept(self) -> tuple[Path, int] | None:
+        """Return the work folder and the frames of its segments; None where there is none."""
+        return (self._work.folder, self._work.frames) if self._work.segments else None
