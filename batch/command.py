@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import INTERRUPTED, OutputError, UsageError
+from ..core.frames.stroke_size import check_stroke_size
 
 if TYPE_CHECKING:
     from .clips.settings import JobSettings, ReadSettings, WriteSettings
@@ -80,6 +81,8 @@ def job_settings_of(settings: argparse.Namespace) -> JobSettings:
         style=settings.style,
         strength=settings.strength,
         keep_colors=settings.keep_colors,
+        stroke_size=check_stroke_size(settings.stroke_size),
+        detail=settings.detail,
         precision=settings.precision,
         runtime=settings.runtime,
         tile=settings.tile,
@@ -98,6 +101,7 @@ def _read_settings(settings: argparse.Namespace) -> ReadSettings:
     return ReadSettings(
         interlaced=settings.interlaced,
         decoder=settings.decoder,
+        bars=settings.bars,
         frame_rate=None if rate is None else parse_rate(rate),
         range=span(given.get("start"), given.get("end")),
     )
@@ -266,6 +270,8 @@ def preview(options: argparse.Namespace) -> int:
         styles=options.styles,
         strength=options.strength,
         keep_colors=options.keep_colors,
+        stroke_size=check_stroke_size(options.stroke_size),
+        detail=options.detail,
         device=options.device,
         overwrite=options.overwrite,
     )

@@ -25,6 +25,7 @@ from ..core.frames.colour import to_rgb
 from ..core.frames.frame import Frame
 from ..core.frames.hdr import to_sdr
 from ..core.frames.orientation import turned
+from ..core.frames.stroke_size import DETAIL, NATURAL, StrokeSize
 from ..core.library import list_styles
 from ..core.stylizer import Stylizer
 from .ffmpeg_process import run_graph
@@ -72,6 +73,8 @@ def preview(
     styles: Sequence[str] = (),
     strength: float = 1.0,
     keep_colors: bool = False,
+    stroke_size: StrokeSize = NATURAL,
+    detail: float = DETAIL,
     device: str = "auto",
     overwrite: bool = False,
 ) -> None:
@@ -88,6 +91,8 @@ def preview(
         styles: Names, files or blends; the whole library by default.
         strength: See `Stylizer`.
         keep_colors: See `Stylizer`.
+        stroke_size: See `Stylizer`.
+        detail: See `Stylizer`.
         device: See `Stylizer`.
         overwrite: Replace a sheet that exists.
 
@@ -101,7 +106,14 @@ def preview(
     _check_sheet(output, inputs, overwrite=overwrite)
     stills = [still for path in inputs for still in _stills(path, at)]
     stylizers = [
-        Stylizer(style, device=device, strength=strength, keep_colors=keep_colors)
+        Stylizer(
+            style,
+            device=device,
+            strength=strength,
+            keep_colors=keep_colors,
+            stroke_size=stroke_size,
+            detail=detail,
+        )
         for style in styles or list_styles()
     ]
     cells = len(stylizers) + 1

@@ -11,8 +11,10 @@ from ..core.arguments import (
     add_devices,
     add_overwrite,
     add_strength,
+    add_strokes,
 )
 from ..core.options import (
+    BARS,
     CODECS,
     CONTAINERS,
     DECODERS,
@@ -120,6 +122,7 @@ def _add_style(flags: Flags) -> None:
     flags.add("-s", "--style", metavar="STYLE", help=f"Style to use: {STYLE}.")
     add_strength(flags.add)
     _switch(flags, "--keep-colors", "Keep the source's colours, and stylize its lightness alone.")
+    add_strokes(flags.add)
     add_devices(flags.add)
     flags.add(
         "--precision",
@@ -157,6 +160,13 @@ def _add_reading(flags: Flags) -> None:
         choices=INTERLACED,
         default="deinterlace",
         help="Treatment of interlaced clips. Default: %(default)s, frame for frame.",
+    )
+    flags.add(
+        "--bars",
+        choices=BARS,
+        default="keep",
+        help="Treatment of burnt-in black bars: keep passes them through untouched, style takes "
+        "them for a part of the picture. Default: %(default)s.",
     )
     flags.add(
         "--decoder",
@@ -296,6 +306,7 @@ def add_preview(parser: argparse.ArgumentParser) -> None:
     )
     add_strength(add)
     add("--keep-colors", action="store_true", help="Keep the source's colours.")
+    add_strokes(add)
     add_device(add)
     add_overwrite(add, "a contact sheet that exists")
 

@@ -17,6 +17,7 @@ from moviepy.Clip import Clip
 from numpy.typing import NDArray
 
 from ..core.errors import UsageError
+from ..core.frames.stroke_size import DETAIL, NATURAL, StrokeSize
 from ..core.style import Style
 from ..core.stylizer import Stylizer
 
@@ -33,6 +34,8 @@ class Stylize(Effect):
         style: A `Style`, a library name, a style file or a blend.
         strength: 0 (the source, untouched) to 1.
         keep_colors: Keep the source's chroma.
+        stroke_size: See `Stylizer`.
+        detail: See `Stylizer`.
         device: See `Stylizer`.
 
     Raises:
@@ -43,6 +46,8 @@ class Stylize(Effect):
     style: Style | str | Path
     strength: float = 1.0
     keep_colors: bool = False
+    stroke_size: StrokeSize = NATURAL
+    detail: float = DETAIL
     device: str = "auto"
     _stylizer: Stylizer = field(init=False, repr=False, compare=False)
 
@@ -52,6 +57,8 @@ class Stylize(Effect):
             device=self.device,
             strength=self.strength,
             keep_colors=self.keep_colors,
+            stroke_size=self.stroke_size,
+            detail=self.detail,
         )
 
     def apply(self, clip: Clip) -> VideoClip:

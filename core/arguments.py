@@ -9,6 +9,8 @@ import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from .frames.stroke_size import DETAIL, NATURAL
+
 STYLE = "a name of the library, a style file, or a blend such as wave:0.6+udnie:0.4"
 _DEVICES = "auto, cpu, cuda, cuda:1 or mps"
 
@@ -31,6 +33,25 @@ def add_strength(add: Add) -> None:
         metavar="SHARE",
         help="Share of the stylized frame in the output, from 0 (the source) to 1. "
         "Default: %(default)g.",
+    )
+
+
+def add_strokes(add: Add) -> None:
+    """Add ``--stroke-size`` and ``--detail``."""
+    add(
+        "--stroke-size",
+        default=NATURAL,
+        metavar="SIZE",
+        help="Size of strokes, from 0.25 to 4, as a share of the frame and relative to the style's "
+        "own size; or native, for the style's own size in pixels. Default: %(default)g.",
+    )
+    add(
+        "--detail",
+        type=float,
+        default=DETAIL,
+        metavar="SHARE",
+        help="Share of the source's finest detail (grain, eyelashes, titles) that comes back, "
+        "from 0 to 1. Default: %(default)g.",
     )
 
 

@@ -84,8 +84,9 @@ def blend(parts: Sequence[tuple[Style, float]]) -> Style:
 
     Returns:
         A style named after its parts ("wave-60_udnie-40"), with their paintings, and in
-        `training` a "blend" of their names, digests and shares; the style itself if there is only
-        one. The order of the parts does not change its weights.
+        `training` a "blend" of their names, digests and shares, and the weighted mean of their
+        `lines`, so that strokes change size as evenly as everything else; the style itself if
+        there is only one. The order of the parts does not change its weights.
 
     Raises:
         StyleError: The styles are not of one family.
@@ -106,6 +107,7 @@ def blend(parts: Sequence[tuple[Style, float]]) -> Style:
         weights=interpolate(parts),
         training={"family": first.family, "blend": made_of},
         figures={},
+        lines=round(sum(style.lines * share for style, share in parts)),
     )
 
 

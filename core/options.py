@@ -28,6 +28,10 @@ DECODERS: tuple[str, ...] = get_args(Decoder)
 Interlaced = Literal["deinterlace", "keep", "refuse"]
 INTERLACED: tuple[str, ...] = get_args(Interlaced)
 
+BarsMode = Literal["keep", "style"]
+"""What happens to burnt-in black bars."""
+BARS: tuple[str, ...] = get_args(BarsMode)
+
 VerifyLevel = Literal["standard", "full"]
 VERIFY_LEVELS: tuple[str, ...] = get_args(VerifyLevel)
 

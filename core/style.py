@@ -19,12 +19,14 @@ from torch import Tensor
 from .atomic import atomic_write
 from .errors import StyleError
 from .former_name import HINT, is_former
+from .frames.stroke_size import LINES
 from .network import NetworkSpec, StylizingNetwork
 
 FORMAT_VERSION = "1"
 SUFFIX = ".safetensors"
 # The default network takes 1 MB; whatever is far beyond that is not one of ours.
 MAX_FILE_BYTES = 256 * 2**20
+LEAST_LINES, MOST_LINES = 64, 4320
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -51,6 +53,7 @@ class Style:
         training: How it was trained: command line, seed, settings, footage; "parent" (name and
             digest) if it started from another style, and "family", see `family`.
         figures: What was measured on held-out footage.
+        lines: Lines of a frame's shorter side at which the strokes have their natural size.
 
     Raises:
         StyleError: The weights do not fit the spec, or the name is not allowed.
@@ -63,6 +66,7 @@ class Style:
     weights: Mapping[str, Tensor] = field(repr=False)
     training: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
+    lines: int = LINES
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -98,6 +102,7 @@ class Style:
             "title": self.title,
             "painting": asdict(self.painting),
             "network": self.spec.to_json(),
+            "lines": self.lines,
             "training": dict(self.training),
             "figures": dict(self.figures),
         }
@@ -135,11 +140,18 @@ class Style:
                 weights=tensors,
                 training=dict(about["training"]),
                 figures=dict(about["figures"]),
+                lines=_lines(about.get("lines", LINES)),
             )
         except StyleError as error:
             raise StyleError(error.what, path=path, hint=error.hint) from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StyleError(f"has a damaged description: {error}", path=path) from error
+
+
+def _lines(value: object) -> int:
+    if not isinstance(value, int) or not LEAST_LINES <= value <= MOST_LINES:
+        raise ValueError(f"lines must be {LEAST_LINES} to {MOST_LINES}, not {value!r}")
+    return value
 
 
 def check_name(name: str) -> None:

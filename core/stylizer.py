@@ -17,8 +17,16 @@ from .frames.colour import from_rgb, to_rgb
 from .frames.frame import Colour, Frame, PixelFormat
 from .frames.hdr import to_hdr, to_sdr
 from .frames.mixing import mixed
-from .frames.stroke_size import Size, StrokeSize, check_stroke_size, detail_size, working_size
-from .frames.strokes import DETAIL, from_working, stylized_rgb, to_working
+from .frames.stroke_size import (
+    DETAIL,
+    NATURAL,
+    Size,
+    StrokeSize,
+    check_stroke_size,
+    detail_size,
+    working_size,
+)
+from .frames.strokes import from_working, stylized_rgb, to_working
 from .library import load_style
 from .memory import free_memory, is_shortage
 from .network import padded
@@ -74,7 +82,7 @@ class Stylizer:
         keep_colors: bool = False,
         parallel: int = 1,
         tile: Tile = "auto",
-        stroke_size: StrokeSize = "native",
+        stroke_size: StrokeSize = NATURAL,
         detail: float = DETAIL,
     ):
         if not 0 <= strength <= 1:
@@ -121,7 +129,11 @@ class Stylizer:
             UsageError: That would be more than 4 times their own size.
         """
         return working_size(
-            width, height, self.stroke_size, sample_aspect_ratio=sample_aspect_ratio
+            width,
+            height,
+            self.stroke_size,
+            lines=self.style.lines,
+            sample_aspect_ratio=sample_aspect_ratio,
         )
 
     def identity(
@@ -196,7 +208,13 @@ class Stylizer:
     def _detail_size(
         self, height: int, width: int, sample_aspect_ratio: Fraction | float
     ) -> Size | None:
-        return detail_size(width, height, self.stroke_size, sample_aspect_ratio=sample_aspect_ratio)
+        return detail_size(
+            width,
+            height,
+            self.stroke_size,
+            lines=self.style.lines,
+            sample_aspect_ratio=sample_aspect_ratio,
+        )
 
     def _scaled(self, source: Tensor, size: Size, details: Size | None) -> Tensor:
         """Stylize (1, 3, H, W) at another size."""

@@ -13,7 +13,9 @@ import av.error
 from ...core.clips.clip_info import ClipInfo
 from ...core.clips.reader import NumberedFrame, Reader
 from ...core.errors import BrushreelError, OutputError
-from ...core.options import Interlaced, Precision, RuntimeName, VerifyLevel
+from ...core.frames.stroke_size import DETAIL, NATURAL, StrokeSize
+from ...core.options import BarsMode, Interlaced, Precision, RuntimeName, VerifyLevel
+from ...core.source_stylizer import SourceStylizer
 from ...core.style import Style
 from ...core.stylizer import Stylizer
 from ..encoding.encode import EncodeSettings
@@ -34,7 +36,7 @@ from .resume import run_key
 from .sequences.writer import ImageSink
 from .settings import DEFAULT_READ, DEFAULT_WRITE, JobSettings, ReadSettings, WriteSettings
 from .sink import Sink, Writer, Written
-from .source import open_reader, span
+from .source import open_reader, source_stylizer, span
 
 
 def stylize_clip(
@@ -44,6 +46,8 @@ def stylize_clip(
     *,
     strength: float = 1.0,
     keep_colors: bool = False,
+    stroke_size: StrokeSize = NATURAL,
+    detail: float = DETAIL,
     device: str = "auto",
     precision: Precision = "auto",
     runtime: RuntimeName = "auto",
@@ -55,6 +59,7 @@ def stylize_clip(
     verify: VerifyLevel = "standard",
     drop_unsupported: bool = False,
     interlaced: Interlaced = "deinterlace",
+    bars: BarsMode = "keep",
     start: float | str | None = None,
     end: float | str | None = None,
 ) -> ClipReport:
@@ -69,6 +74,9 @@ def stylize_clip(
         style: A `Style`, a library name or a style file.
         strength: 0 (the source) to 1.
         keep_colors: Keep the source's chroma.
+        stroke_size: Size of strokes as a share of the frame, 0.25 to 4 times the style's own; or
+            "native" for the style's own size in pixels.
+        detail: Share of the source's finest detail that comes back, 0 to 1.
         device: Where the network runs: "auto" (CUDA, then MPS, then CPU), "cpu", "cuda", "cuda:1",
             "mps".
         precision: What the network computes in: "auto", "fp32", "bf16", "fp16" or "int8"; input
@@ -87,6 +95,8 @@ def stylize_clip(
             instead of refusing the clip.
         interlaced: "deinterlace" interlaced frames, one frame for each; "keep" them as they are;
             or "refuse" the clip.
+        bars: "keep" passes burnt-in black bars through untouched; "style" takes them for a part
+            of the picture.
         start: First moment of the range that is converted, counted from the clip's start: seconds,
             "00:00:12.5" or timecode "00:00:12:12"; None for the clip's start.
         end: End of the range, counted from the clip's start too; None for the clip's end.
@@ -99,10 +109,12 @@ def stylize_clip(
         style,
         strength=strength,
         keep_colors=keep_colors,
+        stroke_size=stroke_size,
+        detail=detail,
         device=device,
         precision=precision,
         runtime=runtime,
-        read=ReadSettings(interlaced=interlaced, range=span(start, end)),
+        read=ReadSettings(interlaced=interlaced, bars=bars, range=span(start, end)),
         write=WriteSettings(
             encode=EncodeSettings(codec=codec, crf=crf),
             segment=segment,
@@ -133,13 +145,14 @@ def convert(
     since, clip = monotonic(), (source, output)
     with open_reader(source, read, output) as reader:
         sink = _sink(reader, output, read, write)
-        key = run_key(reader.info, stylizer, sink.key())
+        frames = source_stylizer(stylizer, reader, read)
+        key = run_key(frames, sink.key())
         with sink.opened(key) as writer, _failures_reported(clip, writer, handle):
             finished = writer.look()
             handle(ClipStarted.of(clip, reader.info, sink.warnings))
             if writer.done:
                 handle(ClipResumed(*clip, writer.done))
-            written = finished or _stylized(clip, reader, writer, stylizer, handle)
+            written = finished or _stylized(clip, writer, frames, handle)
     return ClipReport(
         source,
         output,
@@ -181,15 +194,13 @@ def _sink(reader: Reader, output: Path, read: ReadSettings, write: WriteSettings
     return ImageSink(reader, target, read, write)
 
 
-def _stylized(
-    clip: Clip, reader: Reader, writer: Writer, stylizer: Stylizer, handle: Handler
-) -> Written:
+def _stylized(clip: Clip, writer: Writer, stylizer: SourceStylizer, handle: Handler) -> Written:
     """Stylize and write the frames that are missing; three stages overlap."""
-    video, done = reader.info.video, writer.done
+    done = writer.done
 
     def stylize(item: NumberedFrame) -> NumberedFrame:
         form, colour = writer.form(item)
-        frame = stylizer.stylize(item.frame, pixel_format=form, colour=colour)
+        frame = stylizer(item.frame, pixel_format=form, colour=colour)
         return item._replace(frame=frame)
 
     def count() -> None:
@@ -201,7 +212,7 @@ def _stylized(
         writer.missing(),
         stylize,
         writer.write,
-        parallel=stylizer.parallel(video.height, video.width),
+        parallel=stylizer.parallel,
         on_result=count,
     )
     written = writer.finish()

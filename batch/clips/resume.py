@@ -13,10 +13,9 @@ import av
 import torch
 
 from ...core.atomic import atomic_write
-from ...core.clips.media import ClipInfo
 from ...core.file_identity import FileIdentity, file_identity
 from ...core.keys import stored
-from ...core.stylizer import Stylizer
+from ...core.source_stylizer import SourceStylizer
 from ...core.version import __version__
 from .segment import SUFFIX, Segment, intact
 from .work_folder import owned_folder, work_folder
@@ -25,22 +24,15 @@ _FORMAT = 1
 _MANIFEST = "manifest.json"
 
 
-def run_key(info: ClipInfo, stylizer: Stylizer, others: Mapping[str, Any]) -> dict[str, Any]:
+def run_key(stylizer: SourceStylizer, others: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts that decide what is written; work of another key is not used.
 
     Args:
-        info: The source.
-        stylizer: The stylizer of its frames.
+        stylizer: The stylizer of the source's frames.
         others: Whatever else decides it.
     """
-    video = info.video
     facts = {
-        "style": stylizer.style.digest,
-        "stylizer": {
-            **stylizer.settings(),
-            "device": stylizer.device.type,
-            "runtime": stylizer.identity(video.height, video.width),
-        },
+        **stylizer.identity,
         "versions": {
             "brushreel": __version__,
             "av": [av.__version__, dict(av.library_versions)],

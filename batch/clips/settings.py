@@ -10,11 +10,14 @@ import torch
 
 from ...core.clips.range import FrameRange, TimeRange
 from ...core.errors import UsageError
+from ...core.frames.stroke_size import DETAIL, NATURAL, StrokeSize
 from ...core.library import load_style
 from ...core.options import (
+    BARS,
     DECODERS,
     INTERLACED,
     VERIFY_LEVELS,
+    BarsMode,
     Decoder,
     Interlaced,
     Precision,
@@ -40,6 +43,8 @@ class ReadSettings:
         for_timeline: Read as editing programs count frames: at a constant frame rate, exact to
             the tick, and the video stream alone. A clip with a variable frame rate is refused.
         frame_rate: Images a second of an image sequence; None for what the images state, else 24.
+        bars: "keep" passes burnt-in black bars through and stylizes what is between them; "style"
+            takes them for a part of the picture.
 
     Raises:
         UsageError: A value is out of range.
@@ -50,10 +55,12 @@ class ReadSettings:
     range: FrameRange | TimeRange | None = None
     for_timeline: bool = False
     frame_rate: Fraction | None = None
+    bars: BarsMode = "keep"
 
     def __post_init__(self) -> None:
         _check_choice("decoder", self.decoder, DECODERS)
         _check_choice("interlaced", self.interlaced, INTERLACED)
+        _check_choice("bars", self.bars, BARS)
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,8 @@ class JobSettings:
         style: A `Style`, a name in the library, a style file or a blend.
         strength: 0 (the source) to 1 (the full style).
         keep_colors: Keep the source's chroma.
+        stroke_size: Size of strokes as a share of the frame, see `Stylizer`.
+        detail: Share of the source's fine luma that comes back, see `Stylizer`.
         device: Where the network runs, see `Stylizer`.
         precision: What the network computes in, see `Stylizer`.
         runtime: What runs the network, see `Stylizer`.
@@ -114,6 +123,8 @@ class JobSettings:
     style: Style | str | Path
     strength: float = 1.0
     keep_colors: bool = False
+    stroke_size: StrokeSize = NATURAL
+    detail: float = DETAIL
     device: str = "auto"
     precision: Precision = "auto"
     runtime: RuntimeName = "auto"
@@ -143,6 +154,8 @@ class JobSettings:
             tile=self.tile,
             strength=self.strength,
             keep_colors=self.keep_colors,
+            stroke_size=self.stroke_size,
+            detail=self.detail,
             # PyTorch's number is the machine's cores, or this process's share of them.
             parallel=torch.get_num_threads(),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ...core.clips.constant_rate import ConstantRateReader
@@ -10,11 +11,18 @@ from ...core.clips.media import ClipReader
 from ...core.clips.range import TimeRange, parse_position
 from ...core.clips.range_reader import RangeReader
 from ...core.clips.reader import Reader
+from ...core.clips.sampling import sampled_frames
 from ...core.clips.sequence import Pattern
 from ...core.clips.sequence_reader import SequenceReader
 from ...core.errors import MediaError
-from ...core.pictures.picture import kind_of
+from ...core.frames.bars import Bars, find_bars
+from ...core.frames.frame import Frame
+from ...core.pictures.picture import as_display, kind_of, read_picture
+from ...core.source_stylizer import SourceStylizer
+from ...core.stylizer import Stylizer
 from .settings import ReadSettings
+
+_SAMPLED_IMAGES = 12
 
 
 def span(start: float | str | None, end: float | str | None) -> TimeRange | None:
@@ -60,3 +68,27 @@ def _clip_reader(source: Path, settings: ReadSettings) -> Reader:
         return RangeReader(source, settings.range, interlaced=how)
     device = working_device(source, interlaced=how) if settings.decoder == "auto" else None
     return ClipReader(source, interlaced=how, device=device)
+
+
+def source_stylizer(stylizer: Stylizer, reader: Reader, settings: ReadSettings) -> SourceStylizer:
+    """Return a stylizer for the frames of a source, with its bars found.
+
+    Raises:
+        UsageError: The stroke size is too small for this source.
+    """
+    keep = settings.bars == "keep" and stylizer.strength > 0
+    bars = find_bars(_sampled(reader)) if keep else Bars()
+    return SourceStylizer(stylizer, reader.info.video, bars)
+
+
+def _sampled(reader: Reader) -> Iterable[Frame]:
+    """Return some frames from all over what is read."""
+    if reader.images:
+        step = -(-len(reader.images) // _SAMPLED_IMAGES)
+        return [as_display(read_picture(path)) for path in list(reader.images.values())[::step]]
+    video, part = reader.info.video, reader.range
+    if part is None or video.frame_rate is None:
+        return sampled_frames(reader.path, video)
+    return sampled_frames(
+        reader.path, video, start=part.first / video.frame_rate, end=part.end / video.frame_rate
+    )

@@ -25,7 +25,11 @@ _LEAST_KEPT = 0.3
 
 @dataclass(frozen=True)
 class Bars:
-    """Rows and columns of black on each side of every frame of a clip, in luma samples."""
+    """Rows and columns of black on each side of every frame of a clip, in luma samples.
+
+    What lies between them starts and ends on even rows and columns, or where the frame does, so
+    that it is whole chroma samples in every pixel format.
+    """
 
     top: int = 0
     bottom: int = 0
@@ -37,7 +41,7 @@ class Bars:
 
     @classmethod
     def of_brightest(cls, brightest: NDArray[np.uint8]) -> Self:
-        """Return the bars of a shot.
+        """Return the bars of a shot; one of an odd width takes a row of the picture with it.
 
         Args:
             brightest: (H, W) codes of 255: how bright each pixel ever was.
@@ -45,15 +49,17 @@ class Bars:
         lit = brightest > BLACK
         top, bottom = _dark_ends(lit.mean(1))
         left, right = _dark_ends(lit[top : len(lit) - bottom].mean(0))
-        return cls(top, bottom, left, right)
+        height, width = lit.shape
+        return cls(*_even(top, bottom, height), *_even(left, right, width))
+
+    def active_size(self, width: int, height: int) -> tuple[int, int]:
+        """Return width and height of the active picture of a frame."""
+        return width - self.left - self.right, height - self.top - self.bottom
 
     def inside(self, frame: Frame) -> Frame:
-        """Return the active picture: views of the frame's planes, no copies.
-
-        Where chroma is subsampled a bar of an odd width takes one row or column of the picture
-        with it, so that both start on the same sample.
-        """
-        rows, columns = self._active(frame)
+        """Return the active picture: views of the frame's planes, no copies."""
+        rows = slice(self.top, frame.height - self.bottom)
+        columns = slice(self.left, frame.width - self.right)
         return replace(
             frame,
             planes=tuple(
@@ -68,7 +74,7 @@ class Bars:
         """Return a frame with another active picture between its own bars.
 
         Args:
-            whole: The frame with its bars, in the form of `active`.
+            whole: The frame with its bars, in the pixel format of `active`.
             active: What takes the place of `inside(whole)`.
         """
         planes = tuple(plane.copy() for plane in whole.planes)
@@ -76,13 +82,6 @@ class Bars:
         for target, plane in zip(self.inside(framed).planes, active.planes, strict=True):
             target[...] = plane
         return framed
-
-    def _active(self, frame: Frame) -> tuple[slice, slice]:
-        across, down = frame.pixel_format.chroma_shift
-        return (
-            _aligned(self.top, frame.height - self.bottom, frame.height, down),
-            _aligned(self.left, frame.width - self.right, frame.width, across),
-        )
 
 
 def _dark_ends(lit: NDArray[np.float64]) -> tuple[int, int]:
@@ -96,11 +95,8 @@ def _dark_ends(lit: NDArray[np.float64]) -> tuple[int, int]:
     return before, len(lit) - 1 - last if end else 0
 
 
-def _aligned(start: int, stop: int, size: int, shift: int) -> slice:
-    """Shrink a range to whole chroma samples; the frame's own end is one."""
-    step = 1 << shift
-    start = -(-start // step) * step
-    return slice(start, stop if stop == size else stop // step * step)
+def _even(before: int, after: int, size: int) -> tuple[int, int]:
+    return before + before % 2, after + (size - after) % 2 if after else 0
 
 
 def _of_plane(samples: slice, frame: Frame, index: int, axis: int) -> slice:

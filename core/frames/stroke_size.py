@@ -17,6 +17,13 @@ from ..errors import UsageError
 StrokeSize = float | Literal["native"]
 """From `LEAST` to `MOST`, 1 for a style's own size; "native": the frame's own pixels."""
 
+NATURAL = 1.0
+"""The default, a style's own size. A picture too small for it gets the smallest strokes it can."""
+
+DETAIL = 0.4
+"""How much of the source's texture comes back unless told otherwise: with much more, the camera's
+noise moves the output more than half as much as without scaling; with none, faces look soft."""
+
 LINES = 432
 """Of the picture's shorter side where strokes of a style that says nothing have their own size."""
 
@@ -80,17 +87,19 @@ def working_size(
         Multiples of 4, so that the shape is the picture's to within 2 pixels; None for "native".
 
     Raises:
-        UsageError: It has more than 4 times the picture's own lines.
+        UsageError: It has more than 4 times the picture's own lines, and `stroke_size` is not the
+            default.
     """
     if stroke_size == "native":
         return None
     shorter = min(width * float(sample_aspect_ratio), height)
-    if lines / stroke_size > _MOST_ENLARGED * shorter:
+    most = _MOST_ENLARGED * shorter
+    if lines / stroke_size > most and stroke_size != NATURAL:
         raise UsageError(
             f"a stroke size of {stroke_size:g} is too small for a picture of {width}x{height}",
             hint=f"use at least {lines / shorter / _MOST_ENLARGED:.2f}, or native",
         )
-    return _size(width, height, lines / stroke_size, sample_aspect_ratio)
+    return _size(width, height, min(lines / stroke_size, most), sample_aspect_ratio)
 
 
 def detail_size(
@@ -109,7 +118,9 @@ def detail_size(
     """
     if stroke_size == "native":
         return None
-    return _size(width, height, lines / min(stroke_size, 1), sample_aspect_ratio)
+    shorter = min(width * float(sample_aspect_ratio), height)
+    lines = min(lines / min(stroke_size, NATURAL), _MOST_ENLARGED * shorter)
+    return _size(width, height, lines, sample_aspect_ratio)
 
 
 def _size(width: int, height: int, lines: float, sample_aspect_ratio: Fraction | float) -> Size:

@@ -48,11 +48,7 @@ from .mixing import mixed
 from .resampling import Axis, resampled, taps
 from .scaling_library import Chroma, Mixture, Prepared
 from .scaling_on_torch import Resident, detail_gain, strips
-from .stroke_size import Size
-
-DETAIL = 0.4
-"""How much of the source's texture comes back unless told otherwise: with much more, the camera's
-noise moves the output more than half as much as without scaling; with none, faces look soft."""
+from .stroke_size import DETAIL, Size
 
 # The variance of luma that is half an edge: about that of a step of 1/16.
 _EDGE = 1e-3

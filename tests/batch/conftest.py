@@ -40,13 +40,13 @@ def sound() -> type[Sound]:
 @pytest.fixture(scope="session")
 def painter(tiny_style) -> Stylizer:
     """The tiny style at full strength on the CPU, the same on every machine."""
-    return Stylizer(tiny_style, device="cpu", precision="fp32")
+    return Stylizer(tiny_style, device="cpu", precision="fp32", stroke_size="native")
 
 
 @pytest.fixture(scope="session")
 def untouched(tiny_style) -> Stylizer:
     """The tiny style at strength 0."""
-    return Stylizer(tiny_style, device="cpu", precision="fp32", strength=0)
+    return Stylizer(tiny_style, device="cpu", precision="fp32", strength=0, stroke_size="native")
 
 
 @pytest.fixture

@@ -110,7 +110,17 @@ def test_the_active_picture_goes_back_between_the_bars(form):
         assert not np.shares_memory(plane, own)
 
 
-def test_odd_bars_take_a_row_of_the_picture_with_subsampled_chroma():
-    active = Bars(top=11, bottom=13, left=3).inside(scene())
-    assert (active.height, active.width) == (HEIGHT - 12 - 14, WIDTH - 4)
-    assert active.planes[1].shape == (active.height // 2, active.width // 2)
+@pytest.mark.parametrize("form", ["yuv420p", "yuv444p", "gbrp"])
+def test_odd_bars_take_a_row_of_the_picture(form):
+    brightest = brightness(scene(Bars(top=11, bottom=13, left=3), form="yuv444p"))
+    bars = Bars.of_brightest(brightest)
+    assert bars == Bars(top=12, bottom=14, left=4)
+    active = bars.inside(scene(form=form))
+    assert (active.width, active.height) == bars.active_size(WIDTH, HEIGHT)
+    assert (active.width, active.height) == (WIDTH - 4, HEIGHT - 26)
+
+
+def test_the_last_row_of_an_odd_frame_is_its_own():
+    brightest = np.full((91, 161), 200, np.uint8)
+    brightest[:20] = 0
+    assert Bars.of_brightest(brightest) == Bars(top=20)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from brushreel import native
-from brushreel.core.frames import scaling_library, scaling_on_torch, strokes
+from brushreel.core.frames import scaling_library, scaling_on_torch
 from brushreel.core.frames.colour import from_rgb, to_rgb
 from brushreel.core.frames.frame import (
     ChromaLocation,
@@ -19,7 +19,7 @@ from brushreel.core.frames.frame import (
     Range,
     pixel_format,
 )
-from brushreel.core.frames.stroke_size import Size
+from brushreel.core.frames.stroke_size import DETAIL, Size
 from brushreel.core.frames.strokes import from_working, stylized_rgb, to_working
 
 FORMATS = (
@@ -228,7 +228,7 @@ def test_an_edge_that_the_style_keeps_gets_as_steep_as_the_sources(kernels):
     stylized = 0.3 + 0.4 * working.rgb
     steepest = [
         np.diff(codes(from_working(stylized, working, frame, detail=detail))[0][60]).max()
-        for detail in (0, strokes.DETAIL, 1)
+        for detail in (0, DETAIL, 1)
     ]
     assert steepest[0] < 0.6 * 0.4 * 219
     assert steepest[1] > 0.75 * 0.4 * 219
