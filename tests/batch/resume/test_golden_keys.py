@@ -42,7 +42,9 @@ def constant_style(tiny_style, tmp_path) -> Path:
 
 @pytest.fixture
 def painter(constant_style) -> Stylizer:
-    return Stylizer(constant_style, device="cpu", precision="fp32", runtime="torch")
+    return Stylizer(
+        constant_style, device="cpu", precision="fp32", runtime="torch", stroke_size="native"
+    )
 
 
 def noted(
@@ -94,6 +96,7 @@ KEY = {
         "stroke_size": "native",
         "detail": 0.4,
         "device": "cpu",
+        "bars": [0, 0, 0, 0],
     },
     "versions": ["av", "brushreel", "torch"],
 }
@@ -196,7 +199,7 @@ def test_watched_folder(constant_style):
         strength=0.5,
         write=WriteSettings(encode=EncodeSettings(codec="hevc")),
     )
-    key = "8fe06bd541bac053ef7b61f38154f7948b712c204b1d5b2f28370707807c56ee"
+    key = "e54bb2ffcab60ece93d583a13f059807dc083c5bc03ad012b7488fc1ebe7e7a6"
     assert settings_key(settings, container="mkv") == key
 
 

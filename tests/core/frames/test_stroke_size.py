@@ -54,7 +54,9 @@ def test_native_has_no_working_size():
 def test_a_tiny_picture_is_not_painted_at_many_times_its_size():
     assert working_size(108, 108, 1) == (432, 432)
     with pytest.raises(UsageError, match="too small for a picture of 100x100"):
-        working_size(100, 100, 1)
+        working_size(100, 100, 0.9)
+    # The default takes any picture.
+    assert working_size(100, 100, 1) == detail_size(100, 100, 1) == (400, 400)
 
 
 def test_large_strokes_do_not_let_more_of_the_source_through():
