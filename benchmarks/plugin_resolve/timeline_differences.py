@@ -1,4 +1,4 @@
-"""What differs between a timeline file and the one that `brushreel timeline` made of it.
+"""Differences between a timeline file and the one that `brushreel timeline` made from it.
 
     python benchmarks/plugin_resolve/timeline_differences.py cut.xml styled.xml [more pairs]
 

@@ -1,4 +1,4 @@
-"""What the way to the render server and back costs a frame, against copying its bytes twice.
+"""Time of a frame's way to the render server and back, compared with copying its bytes twice.
 
     python benchmarks/plugin_resolve/transport.py [--rounds 41] [--json FILE]
 
@@ -39,7 +39,7 @@ MOST = 2.5
 
 def main() -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=41)
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     options = parser.parse_args()
@@ -103,7 +103,7 @@ def _measure(effect: Instance, width: int, height: int, rounds: int) -> dict:
 
 
 def _in_turns(rounds: int, *tasks: Callable[[], None]) -> list[tuple[float, float]]:
-    """Median and fastest milliseconds of each; the first round warms up."""
+    """Return the median and the lowest milliseconds of each; the first round warms up."""
     times: list[list[float]] = [[] for _ in tasks]
     for _ in range(rounds):
         for task, taken in zip(tasks, times, strict=True):

@@ -158,7 +158,7 @@ class XmemlTimeline:
     def _links(
         self, above: Sequence[int], gone: Sequence[int]
     ) -> tuple[dict[Element, str], list[Element]]:
-        """Renumber links to clips, which hold their track's number, from 1.
+        """Find the links to clips that must change; a link holds its clip's track number, from 1.
 
         Returns:
             New texts of changed numbers, and the links whose clip is removed.

@@ -106,7 +106,7 @@ class UnixChannel:
             os.close(self._files.pop())
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._close_files()
         self._socket.close()
 

@@ -109,7 +109,7 @@ if sys.platform == "win32":
                 raise EditorError(f"shared memory can't be mapped: {error}") from error
 
         def close(self) -> None:
-            """Hang up."""
+            """Close the connection."""
             self._waiting.close()
 
     class WindowsListener:

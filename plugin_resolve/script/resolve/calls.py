@@ -1,4 +1,4 @@
-"""Calls of Resolve's API, by the names that it lists and never by `hasattr`."""
+"""Access to Resolve's API, by the names that it lists and never by `hasattr`."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ class Place:
         return self.root / "plugins" / native.BUNDLE
 
     def connect(self) -> tuple[socket.socket, bytes]:
-        """To the server that is running, with its token."""
+        """Connect to the running server; return the connection and the token."""
         address, token = (self.serving / "server").read_text().split()
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(20)
@@ -56,7 +57,7 @@ class Place:
         return connection, token.encode()
 
     def server(self) -> int | None:
-        """The process that listens."""
+        """Return the server's process; None if none accepts connections."""
         with suppress(OSError, ValueError):
             connection, _ = self.connect()
             with connection:
@@ -115,9 +116,9 @@ def host(place) -> Iterator[MiniHost]:
 
 @pytest.fixture(scope="session")
 def noise():
-    """Pictures of any type: (H, W, 4), opaque unless told otherwise, in [0, 1] or full range."""
+    """Images of any type: (H, W, 4), opaque by default, in [0, 1] or full range."""
 
-    def make(kind=np.float32, size=(48, 64), seed=0, alpha=False) -> np.ndarray:
+    def make(kind: Any = np.float32, size=(48, 64), seed=0, alpha=False) -> np.ndarray:
         pixels = np.random.default_rng(seed).random((*size, 4), np.float32)
         if not alpha:
             pixels[..., 3] = 1
@@ -130,11 +131,11 @@ def noise():
 
 @pytest.fixture
 def stylized(place):
-    """What the library makes of the same pixels: (H, W, 3) float32."""
+    """The library's own result for the same pixels: (H, W, 3) float32."""
 
     def make(rgb: np.ndarray, style: str = "tiny", **settings) -> np.ndarray:
         frames = torch.from_numpy(np.ascontiguousarray(rgb[..., :3].transpose(2, 0, 1)))[None]
-        painted = Stylizer(place.styles / f"{style}.safetensors", **settings)(frames.float())
-        return painted[0].numpy().transpose(1, 2, 0)
+        stylized = Stylizer(place.styles / f"{style}.safetensors", **settings)(frames.float())
+        return stylized[0].numpy().transpose(1, 2, 0)
 
     return make

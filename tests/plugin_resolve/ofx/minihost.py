@@ -42,7 +42,7 @@ class _Plugin(ctypes.Structure):
 
 
 class MiniHost:
-    """Loads a bundle and asks its effect to describe itself."""
+    """A host that has loaded a bundle and asked its effect to describe itself."""
 
     def __init__(self, bundle: Path, context: str = "OfxImageEffectContextFilter"):
         library = ctypes.CDLL(str(bundle / "Contents" / "Linux-x86-64" / "Brushreel.ofx"))
@@ -105,7 +105,7 @@ class Instance(Effect):
         return found if isinstance(found, list) else [found]
 
     def change(self, **values: Any) -> None:
-        """As a user does in the inspector; a choice may be given by its label."""
+        """Change parameters as a user does in the inspector; a choice may be given by its label."""
         for name, value in values.items():
             by_label = isinstance(value, str) and name in ("style", "inputTransform", "quality")
             chosen = self.options(name).index(value) if by_label else value
@@ -124,7 +124,7 @@ class Instance(Effect):
         time: float = 0.0,
         window: list[int] | None = None,
     ) -> tuple[int, Image]:
-        """Into `output`, or into a picture of the source's form."""
+        """Render into `output`, by default an image like the source; return status and output."""
         if output is None:
             assert source
             output = Image(

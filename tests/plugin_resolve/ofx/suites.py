@@ -1,4 +1,4 @@
-"""What OpenFX 1.4 has a host hold (properties, pictures, parameters) and its suites, in ctypes.
+"""The objects of an OpenFX 1.4 host (properties, images, parameters) and its suites, in ctypes.
 
 Functions with `...` are given as if they had none, which holds on x86-64 (System V) only.
 """

@@ -116,9 +116,9 @@ def test_a_library_that_does_not_load_is_said(tmp_path, monkeypatch):
 
 def test_depends_on_the_system_alone(compiled):
     library = compiled / "Contents" / "Linux-x86-64" / "Brushreel.ofx"
-    said = subprocess.run(
-        [shutil.which("ldd"), library], capture_output=True, text=True, check=True
-    ).stdout
+    ldd = shutil.which("ldd")
+    assert ldd is not None
+    said = subprocess.run([ldd, library], capture_output=True, text=True, check=True).stdout
     assert {line.split()[0].split("/")[-1] for line in said.splitlines()} <= {
         "linux-vdso.so.1",
         "libc.so.6",

@@ -26,7 +26,7 @@ def kill_during_the_next_frame(place, delay: float) -> Timer:
 
 
 def leftovers(place) -> dict[str, int]:
-    """What this process, as a host, and the user's other processes hold."""
+    """Count the resources that this process, as a host, and the user's other processes hold."""
     return {
         "files": len(list(Path("/proc/self/fd").iterdir())),
         "memory": Path("/proc/self/maps").read_text().count("memfd:brushreel"),
@@ -37,7 +37,7 @@ def leftovers(place) -> dict[str, int]:
 
 
 def servers(place) -> int:
-    """Processes that serve this user, also such that nobody can connect to any more."""
+    """Find the processes that serve this user, even if nobody can connect to them any more."""
     mark = f"XDG_RUNTIME_DIR={place.root / 'run'}".encode()
     count = 0
     for process in Path("/proc").glob("[0-9]*"):
@@ -48,7 +48,7 @@ def servers(place) -> int:
 
 
 def render_among_kills(host, place, noise, *, frames: int, kills: int) -> dict[str, int]:
-    """Frames of all sizes through one effect; returns how many of them came out right."""
+    """Render frames of all sizes with one effect; return how many of them came out right."""
     random = np.random.default_rng(5)
     doomed = set(random.choice(np.arange(2, frames), kills, replace=False).tolist())
     effect = host.create()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -20,12 +22,9 @@ def library(tiny_style, home):
 def render(renderer, pixels: np.ndarray, **changed) -> np.ndarray:
     height, width, _ = pixels.shape
     depth = {1: 1, 2: 3 if pixels.dtype == np.float16 else 2, 4: 4}[pixels.itemsize]
-    asked = {"strength": 1.0, "style": "tiny", "colourspace": "", "transform": 0}
-    flags = {"premultiplied": False, "keep_colors": False, "draft": False}
+    plain = Render(width, height, depth, False, False, False, 0, 1.0, "tiny", "")
     memory = bytearray(pixels.tobytes())
-    renderer(
-        Render(width, height, depth, **(flags | asked | changed)), memoryview(memory), lambda: False
-    )
+    renderer(replace(plain, **changed), memoryview(memory), lambda: False)
     return np.frombuffer(memory, pixels.dtype).reshape(pixels.shape)
 
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def tell(connection, kind: int, body: bytes, files: tuple = ()) -> None:
 
 
 def answer(connection) -> tuple[int, str] | None:
-    """None when the server has hung up."""
+    """Receive the server's answer; return None when it has hung up."""
     try:
         header = connection.recv(HEADER.size, socket.MSG_WAITALL)
         if len(header) < HEADER.size:
@@ -44,9 +45,11 @@ def answer(connection) -> tuple[int, str] | None:
         return None
 
 
-def ask(connection, kind: int, body: bytes, files: tuple = ()) -> tuple[int, str] | None:
+def ask(connection, kind: int, body: bytes, files: tuple = ()) -> tuple[int, str]:
     tell(connection, kind, body, files)
-    return answer(connection)
+    answered = answer(connection)
+    assert answered is not None, "the server has hung up"
+    return answered
 
 
 def text(words: str | bytes) -> bytes:
@@ -55,7 +58,8 @@ def text(words: str | bytes) -> bytes:
 
 
 def frame(**changed) -> bytes:
-    values = {"width": 8, "height": 8, "depth": 4, "premultiplied": 0, "keep": 0, "draft": 0}
+    values: dict[str, Any] = {"width": 8, "height": 8, "depth": 4}
+    values |= {"premultiplied": 0, "keep": 0, "draft": 0}
     values |= {"transform": 0, "strength": 0.0, "style": "tiny", "colourspace": ""}
     *numbers, strength, style, colourspace = (values | changed).values()
     return struct.pack("<7Id", *numbers, strength) + text(style) + text(colourspace)
@@ -106,13 +110,15 @@ def test_hangs_up_on_who_does_not_know_the_token(serving):
     connection, token = serving.connect()
     with connection:
         wrong = token[:-1] + (b"0" if token[-1:] != b"0" else b"1")
-        assert ask(connection, HELLO, struct.pack("<I", PROTOCOL) + wrong) is None
+        tell(connection, HELLO, struct.pack("<I", PROTOCOL) + wrong)
+        assert answer(connection) is None
 
 
 def test_hangs_up_on_who_does_not_say_hello_first(serving):
     connection, _ = serving.connect()
     with connection:
-        assert ask(connection, RENDER, frame()) is None
+        tell(connection, RENDER, frame())
+        assert answer(connection) is None
 
 
 def test_another_version_is_told_what_to_do(serving):
@@ -223,7 +229,7 @@ def test_numbers_out_of_range_end_the_connection(let_in, changed):
 
 
 def nonsense(random: np.random.Generator) -> tuple[int, bytes]:
-    """Header or body broken in one of the ways there are."""
+    """Make a message whose header or body is broken in one of several ways."""
     kinds = {HELLO: os.urandom(68), MEMORY: struct.pack("<Q", 64) + text(""), RENDER: frame()}
     kind = int(random.choice(list(kinds)))
     body = bytearray(kinds[kind])

@@ -19,7 +19,7 @@ from .fake.model import Lies, Media
 
 
 class LocalBridge:
-    """What `Bridge` is, without a pipe: an editor who has chosen already."""
+    """A double of `Bridge` without a pipe, for an editor who has chosen already."""
 
     def __init__(self, cut: Cut, choice: Choice | None):
         self.resolve: Any = cut.resolve
@@ -52,7 +52,7 @@ def clips(tmp_path_factory) -> dict[str, Media]:
 
 @pytest.fixture
 def cut(clips) -> Callable[..., Cut]:
-    """Builds the cut anew; takes lies."""
+    """A function that builds the cut; takes lies."""
     return lambda **lies: build(clips, Lies(**lies))
 
 
@@ -66,18 +66,18 @@ def library(tiny_style, monkeypatch, tmp_path, home) -> None:
 
 
 @pytest.fixture(scope="session")
-def painted_folder(tmp_path_factory):
-    """Painted shots are used again by every test."""
-    return tmp_path_factory.mktemp("painted")
+def stylized_folder(tmp_path_factory):
+    """A folder of stylized shots, which every test uses again."""
+    return tmp_path_factory.mktemp("stylized")
 
 
 @pytest.fixture
-def job(library, painted_folder, monkeypatch) -> Callable[..., tuple[Outcome, LocalBridge]]:
-    """Does a job on a cut; takes what was chosen. Pictures for the window are not drawn."""
+def job(library, stylized_folder, monkeypatch) -> Callable[..., tuple[Outcome, LocalBridge]]:
+    """A function that does a job on a cut; takes the choice. No previews are made."""
     monkeypatch.setattr("brushreel.plugin_resolve.script.window.make_previews", lambda *_: iter(()))
 
     def do(cut: Cut, **chosen: Any) -> tuple[Outcome, LocalBridge]:
         bridge = LocalBridge(cut, Choice(**{"style": "tiny", "handles": 3, **chosen}))
-        return run(bridge, painted_folder), bridge  # type: ignore[arg-type]
+        return run(bridge, stylized_folder), bridge  # type: ignore[arg-type]
 
     return do

@@ -27,7 +27,7 @@ PATIENCE = 60.0
 
 
 def script(name: str) -> ModuleType:
-    """A module of the scripts, which are no package."""
+    """Import a module of the scripts, which are not a package."""
     spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -38,7 +38,7 @@ def script(name: str) -> ModuleType:
 
 
 class Browser:
-    """Opens the address that the "browser" was started with."""
+    """A client that opens the address with which the "browser" was started."""
 
     def __init__(self, note: Path):
         end = time.monotonic() + PATIENCE
@@ -46,14 +46,14 @@ class Browser:
             assert time.monotonic() < end
             time.sleep(0.05)
         self.address = urlsplit(note.read_text(encoding="utf-8").strip())
-        status, self.root = self._ask("GET", self.address.path)[::2]
+        status, _, self.root = self._ask("GET", self.address.path)
         assert status == 303
 
     def ask(self, method: str, name: str, body: object = None) -> tuple[int, bytes]:
         return self._ask(method, self.root + name, body)[:2]
 
     def _ask(self, method: str, path: str, body: object = None) -> tuple[int, bytes, str]:
-        """Status, content, and where it leads on."""
+        """Send a request; return status, content and the address of a redirection."""
         connection = http.client.HTTPConnection(self.address.netloc, timeout=10)
         origin = {"Origin": f"http://{self.address.netloc}"}
         content = None if body is None else json.dumps(body)
@@ -77,7 +77,7 @@ class Browser:
 
 @contextmanager
 def running(cut: Cut, home: Path, monkeypatch) -> Iterator[tuple[Browser, threading.Thread]]:
-    """A job as the script in Resolve runs it; the double answers from another thread."""
+    """Run a job as the script in Resolve does; the double answers from another thread."""
     note = home / "address"
     browser = home / "browser.py"
     browser.write_text(f"import sys; open({str(note)!r}, 'w').write(sys.argv[1] + chr(10))")

@@ -62,7 +62,7 @@ exec(compile(source, sys.argv[1], "exec"), given)
 
 
 def interpreters() -> list[str]:
-    """Pythons from 3.6 on: those of pyenv and those on the path."""
+    """Find Pythons from 3.6 on: those of pyenv and those on the path."""
     root = Path(os.environ.get("PYENV_ROOT", "/root/.pyenv")) / "versions"
     found = {path.parents[1].name: str(path) for path in root.glob("3.*/bin/python")}
     for minor in range(6, 15):
@@ -73,7 +73,7 @@ def interpreters() -> list[str]:
 
 
 def install_at(folder: Path, child: str) -> Path:
-    """The launcher with settings that start a small program."""
+    """Run the launcher with settings that start a small program."""
     program = folder / "child.py"
     program.write_text(child, encoding="utf-8")
     shutil.copy(SCRIPTS / "Brushreel.py", folder)

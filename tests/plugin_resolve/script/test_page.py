@@ -129,7 +129,7 @@ def test_every_page_has_a_secret_of_its_own(page, tmp_path):
 
 
 def test_address_leads_to_the_page_once(page):
-    """It stands in the browser's arguments, which other users can read."""
+    """The address is among the browser's arguments, which other users can read."""
     path = urlsplit(page.address).path
     assert ask(page, "GET", path + "state")[0] == 403
     assert ask(page, "GET", path, Host="evil.example")[0] == 403

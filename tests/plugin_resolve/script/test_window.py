@@ -75,7 +75,7 @@ class Events:
 
 
 class Dispatcher:
-    """Runs what the test wants done, then lets the clock tick."""
+    """A dispatcher that runs a test's steps, then lets the clock tick."""
 
     def __init__(self, manager: Manager, steps: list[Callable[[], None]]):
         self.manager, self.steps = manager, steps
@@ -190,7 +190,7 @@ def test_many_questions_are_answered_in_one_tick():
                 threading.Timer(0.0005, self.inbox.put, [question]).start()
 
     bridge, child = script("brushreel_bridge"), Asking()
-    bridge.BUSY, bridge.NEXT = 30.0, 1.0
+    vars(bridge).update(BUSY=30.0, NEXT=1.0)
     server = bridge.Server(child, SimpleNamespace())
     child.inbox.put({"id": 0, "do": "names", "object": 0})
     assert server._drain() is False

@@ -1,4 +1,4 @@
-"""What is read from timeline files: source frames, what is switched off, what makes no sense."""
+"""Timeline files read: source frames, disabled clips, malformed values."""
 
 from __future__ import annotations
 

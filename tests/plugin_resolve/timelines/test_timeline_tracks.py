@@ -44,7 +44,7 @@ def _changed(path: Path, *changes: tuple[str, str]) -> TimelineFile:
 
 
 def _connected(*inner: str) -> tuple[str, str]:
-    """To clip A of the .fcpxml."""
+    """Return a change that connects a clip to clip A of the .fcpxml."""
     return r'(<asset-clip name="A"[^>]*)/>', rf"\1>{''.join(inner)}</asset-clip>"
 
 
@@ -87,7 +87,7 @@ def test_connected_clips_come_before_what_the_dtd_wants_behind_them(cut, tmp_pat
 
 
 def _again(path: Path, names: tuple[str, ...] = MADE) -> Path:
-    """The next run, on what the last one wrote."""
+    """Run again, on what the last run wrote."""
     old = read_timeline(path)
     return write_styled(
         old, names, path.with_stem(f"{path.stem}-again"), outdated_shots(old.uses, MEDIA)

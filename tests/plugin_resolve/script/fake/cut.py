@@ -37,7 +37,7 @@ class Cut:
 
 
 def make_clips(folder: Path) -> dict[str, Media]:
-    """Four clips of 25 frames a second: of three codecs, two with timecode."""
+    """Make four clips of 25 frames a second, in three codecs, two with timecode."""
     made = {
         "a": make_clip(
             folder, "a.mov", frames=30, size=(64, 48), metadata={"timecode": "10:00:00:00"}
@@ -60,7 +60,7 @@ def make_clips(folder: Path) -> dict[str, Media]:
 
 
 def build(clips: dict[str, Media], lies: Lies | None = None) -> Cut:
-    """Two tracks; everything on them is selected."""
+    """Build the cut on two tracks; everything on them is selected."""
     a, b, c, d = (clips[name] for name in "abcd")
     compound = Media("Compound 1", "", 30, Fraction(25), kind="Compound")
     offline = Media("gone.mov", "/nowhere/gone.mov", 100, Fraction(25))

@@ -19,7 +19,7 @@ def _id() -> str:
 
 @dataclass(frozen=True)
 class Lies:
-    """What some version or edition does otherwise than its documentation says."""
+    """Deviations of some version or edition from its documentation."""
 
     end_inclusive: bool = False
     answers_all: bool = False

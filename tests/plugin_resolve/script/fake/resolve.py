@@ -1,4 +1,4 @@
-"""What the methods do: Resolve, its project and its media pool."""
+"""The behaviour of Resolve's methods: the program, its project and its media pool."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PART = {"mediaPoolItem", "startFrame", "endFrame", "mediaType", "trackIndex", "
 
 
 class Api:
-    """Makes the API's objects of a world; the same thing always has the same object."""
+    """The API's objects of a world; the same thing always has the same object."""
 
     def __init__(self, world: World):
         self.world = world
@@ -54,7 +54,7 @@ class Api:
         return self.of("Folder", bin_, BinActs(self, bin_))
 
     def thing(self, handed: Any, kind: str) -> Any:
-        """What an object of the API stands for."""
+        """Return the thing that an object of the API stands for."""
         for thing, made in self._made.values():
             if made is handed and made._kind == kind:
                 return thing

@@ -1,4 +1,4 @@
-"""What is to be seen of a cut after a job."""
+"""The state of a cut after a job, as tests look at it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .model import Lying, Sequence
 
 
 def snapshot(sequence: Sequence) -> list:
-    """The editor's own tracks: nothing of them may change."""
+    """Return the editor's own tracks, which must not change."""
     return [
         (
             track.name,
@@ -29,7 +29,7 @@ def styled(cut: Cut, style: str = "tiny") -> list[Lying]:
 
 
 def check_places(cut: Cut, names: tuple[str, ...] = PAINTED, style: str = "tiny") -> None:
-    """Every painted shot lies over its clip, to the frame, and shows the same frames."""
+    """Check that every stylized shot lies above its clip and shows the same frames."""
     ours = [item for item in styled(cut, style) if item.media is not None]
     found = {(MarkerData.from_json(notes(item)[0]).source, item.start): item for item in ours}  # type: ignore[union-attr]
     assert len(found) == len(names)

@@ -14,7 +14,7 @@ _FILE = Path(__file__).with_name("methods.json")
 
 
 def _table() -> dict[str, dict[str, range]]:
-    """For each class its methods, and how many arguments they take (names: README, July 2026)."""
+    """Read the methods of each class and their numbers of arguments (names: README, July 2026)."""
     table: dict[str, dict[str, range]] = {}
     for kind, groups in json.loads(_FILE.read_text(encoding="utf-8")).items():
         table[kind] = {}

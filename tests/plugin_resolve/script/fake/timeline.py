@@ -1,14 +1,22 @@
-"""What the methods do: a timeline and what lies on it."""
+"""The behaviour of Resolve's methods: a timeline and its items."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from .model import Lying, Sequence, Track
+from .model import Lying, Media, Sequence, Track, World
 from .strict import Strict
 
-if TYPE_CHECKING:
-    from .resolve import Api
+
+class Api(Protocol):
+    """The API's objects that a timeline's methods take and return."""
+
+    world: World
+
+    def timeline(self, sequence: Sequence) -> Strict: ...
+    def item(self, item: Lying) -> Strict: ...
+    def media(self, media: Media) -> Strict: ...
+    def thing(self, handed: Any, kind: str) -> Any: ...
 
 
 class TimelineActs:
@@ -116,7 +124,7 @@ class ItemActs:
         return self._item.duration
 
     def get_left_offset(self) -> int:
-        """At the item's own speed, as measured of Studio 19.1."""
+        """Return the offset at the item's own speed, as measured in Studio 19.1."""
         return int(self._item.left / self._item.speed)
 
     def get_right_offset(self) -> int:
