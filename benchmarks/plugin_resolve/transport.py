@@ -4,7 +4,7 @@
 
 A host (the tests' own, in ctypes) renders float RGBA frames through the compiled effect. At
 strength 0 the server gives a frame back as it came, so that what is left is transport: into shared
-memory, a message there and back, out of it. "Parked" is a painted frame that is asked for again.
+memory, a message there and back, out of it. "Parked" is a stylized frame that is asked for again.
 The two copies are numpy's, of the same bytes between the same kinds of memory, done in turns with
 the renders; times are medians, the fastest round in brackets, which other work on the machine
 disturbs least. Exit status 1 if the ratio is above 2.5 anywhere.

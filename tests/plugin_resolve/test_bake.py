@@ -77,23 +77,23 @@ def test_alpha_is_kept_in_prores(baked, tmp_path):
 
 
 def test_frames_before_encoding_are_those_of_the_whole_clip(baked, tmp_path, monkeypatch):
-    painted: list[list[np.ndarray]] = []
-    paint = Stylizer.stylize
+    stylized: list[list[np.ndarray]] = []
+    stylize = Stylizer.stylize
 
     def noted(self, frame, **how):
-        done = paint(self, frame, **how)
-        painted.append([plane.copy() for plane in done.planes])
+        done = stylize(self, frame, **how)
+        stylized.append([plane.copy() for plane in done.planes])
         return done
 
     monkeypatch.setattr(Stylizer, "stylize", noted)
     clip = _clip(tmp_path / "a.mov")
     assert isinstance(baked(Shot("a", clip, 10, 12), handles=1)[0], BakedShot)
-    of_the_shot = list(painted)
-    painted.clear()
+    of_the_shot = list(stylized)
+    stylized.clear()
     (whole,) = baked(Shot("all", clip, 0, FRAMES), handles=0)
     assert isinstance(whole, BakedShot)
     assert len(of_the_shot) == 4
-    for one, other in zip(of_the_shot, painted[9:13], strict=True):
+    for one, other in zip(of_the_shot, stylized[9:13], strict=True):
         assert all(map(np.array_equal, one, other))
 
 

@@ -53,7 +53,7 @@ class Properties:
 
 
 class Image(Properties):
-    """A picture as a host may hold it; `pixels` are (H, W, 4), the top row first."""
+    """An image as a host may hold it; `pixels` are (H, W, 4), the top row first."""
 
     def __init__(
         self,

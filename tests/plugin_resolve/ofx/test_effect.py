@@ -43,13 +43,13 @@ def test_instances_come_and_go_with_ok(host):
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float16, np.float32])
-def test_paints_every_depth_as_the_library_does(effect, noise, stylized, kind):
+def test_stylizes_every_depth_as_the_library_does(effect, noise, stylized, kind):
     source = Image(noise(kind, alpha=True))
     status, output = effect.render(source)
     assert status == OK, effect.shown
     expected = stylized(source.pixels.astype(np.float32) / WHITE[kind])
-    painted = output.pixels.astype(np.float32) / WHITE[kind]
-    assert np.abs(painted[..., :3] - expected).max() <= ONE_CODE[kind]
+    rendered = output.pixels.astype(np.float32) / WHITE[kind]
+    assert np.abs(rendered[..., :3] - expected).max() <= ONE_CODE[kind]
     assert (output.pixels[..., 3] == source.pixels[..., 3]).all()
 
 
@@ -79,7 +79,7 @@ def test_a_window_is_a_part_of_the_whole_frame(effect, noise):
     assert (output.pixels[rest] == 7).all()
 
 
-def test_pictures_may_lie_anywhere_and_what_is_outside_is_transparent(effect, noise):
+def test_images_may_lie_anywhere_and_what_is_outside_is_transparent(effect, noise):
     source = Image(noise(), origin=(-20, 100))
     _, whole = effect.render(Image(noise()))
     output = Image(np.full((60, 80, 4), 7, np.float32), origin=(-30, 95))
@@ -91,14 +91,14 @@ def test_pictures_may_lie_anywhere_and_what_is_outside_is_transparent(effect, no
     assert (output.pixels == expected).all()
 
 
-def test_a_proxy_is_painted_as_a_picture_of_its_size(effect, noise, stylized):
+def test_a_proxy_is_stylized_as_an_image_of_its_size(effect, noise, stylized):
     source = Image(noise(size=(23, 31)))
     status, output = effect.render(source)
     assert status == OK
     assert np.abs(output.pixels[..., :3] - stylized(source.pixels)).max() <= TOLERANCE
 
 
-def test_premultiplied_colour_is_painted_as_if_it_were_not(effect, noise, stylized):
+def test_premultiplied_colour_is_stylized_as_if_it_were_not(effect, noise, stylized):
     straight = noise(alpha=True)
     straight[:4, :, 3] = 0
     premultiplied = straight.copy()
@@ -150,7 +150,7 @@ def test_colours_are_kept(effect, noise, stylized):
     assert np.abs(output.pixels[..., :3] - expected).max() <= TOLERANCE
 
 
-def test_draft_is_like_the_painting_and_not_the_same(effect, noise):
+def test_draft_is_like_the_full_frame_and_not_the_same(effect, noise):
     pixels = np.repeat(np.repeat(noise(size=(12, 12)), 6, 0), 6, 1)
     _, full = effect.render(Image(pixels))
     effect.change(quality="Draft")
@@ -209,7 +209,7 @@ def test_an_abort_ends_the_wait(effect, place, noise):
     assert status == OK
 
 
-def test_without_a_picture_the_render_fails_with_a_message(effect):
+def test_without_an_image_the_render_fails_with_a_message(effect):
     output = Image(np.full((8, 8, 4), 7, np.float32))
     status, output = effect.render(None, output)
     assert status == FAILED

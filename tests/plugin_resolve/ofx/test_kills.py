@@ -55,7 +55,7 @@ def render_among_kills(host, place, noise, *, frames: int, kills: int) -> dict[s
     effect.change(style="tiny")
     expected = effect.render(Image(noise()))[1].pixels
     before = leftovers(place)
-    counts = {"frames": 0, "kills": 0, "painted": 0, "left over": 0}
+    counts = {"frames": 0, "kills": 0, "stylized": 0, "left over": 0}
     for index in range(frames):
         source = Image(noise(size=(64 + 16 * (index % 8), 96), seed=index))
         timer = None
@@ -67,7 +67,7 @@ def render_among_kills(host, place, noise, *, frames: int, kills: int) -> dict[s
         counts["frames"] += 1
         counts["kills"] += index in doomed
         changed = np.abs(output.pixels[..., :3] - source.pixels[..., :3]).mean() > 0.05
-        counts["painted"] += status == OK and bool(changed)
+        counts["stylized"] += status == OK and bool(changed)
     assert (effect.render(Image(noise()))[1].pixels == expected).all()
     after = leftovers(place)
     # One connection with its memory, for the next frame; and the timers are gone.
@@ -76,16 +76,16 @@ def render_among_kills(host, place, noise, *, frames: int, kills: int) -> dict[s
     return counts
 
 
-def test_frames_are_painted_while_servers_are_killed(host, place, noise):
+def test_frames_are_stylized_while_servers_are_killed(host, place, noise):
     counts = render_among_kills(host, place, noise, frames=60, kills=2)
-    assert counts == {"frames": 60, "kills": 2, "painted": 60, "left over": 0}
+    assert counts == {"frames": 60, "kills": 2, "stylized": 60, "left over": 0}
 
 
 @pytest.mark.slow
 def test_a_thousand_frames_while_servers_are_killed(host, place, noise, record_property):
     counts = render_among_kills(host, place, noise, frames=1000, kills=60)
     record_property("counts", str(counts))
-    assert counts == {"frames": 1000, "kills": 60, "painted": 1000, "left over": 0}
+    assert counts == {"frames": 1000, "kills": 60, "stylized": 1000, "left over": 0}
 
 
 def test_nothing_is_held_without_an_effect(host, place, noise):

@@ -29,7 +29,7 @@ def render(renderer, pixels: np.ndarray, **changed) -> np.ndarray:
 
 
 class Spy:
-    """Counts what the network is asked for, and paints everything grey."""
+    """A network that counts its frames and makes everything grey."""
 
     def __init__(self):
         self.seen = []
@@ -55,7 +55,7 @@ def grey(value: float, alpha: float = 1.0) -> np.ndarray:
     return pixels
 
 
-def test_a_parked_frame_is_not_painted_again(spy):
+def test_a_parked_frame_is_not_stylized_again(spy):
     renderer = Renderer()
     first = render(renderer, grey(0.5))
     assert (render(renderer, grey(0.5)) == first).all()
@@ -72,14 +72,14 @@ def test_strength_and_colours_change_without_the_network(spy):
     assert len(spy.seen) == 1
 
 
-def test_pictures_of_the_same_bytes_and_another_shape_are_others(spy):
+def test_images_of_the_same_bytes_and_another_shape_are_others(spy):
     renderer = Renderer()
     render(renderer, grey(0.5))
     render(renderer, grey(0.5).reshape(6, 4, 4))
     assert [tuple(frames.shape) for frames in spy.seen] == [(1, 3, 4, 6), (1, 3, 6, 4)]
 
 
-def test_a_style_that_was_trained_anew_is_painted_anew(spy, home):
+def test_a_style_that_was_trained_again_is_stylized_again(spy, home):
     renderer = Renderer()
     render(renderer, grey(0.5))
     path = home / "data" / "brushreel" / "styles" / "tiny.safetensors"
@@ -117,7 +117,7 @@ def test_numbers_that_are_none_do_not_spread(library):
     assert np.abs(stylized - clean)[..., :3].max() < 1e-6
 
 
-def test_a_network_that_gives_no_picture_is_an_error(library, monkeypatch):
+def test_a_network_that_gives_no_finite_values_is_an_error(library, monkeypatch):
     monkeypatch.setattr(
         renderers, "Stylizer", lambda _: lambda frames: torch.full_like(frames, torch.nan)
     )
@@ -125,7 +125,7 @@ def test_a_network_that_gives_no_picture_is_an_error(library, monkeypatch):
         render(Renderer(), grey(0.5))
 
 
-def test_a_frame_that_nobody_waits_for_is_not_painted(spy):
+def test_a_frame_that_nobody_waits_for_is_not_stylized(spy):
     memory = bytearray(grey(0.5).tobytes())
     frame = Render(6, 4, 4, False, False, False, 0, 1.0, "tiny", "")
     with pytest.raises(EditorError, match="nobody waits"):

@@ -129,8 +129,8 @@ def test_job_from_the_menu_to_the_timeline(cut, home, user_style, monkeypatch, c
         assert browser.ask("POST", "start", choice)[0] == 204
         done = browser.wait("done")
         assert done["text"] == "1 shot is in place"
-    painted = [track for track in the.timeline.tracks if track.name == "Brushreel: tiny"]
-    (item,) = painted[0].items
+    stylized = [track for track in the.timeline.tracks if track.name == "Brushreel: tiny"]
+    (item,) = stylized[0].items
     below = the.item("d2")
     assert (item.start, item.duration, item.left) == (below.start, below.duration, 2)
     assert item.media is not None

@@ -6,7 +6,7 @@ import pytest
 
 from brushreel.core.errors import EditorError
 
-from .fake.cut import PAINTED, START
+from .fake.cut import START, STYLIZED
 from .fake.model import Lying, Sequence, Track
 from .fake.seen import check_places, snapshot, styled
 
@@ -90,7 +90,7 @@ def test_takes_keep_place_and_length(cut, job, end_inclusive):
     assert [
         (one.start, one.duration) for track in the.timeline.tracks for one in track.items
     ] == places
-    assert all(len(the.item(name).takes) == 2 and the.item(name).take == 2 for name in PAINTED)
+    assert all(len(the.item(name).takes) == 2 and the.item(name).take == 2 for name in STYLIZED)
     _, bridge = job(the, mode="take")
     assert sum("stylized take" in line for line in bridge.lines) == 8
 
@@ -127,10 +127,10 @@ def test_take_of_a_clip_deleted_meanwhile_does_not_stop_the_others(cut, job, mon
     the = cut()
     real = session._Job._place
 
-    def place(self, painted):
+    def place(self, stylized):
         for track in the.timeline.tracks:
             track.items = [item for item in track.items if item.name != "b2"]
-        return real(self, painted)
+        return real(self, stylized)
 
     monkeypatch.setattr(session._Job, "_place", place)
     outcome, _ = job(the, mode="take")
@@ -142,7 +142,7 @@ def test_take_that_can_not_be_marked_is_taken_back(cut, job):
     the = cut(idle=frozenset({"AddMarker"}))
     outcome, _ = job(the, mode="take")
     assert outcome.placed == 0
-    assert all(the.item(name).take <= 1 and len(the.item(name).takes) <= 1 for name in PAINTED)
+    assert all(the.item(name).take <= 1 and len(the.item(name).takes) <= 1 for name in STYLIZED)
 
 
 def test_what_else_lies_on_our_track_is_left_there(cut, job):
@@ -172,7 +172,7 @@ def test_other_page_is_left_and_come_back_to(cut, job):
     assert the.world.page == "color"
 
 
-def test_stopped_job_places_what_is_painted(cut, job, monkeypatch):
+def test_stopped_job_places_what_is_stylized(cut, job, monkeypatch):
     from brushreel.plugin_resolve.script import session
 
     the = cut()
@@ -198,9 +198,9 @@ def test_shot_that_was_moved_meanwhile_is_named(cut, job, monkeypatch):
     the = cut()
     real = session._Job._place
 
-    def place(self, painted):
+    def place(self, stylized):
         the.item("b2").start += 5
-        return real(self, painted)
+        return real(self, stylized)
 
     monkeypatch.setattr(session._Job, "_place", place)
     outcome, _ = job(the)
@@ -215,9 +215,9 @@ def test_another_timeline_opened_meanwhile_gets_nothing(cut, job, monkeypatch):
     the.world.timelines.append(Sequence("Other"))
     real = session._Job._place
 
-    def place(self, painted):
+    def place(self, stylized):
         the.world.current = 1
-        return real(self, painted)
+        return real(self, stylized)
 
     monkeypatch.setattr(session._Job, "_place", place)
     job(the)
@@ -233,9 +233,9 @@ def test_track_added_meanwhile_is_counted(cut, job, monkeypatch):
     the = cut()
     real = session._Job._place
 
-    def place(self, painted):
+    def place(self, stylized):
         the.timeline.tracks.insert(1, Track("Titles"))
-        return real(self, painted)
+        return real(self, stylized)
 
     monkeypatch.setattr(session._Job, "_place", place)
     job(the)

@@ -1,4 +1,4 @@
-"""Jobs from end to end on the double of Resolve: real clips, real painted files."""
+"""Jobs from end to end on the double of Resolve: real clips, real stylized files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LIES = [
 ]
 
 
-def test_eight_of_twelve_are_painted_and_the_rest_is_named(cut, job):
+def test_eight_of_twelve_are_stylized_and_the_rest_is_named(cut, job):
     the = cut()
     before = snapshot(the.timeline)
     outcome, bridge = job(the)
@@ -52,7 +52,7 @@ def test_eight_of_twelve_are_painted_and_the_rest_is_named(cut, job):
     assert not the.world.sound_appended
 
 
-def test_painted_frames_are_those_of_the_command(cut, job, tmp_path, style_file):
+def test_stylized_frames_are_those_of_the_command(cut, job, tmp_path, style_file):
     the = cut()
     job(the)
     whole = {
@@ -71,7 +71,7 @@ def test_painted_frames_are_those_of_the_command(cut, job, tmp_path, style_file)
             assert all(np.array_equal(a, b) for a, b in zip(here, there, strict=True))
 
 
-def test_painted_files_keep_timecode_and_rate(cut, job):
+def test_stylized_files_keep_timecode_and_rate(cut, job):
     the = cut()
     _, bridge = job(the)
     for item in styled(the):
@@ -175,7 +175,7 @@ def test_image_sequences_are_refused_by_name(cut, job):
     assert "Left out: a1 is an image sequence" in "\n".join(bridge.lines)
 
 
-def test_shots_that_can_not_be_painted_are_named_and_others_go_on(cut, job, clips, tmp_path):
+def test_shots_that_can_not_be_stylized_are_named_and_others_go_on(cut, job, clips, tmp_path):
     the = cut()
     broken = tmp_path / "broken.mov"
     content = Path(clips["a"].path).read_bytes()

@@ -2,7 +2,7 @@
 
 V1: A (frames 10 to 30 of one.mov), a gap of 5, B (frames 20 to 30 of two.mov, marked), a dissolve
 of 4 frames to C (frames 40 to 50 of one.mov), a retimed clip, a nested timeline and an offline
-clip; V2: a title over B; one sound track.
+clip; V2: a title over B; one audio track.
 """
 
 from __future__ import annotations
@@ -169,8 +169,8 @@ def otio_text(rate: Fraction, one: Path, two: Path, start: int, mark: str) -> st
     )
     slow = schema.LinearTimeWarp("slow", 0.5)
     nest = schema.Stack("nest", [schema.Track("in", [schema.Gap(source_range=span(0, 10))])])
-    picture = schema.Track("V1", kind=schema.TrackKind.Video)
-    picture.extend(
+    video = schema.Track("V1", kind=schema.TrackKind.Video)
+    video.extend(
         [
             clip("A", one, 10, A),
             schema.Gap(source_range=span(0, GAP)),
@@ -184,9 +184,9 @@ def otio_text(rate: Fraction, one: Path, two: Path, start: int, mark: str) -> st
     )
     title = schema.Clip("Title", schema.GeneratorReference(generator_kind="Text"), span(0, B))
     titles = schema.Track("V2", [schema.Gap(source_range=span(0, A + GAP)), title], kind="Video")
-    sound = schema.Track("A1", [clip("A", one, 10, A)], kind=schema.TrackKind.Audio)
+    audio = schema.Track("A1", [clip("A", one, 10, A)], kind=schema.TrackKind.Audio)
     timeline = schema.Timeline("Über & zurück", global_start_time=rational(90000, float(rate)))
-    timeline.tracks.extend([picture, titles, sound])
+    timeline.tracks.extend([video, titles, audio])
     return otio.adapters.write_to_string(timeline, "otio_json")
 
 

@@ -1,4 +1,4 @@
-"""A cut written with styled shots that nobody has painted: files of timelines only name them."""
+"""A timeline written with stylized shots that do not exist: timeline files only name them."""
 
 from __future__ import annotations
 

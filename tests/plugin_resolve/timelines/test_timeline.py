@@ -41,9 +41,9 @@ def _clip(path: Path, rate: Fraction, code: str, shade: int) -> Path:
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.metadata["timecode"] = code
         for number in range(60):
-            picture = np.full((48, 64, 3), shade, np.uint8)
-            picture[:, number : number + 4] = 255
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            image = np.full((48, 64, 3), shade, np.uint8)
+            image[:, number : number + 4] = 255
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
@@ -269,7 +269,7 @@ def test_events_are_those_of_the_schema(make, capsys):
     assert names.count("clip_failed") == 6
 
 
-def test_the_same_again_paints_nothing(make, capsys):
+def test_the_same_again_stylizes_nothing(make, capsys):
     made = make(".xml")
     made.run()
     first = made.output.read_bytes()
@@ -285,16 +285,16 @@ def test_the_same_command_on_a_cut_with_our_track_in_it_changes_nothing(make, su
     made = make(suffix)
     made.run()
     first = made.output.read_bytes()
-    painted = sorted(made.output.with_suffix(".media").iterdir())
+    stylized = sorted(made.output.with_suffix(".media").iterdir())
     made.path.write_bytes(first)
     capsys.readouterr()
     made.run("--overwrite")
     assert made.output.read_bytes() == first
-    assert sorted(made.output.with_suffix(".media").iterdir()) == painted
+    assert sorted(made.output.with_suffix(".media").iterdir()) == stylized
     assert capsys.readouterr().err.count("is there already") == 3
 
 
-def test_a_subclip_is_painted_from_its_frames_of_the_file(make):
+def test_a_subclip_is_stylized_from_its_frames_of_the_file(make):
     def subclip(*about):
         info = "<subclipinfo><startoffset>7</startoffset><endoffset>0</endoffset></subclipinfo>"
         return FORMATS[".xml"](*about).replace('<file id="file-1">', f'{info}<file id="file-1">')

@@ -12,7 +12,7 @@ from .resolve import Api
 from .strict import Strict
 
 START = 90_000  # 01:00:00:00 at 25 a second
-PAINTED = ("a1", "b1", "c1", "d1", "b2", "c2", "d2", "a3")
+STYLIZED = ("a1", "b1", "c1", "d1", "b2", "c2", "d2", "a3")
 
 
 @dataclass

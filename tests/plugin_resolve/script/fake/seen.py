@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from brushreel.plugin_resolve.script.marker import MarkerData
 
-from .cut import PAINTED, Cut
+from .cut import STYLIZED, Cut
 from .model import Lying, Sequence
 
 
@@ -28,7 +28,7 @@ def styled(cut: Cut, style: str = "tiny") -> list[Lying]:
     return sorted((item for one in tracks for item in one.items), key=lambda item: item.start)
 
 
-def check_places(cut: Cut, names: tuple[str, ...] = PAINTED, style: str = "tiny") -> None:
+def check_places(cut: Cut, names: tuple[str, ...] = STYLIZED, style: str = "tiny") -> None:
     """Check that every stylized shot lies above its clip and shows the same frames."""
     ours = [item for item in styled(cut, style) if item.media is not None]
     found = {(MarkerData.from_json(notes(item)[0]).source, item.start): item for item in ours}  # type: ignore[union-attr]
