@@ -327,10 +327,10 @@ def test_one_server_is_enough(serving):
 def test_a_server_outlives_a_host_that_does_not_wait_until_it_listens():
     program = (
         "import os\n"
-        "from brushreel.plugin_resolve.ofx.server.serve_command import _fall_silent\n"
-        "heard, said = os.pipe()\n"
-        "os.close(heard)\n"
-        "_fall_silent(said)\n"
+        "from brushreel.plugin_resolve.ofx.server.serve_command import _release\n"
+        "reading, writing = os.pipe()\n"
+        "os.close(reading)\n"
+        "_release(writing)\n"
     )
     ended = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
     assert ended.returncode == 0
