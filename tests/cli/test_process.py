@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -190,7 +191,7 @@ def peak_memory(source: Path, style: Path) -> int:
 @posix
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_clip(style_file, tmp_path):
-    size = {"width": 320, "height": 180}
+    size: dict[str, Any] = {"width": 320, "height": 180}
     short = make_demo_clip(tmp_path / "short.mp4", seconds=5, **size)
     long = make_demo_clip(tmp_path / "long.mp4", seconds=30, **size)
     assert peak_memory(long, style_file) < 1.1 * peak_memory(short, style_file)

@@ -45,6 +45,7 @@ def make_clip(
     """A clip of noise."""
     with av.open(str(path), "w", options=muxing or {}) as container:
         stream = container.add_stream(codec, rate=rate)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
         stream.pix_fmt = name
         stream.codec_context.time_base = stream.time_base = time_base or 1 / rate

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -133,8 +134,9 @@ class TestTable1:
     def test_pixels_are_half_of_tanh_plus_one(self):
         net = network(dataclasses.replace(SMALL, normalization="everywhere"))
         with torch.no_grad():
-            net.output.norm.weight.zero_()
-            net.output.norm.bias.copy_(torch.tensor([0.0, 0.5, -30.0]))
+            norm: Any = net.output.norm
+            norm.weight.zero_()
+            norm.bias.copy_(torch.tensor([0.0, 0.5, -30.0]))
         painted = net(frames())[0, :, 3, 3]
         torch.testing.assert_close(painted, torch.tensor([0.5, 0.7310586, 0.0]))
 
@@ -213,7 +215,7 @@ class TestForward:
     def test_border_of_a_flat_area_stays_flat(self):
         block = ConvBlock(3, 4, SMALL)
         flat = torch.full((1, 3, 9, 9), 0.7)
-        seen: list[torch.Tensor] = []
+        seen: list[Any] = []
         block.conv.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
         block(flat)
         assert seen[0].shape == (1, 4, 9, 9)

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ def description(style: Style, **changes) -> str:
 
 
 def style_bytes(
-    style: Style, *, about: str | None = None, version: str | None = "1", **tensors
+    style: Style, *, about: str | None = None, version: str | None = "1", **tensors: Any
 ) -> bytes:
     """A style file by hand; a tensor given as None is left out."""
     weights = {**style.weights, **tensors}
@@ -41,6 +42,10 @@ def style_bytes(
         metadata["brushreel_format"] = version
     kept = {name: tensor for name, tensor in weights.items() if tensor is not None}
     return save_tensors(kept, metadata)
+
+
+def changed(last: torch.Tensor) -> dict[str, Any]:
+    return {LAST: last}
 
 
 def refusal(path: Path, content: bytes | None = None) -> str:
@@ -140,19 +145,19 @@ class TestDamage:
         assert "not the network's: stowaway" in refusal(tmp_path / "s.safetensors", content)
 
     def test_wrong_shape(self, tiny_style, tmp_path):
-        content = style_bytes(tiny_style, **{LAST: torch.zeros(4)})
+        content = style_bytes(tiny_style, **changed(torch.zeros(4)))
         line = refusal(tmp_path / "s.safetensors", content)
         assert f"{LAST} has shape (4,) instead of (3,)" in line
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.int32])
     def test_wrong_dtype(self, tiny_style, tmp_path, dtype):
-        content = style_bytes(tiny_style, **{LAST: torch.zeros(3, dtype=dtype)})
+        content = style_bytes(tiny_style, **changed(torch.zeros(3, dtype=dtype)))
         line = refusal(tmp_path / "s.safetensors", content)
         assert f"{LAST} is {dtype} instead of float32" in line
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
     def test_not_finite(self, tiny_style, tmp_path, value):
-        content = style_bytes(tiny_style, **{LAST: torch.tensor([1.0, value, 1.0])})
+        content = style_bytes(tiny_style, **changed(torch.tensor([1.0, value, 1.0])))
         line = refusal(tmp_path / "s.safetensors", content)
         assert f"{LAST} holds values that are not finite" in line
 

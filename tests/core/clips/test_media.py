@@ -265,13 +265,13 @@ class TestReader:
         def starts(path):
             with ClipReader(path) as reader:
                 items = list(reader.frames_and_packets())
-            sound = [p.pts * p.time_base for p in items if isinstance(p, av.Packet)]
+            sound = [(p.pts or 0) * p.time_base for p in items if isinstance(p, av.Packet)]
             return min(f.time for f in items if isinstance(f, Frame)), min(sound)
 
         with av.open(str(source)) as old, av.open(str(clip), "w") as new:
             copies = {s.index: new.add_stream_from_template(s) for s in old.streams}
             for packet in old.demux():
-                if packet.dts is not None:
+                if packet.dts is not None and packet.pts is not None:
                     packet.pts += round(5 / packet.time_base)
                     packet.dts += round(5 / packet.time_base)
                     packet.stream = copies[packet.stream.index]

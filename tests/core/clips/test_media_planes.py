@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -113,7 +115,7 @@ class TestPlanes:
         clip = write_clip(tmp_path / "c.mov", "png", "ya8")
         assert probe(clip).video.native_format == "ya8"
         for frame, native in zip(read(clip), native_frames(clip), strict=True):
-            packed = np.frombuffer(native.planes[0], np.uint8).reshape(32, -1)[:, :96]
+            packed = np.frombuffer(memoryview(native.planes[0]), np.uint8).reshape(32, -1)[:, :96]
             for plane in frame.planes[:3]:
                 np.testing.assert_array_equal(plane, packed[:, 0::2])
             np.testing.assert_array_equal(frame.alpha, packed[:, 1::2])
@@ -163,7 +165,7 @@ class TestPlanes:
         for frame, native in zip(read(clip), native_frames(clip), strict=True):
             assert frame.pixel_format.name == native.format.name == name
             for plane, codes in zip(frame.planes, native.planes, strict=True):
-                rows = np.frombuffer(codes, np.uint16).reshape(32, -1)
+                rows = np.frombuffer(memoryview(codes), np.uint16).reshape(32, -1)
                 np.testing.assert_array_equal(plane, rows[:, : plane.shape[1]])
 
     @pytest.mark.parametrize("name", ["rgb48be", "rgba64be", "ya16be", "gray16be"])
@@ -177,7 +179,7 @@ class TestPlanes:
             duration=1,
             time_base=RATE,
         )
-        packed = np.frombuffer(native.planes[0], ">u2").reshape(32, -1)
+        packed = np.frombuffer(memoryview(native.planes[0]), ">u2").reshape(32, -1)
         count = len(native.format.components)
         order = {4: (1, 2, 0, 3), 3: (1, 2, 0), 2: (0, 0, 0, 1), 1: (0,)}[count]
         for plane, channel in zip(frame.planes, order, strict=True):
@@ -189,7 +191,9 @@ class TestPlanes:
         for frame, native in zip(read(clip), native_frames(clip), strict=True):
             assert frame.pixel_format.depth == 12
             width = frame.planes[0].shape[1]
-            codes = np.frombuffer(native.planes[0], np.uint16).reshape(32, -1)[:, :width]
+            codes = np.frombuffer(memoryview(native.planes[0]), np.uint16).reshape(32, -1)[
+                :, :width
+            ]
             difference = frame.planes[0].astype(int) - codes / 16
             assert np.abs(difference).max() < 2
 
@@ -205,7 +209,7 @@ class TestPlanes:
         assert probe(clip).video.colour.range == range_
         for frame, native in zip(read(clip), native_frames(clip), strict=True):
             assert frame.pixel_format.name == "yuv444p"
-            luma = np.frombuffer(native.planes[0], np.uint8).reshape(32, -1)[:, :48]
+            luma = np.frombuffer(memoryview(native.planes[0]), np.uint8).reshape(32, -1)[:, :48]
             np.testing.assert_array_equal(frame.planes[0], luma)
 
     @pytest.mark.parametrize(("codec", "name"), LOSSLESS)
@@ -303,7 +307,8 @@ class TestWorkingFormat:
         assert found == dict.fromkeys(given, name)
 
     def test_every_software_format_has_one_that_can_be_converted_to(self):
-        for name in sorted(av.video.format.names):
+        formats: Any = importlib.import_module("av.video.format")  # PyAV types no `names`
+        for name in sorted(formats.names):
             native = av.VideoFormat(name, 32, 16)
             if native.components:  # those of hardware have none
                 assert working_format(native).name in PIXEL_FORMATS

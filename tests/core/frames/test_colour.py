@@ -81,12 +81,14 @@ def swscale(planes, source: str, target: str, options: str) -> list[np.ndarray]:
     frame = av.VideoFrame(width, height, source)
     frame.pts, frame.time_base = 0, Fraction(1, 25)
     for plane, buffer in zip(planes, frame.planes, strict=True):
-        rows = np.frombuffer(buffer, np.uint8).reshape(buffer.height, buffer.line_size)
+        rows = np.frombuffer(memoryview(buffer), np.uint8).reshape(buffer.height, buffer.line_size)
         data = np.ascontiguousarray(plane).view(np.uint8)
         rows[:, : data.shape[1]] = data
     graph = Graph()
     graph.link_nodes(
-        graph.add_buffer(width=width, height=height, format=source, time_base=Fraction(1, 25)),
+        graph.add_buffer(
+            width=width, height=height, format=frame.format, time_base=Fraction(1, 25)
+        ),
         graph.add("scale", f"{options}:{SWSCALE_FLAGS}"),
         graph.add("format", target),
         graph.add("buffersink"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.error import EOFError as EndOfFrames
 from av.filter import Graph
 
 from brushreel.core.clips.media import ClipReader, probe
@@ -63,7 +64,7 @@ def through(*frames_and_filters) -> list[av.VideoFrame]:
     while True:
         try:
             found.append(graph.pull())
-        except av.error.EOFError:
+        except EndOfFrames:
             return found
 
 
@@ -79,6 +80,7 @@ def write(
     """A clip of frames, each of its own field order: "tff", "bff" or "prog"."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=RATE, options=options or {})
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, name
         for index, order in enumerate(orders):
             frame = picture(woven(index, order), name, order)

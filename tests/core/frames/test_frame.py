@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -50,7 +51,7 @@ class TestPixelFormat:
     @pytest.mark.parametrize("name", PIXEL_FORMATS)
     @pytest.mark.parametrize("size", [(33, 21), (32, 20), (1, 1)])
     def test_agrees_with_ffmpeg(self, name, size):
-        ours, theirs = pixel_format(name), av.VideoFrame(*size, name)
+        ours, theirs = pixel_format(name), av.VideoFrame(size[0], size[1], name)
         assert ours.name == theirs.format.name
         assert {component.bits for component in theirs.format.components} == {ours.depth}
         shapes = [(plane.height, plane.width) for plane in theirs.planes]
@@ -116,7 +117,7 @@ class TestColour:
         assert found == Colour(Matrix(matrix), Range.LIMITED, primaries, transfer)
 
     def test_only_unspecified_facts_are_filled(self):
-        tagged = {"matrix": 9, "range": 2, "primaries": 12, "transfer": 16}
+        tagged: dict[str, Any] = {"matrix": 9, "range": 2, "primaries": 12, "transfer": 16}
         assert resolve(**tagged) == Colour(Matrix.BT2020_NCL, Range.FULL, 12, 16)
         assert resolve(primaries=9) == Colour(Matrix.BT709, Range.LIMITED, 9, 1)
         assert resolve(matrix=9, transfer=18) == Colour(Matrix.BT2020_NCL, Range.LIMITED, 9, 18)

@@ -35,8 +35,7 @@ def test_pixels_of_the_working_size_are_square():
     anamorphic = working_size(1440, 1080, 1, sample_aspect_ratio=Fraction(4, 3))
     assert anamorphic == working_size(1920, 1080, 1)
     # PAL, wide: 1024 x 576 as shown.
-    height, width = working_size(720, 576, 1, sample_aspect_ratio=Fraction(64, 45))
-    assert (height, width) == (432, 768)
+    assert working_size(720, 576, 1, sample_aspect_ratio=Fraction(64, 45)) == (432, 768)
     # The shorter side is that of the picture as shown, not of its samples.
     assert working_size(1080, 1080, 1, sample_aspect_ratio=Fraction(1, 2)) == (864, 432)
 

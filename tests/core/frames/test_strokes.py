@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,7 +137,7 @@ def test_kernels_and_pytorch_agree(compiled, monkeypatch, name, chroma_location,
         monkeypatch.setattr(scaling_library, "_FILE", file)
         scaling_library.library.cache_clear()
         working = to_working(frame, SIZE)
-        options = (
+        options: tuple[dict[str, Any], ...] = (
             {"strength": 1.0},
             {"strength": 0.3},
             {"detail": 0},

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import OpenEXR
@@ -53,7 +54,7 @@ class TestRaster:
         profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
         texts = PngImagePlugin.PngInfo()
         texts.add_text("Author", "Me")
-        extra = {"pnginfo": texts} if name == "a.png" else {"description": "me"}
+        extra: dict[str, Any] = {"pnginfo": texts} if name == "a.png" else {"description": "me"}
         extra |= {"big_endian": True} if name == "big.tif" else {}
         pixels.save(tmp_path / name, icc_profile=profile, dpi=(300, 150), **extra)
         source = read_picture(tmp_path / name)
@@ -286,7 +287,7 @@ class TestExr:
 
 class TestBetweenKinds:
     def test_light_as_a_display_shows_it(self, tmp_path):
-        source = {name: np.tile(np.float16([0, 0.18, 1, 50]), (4, 1)) for name in "RGB"}
+        source = {name: np.tile(np.array([0, 0.18, 1, 50], np.float16), (4, 1)) for name in "RGB"}
         shown = as_display(read_picture(exr(tmp_path / "a.exr", source)))
         assert shown.pixel_format.name == "gbrp16le"
         assert (shown.colour.primaries, shown.colour.transfer) == (1, 1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -38,7 +39,7 @@ def test_paints_the_same_to_the_last_row(size, changes):
 def test_never_holds_doubled_features():
     """The widest thing at full resolution is what the last convolution reads."""
     seen = []
-    net = folded(network())
+    net: Any = folded(network())
     for block in net.decoder:
         block.conv.register_forward_hook(lambda _m, given, _out: seen.append(given[0].shape[-1]))
     net(torch.rand(1, 3, 64, 64))
