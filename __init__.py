@@ -1,4 +1,4 @@
-"""Brushreel: trained painting styles on moving pictures, without flicker.
+"""Brushreel: trained painting styles for video, without flicker.
 
 >>> from brushreel import stylize_clip
 >>> stylize_clip("holiday.mp4", "holiday.wave.mp4", "wave")  # doctest: +SKIP
