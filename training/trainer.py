@@ -88,7 +88,7 @@ def _finish(run: Run, name: str, checkpoint: Path, minutes: float) -> None:
             if run.processes.any_of_them(stop_asked()):
                 run.save(checkpoint)
                 raise KeyboardInterrupt
-            if time.monotonic() - saved > minutes * 60:
+            if time.monotonic() - saved >= minutes * 60:
                 run.save(checkpoint)
                 saved = time.monotonic()
     run.save(checkpoint)

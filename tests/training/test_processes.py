@@ -43,7 +43,7 @@ style = train(
     output=folder / "new.safetensors",
     folder=folder,
     resume=bool(resume),
-    checkpoint_minutes=0.02,
+    checkpoint_minutes=0,
 )
 (folder / f"{os.environ.get('RANK', 'lone')}.digest").write_text(style.digest)
 """
@@ -76,7 +76,7 @@ def test_the_others_wait_as_long_as_footage_may_take(monkeypatch):
 
 @pytest.fixture
 def start(material, tmp_path):
-    """Runs a training in processes of its own; gives the folder that it leaves."""
+    """A function that trains in processes of its own and returns the folder that they leave."""
 
     def start(
         name: str, *launcher: str, iterations: int = 3, resume: bool = False, stop: bool = False
