@@ -252,22 +252,22 @@ class TestOverlaid:
         assert loss.temporal == 0
         assert loss.overlay > 0
 
-    def test_wanted_is_the_painted_scene_with_the_same_over_it(self, network):
-        painted = images(1, seed=1)
+    def test_expects_the_stylized_scene_under_the_same_overlay(self, network):
+        stylized = images(1, seed=1)
         matte, overlay = images(1, seed=4)[:, :1], images(1, seed=5)
-        wanted = matte * painted + (1 - matte) * overlay
+        wanted = matte * stylized + (1 - matte) * overlay
         example = make_example(overlaid=True, matte=matte, overlay=overlay)
         targets = style_targets(network, images(1, seed=2))
-        loss = hybrid_loss(network, example, torch.cat((painted, wanted)), targets)
+        loss = hybrid_loss(network, example, torch.cat((stylized, wanted)), targets)
         assert loss.overlay < 1e-12
-        off = hybrid_loss(network, example, torch.cat((painted, wanted + 0.1)), targets)
+        off = hybrid_loss(network, example, torch.cat((stylized, wanted + 0.1)), targets)
         torch.testing.assert_close(off.overlay, torch.tensor(0.01))
 
     def test_full_fade_to_black_wants_black(self, network):
         example = make_example(overlaid=True, matte=torch.zeros(1, 1, 24, 24))
-        painted = torch.cat((images(1), torch.zeros(1, 3, 24, 24)))
+        stylized = torch.cat((images(1), torch.zeros(1, 3, 24, 24)))
         targets = style_targets(network, images(1, seed=2))
-        assert hybrid_loss(network, example, painted, targets).overlay == 0
+        assert hybrid_loss(network, example, stylized, targets).overlay == 0
 
 
 class TestFlatFrames:

@@ -255,7 +255,7 @@ class TestDivergence:
         weighted = saved[16].history[:, -1]
         assert weighted.isfinite().all()
         assert weighted[8:].mean() < 2 * weighted[:8].mean()
-        # Slopes reached 1e31 where everything was normalised.
+        # Gradients reached 1e31 where everything was normalised.
         means = [value for key, value in saved[16].optimizer.items() if key.endswith("exp_avg")]
         assert max(mean.abs().max() for mean in means) < 1e6
         assert max(weight.abs().max() for weight in saved[16].network.values()) < 10

@@ -83,18 +83,18 @@ class TestMeasure:
         assert mean.shimmer == pytest.approx((each["a"].shimmer + each["b"].shimmer) / 2)
         assert list(each) == ["a", "b"]
 
-    def test_a_model_that_paints_nothing_does_not_flicker(self):
+    def test_a_constant_output_does_not_flicker(self):
         figures = measure({"flat": flat}, [sequence("a", 1)]).models["flat"].figures["a"]
         assert figures == Figures(e_temporal=0, warping_error=0, shimmer=0, shift=0)
 
     def test_style_and_content_of_the_current_frames(self, losses):
         evaluation = measure({"darker": darker}, [sequence("a", 1, 2)], losses=losses)
         frames = torch.cat([make_pair(seed).frames[1:] for seed in (1, 2)])
-        seen, painted = losses.network(frames), losses.network(darker(frames))
+        seen, stylized = losses.network(frames), losses.network(darker(frames))
         figures, source = evaluation.models["darker"].mean, evaluation.source.mean
-        style = style_loss(painted, losses.grams).item() / 2
+        style = style_loss(stylized, losses.grams).item() / 2
         assert figures.style_loss == pytest.approx(style, rel=1e-4)
-        content = content_loss(painted, seen).item() / 2
+        content = content_loss(stylized, seen).item() / 2
         assert figures.content_loss == pytest.approx(content, rel=1e-4)
         style = style_loss(seen, losses.grams).item() / 2
         assert source.style_loss == pytest.approx(style, rel=1e-4)
@@ -117,7 +117,7 @@ class TestMeasure:
         network = StylizingNetwork(NetworkSpec(channels=(4, 6, 8), residual_blocks=1))
         seen = []
         measure({"n": lambda f: seen.append(network(f)) or seen[-1]}, [sequence("a", 1)])
-        assert not any(painted.requires_grad for painted in seen)
+        assert not any(stylized.requires_grad for stylized in seen)
 
     def test_in_float32_and_not_in_tf32(self):
         seen, before = [], torch.backends.cudnn.allow_tf32

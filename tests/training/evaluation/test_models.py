@@ -51,8 +51,8 @@ def multiples_of_four(tmp_path) -> Path:
 
 
 def test_a_style_runs_in_float32(style_file, tiny_style):
-    painted = open_model(str(style_file))(FRAMES)
-    assert torch.equal(painted, Stylizer(tiny_style, device="cpu", precision="fp32")(FRAMES))
+    stylized = open_model(str(style_file))(FRAMES)
+    assert torch.equal(stylized, Stylizer(tiny_style, device="cpu", precision="fp32")(FRAMES))
 
 
 class TestOnnxModel:
