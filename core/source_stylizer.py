@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
+
+import numpy as np
 
 from .clips.clip_info import VideoInfo
 from .frames.bars import Bars
@@ -66,11 +68,14 @@ class SourceStylizer:
         )
         if active is frame or stylized is active:
             return frame if stylized is active else stylized
-        return self._bars.around(_converted(frame, stylized), stylized)
+        return self._bars.around(self._converted(frame, stylized), stylized)
 
-
-def _converted(frame: Frame, like: Frame) -> Frame:
-    """Return a frame in the pixel format and colour of another."""
-    if (frame.pixel_format, frame.colour) == (like.pixel_format, like.colour):
-        return frame
-    return from_rgb(to_rgb(frame), frame, pixel_format=like.pixel_format, colour=like.colour)
+    def _converted(self, frame: Frame, like: Frame) -> Frame:
+        """Return a frame's bars in the pixel format and colour of another frame."""
+        if (frame.pixel_format, frame.colour) == (like.pixel_format, like.colour):
+            return frame
+        # Chroma is interpolated: what lies between the bars would colour their edges.
+        corner = 0 if self._bars.top or self._bars.left else -1
+        black = [np.full_like(plane, plane[corner, corner]) for plane in frame.planes]
+        bars = self._bars.around(frame, self._bars.inside(replace(frame, planes=tuple(black))))
+        return from_rgb(to_rgb(bars), frame, pixel_format=like.pixel_format, colour=like.colour)
