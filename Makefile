@@ -1,7 +1,7 @@
 # Everything happens in .venv; a second run finds it ready.
 PYTHON ?= python3
 BIN := .venv/bin
-C_SOURCES := $(wildcard plugin_resolve/ofx/native/*.[ch] core/runtimes/*.c)
+C_SOURCES := $(wildcard plugin_resolve/ofx/native/*.[ch] core/frames/*.c core/runtimes/*.c)
 
 .PHONY: demo test test-slow bench bench-gpu gpu-check check format native-all clean
 

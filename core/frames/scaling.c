@@ -85,32 +85,29 @@ struct preparation {
 };
 
 /* out += the sum of `count` rows of floats times weights, four at a time. */
-#define ADD_ROWS(NAME, TYPE)                                                                          \
-    INLINE void NAME(                                           \
-        float *restrict out, const TYPE *const *rows, const float *weights, int count, int width)     \
-    {                                                                                                 \
-        int k = 0;                                                                                    \
-        for (; k + 4 <= count; k += 4) {                                                              \
-            const TYPE *restrict a = rows[k], *restrict b = rows[k + 1], *restrict c = rows[k + 2],   \
-                       *restrict d = rows[k + 3];                                                     \
-            float p = weights[k], q = weights[k + 1], r = weights[k + 2], s = weights[k + 3];         \
-            if (k == 0)                                                                               \
-                for (int x = 0; x < width; x++)                                                       \
-                    out[x] = p * a[x] + q * b[x] + r * c[x] + s * d[x];                               \
-            else                                                                                      \
-                for (int x = 0; x < width; x++)                                                       \
-                    out[x] = out[x] + p * a[x] + q * b[x] + r * c[x] + s * d[x];                      \
-        }                                                                                             \
-        for (; k < count; k++) {                                                                      \
-            const TYPE *restrict a = rows[k];                                                         \
-            float p = weights[k];                                                                     \
-            if (k == 0)                                                                               \
-                for (int x = 0; x < width; x++)                                                       \
-                    out[x] = p * a[x];                                                                \
-            else                                                                                      \
-                for (int x = 0; x < width; x++)                                                       \
-                    out[x] = out[x] + p * a[x];                                                       \
-        }                                                                                             \
+#define ADD_ROWS(NAME, TYPE)                                                                  \
+    INLINE void NAME(float *restrict out, const TYPE *const *rows, const float *weights,      \
+                     int count, int width) {                                                  \
+        int k = 0;                                                                            \
+        for (; k + 4 <= count; k += 4) {                                                      \
+            const TYPE *restrict a = rows[k], *restrict b = rows[k + 1],                      \
+                                 *restrict c = rows[k + 2], *restrict d = rows[k + 3];        \
+            float p = weights[k], q = weights[k + 1], r = weights[k + 2], s = weights[k + 3]; \
+            if (k == 0)                                                                       \
+                for (int x = 0; x < width; x++)                                               \
+                    out[x] = p * a[x] + q * b[x] + r * c[x] + s * d[x];                       \
+            else                                                                              \
+                for (int x = 0; x < width; x++)                                               \
+                    out[x] = out[x] + p * a[x] + q * b[x] + r * c[x] + s * d[x];              \
+        }                                                                                     \
+        for (; k < count; k++) {                                                              \
+            const TYPE *restrict a = rows[k];                                                 \
+            float p = weights[k];                                                             \
+            if (k == 0)                                                                       \
+                for (int x = 0; x < width; x++) out[x] = p * a[x];                            \
+            else                                                                              \
+                for (int x = 0; x < width; x++) out[x] = out[x] + p * a[x];                   \
+        }                                                                                     \
     }
 
 ADD_ROWS(add_bytes, uint8_t)
@@ -119,10 +116,8 @@ ADD_ROWS(add_floats, float)
 
 enum { MOST_TAPS = 256 };
 
-INLINE void add_plane_rows(float *out, const struct plane *plane,
-                                                                 int first, const float *weights,
-                                                                 int count)
-{
+INLINE void add_plane_rows(float *out, const struct plane *plane, int first, const float *weights,
+                           int count) {
     const void *rows[MOST_TAPS];
     int64_t size = plane->type == BYTES ? 1 : plane->type == WORDS ? 2 : 4;
     for (int k = 0; k < count; k++)
@@ -137,35 +132,27 @@ INLINE void add_plane_rows(float *out, const struct plane *plane,
 
 /* LANES rows of `width` floats to as many of another width. The rows lie `stride` apart; between,
 they lie side by side in `columns`, LANES values for each x, so that vectors run across them. */
-INLINE void resample_across(const float *rows, int64_t stride,
-                                                                  int width, const struct taps *taps,
-                                                                  float *out, int64_t out_stride,
-                                                                  int out_width, float *columns)
-{
+INLINE void resample_across(const float *rows, int64_t stride, int width, const struct taps *taps,
+                            float *out, int64_t out_stride, int out_width, float *columns) {
     for (int x = 0; x < width; x++)
-        for (int r = 0; r < LANES; r++)
-            columns[x * LANES + r] = rows[r * stride + x];
+        for (int r = 0; r < LANES; r++) columns[x * LANES + r] = rows[r * stride + x];
     for (int x = 0; x < out_width; x++) {
         const lanes *in = (const lanes *)(columns + (int64_t)taps->first[x] * LANES);
         const float *weights = taps->weights + (int64_t)x * taps->count;
         lanes sum = weights[0] * in[0];
-        for (int k = 1; k < taps->count; k++)
-            sum += weights[k] * in[k];
-        for (int r = 0; r < LANES; r++)
-            out[r * out_stride + x] = sum[r];
+        for (int k = 1; k < taps->count; k++) sum += weights[k] * in[k];
+        for (int r = 0; r < LANES; r++) out[r * out_stride + x] = sum[r];
     }
 }
 
 static inline int64_t padded(int width) { return (width + LANES - 1) / LANES * LANES; }
 
 /* Floats of scratch memory for `reduce`. */
-PUBLIC int64_t brushreel_reduce_scratch(const struct reduction *job)
-{
+PUBLIC int64_t brushreel_reduce_scratch(const struct reduction *job) {
     return LANES * (2 * padded(job->source.width) + padded(job->width));
 }
 
-INLINE void reduce_rows(const struct reduction *job, int begin, int end, float *scratch)
-{
+INLINE void reduce_rows(const struct reduction *job, int begin, int end, float *scratch) {
     int64_t wide = padded(job->source.width), narrow = padded(job->width);
     float *rows = scratch, *columns = rows + LANES * wide, *made = columns + LANES * wide;
     for (int y = begin; y < end; y += LANES) {
@@ -180,36 +167,29 @@ INLINE void reduce_rows(const struct reduction *job, int begin, int end, float *
         for (int r = 0; r < count; r++) {
             float *restrict out = job->out + (int64_t)(y + r) * job->width;
             const float *restrict in = made + r * narrow;
-            for (int x = 0; x < job->width; x++)
-                out[x] = in[x] * job->gain + job->shift;
+            for (int x = 0; x < job->width; x++) out[x] = in[x] * job->gain + job->shift;
         }
     }
 }
 
-static inline int ring_rows(const struct taps *down)
-{
+static inline int ring_rows(const struct taps *down) {
     return (down->count + 2 * LANES - 1) / LANES * LANES;
 }
 
 /* Floats of scratch memory for `enlarge`. */
-PUBLIC int64_t brushreel_enlarge_scratch(const struct enlargement *job)
-{
+PUBLIC int64_t brushreel_enlarge_scratch(const struct enlargement *job) {
     int64_t wide = padded(job->targets[0].width), narrow = padded(job->width);
     return (job->colours + 1) * ring_rows(&job->down) * wide + 2 * LANES * narrow + 5 * wide;
 }
 
 /* Add or set a row of luma. */
-#define ADD_LUMA(NAME, TYPE)                                                                          \
-    INLINE void NAME(float *restrict out, const void *row,      \
-                                                           float share, int width, int first)         \
-    {                                                                                                 \
-        const TYPE *restrict in = row;                                                                \
-        if (first)                                                                                    \
-            for (int x = 0; x < width; x++)                                                           \
-                out[x] = share * in[x];                                                               \
-        else                                                                                          \
-            for (int x = 0; x < width; x++)                                                           \
-                out[x] = out[x] + share * in[x];                                                      \
+#define ADD_LUMA(NAME, TYPE)                                                                    \
+    INLINE void NAME(float *restrict out, const void *row, float share, int width, int first) { \
+        const TYPE *restrict in = row;                                                          \
+        if (first)                                                                              \
+            for (int x = 0; x < width; x++) out[x] = share * in[x];                             \
+        else                                                                                    \
+            for (int x = 0; x < width; x++) out[x] = out[x] + share * in[x];                    \
     }
 
 ADD_LUMA(luma_of_bytes, uint8_t)
@@ -217,8 +197,7 @@ ADD_LUMA(luma_of_words, uint16_t)
 ADD_LUMA(luma_of_floats, float)
 
 /* Floats below 2^22 to the nearest integer, halves to even; needs no instruction of its own. */
-INLINE float rounded(float value)
-{
+INLINE float rounded(float value) {
     const float magic = 12582912.0f;
     return (value + magic) - magic;
 }
@@ -227,52 +206,47 @@ INLINE float rounded(float value)
 #define AS_IT_IS(value) (value)
 
 /* A finished row; `slope` and `mix` are constants where this is expanded. */
-#define FINISH(NAME, TYPE, ROUND, CODE)                                                                     \
-    INLINE void NAME(                                           \
-        const struct enlargement *job, void *target, const void *source, const float *restrict base,  \
-        const float *restrict slope, const float *restrict luma, int width, int mix)                  \
-    {                                                                                                 \
-        TYPE *restrict out = target;                                                                  \
-        const TYPE *restrict own = source;                                                            \
-        float floor = job->floor, top = job->top, low = job->low, high = job->high,                   \
-              strength = job->strength;                                                               \
-        for (int x = 0; x < width; x++) {                                                             \
-            float value = base[x];                                                                    \
-            if (slope)                                                                                \
-                value = value + slope[x] * luma[x];                                                   \
-            value = value > floor ? value : floor;                                                    \
-            value = value < top ? value : top;                                                        \
-            if (mix) {                                                                                \
-                float from = own[x];                                                                  \
-                value = from + strength * (value - from);                                             \
-            }                                                                                         \
-            value = ROUND(value);                                                                     \
-            value = value > low ? value : low;                                                        \
-            value = value < high ? value : high; \
-            out[x] = (TYPE)CODE(value);                                             \
-        }                                                                                             \
-    }                                                                                                 \
-    INLINE void NAME##_any(                                     \
-        const struct enlargement *job, void *target, const void *source, const float *base,           \
-        const float *slope, const float *luma, int width)                                             \
-    {                                                                                                 \
-        int mix = job->strength < 1;                                                                  \
-        if (slope && mix)                                                                             \
-            NAME(job, target, source, base, slope, luma, width, 1);                                   \
-        else if (slope)                                                                               \
-            NAME(job, target, source, base, slope, luma, width, 0);                                   \
-        else if (mix)                                                                                 \
-            NAME(job, target, source, base, NULL, NULL, width, 1);                                    \
-        else                                                                                          \
-            NAME(job, target, source, base, NULL, NULL, width, 0);                                    \
+#define FINISH(NAME, TYPE, ROUND, CODE)                                                           \
+    INLINE void NAME(const struct enlargement *job, void *target, const void *source,             \
+                     const float *restrict base, const float *restrict slope,                     \
+                     const float *restrict luma, int width, int mix) {                            \
+        TYPE *restrict out = target;                                                              \
+        const TYPE *restrict own = source;                                                        \
+        float floor = job->floor, top = job->top, low = job->low, high = job->high,               \
+              strength = job->strength;                                                           \
+        for (int x = 0; x < width; x++) {                                                         \
+            float value = base[x];                                                                \
+            if (slope) value = value + slope[x] * luma[x];                                        \
+            value = value > floor ? value : floor;                                                \
+            value = value < top ? value : top;                                                    \
+            if (mix) {                                                                            \
+                float from = own[x];                                                              \
+                value = from + strength * (value - from);                                         \
+            }                                                                                     \
+            value = ROUND(value);                                                                 \
+            value = value > low ? value : low;                                                    \
+            value = value < high ? value : high;                                                  \
+            out[x] = (TYPE)CODE(value);                                                           \
+        }                                                                                         \
+    }                                                                                             \
+    INLINE void NAME##_any(const struct enlargement *job, void *target, const void *source,       \
+                           const float *base, const float *slope, const float *luma, int width) { \
+        int mix = job->strength < 1;                                                              \
+        if (slope && mix)                                                                         \
+            NAME(job, target, source, base, slope, luma, width, 1);                               \
+        else if (slope)                                                                           \
+            NAME(job, target, source, base, slope, luma, width, 0);                               \
+        else if (mix)                                                                             \
+            NAME(job, target, source, base, NULL, NULL, width, 1);                                \
+        else                                                                                      \
+            NAME(job, target, source, base, NULL, NULL, width, 0);                                \
     }
 
 FINISH(finish_bytes, uint8_t, rounded, NEAREST)
 FINISH(finish_words, uint16_t, rounded, NEAREST)
 FINISH(finish_floats, float, AS_IT_IS, AS_IT_IS)
 
-static inline void *row_of(const struct plane *plane, int y)
-{
+static inline void *row_of(const struct plane *plane, int y) {
     int64_t size = plane->type == BYTES ? 1 : plane->type == WORDS ? 2 : 4;
     return (char *)plane->samples + y * plane->stride * size;
 }
@@ -281,29 +255,28 @@ INLINE float smaller(float a, float b) { return a < b ? a : b; }
 INLINE float larger(float a, float b) { return a > b ? a : b; }
 
 /* What a row of luma may be for each sample of chroma. */
-#define LIMITS(NAME, TYPE)                                                                            \
-    INLINE void NAME(const struct enlargement *job, const void *blues, const void *reds,              \
-                     float *restrict least, float *restrict most, int width)                          \
-    {                                                                                                 \
-        const TYPE *restrict cb = blues, *restrict cr = reds;                                         \
-        float zero = job->chroma_zero, to_red = job->red, to_blue = job->blue,                        \
-              of_red = job->green_of_red, of_blue = job->green_of_blue, floor = job->floor,           \
-              top = job->top;                                                                         \
-        for (int x = 0; x < width; x++) {                                                             \
-            float r = cr[x] - zero, b = cb[x] - zero;                                                 \
-            float red = to_red * r, blue = to_blue * b, green = of_red * r + of_blue * b;             \
-            least[x] = floor - smaller(smaller(red, blue), green);                                    \
-            most[x] = top - larger(larger(red, blue), green);                                         \
-        }                                                                                             \
+#define LIMITS(NAME, TYPE)                                                                  \
+    INLINE void NAME(const struct enlargement *job, const void *blues, const void *reds,    \
+                     float *restrict least, float *restrict most, int width) {              \
+        const TYPE *restrict cb = blues, *restrict cr = reds;                               \
+        float zero = job->chroma_zero, to_red = job->red, to_blue = job->blue,              \
+              of_red = job->green_of_red, of_blue = job->green_of_blue, floor = job->floor, \
+              top = job->top;                                                               \
+        for (int x = 0; x < width; x++) {                                                   \
+            float r = cr[x] - zero, b = cb[x] - zero;                                       \
+            float red = to_red * r, blue = to_blue * b, green = of_red * r + of_blue * b;   \
+            least[x] = floor - smaller(smaller(red, blue), green);                          \
+            most[x] = top - larger(larger(red, blue), green);                               \
+        }                                                                                   \
     }
 
 LIMITS(limits_of_bytes, uint8_t)
 LIMITS(limits_of_words, uint16_t)
 
 /* Luma inside its limits, or where the source's own is. */
-INLINE void keep_chroma(const struct enlargement *job, float *restrict base, const float *restrict luma,
-                        int y, float *restrict least, float *restrict most, int width)
-{
+INLINE void keep_chroma(const struct enlargement *job, float *restrict base,
+                        const float *restrict luma, int y, float *restrict least,
+                        float *restrict most, int width) {
     const void *blues = row_of(&job->chroma[0], y >> job->shift_down),
                *reds = row_of(&job->chroma[1], y >> job->shift_down);
     if (job->chroma[0].type == BYTES)
@@ -323,25 +296,25 @@ INLINE void keep_chroma(const struct enlargement *job, float *restrict base, con
 }
 
 /* Three finished rows of one of luma. */
-#define KEEP(NAME, TYPE, ROUND, CODE)                                                                 \
-    INLINE void NAME(const struct enlargement *job, int y, const float *restrict base,                \
-                     const float *restrict luma, int width)                                           \
-    {                                                                                                 \
-        const TYPE *restrict a = row_of(&job->sources[0], y),                                         \
-                   *restrict b = row_of(&job->sources[1], y),                                         \
-                   *restrict c = row_of(&job->sources[2], y);                                         \
-        TYPE *restrict p = row_of(&job->targets[0], y), *restrict q = row_of(&job->targets[1], y),    \
-             *restrict r = row_of(&job->targets[2], y);                                               \
-        float strength = job->strength, floor = job->floor, low = job->low, high = job->high;         \
-        for (int x = 0; x < width; x++) {                                                             \
-            float least = smaller(smaller(a[x], b[x]), c[x]), most = larger(larger(a[x], b[x]), c[x]);\
-            float value = larger(base[x], luma[x] - least + floor);                                   \
-            value = smaller(value, larger(job->top, most) - (most - luma[x]));                        \
-            float more = strength * (value - luma[x]);                                                \
-            p[x] = (TYPE)CODE(smaller(larger(ROUND(a[x] + more), low), high));                        \
-            q[x] = (TYPE)CODE(smaller(larger(ROUND(b[x] + more), low), high));                        \
-            r[x] = (TYPE)CODE(smaller(larger(ROUND(c[x] + more), low), high));                        \
-        }                                                                                             \
+#define KEEP(NAME, TYPE, ROUND, CODE)                                                              \
+    INLINE void NAME(const struct enlargement *job, int y, const float *restrict base,             \
+                     const float *restrict luma, int width) {                                      \
+        const TYPE *restrict a = row_of(&job->sources[0], y),                                      \
+                             *restrict b = row_of(&job->sources[1], y),                            \
+                             *restrict c = row_of(&job->sources[2], y);                            \
+        TYPE *restrict p = row_of(&job->targets[0], y), *restrict q = row_of(&job->targets[1], y), \
+                       *restrict r = row_of(&job->targets[2], y);                                  \
+        float strength = job->strength, floor = job->floor, low = job->low, high = job->high;      \
+        for (int x = 0; x < width; x++) {                                                          \
+            float least = smaller(smaller(a[x], b[x]), c[x]),                                      \
+                  most = larger(larger(a[x], b[x]), c[x]);                                         \
+            float value = larger(base[x], luma[x] - least + floor);                                \
+            value = smaller(value, larger(job->top, most) - (most - luma[x]));                     \
+            float more = strength * (value - luma[x]);                                             \
+            p[x] = (TYPE)CODE(smaller(larger(ROUND(a[x] + more), low), high));                     \
+            q[x] = (TYPE)CODE(smaller(larger(ROUND(b[x] + more), low), high));                     \
+            r[x] = (TYPE)CODE(smaller(larger(ROUND(c[x] + more), low), high));                     \
+        }                                                                                          \
     }
 
 KEEP(keep_bytes, uint8_t, rounded, NEAREST)
@@ -349,14 +322,11 @@ KEEP(keep_words, uint16_t, rounded, NEAREST)
 KEEP(keep_floats, float, AS_IT_IS, AS_IT_IS)
 
 INLINE void add_slope(float *restrict base, const float *restrict slope, const float *restrict luma,
-                      int width)
-{
-    for (int x = 0; x < width; x++)
-        base[x] = base[x] + slope[x] * luma[x];
+                      int width) {
+    for (int x = 0; x < width; x++) base[x] = base[x] + slope[x] * luma[x];
 }
 
-INLINE void enlarge_rows(const struct enlargement *job, int begin, int end, float *scratch)
-{
+INLINE void enlarge_rows(const struct enlargement *job, int begin, int end, float *scratch) {
     int width = job->targets[0].width, ring = ring_rows(&job->down), taps = job->down.count;
     int planes = job->colours + (job->slope != NULL);
     int64_t wide = padded(width), narrow = padded(job->width);
@@ -415,8 +385,7 @@ INLINE void enlarge_rows(const struct enlargement *job, int begin, int end, floa
                     keep_floats(job, y, base, luma, width);
                 continue;
             }
-            if (job->keep == KEEP_CHROMA)
-                keep_chroma(job, base, luma, y, least, most, width);
+            if (job->keep == KEEP_CHROMA) keep_chroma(job, base, luma, y, least, most, width);
             void *out = row_of(target, y);
             const void *own = job->strength < 1 ? row_of(&job->sources[c], y) : NULL;
             if (target->type == BYTES)
@@ -434,22 +403,18 @@ luma, the source's, their product, the latter's square. */
 enum { REACH = 2, SIDE = 2 * REACH + 1, MOMENTS = 4 };
 
 /* Floats of scratch memory for `prepare`. */
-PUBLIC int64_t brushreel_prepare_scratch(const struct preparation *job)
-{
+PUBLIC int64_t brushreel_prepare_scratch(const struct preparation *job) {
     return (SIDE + 1) * MOMENTS * (padded(job->width) + LANES) + padded(job->width);
 }
 
-INLINE void luma_of_stylized(const struct preparation *job, int64_t row, float *restrict out)
-{
+INLINE void luma_of_stylized(const struct preparation *job, int64_t row, float *restrict out) {
     const float *restrict red = job->stylized[0] + row, *restrict green = job->stylized[1] + row,
-                *restrict blue = job->stylized[2] + row;
+                          *restrict blue = job->stylized[2] + row;
     float r = job->luma_shares[0], g = job->luma_shares[1], b = job->luma_shares[2];
-    for (int x = 0; x < job->width; x++)
-        out[x] = red[x] * r + green[x] * g + blue[x] * b;
+    for (int x = 0; x < job->width; x++) out[x] = red[x] * r + green[x] * g + blue[x] * b;
 }
 
-INLINE void prepare_rows(const struct preparation *job, int begin, int end, float *scratch)
-{
+INLINE void prepare_rows(const struct preparation *job, int begin, int end, float *scratch) {
     int width = job->width;
     int64_t stride = padded(width) + LANES;
     float *sums = scratch + SIDE * MOMENTS * stride, *luma = sums + MOMENTS * stride;
@@ -478,14 +443,14 @@ INLINE void prepare_rows(const struct preparation *job, int begin, int end, floa
                 for (int k = 0; k < SIDE; k++)
                     rows[k] = scratch + ((y + k - REACH + SIDE) % SIDE * MOMENTS + m) * stride;
                 const float *restrict a = rows[0], *restrict b = rows[1], *restrict c = rows[2],
-                            *restrict d = rows[3], *restrict e = rows[4];
-                for (int x = 0; x < width; x++)
-                    sum[x] = a[x] + b[x] + c[x] + d[x] + e[x];
+                                      *restrict d = rows[3], *restrict e = rows[4];
+                for (int x = 0; x < width; x++) sum[x] = a[x] + b[x] + c[x] + d[x] + e[x];
                 for (int k = 1; k <= REACH; k++)
                     sum[-k] = sum[0], sum[width - 1 + k] = sum[width - 1];
             }
             const float *restrict ps = sums, *restrict ys = sums + stride,
-                        *restrict pys = sums + 2 * stride, *restrict yys = sums + 3 * stride;
+                                  *restrict pys = sums + 2 * stride,
+                                  *restrict yys = sums + 3 * stride;
             float *restrict out = job->slope + row;
             float edge = job->edge, detail = job->detail, steep = job->steep;
             const float share = 1.0f / (SIDE * SIDE);
@@ -508,53 +473,47 @@ INLINE void prepare_rows(const struct preparation *job, int begin, int end, floa
                 for (int x = 0; x < width; x++)
                     out[x] = (in[x] - share[x] * (own[x] + luma_zero)) * span + zero;
             } else
-                for (int x = 0; x < width; x++)
-                    out[x] = in[x] * span + zero;
+                for (int x = 0; x < width; x++) out[x] = in[x] * span + zero;
         }
         if (slope) {
             float *restrict out = job->slope + row;
-            for (int x = 0; x < width; x++)
-                out[x] = out[x] * job->slope_span;
+            for (int x = 0; x < width; x++) out[x] = out[x] * job->slope_span;
         }
         for (int c = 0; c < 2; c++)
             if (job->chroma[c]) {
                 const float *restrict in = job->stylized[c ? 0 : 2] + row, *restrict from = luma;
                 float *restrict out = job->chroma[c] + row;
                 float span = job->chroma_spans[c], zero = job->chroma_zero;
-                for (int x = 0; x < width; x++)
-                    out[x] = (in[x] - from[x]) * span + zero;
+                for (int x = 0; x < width; x++) out[x] = (in[x] - from[x]) * span + zero;
             }
     }
 }
 
 /* NAME for the CPU that it runs on, of INLINED. */
 #ifdef __x86_64__
-#define FOR_THIS_CPU(NAME, INLINED, JOB)                                                              \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,prefer-vector-width=512"))) static void \
-        INLINED##_avx512(const struct JOB *job, int begin, int end, float *scratch)                   \
-    {                                                                                                 \
-        INLINED(job, begin, end, scratch);                                                            \
-    }                                                                                                 \
-    __attribute__((target("avx2"))) static void INLINED##_avx2(const struct JOB *job, int begin,      \
-                                                               int end, float *scratch)               \
-    {                                                                                                 \
-        INLINED(job, begin, end, scratch);                                                            \
-    }                                                                                                 \
-    PUBLIC void NAME(const struct JOB *job, int begin, int end, float *scratch)                       \
-    {                                                                                                 \
-        if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&               \
-            __builtin_cpu_supports("avx512dq"))                                                       \
-            INLINED##_avx512(job, begin, end, scratch);                                               \
-        else if (__builtin_cpu_supports("avx2"))                                                      \
-            INLINED##_avx2(job, begin, end, scratch);                                                 \
-        else                                                                                          \
-            INLINED(job, begin, end, scratch);                                                        \
+#define FOR_THIS_CPU(NAME, INLINED, JOB)                                                         \
+    __attribute__((                                                                              \
+        target("avx512f,avx512bw,avx512vl,avx512dq,prefer-vector-width=512"))) static void       \
+    INLINED##_avx512(const struct JOB *job, int begin, int end, float *scratch) {                \
+        INLINED(job, begin, end, scratch);                                                       \
+    }                                                                                            \
+    __attribute__((target("avx2"))) static void INLINED##_avx2(const struct JOB *job, int begin, \
+                                                               int end, float *scratch) {        \
+        INLINED(job, begin, end, scratch);                                                       \
+    }                                                                                            \
+    PUBLIC void NAME(const struct JOB *job, int begin, int end, float *scratch) {                \
+        if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&          \
+            __builtin_cpu_supports("avx512dq"))                                                  \
+            INLINED##_avx512(job, begin, end, scratch);                                          \
+        else if (__builtin_cpu_supports("avx2"))                                                 \
+            INLINED##_avx2(job, begin, end, scratch);                                            \
+        else                                                                                     \
+            INLINED(job, begin, end, scratch);                                                   \
     }
 #else
-#define FOR_THIS_CPU(NAME, INLINED, JOB)                                                              \
-    PUBLIC void NAME(const struct JOB *job, int begin, int end, float *scratch)                       \
-    {                                                                                                 \
-        INLINED(job, begin, end, scratch);                                                            \
+#define FOR_THIS_CPU(NAME, INLINED, JOB)                                          \
+    PUBLIC void NAME(const struct JOB *job, int begin, int end, float *scratch) { \
+        INLINED(job, begin, end, scratch);                                        \
     }
 #endif
 
