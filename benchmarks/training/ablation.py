@@ -157,7 +157,7 @@ def _over_pairs(change: Tensor, mask: Tensor, example: Example) -> Tensor:
 
 
 @contextmanager
-def lever(row: str) -> Iterator[None]:
+def hyperparameter(row: str) -> Iterator[None]:
     """Replace the loss of the package by the row's own, if it has one."""
     with ExitStack() as replaced:
         if row == LUMINANCE:
@@ -177,7 +177,7 @@ def trained(row: str, settings: TrainingSettings, options: argparse.Namespace) -
     """Train one row."""
     about = Painting("ablation", "", "", "")
     settings = replace(settings, iterations=options.iterations, crop=options.crop, seed=1)
-    with tempfile.TemporaryDirectory() as folder, lever(row):
+    with tempfile.TemporaryDirectory() as folder, hyperparameter(row):
         style = train(
             Material(options.painting, about, options.clips, options.loss_weights),
             settings,
@@ -261,7 +261,7 @@ def line(name: str, row: Row, twin: Row) -> str:
 
 
 HEADER = (
-    "| lever | style | content | E_temporal | / twin | excess | warping x 1e3 | shimmer "
+    "| hyperparameter | style | content | E_temporal | / twin | excess | warping x 1e3 | shimmer "
     "| black | white | noise on black | on grey |\n| --- |" + 11 * " --- |"
 )
 
