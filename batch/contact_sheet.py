@@ -24,7 +24,7 @@ from ..core.errors import OutputError, UsageError
 from ..core.frames.colour import to_rgb
 from ..core.frames.frame import Frame
 from ..core.frames.hdr import to_sdr
-from ..core.frames.orientation import turned
+from ..core.frames.orientation import oriented
 from ..core.frames.stroke_size import DETAIL, NATURAL, StrokeSize
 from ..core.library import list_styles
 from ..core.stylizer import Stylizer
@@ -263,7 +263,7 @@ class _Drawing:
     def cell(self, label: str, rgb: Tensor, still: Still) -> bytes:
         """Raw rgb24 of a picture, (1, 3, H, W) RGB in [0, 1], with its label."""
         codes = (rgb[0].float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-        upright = turned(codes, still.info.video.display_matrix)
+        upright = oriented(codes, still.info.video.display_matrix)
         picture = Image.fromarray(np.ascontiguousarray(upright))
         picture = picture.resize(self._scaled(still), Image.Resampling.LANCZOS)
         cell = Image.new("RGB", self.cell_size, BACKGROUND)

@@ -1,1 +1,1 @@
-"""The ground floor: network, styles, frames, colour, media. Imports no other folder."""
+"""Networks, styles, frames, colour, clips and images. Imports no other folder of Brushreel."""

@@ -1,4 +1,4 @@
-"""The C library's memory allocator, set for frames."""
+"""Settings of the C library's memory allocator that suit frames."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _LARGE, _DEFAULT_MMAP_MAX = 32 * 2**20, 65536
 def keep_freed_memory() -> None:
     """Tell glibc to keep freed memory for the next allocation instead of giving it back.
 
-    Activations of a frame are megabytes each; by default glibc maps every one anew and the kernel
-    fills it with zeros page by page, a third of the time of a training step on a CPU. Threads share
-    one arena, so that what one has freed the next one finds; with one arena each, memory that is
-    never given back grows with the length of a clip. Elsewhere than on glibc nothing happens.
+    Activations of a frame take megabytes each; by default glibc maps new pages for every one and
+    the kernel fills them with zeros, a third of the time of a training step on a CPU. Threads share
+    one arena, so that one can use what another has freed; with an arena each, memory grows with
+    the length of a clip. Without glibc nothing happens.
     """
-    mallopt = _of_glibc("mallopt")
+    mallopt = _glibc_function("mallopt")
     if mallopt:
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, _NEVER)
@@ -29,18 +29,18 @@ def keep_freed_memory() -> None:
 
 
 def give_back_large_blocks() -> None:
-    """Give what is kept back, and from now on all that was 32 MiB or more as soon as it is freed.
+    """Give kept memory back, and from now on blocks of 32 MiB or more as soon as they are freed.
 
-    For frames so large that memory is short: what lies unused between the planes of one, and just
-    misses fitting the next, is more than a frame.
+    Frames so large that memory is short need this: the gaps that their planes leave, each a little
+    too small for the next one, add up to more than a frame.
     """
-    mallopt, malloc_trim = _of_glibc("mallopt"), _of_glibc("malloc_trim")
+    mallopt, malloc_trim = _glibc_function("mallopt"), _glibc_function("malloc_trim")
     if mallopt and malloc_trim:
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
         mallopt(_M_MMAP_MAX, _DEFAULT_MMAP_MAX)
         malloc_trim(0)
 
 
-def _of_glibc(function: str) -> Callable[..., int] | None:
-    """None where there is no such function."""
-    return getattr(ctypes.CDLL(None), function, None) if sys.platform.startswith("linux") else None
+def _glibc_function(name: str) -> Callable[..., int] | None:
+    """Return a function of glibc; None where there is none of that name."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None

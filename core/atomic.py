@@ -1,4 +1,4 @@
-"""Files that are never seen half written."""
+"""Files that no reader ever sees half written."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import BinaryIO
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Write a file beside its name; it gets the name when it is complete and on the disk.
+    """Write a hidden file next to `path`; it gets the name when it is complete and on the disk.
 
-    If anything goes wrong, what had the name before keeps it and nothing is left over. Missing
-    folders are made.
+    If anything goes wrong, a file that had the name before stays and nothing remains. Missing
+    folders are created.
 
     Raises:
         OSError: It can't be written.

@@ -1,7 +1,7 @@
 """Blends: styles that descend from one parent, mixed weight by weight.
 
 Networks fine-tuned from one parent stay so close to each other that the networks between them
-paint too, at the cost of one (Wang et al., "Deep Network Interpolation for Continuous Imagery
+stylize too, at the cost of one (Wang et al., "Deep Network Interpolation for Continuous Imagery
 Effect Transition", CVPR 2019).
 """
 
@@ -24,16 +24,16 @@ from .style import Painting, Style
 
 EXAMPLE = "wave:0.6+udnie:0.4"
 NAME_LENGTH = 64
-# What a weight looks like that was mistyped: "0,6", "60%", nothing. A path looks otherwise.
+# Matches a mistyped weight: "0,6", "60%", nothing. No path looks like that.
 _MISTYPED_WEIGHT = re.compile(r"[-\d.,%e ]*")
 
 
 def parse_blend(text: str) -> list[tuple[str, float]]:
-    r"""Split what the command line calls a style into names and weights.
+    r"""Split the text of `--style` into names and weights.
 
     Args:
-        text: One name or path, or several joined by "+", each with ":" and a weight or without.
-            What follows a ":" and is no number belongs to the path, as in ``C:\wave``.
+        text: One name or path, or several joined by "+", each optionally followed by ":" and a
+            weight. After a ":", text that is not a number belongs to the path, as in ``C:\wave``.
 
     Returns:
         Names or paths with their weights as given, 1 where none is; one pair for a plain name.
@@ -53,7 +53,7 @@ def parse_blend(text: str) -> list[tuple[str, float]]:
 def _part(part: str, text: str) -> tuple[str, float]:
     name, weight = _name_and_weight(part)
     if not name:
-        raise UsageError(f"{text!r} lacks a style beside a +", hint=f"a blend is {EXAMPLE}")
+        raise UsageError(f"{text!r} lacks a style next to a +", hint=f"a blend is {EXAMPLE}")
     return name, 1.0 if weight is None else weight
 
 
@@ -71,16 +71,18 @@ def _weight(number: str) -> float | None:
             return None
         weight = math.nan
     if not 0 < weight < math.inf:
-        raise UsageError(f"{number!r} can't be a weight", hint=f"numbers above 0, as in {EXAMPLE}")
+        raise UsageError(
+            f"{number!r} is not a valid weight", hint=f"a number above 0, as in {EXAMPLE}"
+        )
     return weight
 
 
 def blend(parts: Sequence[tuple[Style, float]]) -> Style:
-    """The style between styles of one family.
+    """Blend styles of one family into one style.
 
     Args:
-        parts: Styles and weights; only the weights' ratio counts. A style that is there twice
-            counts with the sum.
+        parts: Styles and weights; only the weights' ratio counts. A style that is listed
+            twice counts with the sum.
 
     Returns:
         A style named after its parts ("wave-60_udnie-40"), with their paintings, and in
@@ -112,14 +114,14 @@ def blend(parts: Sequence[tuple[Style, float]]) -> Style:
 
 
 def interpolate(parts: Sequence[tuple[Style, float]]) -> dict[str, Tensor]:
-    """The weighted mean of networks, parameter by parameter (Wang et al. 2019, section 3).
+    """Compute the weighted mean of networks, parameter by parameter (Wang et al. 2019, section 3).
 
     Args:
         parts: Styles of one family and their weights, 0 or more; they are divided by their sum.
 
     Returns:
-        Tensor name to float32 tensor on the CPU; computed in float64, whatever the order of the
-        parts. Where one style has all the weight, its very values.
+        Tensor name to float32 tensor on the CPU; computed in float64, in any order of the
+        parts. Where one style has all the weight, its values unchanged.
 
     Raises:
         StyleError: The styles are not of one family.
@@ -147,7 +149,7 @@ def _shares(weights: Sequence[float]) -> list[float]:
 
 
 def _merged(parts: Sequence[tuple[Style, float]]) -> list[tuple[Style, float]]:
-    """Every style once, with its share of the whole."""
+    """Return each style once, with its share of the whole."""
     styles: dict[str, Style] = {}
     shares: dict[str, list[float]] = {}
     for (style, _), share in zip(parts, _shares([weight for _, weight in parts]), strict=True):
@@ -161,14 +163,14 @@ def _check_family(styles: Sequence[Style]) -> None:
     for other in styles[1:]:
         if (other.family, other.spec) != (first.family, first.spec):
             raise StyleError(
-                f"{first.name} and {other.name} were not trained from one parent, so their "
-                "weights can't be mixed",
+                f"{first.name} and {other.name} were not trained from one parent, so they "
+                "can't be blended",
                 hint=f"train {other.name} again with --from {first.name}",
             )
 
 
 def _name(parts: Iterable[tuple[Style, float]], *, unique: str) -> str:
-    """A style name; where it gets too long, its end is a digest that tells it apart."""
+    """Return a style name; where it gets too long, it ends in a digest that tells it apart."""
     name = "_".join(f"{style.name}-{round(100 * share)}" for style, share in parts)
     if len(name) <= NAME_LENGTH:
         return name
@@ -176,7 +178,7 @@ def _name(parts: Iterable[tuple[Style, float]], *, unique: str) -> str:
 
 
 def _joined(paintings: Sequence[Painting]) -> Painting:
-    """Every field lists what it is in the paintings, each once."""
+    """Return a painting whose fields list those of all the paintings, without repetition."""
     joined = {
         field.name: "; ".join(dict.fromkeys(str(getattr(each, field.name)) for each in paintings))
         for field in fields(paintings[0])

@@ -1,7 +1,7 @@
-"""How still a style holds: warping, occlusion masks and the temporal error measures.
+"""Measures of temporal stability: warping, occlusion masks and temporal errors.
 
 Flow follows one convention everywhere: ``flow`` is (N, 2, H, W) in pixels, x then y, and belongs
-to the pixels of the *current* frame; it points to where each of them lies in the *other* frame.
+to the pixels of the *current* frame; it points to the position of each in the *other* frame.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from torch.nn import functional as F
 
 
 def warp(other: Tensor, flow: Tensor) -> Tensor:
-    """Fetch the other frame's pixels to where they lie in the current frame.
+    """Warp the other frame onto the current one.
 
     Args:
         other: (N, C, H, W) floating point.
         flow: (N, 2, H, W) pixels, from the current frame into `other`.
 
     Returns:
-        (N, C, H, W), bilinear; beyond the border its nearest pixel.
+        (N, C, H, W), interpolated bilinearly; beyond the border the nearest pixel.
     """
     height, width = other.shape[-2:]
     rows = torch.arange(height, device=flow.device, dtype=flow.dtype).view(1, -1, 1)
@@ -31,12 +31,12 @@ def warp(other: Tensor, flow: Tensor) -> Tensor:
 
 
 def visibility_mask(flow: Tensor, flow_back: Tensor) -> Tensor:
-    """The confidence c of the temporal loss: which pixels can be compared across two frames.
+    """Return the confidence c of the temporal loss: the pixels that two frames share.
 
-    A pixel counts as occluded where the flow there and back does not come home,
+    A pixel counts as occluded where the flow there and back does not return to it,
     |w + w_back|^2 > 0.01 (|w|^2 + |w_back|^2) + 0.5, and as a motion boundary where
     |grad w|^2 > 0.01 |w|^2 + 0.002 (Sundaram et al. 2010, as used by Ruder et al. 2016 and Huang
-    et al. 2017); a pixel that comes from outside the other frame can't be compared either.
+    et al. 2017); a pixel that comes from outside the other frame is not shared either.
 
     Args:
         flow: (N, 2, H, W) pixels, from the current frame into the other.
@@ -56,7 +56,7 @@ def visibility_mask(flow: Tensor, flow_back: Tensor) -> Tensor:
 
 
 def inside(flow: Tensor) -> Tensor:
-    """Which pixels come from within the other frame.
+    """Return the mask of the pixels that come from within the other frame.
 
     Args:
         flow: (N, 2, H, W) pixels, from the current frame into the other.
@@ -71,7 +71,7 @@ def inside(flow: Tensor) -> Tensor:
 
 
 def temporal_error(current: Tensor, other: Tensor, flow: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared change between warped neighbours: Huang et al. 2017, the temporal loss.
+    """Compute the mean squared change between warped neighbours: Huang et al. 2017, temporal loss.
 
     (1 / D) sum_k c_k (y_t - warp(y_other))_k^2 with D = N H W C, occluded pixels included in D.
     Its square root, with the mean taken over the pairs of a clip, is the paper's E_temporal.
@@ -89,10 +89,10 @@ def temporal_error(current: Tensor, other: Tensor, flow: Tensor, mask: Tensor) -
 
 
 def warping_error(current: Tensor, other: Tensor, flow: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared change over the visible pixels only: Lai et al. 2018, the warping error.
+    """Compute the mean squared change of the visible pixels: Lai et al. 2018, the warping error.
 
     sum_k m_k (y_t - warp(y_other))_k^2 / sum_k m_k for each pair, k over pixels and channels, and
-    no root; mean over the pairs. A pair of which nothing is visible has no error.
+    no root; mean over the pairs. A pair without visible pixels counts as 0.
 
     Args:
         current: (N, 3, H, W) in [0, 1].

@@ -1,8 +1,8 @@
-"""Copies to and from NVIDIA GPUs that run beside the arithmetic instead of stopping it.
+"""Copies to and from NVIDIA GPUs that overlap with the arithmetic instead of stopping it.
 
-Frames in work at the same time have a thread each. With a stream for every thread and page-locked
-memory, one frame is uploaded and another downloaded while a third is painted. On other devices
-nothing here does anything special.
+Frames that are processed at the same time have a thread each. With a stream for every thread and
+page-locked memory, one frame is uploaded and another downloaded while a third is stylized. On
+other devices these are plain copies.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-_of_thread = threading.local()
+_thread_data = threading.local()
 
 
 def own_stream(device: torch.device) -> AbstractContextManager[object]:
-    """What is queued inside goes to a stream of the calling thread; nothing waits for its end."""
+    """Run the `with` block in a stream of the calling thread; nothing waits for its end."""
     if device.type != "cuda":
         return nullcontext()
-    streams = _of_thread.__dict__.setdefault("streams", {})
+    streams = _thread_data.__dict__.setdefault("streams", {})
     if device not in streams:
         streams[device] = torch.cuda.Stream(device)
     return torch.cuda.stream(streams[device])
 
 
 def upload(values: Tensor, device: torch.device | str) -> Tensor:
-    """Values of the CPU on a device."""
+    """Copy values from the CPU to a device."""
     if torch.device(device).type != "cuda":
         return values.to(device)
     # The allocator keeps the page-locked copy until the stream has read it.
@@ -36,7 +36,7 @@ def upload(values: Tensor, device: torch.device | str) -> Tensor:
 
 
 def download(values: Sequence[Tensor]) -> list[Tensor]:
-    """Values of one device on the CPU; on CUDA one wait for all of them, on their stream alone."""
+    """Copy values of one device to the CPU; on CUDA with one wait, for the current stream alone."""
     if not values or not values[0].is_cuda:
         return [tensor.cpu() for tensor in values]
     # PyTorch takes page-locked memory for them.

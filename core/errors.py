@@ -1,17 +1,17 @@
-"""Every error that Brushreel raises on purpose.
+"""Errors that Brushreel raises on purpose, and exit statuses.
 
-    BrushreelError              exit status 1: this clip, style or file could not be done
+    BrushreelError              exit status 1: a clip, style or file failed
     ├── UsageError               exit status 2: the command or call itself is wrong
     ├── StyleError               a style file or name
-    ├── MediaError               a clip that can't be read as it should
+    ├── MediaError               a clip or image that can't be read completely
     │   └── ColourError          a pixel format or matrix that has no conversion here
-    ├── OutputError              a file that can't be written, or did not verify
+    ├── OutputError              a file that can't be written, or failed verification
     ├── DeviceError              a device or precision that this machine lacks
     ├── TrainingError            a painting, footage, loss network or run that can't be trained
-    └── EditorError              an editing program that refused, or did not do what it said
+    └── EditorError              an editing program that refused or failed a call
 
-Each carries what happened, where (the file), and a hint: what to do about it. ``str(error)`` is
-one line, ready for a terminal.
+Each carries a description, a place (the file) and a hint on the way out. ``str(error)`` is one
+line, ready for a terminal.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class BrushreelError(Exception):
     """Base of the tree.
 
     Args:
-        what: What happened, in words for the person at the keyboard.
+        what: What happened, in the user's words.
         path: The file or folder it happened to.
-        hint: What to do about it.
+        hint: The way out.
     """
 
     exit_status = 1
@@ -46,7 +46,7 @@ class BrushreelError(Exception):
 
 
 class UsageError(BrushreelError):
-    """The command line or call asks for something that makes no sense; nothing was started."""
+    """A command line or call that makes no sense; nothing was started."""
 
     exit_status = 2
 
@@ -56,7 +56,7 @@ class StyleError(BrushreelError):
 
 
 class MediaError(BrushreelError):
-    """A clip that can't be opened, read or decoded completely."""
+    """A clip or image that can't be opened, read or decoded completely."""
 
 
 class ColourError(MediaError):
@@ -64,7 +64,7 @@ class ColourError(MediaError):
 
 
 class OutputError(BrushreelError):
-    """A file that can't be written (folder, disk, codec) or did not verify after writing."""
+    """A file that can't be written (folder, disk, codec) or failed verification."""
 
 
 class DeviceError(BrushreelError):
@@ -76,12 +76,12 @@ class TrainingError(BrushreelError):
 
 
 class EditorError(BrushreelError):
-    """An editing program that can't be spoken with, refused, or did not do what it said."""
+    """An editing program that can't be reached, or that refused or failed a call."""
 
 
 def extra_hint(extra: str) -> str:
-    """Return how to install an optional part of Brushreel, such as "train".
+    """Return the command that installs an optional part of Brushreel, such as "train".
 
-    A checkout is the only source: what a package index has under a name may be a stranger's.
+    A checkout is the only source: a package index may have a stranger's under this name.
     """
     return f"in Brushreel's checkout: pip install -c constraints.txt '.[{extra}]'"

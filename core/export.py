@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from onnx import ModelProto
     from onnxruntime import InferenceSession
 
-# Sizes at which a written model is run: whole, odd, and smaller than the network's least.
+# Sizes at which a model is tried: a multiple of 4, others, and below the network's least.
 _TRIALS = ((64, 96), (66, 50), (8, 6))
 _LARGEST_DIFFERENCE = {"float": 1e-3, "rgb8": 1, "nv12": 1}
-# Neither side a multiple of 4: a side that needs no padding would be taken to need none ever.
+# Neither side is a multiple of 4: the exporter would conclude that a side never needs padding.
 _EXAMPLE = (66, 90)
 
 
 def export_onnx(style: Style, path: Path, *, pixels: PixelLayout = "float") -> None:
-    """Write a model with dynamic batch, height and width; it is run at three sizes first.
+    """Write a model with dynamic batch, height and width, after a trial at three sizes.
 
     Its metadata names the style, its digest, the layout and the range of values.
 
     Args:
-        style: What to write.
-        path: Where; appears only when it is complete.
+        style: The style to export.
+        path: The file to write; it appears only when it is complete.
         pixels: "float": `frames` and `painted`, (N, 3, H, W) RGB in [0, 1], float32. "rgb8":
             (N, H, W, 3) RGB, uint8. "nv12": `luma` (N, H, W) and `chroma` (N, H / 2, W / 2, 2),
             uint8, limited-range BT.709 with chroma at the left, the outputs `painted_luma` and
@@ -51,7 +51,7 @@ def export_onnx(style: Style, path: Path, *, pixels: PixelLayout = "float") -> N
 
     Raises:
         DeviceError: The packages for it are not installed.
-        OutputError: It can't be written, or what was made does not paint what the network paints.
+        OutputError: It can't be written, or its frames differ from the network's.
     """
     onnx, onnxruntime = (_package(name) for name in ("onnx", "onnxruntime"))
     module = _WRAPPERS[pixels](folded(style.network()))
@@ -93,11 +93,11 @@ def _about(style: Style, pixels: PixelLayout) -> dict[str, str]:
 
 
 def _converted(module: nn.Module, pixels: PixelLayout) -> ModelProto:
-    """The model as PyTorch's exporter makes it."""
+    """Convert a module with PyTorch's exporter."""
     _package("onnxscript")
     height, width = _SIDES[pixels]
     dynamic = dict.fromkeys((0, height, width), torch.export.Dim.DYNAMIC)
-    examples = _pictures(pixels, 2, *_EXAMPLE)
+    examples = _example_images(pixels, 2, *_EXAMPLE)
     inputs, outputs = _NAMES[pixels]
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), _quiet():
         warnings.simplefilter("ignore")
@@ -115,7 +115,7 @@ def _converted(module: nn.Module, pixels: PixelLayout) -> ModelProto:
 
 
 def _name_sizes(model: ModelProto, pixels: PixelLayout) -> None:
-    """Give the sizes that are free the names that people read, instead of formulas."""
+    """Name the dynamic sizes in words that people read, instead of formulas."""
     height, width = _SIDES[pixels]
     half = " / 2" if pixels == "nv12" else ""
     for index, value in enumerate((*model.graph.input, *model.graph.output)):
@@ -127,7 +127,7 @@ def _name_sizes(model: ModelProto, pixels: PixelLayout) -> None:
 
 
 class _quiet:  # noqa: N801  reads as a word in a with statement
-    """Keeps the exporter's own log to itself."""
+    """A context in which the exporter's own log stays silent."""
 
     def __enter__(self) -> None:
         self._level = logging.root.manager.disable
@@ -141,27 +141,25 @@ def _try(session: InferenceSession, module: nn.Module, pixels: PixelLayout) -> N
     """Run the model as another program would.
 
     Raises:
-        OutputError: It paints something else than the network.
+        OutputError: Its frames differ from the network's.
     """
     for height, width in _TRIALS:
-        pictures = _pictures(pixels, 1, height, width)
-        feed = {
-            name: picture.numpy() for name, picture in zip(_NAMES[pixels][0], pictures, strict=True)
-        }
+        images = _example_images(pixels, 1, height, width)
+        feed = {name: image.numpy() for name, image in zip(_NAMES[pixels][0], images, strict=True)}
         with torch.no_grad():
-            wanted = module(*pictures)
+            wanted = module(*images)
         wanted = wanted if isinstance(wanted, tuple) else (wanted,)
         for got, right in zip(session.run(None, feed), wanted, strict=True):
             off = (torch.from_numpy(got).float() - right.float()).abs().max().item()
             if off > _LARGEST_DIFFERENCE[pixels]:
                 raise OutputError(
-                    f"the exported model is {off:.3g} off at {width}x{height}",
+                    f"the exported model differs from the network by {off:.3g} at {width}x{height}",
                     hint="another release of onnxruntime or torch may help",
                 )
 
 
 _SIDES = {"float": (2, 3), "rgb8": (1, 2), "nv12": (1, 2)}
-"""Which dimensions are height and width."""
+"""Indices of the dimensions of height and width."""
 _NAMES: dict[str, tuple[list[str], list[str]]] = {
     "float": (["frames"], ["painted"]),
     "rgb8": (["frames"], ["painted"]),
@@ -169,8 +167,8 @@ _NAMES: dict[str, tuple[list[str], list[str]]] = {
 }
 
 
-def _pictures(pixels: PixelLayout, count: int, height: int, width: int) -> tuple[Tensor, ...]:
-    """Noise in the layout of the model's inputs."""
+def _example_images(pixels: PixelLayout, count: int, height: int, width: int) -> tuple[Tensor, ...]:
+    """Return noise in the layout of the model's inputs."""
     generator = torch.Generator().manual_seed(0)
     if pixels == "float":
         return (torch.rand(count, 3, height, width, generator=generator),)
@@ -179,23 +177,23 @@ def _pictures(pixels: PixelLayout, count: int, height: int, width: int) -> tuple
         "nv12": [(count, height, width), (count, height // 2, width // 2, 2)],
     }
     noise = (torch.randint(16, 236, shape, generator=generator) for shape in shapes[pixels])
-    return tuple(picture.to(torch.uint8) for picture in noise)
+    return tuple(image.to(torch.uint8) for image in noise)
 
 
 class _Rgb8(nn.Module):
-    """(N, H, W, 3) uint8 to the same."""
+    """The network between (N, H, W, 3) uint8 and the same."""
 
     def __init__(self, network: StylizingNetwork):
         super().__init__()
         self.network = network
 
     def forward(self, frames: Tensor) -> Tensor:
-        painted = self.network(frames.permute(0, 3, 1, 2).to(torch.float32) / 255)
-        return (painted.permute(0, 2, 3, 1) * 255).round().to(torch.uint8)
+        stylized = self.network(frames.permute(0, 3, 1, 2).to(torch.float32) / 255)
+        return (stylized.permute(0, 2, 3, 1) * 255).round().to(torch.uint8)
 
 
 class _Nv12(nn.Module):
-    """Limited-range BT.709 planes to the same (H.273; chroma sited left, as H.264's type 0)."""
+    """The network between limited-range BT.709 planes (H.273), chroma at the left."""
 
     def __init__(self, network: StylizingNetwork):
         super().__init__()
@@ -217,20 +215,20 @@ class _Nv12(nn.Module):
         c = _doubled((chroma.permute(0, 3, 1, 2).to(torch.float32) - 128) / 224)
         rgb = torch.einsum("ij,njhw->nihw", self.to_rgb, torch.cat([y, c], 1)).clamp(0, 1)
         ycc = torch.einsum("ij,njhw->nihw", self.from_rgb, self.network(rgb))
-        painted_luma = (ycc[:, 0] * 219 + 16).round().to(torch.uint8)
+        stylized_luma = (ycc[:, 0] * 219 + 16).round().to(torch.uint8)
         halved = _halved(ycc[:, 1:]).permute(0, 2, 3, 1)
-        return painted_luma, (halved * 224 + 128).round().clamp(16, 240).to(torch.uint8)
+        return stylized_luma, (halved * 224 + 128).round().clamp(16, 240).to(torch.uint8)
 
 
 def _doubled(chroma: Tensor) -> Tensor:
-    """(N, 2, h, w) to (N, 2, 2h, 2w), bilinearly; samples sit on even columns, between rows."""
+    """Double (N, 2, h, w) bilinearly; samples are on even columns, between rows."""
     right = torch.cat([chroma[..., 1:], chroma[..., -1:]], 3)
     wide = torch.stack([chroma, (chroma + right) / 2], -1).flatten(3)
     return F.interpolate(wide, scale_factor=(2.0, 1.0), mode="bilinear")
 
 
 def _halved(chroma: Tensor) -> Tensor:
-    """The reverse, by a tent of three columns and the mean of two rows."""
+    """Halve (N, 2, 2h, 2w) to (N, 2, h, w), by a tent of three columns and the mean of two rows."""
     rows = (chroma[..., 0::2, :] + chroma[..., 1::2, :]) / 2
     even, odd = rows[..., 0::2], rows[..., 1::2]
     left = torch.cat([even[..., :1], odd[..., :-1]], 3)

@@ -1,4 +1,4 @@
-"""Findings: what a look at this machine or an installation came upon."""
+"""Findings about this machine or an installation."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Finding:
     """One line of the doctor's report.
 
     Attributes:
-        subject: What was looked at.
+        subject: What was examined.
         status: "ok"; "missing" is fine for what is optional; "broken" needs a fix.
         detail: What was found.
-        fix: What to do where it is not ok.
+        fix: The remedy where the status is not "ok".
     """
 
     subject: str

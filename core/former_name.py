@@ -1,4 +1,4 @@
-"""Style files and the style library of Housestyle, as Brushreel was called before its release."""
+"""Style files and the style library of Housestyle, Brushreel's name before its release."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from platformdirs import user_data_path
 
 _FORMER = "housestyle"
 _FORMAT_KEY = f"{_FORMER}_format"
-HINT = "`brushreel styles --adopt PATH` takes over style files of that name"
+HINT = "`brushreel styles --adopt PATH` adopts style files of that name"
 
 
 def is_former(metadata: dict[str, str]) -> bool:
@@ -18,17 +18,17 @@ def is_former(metadata: dict[str, str]) -> bool:
 
 
 def former_library() -> Path | None:
-    """Return the folder of the former style library; None where it holds no style file."""
+    """Return the folder of the former style library; None where it has no style file."""
     folder = user_data_path(_FORMER, appauthor=False) / "styles"
     return folder if any(folder.glob("*.safetensors")) else None
 
 
 def renamed(content: bytes) -> bytes:
-    """Return a style file's content under the present name; weights and description stay.
+    """Return a style file's content under the present name, weights and description unchanged.
 
     Args:
-        content: A safetensors file: its header's length (8 bytes, little endian), the header as
-            a JSON object, and the tensors.
+        content: A safetensors file: the header's length (8 bytes, little endian), the header as a
+            JSON object, and the tensors.
 
     Raises:
         ValueError: It is not a style file of the former name.

@@ -19,7 +19,7 @@ SHIPPED = Path(__file__).parent / "weights"
 
 
 def user_styles() -> Path:
-    """The user's style folder (may not exist yet)."""
+    """Return the user's style folder, which may not exist yet."""
     return user_data_path("brushreel", appauthor=False) / "styles"
 
 
@@ -33,12 +33,12 @@ def adopt(path: Path) -> list[Path]:
         The new files.
 
     Raises:
-        StyleError: There is none, one can't be read, or is no style file of the former name.
-        OutputError: The library has a style of that name already, or can't be written.
+        StyleError: There is none, or one can't be read or is not a style file of the former name.
+        OutputError: The library already has a style of that name, or can't be written.
     """
     sources = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
     if not sources:
-        raise StyleError("holds no style file", path=path)
+        raise StyleError("contains no style file", path=path)
     return [_adopt(source) for source in sources]
 
 
@@ -60,7 +60,7 @@ def _adopt(source: Path) -> Path:
 
 
 def style_paths() -> dict[str, Path]:
-    """Every style of the library, name to file; the user's come before the shipped."""
+    """Map each style name of the library to its file; the user's styles win over the shipped."""
     found: dict[str, Path] = {}
     for folder in (user_styles(), SHIPPED):
         for path in sorted(folder.glob(f"*{SUFFIX}")):
@@ -85,12 +85,13 @@ def load_style(name: str | Path) -> Style:
     Args:
         name: A shipped name, a name in the user's library, the path of a style file, or a blend
             of these: "wave:0.6+udnie:0.4" (`core.blend`; weights are 1 if not given and only
-            their ratio counts). A "+" always means a blend, save in a `Path` and in a file of
-            the style suffix that is there.
+            their ratio counts). A "+" always means a blend, except in a `Path` and in the name
+            of an existing style file.
 
     Raises:
-        StyleError: Unknown (the nearest name is suggested), damaged, or not to be blended.
-        UsageError: A blend that makes no sense, or one style with a weight.
+        StyleError: A style is unknown (the nearest name is suggested) or damaged, or the styles
+            can't be blended.
+        UsageError: The blend makes no sense, or a single style has a weight.
     """
     if isinstance(name, Path) or (name.endswith(SUFFIX) and _is_file(name)):
         return Style.load(Path(name))
@@ -98,7 +99,7 @@ def load_style(name: str | Path) -> Style:
 
 
 def _is_file(name: str) -> bool:
-    with suppress(OSError):  # Raised for a name that is too long, as that of many parts may be.
+    with suppress(OSError):  # raised for a name that is too long, such as a blend of many styles
         return Path(name).is_file()
     return False
 
@@ -110,7 +111,7 @@ def _load_one(name: str) -> Style:
     if name in known:
         return Style.load(known[name])
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    there_are = f"there are: {', '.join(sorted(known))}" if known else "the library is empty"
+    there_are = f"known styles: {', '.join(sorted(known))}" if known else "the library is empty"
     hint = f"did you mean {near[0]}?" if near else there_are
     if (former := former_library()) is not None and (former / f"{name}{SUFFIX}").exists():
         hint = f"it is in the library of the former name: brushreel styles --adopt {former}"

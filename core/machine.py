@@ -1,4 +1,4 @@
-"""What this machine has, for `brushreel doctor`."""
+"""Findings about this machine, for `brushreel doctor`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIZES_TIMED = (18, 19, 20, 21)
 
 
 def examine() -> list[Finding]:
-    """Look at everything that a run depends on, but for the encoders."""
+    """Inspect everything that a run depends on, except the encoders."""
     return [
         Finding("python", "ok", f"{platform.python_version()} at {sys.executable}"),
         Finding("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads"),
@@ -61,21 +61,21 @@ def _devices() -> list[Finding]:
 
 
 def _runtimes() -> list[Finding]:
-    found = [Finding("runtimes", "ok", f"{', '.join(able(_automatic()))}; --bench times them")]
+    found = [Finding("runtimes", "ok", f"{', '.join(able(_automatic()))}; --bench measures them")]
     if torch.cpu._is_amx_tile_supported() and library() is None:
         found.append(
             Finding(
                 "amx",
                 "missing",
-                "this CPU has AMX, and the kernels for it were not compiled",
-                fix="install a C compiler, then Brushreel once more",
+                "this CPU has AMX, but the kernels for it were not compiled",
+                fix="install a C compiler, then Brushreel again",
             )
         )
     return found
 
 
 def time_runtimes() -> list[Finding]:
-    """Milliseconds a frame of every runtime, measured anew; `--runtime auto` goes by them."""
+    """Measure again the milliseconds a frame of each runtime, by which `--runtime auto` chooses."""
     style, wanted = load_style("wave"), _automatic()
     found = []
     for size in _SIZES_TIMED:
@@ -88,7 +88,7 @@ def time_runtimes() -> list[Finding]:
 
 
 def _automatic() -> Wanted:
-    """What a batch wants where nothing is asked for."""
+    """Return the device and precision of a batch without such flags."""
     device = choose_device("auto")
     return Wanted(device, choose_precision("auto", device), parallel=torch.get_num_threads())
 
@@ -108,7 +108,7 @@ def _styles() -> list[Finding]:
 def _user_folder() -> Finding:
     folder = user_styles()
     if not folder.exists():
-        return Finding("own styles", "ok", f"none yet; they go to {folder}")
+        return Finding("own styles", "ok", f"none yet; they are stored in {folder}")
     if not os.access(folder, os.R_OK | os.X_OK):
         return Finding("own styles", "broken", f"{folder} can't be read", "give yourself access")
     return Finding("own styles", "ok", str(folder))

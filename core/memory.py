@@ -1,4 +1,4 @@
-"""How much memory there is for frames, and what running out of it looks like."""
+"""Memory left for frames, and errors that say it ran out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 _MEMINFO = Path("/proc/meminfo")
-# A container's limit and its use, version 2 and 1 of Linux's control groups.
+# A container's limit and its use, in versions 2 and 1 of Linux's control groups.
 _GROUPS = (
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
     (
@@ -20,7 +20,7 @@ _SIGNS = ("out of memory", "can't allocate memory", "bad_alloc", "not enough mem
 
 
 def free_memory(device: torch.device) -> int | None:
-    """What a device's memory has left for this process; None where that can't be found out."""
+    """Return the bytes of a device's memory left for this process; None where not known."""
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + cached
@@ -29,7 +29,7 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether an exception of a runtime says that memory ran out."""
+    """Return whether an exception of a runtime says that memory ran out."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
@@ -46,13 +46,13 @@ def _available() -> int | None:
 def _left_in_group(limit: Path, used: Path) -> int | None:
     # Without a limit the file says "max", or a number beyond any memory.
     with suppress(OSError, ValueError):
-        in_use = int(used.read_text()) - _given_back(used.with_name("memory.stat"))
+        in_use = int(used.read_text()) - _reclaimable(used.with_name("memory.stat"))
         return max(0, int(limit.read_text()) - in_use)
     return None
 
 
-def _given_back(stat: Path) -> int:
-    """Bytes of files that Linux keeps in a group's memory until something else needs it."""
+def _reclaimable(stat: Path) -> int:
+    """Return the bytes of files that Linux keeps in a group's memory until others need it."""
     with suppress(OSError, ValueError):
         counts = dict(line.split() for line in stat.read_text().splitlines())
         # Version 1 counts the groups inside under another name; version 2 always counts them.

@@ -1,18 +1,17 @@
 """The stylizing network "353-Res48" (Huang et al., CVPR 2017, Table 1).
 
 The paper leaves open how borders are padded, whether instance normalisation is affine, how the
-up-sampling is built and how tanh maps to pixels. Decided here: borders are reflected, instance
+up-sampling is built and how tanh maps to pixels. Here borders are reflected, instance
 normalisation is affine and every convolution keeps its bias, up-sampling is a bilinear resize
-followed by a convolution (no checkerboards; the paper's transposed convolution is there too), and
+followed by a convolution (no checkerboards; the paper's transposed convolution can be chosen), and
 pixels are (tanh + 1) / 2.
 
-Three things are decided against the paper; docs/training.md has what they measure. Instance
-normalisation stays inside the residual branches: after every convolution it takes away a frame's
-level, so that black, grey and white frames come out alike and a fade can't be followed. Resolution
-changes go through low-pass filters: strides and nearest-neighbour resizing alias, and what aliases
-moves with the pixel grid instead of the scene, which was nearly all of the flicker. The encoder's
-features are added to the decoder's of the same size, so that edges need not squeeze through quarter
-resolution.
+Three decisions differ from the paper; docs/training.md has the measurements. Instance
+normalisation stays inside the residual branches: after every convolution it would remove a frame's
+level, so that black, grey and white frames come out alike and a fade is lost. Resolution changes go
+through low-pass filters: strides and nearest-neighbour resizing alias, and aliases move with the
+pixel grid instead of the scene, which was nearly all of the flicker. The encoder's features are
+added to the decoder's of the same size, so that edges need not pass through quarter resolution.
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ Normalization = Literal["residual", "everywhere", "none"]
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """The shape of a stylizing network; travels with its weights in the style file.
+    """The shape of a stylizing network; stored with its weights in the style file.
 
     Attributes:
         channels: Widths at full, half and quarter resolution.
         residual_blocks: Residual blocks at quarter resolution.
-        downsampling: Strided convolution, "filtered" (low-pass first) or as it is, "strided".
+        downsampling: Strided convolution, "filtered" (low-pass first) or plain, "strided".
         upsampling: "bilinear" or "nearest" (resize + convolution), or "transposed" convolution.
-        skips: Whether the decoder gets the encoder's features of its resolution added.
+        skips: True to add the encoder's features to the decoder's of the same resolution.
         norm_epsilon: Added to the variance in every instance normalisation.
-        normalization: Where instance normalisation is: only inside the "residual" branches,
+        normalization: Place of instance normalisation: only inside the "residual" branches,
             "everywhere" (the paper's Table 1), or "none".
 
     Raises:
@@ -75,12 +74,12 @@ class NetworkSpec:
         return 4
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
+        """Return the fields as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
-        """The reverse of `to_json`.
+        """Build a spec from the fields that `to_json` returned.
 
         Raises:
             ValueError, TypeError, KeyError: Fields are missing, unknown or out of range.
@@ -92,7 +91,7 @@ class NetworkSpec:
 
 
 class ConvBlock(nn.Module):
-    """3 x 3 convolution and instance normalisation, where wanted; Table 1's "Conv"."""
+    """A 3 x 3 convolution with optional instance normalisation; Table 1's "Conv"."""
 
     def __init__(
         self, inputs: int, outputs: int, spec: NetworkSpec, *, stride: int = 1, branch: bool = False
@@ -104,15 +103,16 @@ class ConvBlock(nn.Module):
         self.norm = _normalization(outputs, spec, branch=branch)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Reflecting the border keeps it free of the dark frame that zeros would paint."""
+        """Map (N, C, H, W) to (N, C', H, W), or half of H and W with a stride of 2."""
+        # A reflected border has no dark edge, as one of zeros would have.
         return self.norm(self.conv(F.pad(self.filter(x), (1, 1, 1, 1), mode="reflect")))
 
 
 class LowPass(nn.Module):
-    """The binomial filter (1 2 1) / 4 along both axes; nothing of it is trained or stored.
+    """The binomial filter (1 2 1) / 4 along both axes; neither trained nor stored.
 
-    What a stride alone would fold into other frequencies (aliasing) moves with the pixel grid and
-    not with the scene (Zhang 2019, "Making Convolutional Networks Shift-Invariant Again").
+    Frequencies that a stride alone would alias move with the pixel grid and not with the scene
+    (Zhang 2019, "Making Convolutional Networks Shift-Invariant Again").
     """
 
     kernel: Tensor
@@ -121,16 +121,16 @@ class LowPass(nn.Module):
         super().__init__()
         taps = torch.tensor((1.0, 2.0, 1.0)) / 4
         kernel = (taps[:, None] * taps).repeat(channels, 1, 1, 1)
-        # On the network's device: what is captured there (CUDA graphs) may not wait for an upload.
+        # A buffer is on the network's device: a CUDA graph may not wait for an upload.
         self.register_buffer("kernel", kernel, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same."""
+        """Map (N, C, H, W) to the same shape."""
         return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), self.kernel, groups=x.shape[1])
 
 
 class UpsampleBlock(nn.Module):
-    """Doubles height and width; Table 1's "Deconv", stride 1/2."""
+    """A doubling of height and width; Table 1's "Deconv", stride 1/2."""
 
     def __init__(self, inputs: int, outputs: int, spec: NetworkSpec):
         super().__init__()
@@ -143,21 +143,21 @@ class UpsampleBlock(nn.Module):
         self.norm = _normalization(outputs, spec)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C', 2H, 2W)."""
+        """Map (N, C, H, W) to (N, C', 2H, 2W)."""
         if self.resize == "bilinear":
             assert self.conv.bias is not None
             weight, bias = sub_pixel(self.conv.weight, self.conv.bias)
             x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
             return self.norm(F.pixel_shuffle(x, 2))
         if self.resize == "nearest":
-            # Before it is doubled: doubling and convolution are one linear step, border and all.
+            # Padded before it is doubled, so that doubling and convolution are one linear step.
             x = F.pad(x, (1, 1, 1, 1), mode="replicate")
             x = F.interpolate(x, scale_factor=2.0)[..., 1:-1, 1:-1]
         return self.norm(self.conv(x))
 
 
 # A bilinearly doubled row's samples 2i - 1 to 2i + 2 as shares of the rows i - 1, i and i + 1
-# before doubling: every new sample lies a quarter from the nearer old one.
+# before doubling: every new sample is a quarter from the nearer old one.
 _DOUBLED = (
     (0.75, 0.25, 0.0),
     (0.25, 0.75, 0.0),
@@ -167,24 +167,24 @@ _DOUBLED = (
 
 
 def sub_pixel(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """Bilinear doubling and the convolution after it, both linear, as one before it.
+    """Merge bilinear doubling and the convolution after it into one convolution before it.
 
-    That one has four times the outputs, one for each place in a 2 x 2 block (sub-pixel convolution,
-    Shi et al. 2016); the doubled features are never made.
+    It has four times the outputs, one for each position in a 2 x 2 block (sub-pixel convolution,
+    Shi et al. 2016); the doubled features are never computed.
 
     Args:
-        weight: (O, C, 3, 3), of the convolution.
+        weight: (O, C, 3, 3), the convolution's.
         bias: (O,).
 
     Returns:
         (4 O, C, 3, 3) and (4 O,), in `pixel_shuffle`'s order.
     """
     rows = torch.tensor(_DOUBLED, dtype=weight.dtype, device=weight.device)
-    # shares[p, t, i]: of tap t at place p, what comes from row i - 1.
+    # shares[p, t, i]: share of row i - 1 in tap t at position p.
     shares = torch.stack([rows[0:3], rows[1:4]])
     with torch.autocast(weight.device.type, enabled=False):
-        places = torch.einsum("ocyx,pyi,qxj->opqcij", weight, shares, shares)
-    return places.reshape(-1, *weight.shape[1:]), bias.repeat_interleave(4)
+        positions = torch.einsum("ocyx,pyi,qxj->opqcij", weight, shares, shares)
+    return positions.reshape(-1, *weight.shape[1:]), bias.repeat_interleave(4)
 
 
 class ResidualBlock(nn.Module):
@@ -196,7 +196,7 @@ class ResidualBlock(nn.Module):
         self.second = ConvBlock(width, width, spec, branch=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same."""
+        """Map (N, C, H, W) to the same shape."""
         return x + self.second(F.relu(self.first(x)))
 
 
@@ -208,9 +208,9 @@ def _normalization(channels: int, spec: NetworkSpec, *, branch: bool = False) ->
 
 
 class StylizingNetwork(nn.Module):
-    """One frame in, the same frame painted out; no optical flow, no memory of other frames.
+    """The network from a frame to its stylized frame; no optical flow, no memory of other frames.
 
-    246,969 parameters with the paper's spec.
+    It has 246,969 parameters with the paper's spec.
     """
 
     def __init__(self, spec: NetworkSpec | None = None):
@@ -241,15 +241,15 @@ class StylizingNetwork(nn.Module):
             frames: (N, 3, H, W) RGB in [0, 1], any H and W from 1 up, floating point.
 
         Returns:
-            (N, 3, H, W) RGB in [0, 1], same device; float32 also where features are narrower.
+            (N, 3, H, W) RGB in [0, 1], same device; float32 even where features are narrower.
         """
         height, width = frames.shape[-2:]
         full, half, quarter = self.encode(padded(frames, self.spec.size_multiple))
         return self.decode(full, half, self.transform(quarter))[..., :height, :width]
 
     def encode(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features at full, half and quarter resolution; sizes a multiple of `size_multiple`."""
-        # Around 0, as the convolutions expect it where nothing normalises what they see.
+        """Compute features at full, half and quarter resolution; H and W: see `size_multiple`."""
+        # Centred at 0, as convolutions expect where nothing normalises their input.
         x = frames * 2 - 1
         seen = []
         for block in self.encoder:
@@ -259,24 +259,24 @@ class StylizingNetwork(nn.Module):
         return full, half, quarter
 
     def transform(self, quarter: Tensor) -> Tensor:
-        """The residual blocks, at quarter resolution."""
+        """Apply the residual blocks, at quarter resolution."""
         for block in self.residuals:
             quarter = block(quarter)
         return quarter
 
     def decode(self, full: Tensor, half: Tensor, x: Tensor) -> Tensor:
-        """Pixels from transformed features and, with skips, the encoder's."""
+        """Compute pixels from transformed features and, with skips, the encoder's."""
         for block, same_size in zip(self.decoder, (half, full), strict=True):
             x = F.relu(block(x) + same_size if self.spec.skips else block(x))
         x = self.output(x)
         if x.itemsize < 4:
-            # Half precision has steps of 1/256 below 1, which show in soft gradients of 10 bit.
+            # bf16 has steps of 1/256 below 1, which show in soft gradients of 10 bits.
             x = x.to(torch.float32)
         return (torch.tanh(x) + 1) / 2
 
 
 def padded(frames: Tensor, multiple: int, least: int = 8) -> Tensor:
-    """Repeat the last row and column up to a size that the network's halvings leave whole.
+    """Repeat the last row and column up to a size that the network can halve twice.
 
     Args:
         frames: (N, C, H, W).
@@ -293,10 +293,10 @@ def padded(frames: Tensor, multiple: int, least: int = 8) -> Tensor:
 
 @torch.no_grad()
 def _keep_variance(network: StylizingNetwork) -> None:
-    """Start where nothing normalises: the signal must neither die out nor saturate the tanh.
+    """Set initial weights so that the signal neither dies out nor saturates the tanh.
 
-    He et al. 2015 for every convolution; residual branches and the output start small (the
-    branches would otherwise add up, Zhang et al. 2019).
+    He et al. 2015 for every convolution; residual branches and the output start small, since the
+    branches add up (Zhang et al. 2019).
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):

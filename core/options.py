@@ -27,6 +27,7 @@ DECODERS: tuple[str, ...] = get_args(Decoder)
 
 Interlaced = Literal["deinterlace", "keep", "refuse"]
 INTERLACED: tuple[str, ...] = get_args(Interlaced)
+"""Treatments of interlaced frames; "keep" treats them as progressive."""
 
 BarsMode = Literal["keep", "style"]
 """What happens to burnt-in black bars."""

@@ -24,7 +24,7 @@ from .network import NetworkSpec, StylizingNetwork
 
 FORMAT_VERSION = "1"
 SUFFIX = ".safetensors"
-# The default network takes 1 MB; whatever is far beyond that is not one of ours.
+# The default network takes 1 MB; a file far beyond that is not a style.
 MAX_FILE_BYTES = 256 * 2**20
 LEAST_LINES, MOST_LINES = 64, 4320
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -32,7 +32,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 @dataclass(frozen=True)
 class Painting:
-    """The picture that a style was trained on."""
+    """The artwork that a style was trained from."""
 
     title: str
     artist: str
@@ -45,14 +45,14 @@ class Style:
     """A trained style.
 
     Attributes:
-        name: What the command line calls it: lower case letters, digits, "-" and "_".
-        title: What people call it.
-        painting: Provenance of the picture.
+        name: Its name on the command line: lower case letters, digits, "-" and "_".
+        title: Its name for people.
+        painting: Provenance of the painting.
         spec: Shape of the network.
         weights: Tensor name to float32 tensor on the CPU, as `StylizingNetwork.state_dict` has it.
-        training: How it was trained: command line, seed, settings, footage; "parent" (name and
-            digest) if it started from another style, and "family", see `family`.
-        figures: What was measured on held-out footage.
+        training: Command line, seed, settings and footage; "parent" (name and digest) if it started
+            from another style, and "family", see `family`.
+        figures: Measurements on held-out footage.
         lines: Lines of a frame's shorter side at which the strokes have their natural size.
 
     Raises:
@@ -73,26 +73,26 @@ class Style:
         _check_weights(self.weights, self.spec)
 
     def network(self) -> StylizingNetwork:
-        """A network of this style, on the CPU in float32, for inference."""
+        """Return this style's network, on the CPU in float32, for inference."""
         network = StylizingNetwork(self.spec)
         network.load_state_dict(dict(self.weights))
         return network.eval().requires_grad_(requires_grad=False)
 
     @property
     def digest(self) -> str:
-        """SHA-256 over spec and weights: the same digest paints the same picture."""
+        """SHA-256 over spec and weights: equal digests give equal frames."""
         return weights_digest(self.weights, about=json.dumps(self.spec.to_json(), sort_keys=True))
 
     @property
     def family(self) -> str:
         """The run from scratch that this style descends from; a family's weights can be mixed.
 
-        A style that was trained without noting one is the first of its own.
+        A style without a note of it is the first of its own family.
         """
         return self.training.get("family") or weights_digest(self.weights)
 
     def save(self, path: Path) -> None:
-        """Write the style file; a reader never sees half of it.
+        """Write the style file; no reader sees half of it.
 
         Raises:
             StyleError: The file can't be written.
@@ -119,17 +119,17 @@ class Style:
         """Read a style file.
 
         Raises:
-            StyleError: Missing, truncated, not safetensors, not a style, of an unknown format
-                version, or with tensors that are missing, misshapen or not finite.
+            StyleError: It is missing, truncated, not safetensors, not a style, of an unknown format
+                version, or has tensors that are missing, misshapen or not finite.
         """
         content = read_style_file(path)
         try:
             tensors = load_tensors(content)
         except SafetensorError as error:
-            raise StyleError(_what_is_wrong(content), path=path) from error
+            raise StyleError(_damage(content), path=path) from error
         except KeyError as error:
             # A dtype that safetensors knows and PyTorch does not.
-            raise StyleError(f"holds numbers of an unknown type: {error}", path=path) from error
+            raise StyleError(f"contains numbers of an unknown type: {error}", path=path) from error
         about = _about(content, path)
         try:
             return cls(
@@ -155,17 +155,19 @@ def _lines(value: object) -> int:
 
 
 def check_name(name: str) -> None:
-    """Whether a style may be called that.
+    """Refuse a name that no style may have.
 
     Raises:
-        StyleError: It may not.
+        StyleError: The name is not valid.
     """
     if not _NAME.fullmatch(name):
-        raise StyleError(f"{name!r} can't name a style", hint="use a-z, 0-9, - and _, at most 64")
+        raise StyleError(
+            f"{name!r} is not a valid style name", hint="use a-z, 0-9, - and _, at most 64"
+        )
 
 
 def weights_digest(weights: Mapping[str, Tensor], *, about: str = "") -> str:
-    """SHA-256, in hex, over what the weights are for and over their names and values."""
+    """Compute SHA-256, in hex, over `about` and the names and values of weights."""
     digest = hashlib.sha256(about.encode())
     for name in sorted(weights):
         digest.update(name.encode())
@@ -174,7 +176,7 @@ def weights_digest(weights: Mapping[str, Tensor], *, about: str = "") -> str:
 
 
 def read_style_file(path: Path) -> bytes:
-    """Read a style file's content, whatever it holds.
+    """Read a file of any content, up to the largest size of a style file.
 
     Raises:
         StyleError: It is missing, can't be read, or is too large for a style.
@@ -189,8 +191,8 @@ def read_style_file(path: Path) -> bytes:
         raise StyleError(f"can't be read: {error.strerror}", path=path) from error
 
 
-def _what_is_wrong(content: bytes) -> str:
-    """Tell a style file that was cut short from a file of another kind.
+def _damage(content: bytes) -> str:
+    """Describe a damaged file: a style file that is cut short, or a file of another kind.
 
     A safetensors file starts with the header's length (8 bytes, little endian) and a JSON object.
     """
@@ -224,15 +226,15 @@ def _about(content: bytes, path: Path) -> dict[str, Any]:
 
 
 def _check_weights(weights: Mapping[str, Tensor], spec: NetworkSpec) -> None:
-    # Before a network of that size is made: 64 blocks of 1024 channels would take gigabytes.
+    # Checked before the network is built: 64 blocks of 1024 channels would take gigabytes.
     in_residuals = spec.residual_blocks * 2 * 9 * spec.channels[2] ** 2
     if sum(tensor.numel() for tensor in weights.values()) < in_residuals:
-        raise StyleError("holds fewer weights than its network has")
+        raise StyleError("has fewer weights than its network")
     expected = StylizingNetwork(spec).state_dict()
     if missing := expected.keys() - weights.keys():
         raise StyleError(f"lacks the tensor {min(missing)}")
     if surplus := weights.keys() - expected.keys():
-        raise StyleError(f"holds a tensor that is not the network's: {min(surplus)}")
+        raise StyleError(f"has a tensor that its network lacks: {min(surplus)}")
     for name, tensor in weights.items():
         shape = tuple(expected[name].shape)
         if tuple(tensor.shape) != shape:
@@ -240,4 +242,4 @@ def _check_weights(weights: Mapping[str, Tensor], spec: NetworkSpec) -> None:
         if tensor.dtype != torch.float32:
             raise StyleError(f"{name} is {tensor.dtype} instead of float32")
         if not tensor.isfinite().all():
-            raise StyleError(f"{name} holds values that are not finite")
+            raise StyleError(f"{name} has values that are not finite")

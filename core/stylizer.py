@@ -34,40 +34,40 @@ from .options import PRECISIONS, Precision, RuntimeName
 from .runtimes.benchmark import fastest
 from .runtimes.runtime import Runtime, Wanted, check_runtime, open_runtime
 from .style import Style
-from .tiling import LEAST_TILE, can_be_tiled, fitting_tile, paint_in_tiles
+from .tiling import LEAST_TILE, can_be_tiled, fitting_tile, stylize_in_tiles
 
 Tile = Literal["auto", "off"] | int
 
 
 class Stylizer:
-    """A style made ready to run.
+    """A style that is ready to run.
 
-    Every frame is stylized on its own: the same frame gives the same pixels whatever came
-    before it and whatever shares its batch.
+    Every frame is stylized by itself: the same frame gives the same pixels, independent of the
+    frames before it and in its batch.
 
     Args:
         style: A loaded `Style`, a library name, a style file, or a blend ("wave:0.6+udnie:0.4").
         device: "auto" (CUDA, then MPS, then CPU), "cpu", "cuda", "cuda:1", "mps".
-        precision: What the network computes in. "auto" is fp16 on CUDA, bf16 on a CPU that
-            multiplies bf16 natively, else fp32; "int8" is faster on CPUs and less exact. Input and
-            output stay what the caller gave.
+        precision: Number format of the network's arithmetic. "auto" is fp16 on CUDA, bf16 on a CPU
+            that multiplies bf16 natively, else fp32; "int8" is faster on CPUs and less exact.
+            Input and output keep the caller's type.
         runtime: "amx", "torch", "openvino" or "onnxruntime"; "auto" takes the fastest, measured
-            once for this machine and about this size of frame.
+            once for a machine and a size of frame.
         strength: 0 (the source, untouched) to 1 (the full style), mixed pixel by pixel.
-        keep_colors: Take only lightness from the painting; every pixel keeps the source's chroma.
-        parallel: How many threads may call it at a time. On a CPU each then gets cores of its own,
-            which is faster for many frames and slower for one.
-        stroke_size: How large strokes are, 1 for the style's own size as a share of the picture,
-            whatever its resolution; "native" for the style's own size in pixels.
-        detail: How much comes back of the source's luma that is finer than the strokes can be, such
-            as grain, eyelashes and titles: 0 to 1.
-        tile: Side in pixels of the tiles that a frame is painted in, which need less memory and
-            show no seams; "off" for none, "auto" where a whole frame would not fit.
+        keep_colors: Take only lightness from the stylized frame; pixels keep the source's chroma.
+        parallel: Number of threads that may call it at a time. On a CPU each then gets cores of its
+            own, which is faster for many frames and slower for one.
+        stroke_size: Size of the strokes: 1 for the style's own share of the frame's size at any
+            resolution, "native" for the style's own size in pixels.
+        detail: Share of the source's luma detail finer than strokes, such as grain, eyelashes and
+            titles, that is added again: 0 to 1.
+        tile: Side in pixels of the tiles in which a frame is stylized, which need less memory and
+            show no seams; "off" for whole frames, "auto" for tiles where a frame would not fit.
 
     Raises:
-        UsageError: Strength or precision is out of range, no runtime can do what is wanted, or a
-            blend makes no sense.
-        DeviceError: This machine does not have the device or the runtime.
+        UsageError: Strength, precision or tile is out of range, no runtime supports the request, or
+            a blend makes no sense.
+        DeviceError: This machine lacks the device or the runtime.
         StyleError: The style is unknown or damaged.
     """
 
@@ -149,16 +149,16 @@ class Stylizer:
         return f"{runtime.identity}, {size.width}x{size.height}, detail {self.detail:g}"
 
     def parallel(self, height: int, width: int, sample_aspect_ratio: Fraction | float = 1) -> int:
-        """How many threads should call it at a time for frames of this size."""
+        """Return the number of threads that should call it at a time for frames of this size."""
         if not self.strength:
             return 1
         height, width = self.working_size(height, width, sample_aspect_ratio) or (height, width)
         runtime = self.runtime_for(height, width)
-        # In tiles, a frame has all cores and the memory to itself.
+        # A frame in tiles has all cores and the memory to itself.
         return 1 if self._tile_size(height, width, runtime) else runtime.parallel
 
     def runtime_for(self, height: int, width: int) -> Runtime:
-        """What paints frames of this size; to find that out may take seconds, once on a machine.
+        """Return the runtime for frames of this size; choosing may take seconds, once on a machine.
 
         Raises:
             StyleError: The style is damaged.
@@ -182,8 +182,8 @@ class Stylizer:
             sample_aspect_ratio: Width of a pixel by its height.
 
         Returns:
-            (N, 3, H, W) RGB in [0, 1], of the same dtype and device; at strength 0 the very
-            values that came in.
+            (N, 3, H, W) RGB in [0, 1], of the same dtype and device; at strength 0 the
+            values unchanged.
 
         Raises:
             UsageError: The tensor is not (N, 3, H, W) floating point.
@@ -199,11 +199,11 @@ class Stylizer:
         height, width = source.shape[-2:]
         size = self.working_size(height, width, sample_aspect_ratio)
         if size is None:
-            painted = self._mixed(source, self._painted(source))
+            stylized = self._mixed(source, self._stylized(source))
         else:
             details = self._detail_size(height, width, sample_aspect_ratio)
-            painted = torch.cat([self._scaled(frame, size, details) for frame in source.split(1)])
-        return painted.to(frames.device, frames.dtype)
+            stylized = torch.cat([self._scaled(frame, size, details) for frame in source.split(1)])
+        return stylized.to(frames.device, frames.dtype)
 
     def _detail_size(
         self, height: int, width: int, sample_aspect_ratio: Fraction | float
@@ -220,7 +220,7 @@ class Stylizer:
         """Stylize (1, 3, H, W) at another size."""
         return stylized_rgb(
             source,
-            self._painted,
+            self._stylized,
             size,
             detail_size=details,
             detail=self.detail,
@@ -228,8 +228,8 @@ class Stylizer:
             keep_colors=self.keep_colors,
         )
 
-    def _painted(self, source: Tensor) -> Tensor:
-        """What the network makes of it, float32."""
+    def _stylized(self, source: Tensor) -> Tensor:
+        """Apply the network, in tiles where memory is short; float32."""
         height, width = source.shape[-2:]
         runtime = self.runtime_for(height, width)
         size = self._tile_size(height, width, runtime)
@@ -242,7 +242,7 @@ class Stylizer:
                 size = _smaller(size, height, width)
 
     def _tile_size(self, height: int, width: int, runtime: Runtime) -> int | None:
-        """Side of a tile; None for whole frames."""
+        """Return the side of a tile; None for whole frames."""
         if isinstance(self.tile, int):
             return self.tile
         if self.tile == "off" or runtime.parts is None or not can_be_tiled(self.style.spec):
@@ -251,14 +251,14 @@ class Stylizer:
 
     def _tiled(self, source: Tensor, runtime: Runtime, size: int) -> Tensor:
         if runtime.parts is None:
-            raise UsageError("this runtime paints whole frames only", hint="use --tile off")
+            raise UsageError("this runtime stylizes whole frames only", hint="use --tile off")
         give_back_large_blocks()
         height, width = source.shape[-2:]
         frames = padded(source, self.style.spec.size_multiple)
         with self._in_tiles:
-            painted = [paint_in_tiles(runtime.parts, frame, size) for frame in frames.split(1)]
+            stylized = [stylize_in_tiles(runtime.parts, frame, size) for frame in frames.split(1)]
         # A copy of an 8K frame is 400 MB.
-        together = torch.cat(painted) if len(painted) > 1 else painted[0]
+        together = torch.cat(stylized) if len(stylized) > 1 else stylized[0]
         return together[..., :height, :width]
 
     def _check_tile(self) -> None:
@@ -268,13 +268,13 @@ class Stylizer:
             raise UsageError(f"tile must be auto, off or from {LEAST_TILE} pixels, not {self.tile}")
         if not can_be_tiled(self.style.spec):
             raise UsageError(
-                f"{self.style.name} can't be painted in tiles",
+                f"{self.style.name} can't be stylized in tiles",
                 hint="its network normalises whole frames at full resolution; use --tile off",
             )
 
-    def _mixed(self, source: Tensor, painted: Tensor) -> Tensor:
-        """The painting with as much of the source as was asked for."""
-        return mixed(source, painted, strength=self.strength, keep_colors=self.keep_colors)
+    def _mixed(self, source: Tensor, stylized: Tensor) -> Tensor:
+        """Mix the stylized frame with the source, by strength and `keep_colors`."""
+        return mixed(source, stylized, strength=self.strength, keep_colors=self.keep_colors)
 
     def stylize(
         self,
@@ -284,15 +284,15 @@ class Stylizer:
         colour: Colour | None = None,
         sample_aspect_ratio: Fraction | float = 1,
     ) -> Frame:
-        """Stylize one `Frame`; its timing and alpha stay, the colour under alpha is painted too.
+        """Stylize one `Frame`; its timing and alpha stay, the colour under alpha is stylized too.
 
-        PQ and HLG are painted as an SDR display would show them and become HDR again: see `hdr`.
-        At strength 0 the very frame comes back if it has the wanted form already.
+        PQ and HLG are stylized as an SDR display would show them and become HDR again: see `hdr`.
+        At strength 0 a frame that needs no conversion is returned itself.
 
         Args:
             frame: Native planes.
-            pixel_format: Of the result; the frame's own by default.
-            colour: Of the result; the frame's own by default.
+            pixel_format: Format of the result; the frame's own by default.
+            colour: Colour of the result; the frame's own by default.
             sample_aspect_ratio: Width of a pixel by its height.
         """
         wanted = (pixel_format or frame.pixel_format, colour or frame.colour)
@@ -306,8 +306,8 @@ class Stylizer:
                 details = self._detail_size(frame.height, frame.width, sample_aspect_ratio)
                 return self._in_planes(frame, size, details, *wanted)
             rgb = to_rgb(frame, device=self.device)
-            painted = self._hdr(rgb, frame.colour) if frame.colour.hdr else self(rgb)
-            return from_rgb(painted, frame, pixel_format=wanted[0], colour=wanted[1])
+            stylized = self._hdr(rgb, frame.colour) if frame.colour.hdr else self(rgb)
+            return from_rgb(stylized, frame, pixel_format=wanted[0], colour=wanted[1])
 
     @torch.no_grad()
     def _in_planes(
@@ -317,11 +317,11 @@ class Stylizer:
         working = to_working(frame, size, detail_size=details, device=self.device)
         if frame.colour.hdr:
             shown, gain = to_sdr(working.rgb, frame.colour)
-            painted = to_hdr(self._painted(shown), gain, frame.colour)
+            stylized = to_hdr(self._stylized(shown), gain, frame.colour)
         else:
-            painted = self._painted(working.rgb.clamp(0, 1))
+            stylized = self._stylized(working.rgb.clamp(0, 1))
         return from_working(
-            painted,
+            stylized,
             working,
             frame,
             detail=self.detail,
@@ -336,11 +336,11 @@ class Stylizer:
         if self.strength == 0:
             return source
         shown, gain = to_sdr(source, colour)
-        return self._mixed(source, to_hdr(self._painted(shown), gain, colour))
+        return self._mixed(source, to_hdr(self._stylized(shown), gain, colour))
 
 
 def _smaller(tile: int | None, height: int, width: int) -> int:
-    """The tile to try when memory ran out.
+    """Return the next smaller tile, to try when memory ran out.
 
     Raises:
         DeviceError: There is none.
@@ -355,10 +355,10 @@ def _smaller(tile: int | None, height: int, width: int) -> int:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a name; "auto" takes the fastest kind that is there.
+    """Return the device of a name; "auto" takes the fastest type that this machine has.
 
     Raises:
-        DeviceError: No such device on this machine.
+        DeviceError: This machine lacks the device.
     """
     if name == "auto":
         found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -367,7 +367,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        # PyTorch's own text runs over several lines and speaks of builds.
+        # PyTorch's own text has several lines about builds.
         raise DeviceError(
             f"device {name!r} is not available here", hint="brushreel doctor lists the devices"
         ) from error
@@ -375,7 +375,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: Precision, device: torch.device) -> str:
-    """Make "auto" concrete: the fastest that does not show."""
+    """Resolve "auto" to the fastest precision without visible differences."""
     if name != "auto":
         return name
     if device.type == "cuda":

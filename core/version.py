@@ -1,3 +1,3 @@
-"""The version of Brushreel."""
+"""Version of Brushreel."""
 
 __version__ = "0.1.0"

@@ -1,1 +1,1 @@
-"""One decoded picture: planes, colour, fields, orientation, HDR."""
+"""Decoded frames: planes, colour, fields, orientation, HDR."""

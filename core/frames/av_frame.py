@@ -1,4 +1,4 @@
-"""Pictures as PyAV has them, and as `Frame`s."""
+"""Conversion between PyAV's frames and `Frame`s."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .frame import pixel_format as pixel_format_named
 
 
 def working_format(native: av.VideoFormat) -> PixelFormat:
-    """The format of `PIXEL_FORMATS` that holds what a native format holds.
+    """Return the format of `PIXEL_FORMATS` for the samples of a native format.
 
     Packed, semi-planar and palette formats are repacked without loss; grey with alpha becomes RGB
-    with alpha; chroma that is subsampled otherwise than 4:2:0 and 4:2:2 becomes 4:4:4; what YUV
-    has below 12 bit is dropped, and so is the transparency of a palette.
+    with alpha; chroma with other subsampling than 4:2:0 and 4:2:2 becomes 4:4:4; YUV is reduced
+    to 12 bits, and the transparency of a palette is dropped.
     """
     bits = max(component.bits for component in native.components)
     layout = _layout(native)
     most = 12 if layout.startswith("yuv") else 16
     depth = next((depth for depth in (8, 10, 12) if bits <= depth), most)
-    if (layout, depth) == ("yuva420p", 12):  # FFmpeg has none
+    if (layout, depth) == ("yuva420p", 12):  # FFmpeg has no such format
         layout = "yuva422p"
     return pixel_format_named(layout + ("" if depth == 8 else f"{depth}le"))
 
@@ -40,19 +40,17 @@ def _layout(native: av.VideoFormat) -> str:
     return f"yuv{alpha}{ {(2, 2): '420', (2, 1): '422'}.get(ratio, '444') }p"
 
 
-def repacked(picture: av.VideoFrame, form: PixelFormat, colour: Colour) -> av.VideoFrame:
-    """The picture in the planes of its working format, codes unchanged; itself if it has them."""
+def repacked(image: av.VideoFrame, form: PixelFormat, colour: Colour) -> av.VideoFrame:
+    """Convert an image to the planes of its working format, codes unchanged, if it has others."""
     plain = "yuvj" + form.name[3:] if form.name.startswith("yuv") else form.name
-    native, same_range = picture.format.name, int(colour.range)
+    native, same_range = image.format.name, int(colour.range)
     if native in (form.name, plain):
-        return picture
-    return picture.reformat(
-        format=form.name, src_color_range=same_range, dst_color_range=same_range
-    )
+        return image
+    return image.reformat(format=form.name, src_color_range=same_range, dst_color_range=same_range)
 
 
 def from_av(
-    picture: av.VideoFrame,
+    image: av.VideoFrame,
     *,
     pixel_format: PixelFormat,
     colour: Colour,
@@ -60,27 +58,27 @@ def from_av(
     duration: int,
     time_base: Fraction,
 ) -> Frame:
-    """A decoded PyAV picture as a `Frame`; its planes are views, not copies.
+    """Return a decoded PyAV frame as a `Frame`; its planes are views, not copies.
 
     Args:
-        picture: In any format.
-        pixel_format: As `working_format` gives it for the picture's format.
-        colour: What the codes mean.
-        pts: In units of `time_base`.
-        duration: In units of `time_base`.
-        time_base: Seconds.
+        image: The frame, in any format.
+        pixel_format: The `working_format` of the frame's format.
+        colour: Meaning of the codes.
+        pts: Presentation time in units of `time_base`.
+        duration: Duration in units of `time_base`.
+        time_base: Unit in seconds.
     """
     form = pixel_format
-    picture = repacked(picture, form, colour)
+    image = repacked(image, form, colour)
     planes = tuple(
-        _view(picture.planes[index], form, form.plane_shape(index, picture.width, picture.height))
+        _view(image.planes[index], form, form.plane_shape(index, image.width, image.height))
         for index in range(form.plane_count)
     )
     return Frame(
         planes=planes,
         pixel_format=form,
-        width=picture.width,
-        height=picture.height,
+        width=image.width,
+        height=image.height,
         pts=pts,
         duration=duration,
         time_base=time_base,
@@ -89,18 +87,18 @@ def from_av(
 
 
 def to_av(frame: Frame) -> av.VideoFrame:
-    """A `Frame` as a PyAV picture, with its timing and colour tags."""
-    picture = av.VideoFrame(frame.width, frame.height, frame.pixel_format.name)
+    """Return a `Frame` as a PyAV frame, with its timing and colour tags."""
+    image = av.VideoFrame(frame.width, frame.height, frame.pixel_format.name)
     for index, plane in enumerate(frame.planes):
-        _view(picture.planes[index], frame.pixel_format, plane.shape)[...] = plane
-    picture.pts = frame.pts
-    picture.duration = frame.duration
-    picture.time_base = frame.time_base
-    picture.colorspace = frame.colour.matrix
-    picture.color_range = frame.colour.range
-    picture.color_primaries = frame.colour.primaries
-    picture.color_trc = frame.colour.transfer
-    return picture
+        _view(image.planes[index], frame.pixel_format, plane.shape)[...] = plane
+    image.pts = frame.pts
+    image.duration = frame.duration
+    image.time_base = frame.time_base
+    image.colorspace = frame.colour.matrix
+    image.color_range = frame.colour.range
+    image.color_primaries = frame.colour.primaries
+    image.color_trc = frame.colour.transfer
+    return image
 
 
 def _view(plane: VideoPlane, form: PixelFormat, shape: tuple[int, ...]) -> np.ndarray:

@@ -16,7 +16,7 @@ from .frame import Frame
 BLACK = 12
 # Share of a row that may be brighter and the row still belongs to a bar: noise, a hot pixel.
 _STRAY = 0.005
-# A picture lies between bars, not on a dark set, if at its edge as much of a row was ever lit.
+# Bars surround an image, not a dark set, if at its edge this share of a row was ever lit.
 _LIT_EDGE = 0.25
 _EDGE_ROWS = 4
 # Less of a side than this is no bar's doing but a dark scene; 9:16 in 16:9 keeps 0.32.

@@ -1,4 +1,4 @@
-"""Native planes to RGB and back, on the device: matrix, range, depth and chroma siting.
+"""Conversion of native planes to RGB and back, on the device: matrix, range, depth, chroma.
 
 Sources: ITU-T H.273 (matrix coefficients, equations 20-60: limited and full range scaling);
 BT.601, BT.709, BT.2020 for the luma weights; chroma sample location types as in H.264 figure E-1.
@@ -28,7 +28,7 @@ LUMA_WEIGHTS = {
 }
 """Kr and Kb."""
 
-# Down, chroma lies between the luma samples in all of them.
+# Vertically, chroma is between the luma samples in all of them.
 CO_SITED_ACROSS = (ChromaLocation.LEFT, ChromaLocation.UNSPECIFIED)
 
 
@@ -42,13 +42,13 @@ class Levels(NamedTuple):
 
 
 def to_rgb(frame: Frame, *, device: torch.device | str = "cpu") -> Tensor:
-    """RGB of a frame: (1, 3, H, W), float32 in [0, 1] (HLG: to 1.09; floats: any), on ``device``.
+    """Convert a frame to RGB: (1, 3, H, W), float32 in [0, 1] (HLG: to 1.09; floats: any).
 
-    The planes are uploaded as they are and converted there. Chroma is interpolated bilinearly
-    with the siting of ``frame.colour``. R'G'B' stays in the frame's own transfer and primaries;
-    what is coded below black and above white is clamped, except that HLG of limited range goes on
-    to 109 % (BT.2100, table 9). Alpha is left out; R'G'B' under it is
-    taken as it is coded. Floating point samples are finite afterwards, and divided by alpha.
+    The planes are uploaded unchanged and converted on ``device``. Chroma is interpolated bilinearly
+    by the chroma location of ``frame.colour``. R'G'B' stays in the frame's own transfer and
+    primaries; codes below black and above white are clamped, except that HLG of limited range
+    extends to 109 % (BT.2100, table 9). Alpha is left out; R'G'B' under it keeps its codes.
+    Floating point samples are made finite and divided by alpha.
     """
     if frame.pixel_format.floating:
         return _rgb_of_floats(frame, device)
@@ -72,21 +72,21 @@ def from_rgb(
     pixel_format: PixelFormat | None = None,
     colour: Colour | None = None,
 ) -> Frame:
-    """The frame of an RGB picture, with the timing of another frame.
+    """Convert RGB to a frame, with the timing of another frame.
 
     Args:
         rgb: (1, 3, H, W), any float dtype, on any device, in [0, 1] (HLG: to 1.09; floats: any).
-        like: Gives pts, duration, time base, and alpha where the target has it: the same codes at
-            the same depth, stretched at another, opaque where ``like`` has none.
+        like: Frame that gives pts, duration, time base, and alpha where the target has it: the
+            same codes at the same depth, stretched at another, opaque where ``like`` has none.
             A floating point target is multiplied by its alpha; where that is 0, the colours are
-            those of ``like`` if it is of the same format.
+            those of ``like`` if it has the same format.
         pixel_format: Target format; that of ``like`` by default.
         colour: Target colour; that of ``like`` by default.
 
     Returns:
-        H × W frame of contiguous planes, of alpha the plane of ``like`` itself. Codes are rounded
-        to nearest and clamped to the legal range; chroma is filtered down to the siting of the
-        colour.
+        H × W frame of contiguous planes; its alpha is the plane of ``like`` itself. Codes are
+        rounded to nearest and clamped to the legal range; chroma is filtered down to the chroma
+        location of the colour.
 
     Raises:
         ColourError: The matrix does not fit the pixel format.
@@ -138,12 +138,12 @@ def chroma_levels(pixel_format: PixelFormat, colour: Colour) -> Levels:
 
 
 def _upload(plane: np.ndarray, device: torch.device | str, depth: int = 8) -> Tensor:
-    """The plane on the device, float32 codes."""
+    """Copy a plane to the device, as float32 codes."""
     if not plane.flags.writeable or min(plane.strides) < 0:
         plane = plane.copy()  # torch can't share these
     if plane.dtype != np.uint16:
         return upload(torch.from_numpy(plane), device).to(torch.float32)
-    # Not every device converts uint16. With 16 bits the sign bit may be set.
+    # Not every device converts uint16. At 16 bits the sign bit may be set.
     codes = upload(torch.from_numpy(plane.view(np.int16)), device)
     if depth == 16:
         return codes.to(torch.int32).bitwise_and_(0xFFFF).to(torch.float32)
@@ -151,7 +151,7 @@ def _upload(plane: np.ndarray, device: torch.device | str, depth: int = 8) -> Te
 
 
 def _rgb_of_floats(frame: Frame, device: torch.device | str) -> Tensor:
-    """RGB without its alpha; what is no number is black."""
+    """Convert floating point planes to RGB, divided by alpha; NaN becomes black."""
     form, alpha = frame.pixel_format, frame.alpha
     planes = [_upload(plane, device) for plane in frame.planes[: form.colour_plane_count]]
     order = (0, 0, 0) if form.family == "gray" else (2, 0, 1)
@@ -168,9 +168,9 @@ def _normalise(codes: Tensor, levels: Levels) -> Tensor:
 
 
 def _rgb_of_chroma(cb: Tensor, cr: Tensor, frame: Frame) -> Tensor:
-    """What chroma adds to luma in R, G and B: (3, H, W).
+    """Compute the addition of chroma to luma in R, G and B: (3, H, W).
 
-    Interpolation and matrix are linear, so the matrix goes first, where samples are fewer.
+    Interpolation and matrix are linear, so the matrix is applied first, to fewer samples.
     """
     levels = chroma_levels(frame.pixel_format, frame.colour)
     shares = chroma_shares(_normalise(cb, levels), _normalise(cr, levels), frame.colour.matrix)
@@ -186,7 +186,7 @@ def _rgb_of_chroma(cb: Tensor, cr: Tensor, frame: Frame) -> Tensor:
 
 
 def chroma_shares(cb: Tensor, cr: Tensor, matrix: Matrix) -> Tensor:
-    """Chroma's part of R, G and B from Cb and Cr in [-0.5, 0.5]."""
+    """Compute chroma's part of R, G and B from Cb and Cr in [-0.5, 0.5]."""
     kr, kb = LUMA_WEIGHTS[matrix]
     kg = 1 - kr - kb
     shares = cb.new_empty((3, *cb.shape))
@@ -198,10 +198,10 @@ def chroma_shares(cb: Tensor, cr: Tensor, matrix: Matrix) -> Tensor:
 
 
 def _upsample(source: Tensor, target: Tensor, *, co_sited: bool) -> Tensor:
-    """Double the last axis into ``target`` bilinearly, edges replicated; gives ``target``.
+    """Double the last axis into ``target`` bilinearly, edges replicated; return ``target``.
 
-    Co-sited samples sit on the even positions; centred ones between an even and an odd one, a
-    quarter of their own distance from either.
+    Co-sited samples are on the even positions; centred ones between an even and an odd one, a
+    quarter of their own spacing from either.
     """
     even, odd = target[..., 0::2], target[..., 1::2]
     left, right = source[..., :-1], source[..., 1:]
@@ -221,7 +221,7 @@ def _upsample(source: Tensor, target: Tensor, *, co_sited: bool) -> Tensor:
 
 
 def _planes(rgb: Tensor, pixel_format: PixelFormat, colour: Colour) -> tuple[np.ndarray, ...]:
-    """Quantised planes of (3, H, W) float32."""
+    """Quantise (3, H, W) float32 to planes."""
     levels = luma_levels(pixel_format, colour)
     if pixel_format.family == "rgb":
         codes = [_quantise(rgb[index], levels, pixel_format) for index in (1, 2, 0)]
@@ -238,7 +238,7 @@ def _planes(rgb: Tensor, pixel_format: PixelFormat, colour: Colour) -> tuple[np.
 def _floats(
     rgb: Tensor, like: Frame, pixel_format: PixelFormat, alpha: tuple[np.ndarray, ...]
 ) -> tuple[np.ndarray, ...]:
-    """Floating point planes of (3, H, W) float32, as far as the format goes."""
+    """Convert (3, H, W) float32 to floating point planes, clamped to the format's range."""
     values = rgb if pixel_format.family == "rgb" else _luma(rgb, Matrix.BT709).unsqueeze(0)
     planes = values.cpu().numpy()[[1, 2, 0] if len(values) == 3 else [0]]
     most = np.finfo(pixel_format.dtype).max
@@ -248,7 +248,7 @@ def _floats(
     seen = opacity > 0
     scaled = np.where(seen, planes * opacity, 0).clip(-most, most).astype(pixel_format.dtype)
     if like.pixel_format == pixel_format:
-        # What adds light without covering anything (fire, glow) has no colour to be painted.
+        # Light that covers nothing (fire, glow) has no colour of its own and stays.
         scaled = np.where(seen, scaled, np.stack(like.planes[:-1]))
     return tuple(np.ascontiguousarray(plane) for plane in scaled)
 
@@ -256,7 +256,7 @@ def _floats(
 def alpha_planes(
     like: Frame, pixel_format: PixelFormat, shape: tuple[int, int]
 ) -> tuple[np.ndarray, ...]:
-    """The alpha plane for a format that has one, else none."""
+    """Return the alpha plane for a format that has one, else none."""
     if not pixel_format.alpha:
         return ()
     top, alpha = _opaque(pixel_format), like.alpha
@@ -280,7 +280,7 @@ def _luma(rgb: Tensor, matrix: Matrix) -> Tensor:
 
 
 def _chroma_of_rgb(rgb: Tensor, luma: Tensor, pixel_format: PixelFormat, colour: Colour) -> Tensor:
-    """Cb and Cr in [-0.5, 0.5]: (2, rows, columns)."""
+    """Compute Cb and Cr in [-0.5, 0.5]: (2, rows, columns)."""
     kr, kb = LUMA_WEIGHTS[colour.matrix]
     chroma = rgb.new_empty((2, *luma.shape))
     torch.sub(rgb[2], luma, out=chroma[0])
@@ -312,7 +312,7 @@ def _downsample(source: Tensor, *, co_sited: bool) -> Tensor:
 
 
 def _quantise(values: Tensor, levels: Levels, pixel_format: PixelFormat) -> Tensor:
-    """Codes in the narrowest type that every device has."""
+    """Round values to codes, in the narrowest type that every device has."""
     codes = (values * levels.span).add_(levels.zero).round_().clamp_(levels.low, levels.high)
     types = {8: torch.uint8, 16: torch.int32}
     return codes.to(types.get(pixel_format.depth, torch.int16)).contiguous()

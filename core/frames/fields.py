@@ -1,9 +1,9 @@
-"""Interlaced pictures: two fields of different moments, woven line by line into one frame.
+"""Deinterlacing: frames whose two fields were taken at different times, made progressive.
 
-A network paints the comb of teeth along everything that moves. So a frame's first field is kept
-and the lines of the other are filled in from it and its neighbours in time, by FFmpeg's bwdif
-(w3fdif's filter for moving places, yadif's decision which these are; Weston, EBU Technical Review
-1988; BBC R&D WHP 127). One frame comes out for each that goes in: no time changes.
+A network stylizes the combs along everything that moves. So a frame's first field is kept and the
+lines of the other are interpolated from it and its neighbours in time, by FFmpeg's bwdif (w3fdif's
+filter where there is motion, which yadif's test decides; Weston, EBU Technical Review 1988; BBC R&D
+WHP 127). Each frame gives one frame: no time changes.
 """
 
 from __future__ import annotations
@@ -20,21 +20,19 @@ from av.filter import Graph
 from ..errors import MediaError
 from .frame import Range
 
-"""What to do with interlaced frames; "keep" takes them as if they were progressive."""
-
-# bwdif does not take these, and libswscale changes codes on the way to what it takes instead.
-_NOT_TAKEN = frozenset({"gray10le", "gray12le", "gbrap10le", "gbrap12le"})
+# bwdif does not support these, and libswscale changes codes on the way to those it does.
+_UNSUPPORTED = frozenset({"gray10le", "gray12le", "gbrap10le", "gbrap12le"})
 
 
 class Deinterlacer:
-    """Makes interlaced frames progressive, and hands on progressive ones as they are.
+    """A filter that makes interlaced frames progressive and passes progressive ones through.
 
-    Which ones are interlaced, and which field comes first, is each frame's own flag. What becomes
-    of a frame depends on the one before and the one after it, so from the first interlaced frame
-    on, a frame comes out when the next has gone in.
+    Each frame's own flags say whether it is interlaced and which field comes first. A frame's
+    result depends on the frames before and after it, so from the first interlaced frame on, a
+    frame is returned when the next has been given.
 
     Raises:
-        MediaError: When called with an interlaced frame of a pixel format that bwdif can't take.
+        MediaError: When called with an interlaced frame of a pixel format that bwdif lacks.
     """
 
     def __init__(self):
@@ -42,50 +40,50 @@ class Deinterlacer:
         self._before: av.VideoFrame | None = None
         self._waiting: deque[_Timing | None] = deque()
 
-    def __call__(self, picture: av.VideoFrame) -> Iterator[av.VideoFrame]:
-        """The frames that are ready once this one is known: all of one size and format."""
-        if self._graph is None and not picture.interlaced_frame:
-            self._before = picture
-            yield picture
+    def __call__(self, image: av.VideoFrame) -> Iterator[av.VideoFrame]:
+        """Take a frame and yield those that are ready; all must have one size and format."""
+        if self._graph is None and not image.interlaced_frame:
+            self._before = image
+            yield image
             return
         if self._graph is None:
-            self._graph = _bwdif(picture)
+            self._graph = _bwdif(image)
             if self._before is not None:
-                # It was handed on already, and is only what the first interlaced one is seen with.
+                # It was returned already; the first interlaced one needs it as a neighbour.
                 self._push(self._graph, self._before, None)
-        timing = _Timing(picture.pts, picture.duration, picture.time_base)
-        self._push(self._graph, picture, timing)
+        timing = _Timing(image.pts, image.duration, image.time_base)
+        self._push(self._graph, image, timing)
         yield from self._ready(self._graph)
 
     def flush(self) -> Iterator[av.VideoFrame]:
-        """The frame that still waits for a next one, if any."""
+        """Yield the frame that still waits for a next one, if any."""
         if self._graph is not None:
             self._graph.push(None)
             yield from self._ready(self._graph)
 
-    def _push(self, graph: Graph, picture: av.VideoFrame, timing: _Timing | None) -> None:
-        # A range would be taken for a wish to convert to it.
-        picture.color_range = Range.UNSPECIFIED
+    def _push(self, graph: Graph, image: av.VideoFrame, timing: _Timing | None) -> None:
+        # A range would be taken for a request to convert to it.
+        image.color_range = Range.UNSPECIFIED
         self._waiting.append(timing)
-        graph.push(picture)
+        graph.push(image)
 
     def _ready(self, graph: Graph) -> Iterator[av.VideoFrame]:
         while True:
             try:
-                picture = graph.pull()
+                image = graph.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
-            assert isinstance(picture, av.VideoFrame)
+            assert isinstance(image, av.VideoFrame)
             timing = self._waiting.popleft()
             if timing is not None:
-                picture.pts, picture.duration = timing.pts, timing.duration
+                image.pts, image.duration = timing.pts, timing.duration
                 if timing.time_base:
-                    picture.time_base = timing.time_base
-                yield picture
+                    image.time_base = timing.time_base
+                yield image
 
 
 class _Timing(NamedTuple):
-    """Of the frame that went in; bwdif counts in half ticks."""
+    """Timing of the frame that was given; bwdif counts in half ticks."""
 
     pts: int | None
     duration: int
@@ -95,10 +93,10 @@ class _Timing(NamedTuple):
 def _bwdif(like: av.VideoFrame) -> Graph:
     form = like.format.name
     time_base = like.time_base or Fraction(1, 1000)
-    if form in _NOT_TAKEN:
+    if form in _UNSUPPORTED:
         raise MediaError(
             f"is interlaced, and {form} can't be deinterlaced here",
-            hint="deinterlace it first, or take it as it is with --interlaced keep",
+            hint="deinterlace it first, or treat it as progressive with --interlaced keep",
         )
     graph = Graph()
     graph.link_nodes(

@@ -1,8 +1,8 @@
-"""One decoded picture in its native form: planes, timing and the facts of its colour.
+"""One decoded frame in its native form: planes, timing and colour tags.
 
 The numbers of ``Matrix``, primaries and transfer are the code points of ITU-T H.273, those of
 ``Range`` and ``ChromaLocation`` are FFmpeg's (AVColorRange, AVChromaLocation), so that a stream's
-tags go in and come out without translation.
+tags are read and written without translation.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ..errors import ColourError
 UNSPECIFIED_TAG = 2
 """H.273's "unspecified" for matrix, primaries and transfer."""
 
-_UNSPECIFIED_TAGS = (0, UNSPECIFIED_TAG, 3)  # 0 and 3 are reserved: they say nothing either
+_UNSPECIFIED_TAGS = (0, UNSPECIFIED_TAG, 3)  # 0 and 3 are reserved
 
 
 class Matrix(IntEnum):
-    """Matrix coefficients that have a conversion here (ITU-T H.273, table 4)."""
+    """Supported matrix coefficients (ITU-T H.273, table 4)."""
 
     RGB = 0
     BT709 = 1
@@ -37,7 +37,7 @@ class Matrix(IntEnum):
 
 
 class Range(IntEnum):
-    """Which codes carry black and white (FFmpeg's AVColorRange)."""
+    """Range of codes from black to white (FFmpeg's AVColorRange)."""
 
     UNSPECIFIED = 0
     LIMITED = 1
@@ -45,10 +45,10 @@ class Range(IntEnum):
 
 
 class ChromaLocation(IntEnum):
-    """Where a chroma sample sits among its luma samples (FFmpeg's AVChromaLocation).
+    """Position of a chroma sample among its luma samples (FFmpeg's AVChromaLocation).
 
-    PyAV does not tell what a stream says of it, so there is no top left, which discs of BT.2020
-    have: they are taken for left.
+    PyAV does not expose a stream's own, so top left, which discs of BT.2020 have, is missing and
+    treated as left.
     """
 
     UNSPECIFIED = 0
@@ -57,7 +57,7 @@ class ChromaLocation(IntEnum):
 
 
 LINEAR = 8
-"""H.273's transfer of light as it is."""
+"""H.273's linear transfer."""
 
 _HDR_TRANSFERS: dict[int, Literal["linear", "PQ", "HLG"]] = {
     LINEAR: "linear",
@@ -78,7 +78,7 @@ _UNSUPPORTED_MATRICES = {
 }
 
 # Primaries and transfer that go with a matrix (H.273; MPEG-2 and DV practice for the SD ones).
-# RGB goes with any, so it fills nothing.
+# RGB goes with any, so it implies none.
 _COMPANIONS = {
     Matrix.RGB: (UNSPECIFIED_TAG, UNSPECIFIED_TAG),
     Matrix.BT709: (1, 1),
@@ -96,11 +96,11 @@ class PixelFormat:
 
     Attributes:
         name: FFmpeg's name, e.g. ``"yuv420p10le"``.
-        family: What the planes hold: Y, Cb, Cr; or grey; or G, B, R in this order.
+        family: Content of the planes: Y, Cb, Cr; or grey; or G, B, R in this order.
         depth: Bits per sample.
         chroma_shift: log2 of the horizontal and vertical chroma subsampling.
-        alpha: Whether a last plane holds opacity: full size, 0 to the highest code.
-        floating: Whether samples are floating point: no codes, colours multiplied by alpha.
+        alpha: True if the last plane is opacity: full size, 0 to the highest code.
+        floating: True if samples are floating point: no codes, colours multiplied by alpha.
     """
 
     name: str
@@ -128,9 +128,9 @@ class PixelFormat:
         return 1 if self.family == "gray" else 3
 
     def plane_shape(self, index: int, width: int, height: int) -> tuple[int, int]:
-        """(rows, columns) of plane ``index`` in a picture of width × height pixels.
+        """Return (rows, columns) of plane ``index`` in a frame of width × height pixels.
 
-        Chroma of an odd size is rounded up.
+        Odd sizes of chroma are rounded up.
         """
         across, down = self.chroma_shift if index in (1, 2) else (0, 0)
         return -(-height >> down), -(-width >> across)
@@ -152,7 +152,7 @@ _UNKNOWN_TO_FFMPEG = "yuva420p12le"
 
 def _all_formats() -> Iterator[PixelFormat]:
     for layout, (family, chroma_shift, alpha) in _LAYOUTS.items():
-        # More than 12 bits come from pictures only, and they are RGB or grey.
+        # More than 12 bits come from images only, and they are RGB or grey.
         for depth in (8, 10, 12) if family == "yuv" else (8, 10, 12, 16):
             name = layout if depth == 8 else f"{layout}{depth}le"
             if name != _UNKNOWN_TO_FFMPEG:
@@ -160,7 +160,7 @@ def _all_formats() -> Iterator[PixelFormat]:
 
 
 PIXEL_FORMATS: dict[str, PixelFormat] = {format_.name: format_ for format_ in _all_formats()}
-"""Every pixel format of codes with a conversion here, by FFmpeg's name."""
+"""Supported integer pixel formats, by FFmpeg's name."""
 
 FLOAT_FORMATS: dict[str, PixelFormat] = {
     f"{layout}f{depth}le": PixelFormat(
@@ -170,14 +170,14 @@ FLOAT_FORMATS: dict[str, PixelFormat] = {
     if family != "yuv"
     for depth in (16, 32)
 }
-"""Those of floating point samples, by FFmpeg's name; no clip has them, OpenEXR does."""
+"""Supported floating point formats, by FFmpeg's name; OpenEXR has them, no clip does."""
 
 
 def pixel_format(name: str) -> PixelFormat:
-    """The pixel format of FFmpeg's ``name``.
+    """Return the pixel format of FFmpeg's ``name``.
 
     Raises:
-        ColourError: There is no conversion for it; the hint names those that there are.
+        ColourError: It is not supported; the hint lists the supported ones.
     """
     try:
         return PIXEL_FORMATS[name]
@@ -190,16 +190,16 @@ def pixel_format(name: str) -> PixelFormat:
 
 @dataclass(frozen=True)
 class Colour:
-    """How codes mean colours. Matrix and range are always known.
+    """The meaning of codes as colours. Matrix and range are always known.
 
     Attributes:
         matrix: Matrix coefficients.
         range: Code range.
-        primaries: H.273 code point, carried as a tag; only HDR's way to the network and back
-            depends on it.
-        transfer: H.273 code point, as primaries.
-        chroma_location: Siting of subsampled chroma; unspecified is treated as left.
-        chromaticities: x and y of red, green, blue and white where no code point says them.
+        primaries: H.273 code point, passed through as a tag; only the conversion of HDR depends
+            on it.
+        transfer: H.273 code point, like primaries.
+        chroma_location: Location of subsampled chroma; unspecified is treated as left.
+        chromaticities: x and y of red, green, blue and white where no code point has them.
 
     Raises:
         ColourError: Matrix or range is unspecified (see ``resolve``).
@@ -220,7 +220,7 @@ class Colour:
 
     @property
     def hdr(self) -> Literal["linear", "PQ", "HLG"] | None:
-        """Which transfer it is, if it is one of BT.2100's or light as it is."""
+        """Name of the transfer, if it is one of BT.2100's or linear."""
         return _HDR_TRANSFERS.get(self.transfer)
 
     def check_fits(self, pixel_format: PixelFormat) -> None:
@@ -247,7 +247,7 @@ class Colour:
         height: int,
         full_range_format: bool = False,
     ) -> Colour:
-        """Fill what a stream leaves unspecified the way players do; keep what it says.
+        """Fill unspecified tags of a stream like players do; keep the specified ones.
 
         An unknown matrix follows the size: BT.709 from 1280 wide or above 576 high, BT.601 (625
         lines) at 576 or 288 high, else BT.601 (525 lines). Unknown primaries and transfer follow
@@ -259,12 +259,12 @@ class Colour:
             primaries: H.273 code point of the stream.
             transfer: H.273 code point of the stream.
             pixel_format: Pixel format of the stream.
-            width: Pixels.
-            height: Pixels.
-            full_range_format: The stream's format implies full range (FFmpeg's yuvj*).
+            width: Width in pixels.
+            height: Height in pixels.
+            full_range_format: True if the stream's format implies full range (FFmpeg's yuvj*).
 
         Raises:
-            ColourError: The matrix or range has no conversion here.
+            ColourError: The matrix or range is not supported.
         """
         rgb = pixel_format.family == "rgb"
         known = Matrix.RGB if rgb else _yuv_matrix(matrix, width, height)
@@ -279,7 +279,7 @@ class Colour:
 
 
 def _yuv_matrix(code: int, width: int, height: int) -> Matrix:
-    # YUV planes tagged RGB (seen on grey pictures) are a wrong tag: it says nothing.
+    # RGB on YUV planes (seen on grey images) is a wrong tag and counts as none.
     if code in (Matrix.UNSPECIFIED, Matrix.RGB):
         return _matrix_of_size(width, height)
     try:
@@ -307,19 +307,19 @@ def _known_range(code: int) -> Range:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A picture: native planes, timing, colour.
+    """A frame: native planes, timing, colour.
 
     Attributes:
         planes: One array per plane of shape ``pixel_format.plane_shape(index, width, height)`` and
-            dtype ``pixel_format.dtype``; rows may be padded, as strides. Y, Cb, Cr or G, B, R,
-            then alpha where the format has it.
+            dtype ``pixel_format.dtype``; strides may pad rows. Y, Cb, Cr or G, B, R, then alpha
+            where the format has it.
         pixel_format: Layout and depth of the planes.
-        width: Pixels.
-        height: Pixels.
+        width: Width in pixels.
+        height: Height in pixels.
         pts: Presentation time in units of ``time_base``.
-        duration: In units of ``time_base``; 0 where unknown.
-        time_base: Seconds.
-        colour: What the codes mean.
+        duration: Duration in units of ``time_base``; 0 where unknown.
+        time_base: Unit in seconds.
+        colour: Meaning of the codes.
 
     Raises:
         ColourError: The matrix does not fit the pixel format (RGB planes with a YUV matrix, or

@@ -1,29 +1,28 @@
-"""HDR for a network that knows SDR: what it is shown, and how its painting becomes HDR again.
+"""Conversion of HDR to SDR for a network trained on SDR, and of its stylized frames back to HDR.
 
-PQ and HLG (ITU-R BT.2100) say with the same codes something else than the pictures that styles
-were trained on: white paper lies at 58 % or 75 %, and a painting's white taken as a code would be
-the brightest light that there is. So a picture is shown to the network as an SDR display would:
+Codes of PQ and HLG (ITU-R BT.2100) have other meanings than those of the images that styles are
+trained on: white paper is at 58 % or 75 %, and a painting's white as a code would be the brightest
+light possible. So the network gets a frame as an SDR display would show it:
 
 1. Signal to light on the display: the EOTF of PQ, or HLG's inverse OETF and its OOTF for a display
    of 1000 cd/m² (BT.2100, tables 4 and 5).
-2. From the clip's primaries to BT.709's; colours outside are shown at the border.
+2. From the clip's primaries to BT.709's; colours outside are clipped to the border.
 3. Highlights are rolled off from 1000 to 203 cd/m², HDR's reference white (BT.2408), with the EETF
-   of BT.2390, section 5.4.1, of the largest of R, G and B; all three are divided by one factor, so
-   that hues stay. The factor is 1 up to 88 cd/m², 1.28 at 203, and grows with the light without
-   end.
+   of BT.2390, section 5.4.1, applied to the largest of R, G and B; all three are divided by one
+   factor, so that hues stay. The factor is 1 up to 88 cd/m², 1.28 at 203, and grows without limit.
 4. Light to an SDR signal: the inverse EOTF of BT.1886.
 
-The painting goes the same way back, each of its pixels multiplied by the source's own factor (a
-gain map, as ISO 21496-1 has them). So painted white is white paper where the source was no
-brighter, and a light stays a light, painted dark or bright; no highlight is clipped; and a network
-that changes nothing gives the source back. What was painted stays inside BT.709, the gamut of the
-paintings that styles are trained on. Mixing with the source and keeping its colours is done in the
-clip's own signal, as it is in SDR.
+The stylized frame is converted back by the inverse steps, each pixel multiplied by the source's own
+factor (a gain map, see ISO 21496-1). So stylized white is white paper where the source was no
+brighter, and a light stays a light, stylized dark or bright; no highlight is clipped; and a network
+that changes nothing returns the source. Stylized colours stay inside BT.709, the gamut of the
+paintings that styles are trained from. Mixing with the source and keeping its colours are done in
+the clip's own signal, like in SDR.
 
-HLG of limited range may go on to 109 % (BT.2100, table 9), and comes back so.
+HLG of limited range extends to 109 % (BT.2100, table 9) both ways.
 
-Light as it is (H.273's linear transfer, what OpenEXR holds) goes the same way with 1.0 for the
-reference white, and has no end. What is negative is shown as black.
+Linear light (H.273's linear transfer, OpenEXR's content) is converted by the same steps with 1.0
+for the reference white, and has no upper limit. Negative light is shown as black.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from torch import Tensor
 from .frame import Colour
 
 REFERENCE_WHITE = 203.0
-"""cd/m² of a white sheet in HDR (BT.2408); white on the SDR display that the network sees."""
+"""cd/m² of white paper in HDR (BT.2408); white of the SDR display."""
 
 _PQ_PEAK = 10_000.0
 _ROLLED_OFF_PEAK = 1000.0
@@ -72,7 +71,7 @@ CHROMATICITIES = {
 
 
 def to_sdr(signal: Tensor, colour: Colour) -> tuple[Tensor, Tensor]:
-    """An HDR picture as an SDR display would show it, and what it takes to get back.
+    """Convert an HDR frame to SDR as a display would show it, with the gain that leads back.
 
     Args:
         signal: (N, 3, H, W) R'G'B' in [0, 1] (HLG: to 1.09; linear: any), float32, PQ or HLG or
@@ -81,8 +80,8 @@ def to_sdr(signal: Tensor, colour: Colour) -> tuple[Tensor, Tensor]:
             BT.709 where it is linear.
 
     Returns:
-        (N, 3, H, W) R'G'B' of BT.709 and BT.1886 in [0, 1], and (N, 1, H, W), at least 1: how many
-        times brighter than shown the source is.
+        (N, 3, H, W) R'G'B' of BT.709 and BT.1886 in [0, 1], and (N, 1, H, W), at least 1: the
+        factor by which the source is brighter than shown.
     """
     light = _light(signal, colour)
     light = _mixed(light, _to_bt709(_chromaticities(colour))).clamp_(min=0)
@@ -92,18 +91,18 @@ def to_sdr(signal: Tensor, colour: Colour) -> tuple[Tensor, Tensor]:
     return shown.pow_(1 / _BT1886_GAMMA), gain
 
 
-def to_hdr(painted: Tensor, gain: Tensor, colour: Colour) -> Tensor:
-    """A painting of what `to_sdr` showed, in the source's own signal.
+def to_hdr(stylized: Tensor, gain: Tensor, colour: Colour) -> Tensor:
+    """Convert a stylized frame of `to_sdr` back to the source's own signal.
 
     Args:
-        painted: (N, 3, H, W) R'G'B' of BT.709 and BT.1886 in [0, 1], float32.
-        gain: As `to_sdr` gave it.
-        colour: As `to_sdr` got it.
+        stylized: (N, 3, H, W) R'G'B' of BT.709 and BT.1886 in [0, 1], float32.
+        gain: The gain that `to_sdr` returned.
+        colour: The colour that `to_sdr` got.
 
     Returns:
         (N, 3, H, W) R'G'B' in [0, 1] (HLG: to 1.09; linear: from 0), PQ or HLG or linear.
     """
-    light = painted.pow(_BT1886_GAMMA).mul_(gain * REFERENCE_WHITE)
+    light = stylized.pow(_BT1886_GAMMA).mul_(gain * REFERENCE_WHITE)
     light = _mixed(light, np.linalg.inv(_to_bt709(_chromaticities(colour)))).clamp_(min=0)
     if colour.hdr == "linear":
         return light.div_(REFERENCE_WHITE)
@@ -113,11 +112,11 @@ def to_hdr(painted: Tensor, gain: Tensor, colour: Colour) -> Tensor:
 
 
 def to_linear(signal: Tensor, colour: Colour) -> Tensor:
-    """Light in the picture's own primaries, 1.0 for a white sheet.
+    """Convert a signal to light in its own primaries, 1.0 for white paper.
 
     Args:
         signal: (N, 3, H, W) R'G'B' in [0, 1] (HLG: to 1.09), float32.
-        colour: Its transfer; what is not HDR is light of a BT.1886 display.
+        colour: Its transfer; SDR is light of a BT.1886 display.
 
     Returns:
         (N, 3, H, W), from 0.
@@ -128,14 +127,14 @@ def to_linear(signal: Tensor, colour: Colour) -> Tensor:
 
 
 def _light(signal: Tensor, colour: Colour) -> Tensor:
-    """Signal to cd/m² on the display."""
+    """Convert a signal to cd/m² on the display."""
     if colour.hdr == "linear":
         return signal * REFERENCE_WHITE
     return _eotf(signal) if colour.hdr == "PQ" else _hlg_light(signal)
 
 
 def _gain(light: Tensor) -> Tensor:
-    """How many times the EETF of BT.2390 darkens a light in cd/m²; above the peak all of it."""
+    """Compute the factor by which BT.2390's EETF darkens light in cd/m², above the peak as well."""
     peak, white = (_inverse_eotf(torch.tensor(nits)).item() for nits in (_ROLLED_OFF_PEAK, 203.0))
     most = white / peak
     knee = 1.5 * most - 0.5
@@ -150,19 +149,19 @@ def _gain(light: Tensor) -> Tensor:
 
 
 def _eotf(signal: Tensor) -> Tensor:
-    """PQ to cd/m²."""
+    """Convert PQ to cd/m²."""
     powered = signal.pow(1 / _M2)
     return ((powered - _C1).clamp_(min=0) / (_C2 - _C3 * powered)).pow_(1 / _M1).mul_(_PQ_PEAK)
 
 
 def _inverse_eotf(light: Tensor) -> Tensor:
-    """cd/m² to PQ."""
+    """Convert cd/m² to PQ."""
     powered = (light / _PQ_PEAK).pow_(_M1)
     return ((_C1 + _C2 * powered) / (1 + _C3 * powered)).pow_(_M2)
 
 
 def _hlg_light(signal: Tensor) -> Tensor:
-    """HLG to cd/m² of a display of 1000 cd/m²."""
+    """Convert HLG to cd/m² of a display of 1000 cd/m²."""
     dark = signal.square() / 3
     bright = (((signal - _C) / _A).exp_() + _B) / 12
     scene = torch.where(signal <= 0.5, dark, bright)
@@ -170,9 +169,9 @@ def _hlg_light(signal: Tensor) -> Tensor:
 
 
 def _hlg_signal(light: Tensor) -> Tensor:
-    """cd/m² of a display of 1000 cd/m² to HLG."""
+    """Convert cd/m² of a display of 1000 cd/m² to HLG."""
     display = light / _HLG_PEAK
-    # Black has no luminance to divide by; 1e-7 cd/m² is black enough.
+    # The luminance of black can't be a divisor; 1e-7 cd/m² is black enough.
     luminance = _luminance(display).clamp_(min=1e-10)
     scene = display * luminance.pow_((1 - _HLG_GAMMA) / _HLG_GAMMA)
     bright = _A * (12 * scene - _B).clamp_(min=1e-6).log_() + _C
@@ -184,7 +183,7 @@ def _luminance(rgb: Tensor) -> Tensor:
 
 
 def _mixed(rgb: Tensor, matrix: np.ndarray) -> Tensor:
-    """(N, 3, H, W) by a (rows, 3) matrix: (N, rows, H, W)."""
+    """Multiply (N, 3, H, W) by a (rows, 3) matrix: (N, rows, H, W)."""
     weights = torch.from_numpy(matrix).to(rgb.device, rgb.dtype)
     return torch.einsum("rc,nchw->nrhw", weights, rgb)
 
@@ -199,14 +198,14 @@ def _to_bt709(chromaticities: tuple[float, ...]) -> np.ndarray:
     source, target = _to_xyz(chromaticities), _to_xyz(CHROMATICITIES[1])
     if chromaticities[6:] == _D65:
         return np.linalg.inv(target) @ source
-    # Another white: its cone responses are scaled to D65's (Bradford, as in ICC.1:2022, annex E).
+    # Cone responses of another white are scaled to D65's (Bradford, see ICC.1:2022, annex E).
     scale = (_BRADFORD @ target.sum(1)) / (_BRADFORD @ source.sum(1))
     adapted = np.linalg.inv(_BRADFORD) @ np.diag(scale) @ _BRADFORD
     return np.linalg.inv(target) @ adapted @ source
 
 
 def _to_xyz(chromaticities: tuple[float, ...]) -> np.ndarray:
-    """RGB to CIE XYZ of primaries and a white (SMPTE RP 177); a primary's y may be 0, as XYZ's."""
+    """Return the matrix from RGB to CIE XYZ (SMPTE RP 177); y of a primary may be 0, like XYZ's."""
     points = zip(chromaticities[::2], chromaticities[1::2], strict=True)
     columns = np.array([(x, y, 1 - x - y) for x, y in points]).T
     primaries, white = columns[:, :3], columns[:, 3]

@@ -1,4 +1,4 @@
-"""Pictures turned and mirrored as they are to be shown."""
+"""Rotation and mirroring of frames as they are to be shown."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from numpy.typing import NDArray
 Samples = TypeVar("Samples", bound=np.generic)
 
 
-def turned(picture: NDArray[Samples], matrix: tuple[int, ...] | None) -> NDArray[Samples]:
-    """A picture as FFmpeg's display matrix shows it: quarter turns and mirroring.
+def oriented(image: NDArray[Samples], matrix: tuple[int, ...] | None) -> NDArray[Samples]:
+    """Rotate by quarter turns and mirror an image as FFmpeg's display matrix says.
 
-    x' = a x + c y, y' = b x + d y, with a, b the first two numbers and c, d the fourth and fifth.
+    x' = a x + c y, y' = b x + d y, where a, b are the first two numbers and c, d the fourth and
+    fifth.
 
     Args:
-        picture: (H, W, ...); any type.
-        matrix: 9 integers; None leaves it as it is.
+        image: (H, W, ...); any dtype.
+        matrix: 9 integers; None changes nothing.
 
     Returns:
         (H, W, ...) or (W, H, ...), a view.
     """
     if matrix is None:
-        return picture
+        return image
     (a, b), (c, d) = matrix[0:2], matrix[3:5]
     if abs(b) > abs(a):
-        picture, a, d = picture.swapaxes(0, 1), c, b
+        image, a, d = image.swapaxes(0, 1), c, b
     if a < 0:
-        picture = picture[:, ::-1]
-    return picture[::-1] if d < 0 else picture
+        image = image[:, ::-1]
+    return image[::-1] if d < 0 else image

@@ -1,1 +1,1 @@
-"""Picture files, read and written to the bit."""
+"""Image files, read and written bit-exact."""

@@ -1,4 +1,4 @@
-"""OpenEXR: linear light in floats, and whatever else a studio keeps in such a file."""
+"""OpenEXR: linear light in floats, and everything else in such a file, passed through."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .exr_file import Part, encode_parts, read_parts
 from .metadata import TICK, ImageMetadata, Picture
 
 _LOSSY = frozenset({"B44", "B44A", "DWAA", "DWAB", "LJ2K"})
-# Stored with the precision of a float.
+# Chromaticities are stored with the precision of a float.
 _SAME_CHROMATICITIES = 1e-4
 # Twice the area between red, green and blue in x and y; BT.709's is 0.22.
 _LEAST_GAMUT = 1e-3
@@ -26,41 +26,41 @@ _LEAST_GAMUT = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class PassThrough:
-    """What a painted picture takes over.
+    """Parts, channels and attributes that pass through to the stylized image.
 
     Attributes:
-        parts: Of the file, all of them.
-        place: Which of them is painted.
-        painted: Names of its channels that are, in the order of the frame's planes.
+        parts: All parts of the file.
+        index: Index of the part that is stylized.
+        stylized: Names of its stylized channels, in the order of the frame's planes.
         window: First row and column, height and width of the data window in the frame.
     """
 
     parts: Sequence[Part]
-    place: int
-    painted: Sequence[str]
+    index: int
+    stylized: Sequence[str]
     window: tuple[int, int, int, int]
 
 
 def read_exr(path: Path) -> Picture:
-    """Read an OpenEXR file: R, G, B and A of its first part that has them, and everything else.
+    """Read an OpenEXR file: R, G, B and A of the first part that has them, and everything else.
 
-    Where only one layer has R, G and B, it is that layer's; where none has, it is Y. The frame
-    covers the display window and the data window; where there are no data it is 0.
+    Where only a layer has R, G and B, they are the layer's; without any, Y is read. The frame
+    covers the display window and the data window; it is 0 where there are no data.
 
     Raises:
-        MediaError: It is damaged, has deep or subsampled data, no colours, or chromaticities that
-            span none.
+        MediaError: It is damaged, has deep or subsampled data, has no colours, or chromaticities
+            that span none.
     """
     parts = read_parts(path)
-    place, names = _chosen(parts)
-    header = parts[place].header
-    painted = {name: parts[place].channels[name] for name in names}
+    index, names = _chosen(parts)
+    header = parts[index].header
+    channels = {name: parts[index].channels[name] for name in names}
     data, display = _window(header["dataWindow"]), _window(header["displayWindow"])
     canvas = _around(data, display)
-    rest = PassThrough(parts, place, names, _inside(data, canvas))
+    rest = PassThrough(parts, index, names, _inside(data, canvas))
     aspect = Fraction(header.get("pixelAspectRatio", 1.0)).limit_denominator(10_000)
     return Picture(
-        frame=_frame(painted, rest, canvas, _colour(header, len(names))),
+        frame=_frame(channels, rest, canvas, _colour(header, len(names))),
         codec="exr",
         shown=_inside(display, canvas),
         sample_aspect_ratio=None if aspect == 1 else aspect,
@@ -73,23 +73,23 @@ def read_exr(path: Path) -> Picture:
 
 
 def _chosen(parts: Sequence[Part]) -> tuple[int, tuple[str, ...]]:
-    """Which part is painted, and the names of its channels that are."""
-    found = {place: names for place, part in enumerate(parts) if (names := _names(part.channels))}
-    own = [place for place, names in found.items() if "R" in names]
+    """Choose the part to stylize; return its index and the names of its colour channels."""
+    found = {index: names for index, part in enumerate(parts) if (names := _names(part.channels))}
+    own = [index for index, names in found.items() if "R" in names]
     if not own and len(found) != 1:
         layers = {name.rpartition(".")[0] or name for part in parts for name in part.channels}
         raise MediaError(
-            f"has no R, G and B of its own, but {', '.join(sorted(layers))}",
+            f"has no channels R, G and B, but {', '.join(sorted(layers))}",
             hint="name one layer's channels R, G, B",
         )
-    place = (own or list(found))[0]
-    if any(parts[place].channels[name].dtype == np.uint32 for name in found[place]):
-        raise MediaError("has whole numbers for colours")
-    return place, found[place]
+    index = (own or list(found))[0]
+    if any(parts[index].channels[name].dtype == np.uint32 for name in found[index]):
+        raise MediaError("has integer colours", hint="write it with half or float channels")
+    return index, found[index]
 
 
 def _names(channels: Mapping[str, np.ndarray]) -> tuple[str, ...]:
-    """Of what can be painted in the order of a frame's planes: G, B, R, alpha; or Y; or none."""
+    """Return the names of colour channels in a frame's order: G, B, R, alpha; or Y; or none."""
     layers = [name[:-1] for name in channels if name == "R" or name.endswith(".R")]
     whole = [layer for layer in layers if all(layer + part in channels for part in "GB")]
     if "" in whole or len(whole) == 1:
@@ -103,7 +103,7 @@ def _names(channels: Mapping[str, np.ndarray]) -> tuple[str, ...]:
 
 
 def _window(box: tuple[np.ndarray, np.ndarray]) -> tuple[int, int, int, int]:
-    """First row and column, height and width of a box, which is told by its corners."""
+    """Return first row and column, height and width of a box given by its corners."""
     (left, top), (right, bottom) = box
     return int(top), int(left), int(bottom - top + 1), int(right - left + 1)
 
@@ -124,23 +124,23 @@ def _inside(
 
 
 def _frame(
-    painted: Mapping[str, np.ndarray],
+    channels: Mapping[str, np.ndarray],
     rest: PassThrough,
     canvas: tuple[int, int, int, int],
     colour: Colour,
 ) -> Frame:
-    layout = {1: "gray", 2: "gray", 3: "gbrp", 4: "gbrap"}[len(painted)]
-    depth = max(8 * array.dtype.itemsize for array in painted.values())
-    if len(painted) == 2:
-        # Grey with alpha has no planar form: it goes as RGB.
-        grey, alpha = painted
-        painted = {"G": painted[grey], "B": painted[grey], "R": painted[grey], "A": painted[alpha]}
+    layout = {1: "gray", 2: "gray", 3: "gbrp", 4: "gbrap"}[len(channels)]
+    depth = max(8 * array.dtype.itemsize for array in channels.values())
+    if len(channels) == 2:
+        # Grey with alpha has no planar format and is represented as RGB.
+        grey, alpha = channels.values()
+        channels = {"G": grey, "B": grey, "R": grey, "A": alpha}
         layout = "gbrap"
     form = FLOAT_FORMATS[f"{layout}f{depth}le"]
     _, _, height, width = canvas
     top, left, rows, columns = rest.window
     planes = []
-    for array in painted.values():
+    for array in channels.values():
         plane = np.zeros((height, width), form.dtype)
         plane[top : top + rows, left : left + columns] = array
         planes.append(plane)
@@ -148,7 +148,7 @@ def _frame(
 
 
 def _colour(header: Mapping[str, Any], count: int) -> Colour:
-    """Without chromaticities it is BT.709, as OpenEXR's technical introduction says."""
+    """Return the colour of a header; without chromaticities BT.709 (OpenEXR's introduction)."""
     matrix = Matrix.BT709 if count == 1 else Matrix.RGB
     stated = tuple(header.get("chromaticities", CHROMATICITIES[1]))
     for code, known in CHROMATICITIES.items():
@@ -157,13 +157,13 @@ def _colour(header: Mapping[str, Any], count: int) -> Colour:
     if not _spans_colours(stated):
         raise MediaError(
             f"has chromaticities that span no colours: {', '.join(f'{c:g}' for c in stated)}",
-            hint="write it anew with those of its colour space, or with none for BT.709",
+            hint="write it again with those of its colour space, or with none for BT.709",
         )
     return Colour(matrix, Range.FULL, transfer=LINEAR, chromaticities=stated)
 
 
 def _spans_colours(stated: tuple[float, ...]) -> bool:
-    """Whether red, green and blue are three, and white has a lightness."""
+    """Return whether red, green and blue span a gamut, and white has a luminance."""
     corners = np.array([(x, y, 1) for x, y in zip(stated[:6:2], stated[1:6:2], strict=True)])
     finite = bool(np.isfinite(stated).all())
     return finite and stated[7] > 0 and abs(np.linalg.det(corners)) >= _LEAST_GAMUT
@@ -188,10 +188,10 @@ def _timecode(header: Mapping[str, Any]) -> str | None:
 def _warnings(rest: PassThrough) -> Iterator[str]:
     lossy = {_compression(part) for part in rest.parts if _loses(part)}
     for name in sorted(lossy):
-        yield f"{name} loses with every writing: written with ZIP"
-    for place, part in enumerate(rest.parts):
-        if place != rest.place and "R" in _names(part.channels):
-            yield f"its part {part.name} has R, G and B as well, and is not painted"
+        yield f"{name} is lossy: written with ZIP"
+    for index, part in enumerate(rest.parts):
+        if index != rest.index and "R" in _names(part.channels):
+            yield f"its part {part.name} also has R, G and B, and is not stylized"
 
 
 def _compression(part: Part) -> str:
@@ -203,33 +203,33 @@ def _loses(part: Part) -> bool:
     return _compression(part) in _LOSSY or (_compression(part) == "PXR24" and floats)
 
 
-def encode_exr(frame: Frame, like: Picture | None, beside: ImageMetadata) -> bytes:
-    """An OpenEXR file's content, see `encode_picture`.
+def encode_exr(frame: Frame, like: Picture | None, metadata: ImageMetadata) -> bytes:
+    """Encode an OpenEXR file's content, see `encode_picture`.
 
-    Of a picture that was OpenEXR itself everything but the colours goes over: parts, attributes,
-    windows, other channels, and the compression if it is lossless.
+    From an OpenEXR source everything except the colours passes through: parts, attributes,
+    windows, other channels, and a lossless compression.
 
     Raises:
         OutputError: The library refuses it.
     """
     if like is None or not isinstance(like.kept, PassThrough):
-        return encode_parts([_anew(frame, beside, grey=like is not None and like.grey)])
+        return encode_parts([_new(frame, metadata, grey=like is not None and like.grey)])
     rest = like.kept
     parts = list(rest.parts)
-    parts[rest.place] = _painted(frame, rest)
+    parts[rest.index] = _stylized(frame, rest)
     return encode_parts([_lossless(part) for part in parts])
 
 
-def _painted(frame: Frame, rest: PassThrough) -> Part:
+def _stylized(frame: Frame, rest: PassThrough) -> Part:
     top, left, height, width = rest.window
-    part = rest.parts[rest.place]
-    # Grey with alpha went as RGB.
-    planes = frame.planes if len(rest.painted) != 2 else (frame.planes[0], frame.planes[3])
+    part = rest.parts[rest.index]
+    # Grey with alpha was represented as RGB.
+    planes = frame.planes if len(rest.stylized) != 2 else (frame.planes[0], frame.planes[3])
     channels = dict(part.channels)
-    for name, plane in zip(rest.painted, planes, strict=True):
+    for name, plane in zip(rest.stylized, planes, strict=True):
         inside = plane[top : top + height, left : left + width]
         channels[name] = inside.astype(part.channels[name].dtype)
-    # The thumbnail shows what the picture no longer is.
+    # The thumbnail shows the source.
     header = {name: value for name, value in part.header.items() if name != "preview"}
     return Part(header, channels)
 
@@ -240,23 +240,23 @@ def _lossless(part: Part) -> Part:
         header["compression"] = OpenEXR.ZIP_COMPRESSION
     tiles = header.get("tiles")
     if tiles is not None and tiles.mode != OpenEXR.ONE_LEVEL:
-        # Smaller copies for textures: those of the source are no longer of this picture.
+        # Smaller copies, for textures, show the source.
         del header["tiles"]
         header["type"] = OpenEXR.scanlineimage
     return Part(header, part.channels)
 
 
-def _anew(frame: Frame, beside: ImageMetadata, *, grey: bool) -> Part:
+def _new(frame: Frame, metadata: ImageMetadata, *, grey: bool) -> Part:
     header: dict[str, Any] = {
         "compression": OpenEXR.ZIP_COMPRESSION,
         "type": OpenEXR.scanlineimage,
         "chromaticities": CHROMATICITIES[frame.colour.primaries],
     }
-    if beside.sample_aspect_ratio is not None:
-        header["pixelAspectRatio"] = float(beside.sample_aspect_ratio)
-    if beside.frame_rate is not None:
-        header["framesPerSecond"] = beside.frame_rate
-    if (timecode := beside.timecode) is not None:
+    if metadata.sample_aspect_ratio is not None:
+        header["pixelAspectRatio"] = float(metadata.sample_aspect_ratio)
+    if metadata.frame_rate is not None:
+        header["framesPerSecond"] = metadata.frame_rate
+    if (timecode := metadata.timecode) is not None:
         clock = (timecode.hours, timecode.minutes, timecode.seconds, timecode.frames)
         header["timeCode"] = OpenEXR.TimeCode(*clock, timecode.drop, *[0] * 13)
     if grey:

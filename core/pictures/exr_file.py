@@ -1,4 +1,4 @@
-"""OpenEXR files as their library has them: parts, each with a header and channels."""
+"""OpenEXR files through their library: parts, each with a header and channels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Part:
     """A part of a file; most files have one.
 
     Attributes:
-        header: Every attribute but the list of channels.
+        header: All attributes except the list of channels.
         channels: (H, W) of the data window, by name: float16, float32 or uint32.
     """
 
@@ -33,15 +33,15 @@ class Part:
 
     @property
     def name(self) -> str:
-        """As the header has it; empty in files of one part."""
+        """Name in the header; empty in files of one part."""
         return self.header.get("name", "")
 
 
 def read_parts(path: Path) -> list[Part]:
-    """Read a file whole.
+    """Read a whole file.
 
     Raises:
-        MediaError: It is damaged, or holds deep or subsampled data.
+        MediaError: It is damaged, or has deep or subsampled data.
     """
     with _captured() as said:
         try:
@@ -50,7 +50,7 @@ def read_parts(path: Path) -> list[Part]:
             parts = OpenEXR.File(str(path), separate_channels=True).parts
         except (RuntimeError, ValueError) as error:
             raise MediaError(f"can't be decoded: {error}") from error
-    # A part that can't be decoded is left out, and the library only prints that it is.
+    # The library leaves out a part that can't be decoded, and only prints the reason.
     if len(parts) < len(headers):
         reason = said[0].rpartition(" - ")[2].strip() if said else "it is damaged"
         raise MediaError(f"can't be decoded: {reason}")
@@ -59,7 +59,7 @@ def read_parts(path: Path) -> list[Part]:
 
 def _check(parts: Sequence[Any]) -> None:
     if any(part.header["type"] not in _FLAT for part in parts):
-        raise MediaError("holds deep data, which can't be painted")
+        raise MediaError("has deep data, which can't be stylized")
     channels = [channel for part in parts for channel in part.header["channels"]]
     if any((channel.xSampling, channel.ySampling) != (1, 1) for channel in channels):
         raise MediaError("has subsampled channels (luminance and chroma)", hint="write it as RGB")
@@ -71,25 +71,25 @@ def _part(part: Any) -> Part:  # noqa: ANN401  the library has no types
 
 
 def encode_parts(parts: Sequence[Part]) -> bytes:
-    """A file's content.
+    """Encode a file's content.
 
     Raises:
         OutputError: The library refuses it.
     """
-    # The library puts objects of its own into what it is given.
-    own = [
+    # The library modifies the dictionaries that it gets.
+    copies = [
         (dict(part.header), {n: np.ascontiguousarray(a) for n, a in part.channels.items()})
         for part in parts
     ]
     content = io.BytesIO()
     try:
-        if len(own) == 1:
-            file = OpenEXR.File(*own[0])
+        if len(copies) == 1:
+            file = OpenEXR.File(*copies[0])
         else:
             file = OpenEXR.File(
-                [OpenEXR.Part(*both, part.name) for both, part in zip(own, parts, strict=True)]
+                [OpenEXR.Part(*both, part.name) for both, part in zip(copies, parts, strict=True)]
             )
-        # To memory: of a disk that is full the library says nothing.
+        # Written to memory: the library does not report a full disk.
         file.write(content)
     except (RuntimeError, ValueError) as error:
         raise OutputError(f"can't be encoded: {error}") from error

@@ -1,4 +1,4 @@
-"""An image file as it is read: samples, and the metadata that goes with them."""
+"""Image files as they are read: samples and metadata."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any
 from ..clips.timecode import Timecode
 from ..frames.frame import Frame
 
-# What a picture's frame says of time until it has a place in a sequence.
+# Time base of an image's frame until it has an index in a sequence.
 TICK = Fraction(1, 24)
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture file, read.
+    """An image file, read.
 
     Attributes:
-        frame: Its samples; of OpenEXR in linear light, over the display and the data window.
+        frame: Its samples; OpenEXR in linear light, covering the display and the data window.
         codec: "png", "tiff" or "exr".
-        shown: First row and column, height and width of what is shown of the frame.
+        shown: First row and column, height and width of the visible part of the frame.
         sample_aspect_ratio: Width of a pixel over its height; None where not stated (square).
-        frame_rate: Pictures a second; None where not stated, as only OpenEXR does.
+        frame_rate: Frames per second; None where not stated, as only OpenEXR does.
         timecode: Such as ``01:00:00:00``, from OpenEXR.
-        kept: What a picture of the same kind, made of this one, takes over from it.
-        warnings: What it does not take over.
-        grey: Whether it holds grey with alpha, which a frame can only have as R, G and B alike.
+        kept: Metadata that passes through to an image of the same kind made from this one.
+        warnings: Losses of that image.
+        grey: True for grey with alpha, which a frame can only have as equal R, G and B.
     """
 
     frame: Frame
@@ -42,12 +42,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class ImageMetadata:
-    """What a picture says beside its samples, as far as its kind has a place for it.
+    """Metadata of an image file, written where its kind supports it.
 
     Attributes:
         sample_aspect_ratio: Width of a pixel over its height; None is square.
-        frame_rate: Pictures a second.
-        timecode: Of the picture.
+        frame_rate: Frames per second.
+        timecode: Timecode of the image.
     """
 
     sample_aspect_ratio: Fraction | None = None

@@ -1,4 +1,4 @@
-"""One picture file: read to a `Frame`, and written from one, by its kind."""
+"""Image files of every kind: read to a `Frame`, and written from one."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from .metadata import NOTHING, ImageMetadata, Picture
 
 
 def kind_of(path: Path) -> str:
-    """By a name's suffix: "png", "tiff" or "exr"."""
+    """Return the kind of a file by its suffix: "png", "tiff" or "exr"."""
     return {".png": "png", ".exr": "exr"}.get(path.suffix.lower(), "tiff")
 
 
 def read_picture(path: Path, kind: str | None = None) -> Picture:
-    """Read a picture file.
+    """Read an image file.
 
     Args:
         path: The file.
-        kind: See `kind_of`; by the file's name where it is not told.
+        kind: See `kind_of`; by the file's name if None.
 
     Raises:
-        MediaError: It is missing, damaged, or holds something that can't be painted.
+        MediaError: It is missing, damaged, or has content that can't be stylized.
     """
     if not path.is_file():
         raise MediaError("no such file", path=path)
@@ -63,17 +63,17 @@ def _reader(kind: str) -> Callable[[Path], Picture]:
 
 
 def encode_picture(
-    frame: Frame, kind: str, like: Picture | None = None, beside: ImageMetadata = NOTHING
+    frame: Frame, kind: str, like: Picture | None = None, metadata: ImageMetadata = NOTHING
 ) -> bytes:
-    """A picture file's content.
+    """Encode an image file's content.
 
     Args:
-        frame: In a format that `written_format` gives; linear light for "exr".
+        frame: A frame in a format of `written_format`; linear light for "exr".
         kind: "png", "tiff" or "exr".
-        like: The picture that it was made of; of the same kind, it gives what goes beside the
-            samples: headers, other channels, profiles, resolution, texts. Where it is grey, the
-            frame must be as `as_grey` makes it.
-        beside: What it says where `like` does not give it.
+        like: The source image; if it has the same kind, its metadata passes through: headers,
+            other channels, profiles, resolution, texts. Where it is grey, the frame must come
+            from `as_grey`.
+        metadata: Metadata where `like` has none.
 
     Raises:
         OutputError: It can't be encoded.
@@ -81,28 +81,28 @@ def encode_picture(
     if kind == "exr":
         from .exr import encode_exr  # noqa: PLC0415
 
-        return encode_exr(frame, like, beside)
+        return encode_exr(frame, like, metadata)
     from .raster import encode_raster  # noqa: PLC0415
 
-    return encode_raster(frame, kind, like, beside.sample_aspect_ratio)
+    return encode_raster(frame, kind, like, metadata.sample_aspect_ratio)
 
 
 def check_written(path: Path, kind: str, frame: Frame, like: Picture | None) -> None:
-    """Read a written picture back and compare its samples with those that were meant.
+    """Verify a written image: read it and compare its samples with the frame's.
 
     Args:
         path: The file.
-        kind: As `encode_picture` got it, as the rest.
-        frame: What it must hold; of OpenEXR within the data window.
-        like: The picture that it was made of.
+        kind: The kind that `encode_picture` got, like the rest.
+        frame: The expected samples; of OpenEXR those inside the data window.
+        like: The source image.
 
     Raises:
-        OutputError: It holds something else, or can't be read.
+        OutputError: It has other samples, or can't be read.
     """
     try:
         found = read_picture(path, kind)
     except MediaError as error:
-        raise OutputError(f"did not read back: {error.what}") from error
+        raise OutputError(f"failed verification: {error.what}") from error
     window = (0, 0, frame.height, frame.width)
     if kind == "exr" and like is not None and like.codec == "exr":
         window = like.kept.window
@@ -112,14 +112,14 @@ def check_written(path: Path, kind: str, frame: Frame, like: Picture | None) -> 
         for one, other in zip(read.planes, wanted.planes, strict=True)
     )
     if not same:
-        raise OutputError("did not read back as it was written")
+        raise OutputError("failed verification: its samples differ from those written")
 
 
 def written_format(source: PixelFormat, kind: str) -> PixelFormat:
-    """The format in which a picture of a kind holds what frames of another format hold.
+    """Return the format in which an image of a kind stores frames of another format.
 
-    PNG and TIFF have 8 and 16 bits, grey and RGB; OpenEXR keeps floats, and gets half floats from
-    anything else.
+    PNG and TIFF have 8 and 16 bits, grey and RGB; OpenEXR keeps floats and stores any others as
+    half floats.
     """
     family = "gray" if source.family == "gray" and not source.alpha else "gbr"
     layout = "gray" if family == "gray" else f"gbr{'a' if source.alpha else ''}p"
@@ -130,10 +130,10 @@ def written_format(source: PixelFormat, kind: str) -> PixelFormat:
 
 
 def as_display(picture: Picture) -> Frame:
-    """A picture of linear light as an SDR display shows it, 16 bit; any other as it is.
+    """Convert an image of linear light to SDR, 16 bits; return the frame of any other unchanged.
 
-    BT.709 primaries; highlights are rolled off as `hdr` says; what lies outside the display
-    window is left out; alpha is no longer multiplied in.
+    BT.709 primaries; highlights are rolled off, see `hdr`; samples outside the display window are
+    left out; colours are divided by alpha.
     """
     frame = picture.frame
     if not frame.pixel_format.floating:
@@ -141,12 +141,12 @@ def as_display(picture: Picture) -> Frame:
     shown, _ = to_sdr(to_rgb(frame), frame.colour)
     target = written_format(frame.pixel_format, "png")
     matrix = Matrix.BT709 if target.family == "gray" else Matrix.RGB
-    painted = from_rgb(shown, frame, pixel_format=target, colour=Colour(matrix, Range.FULL, 1, 1))
-    return cropped(painted, picture.shown)
+    frame = from_rgb(shown, frame, pixel_format=target, colour=Colour(matrix, Range.FULL, 1, 1))
+    return cropped(frame, picture.shown)
 
 
 def as_linear(frame: Frame) -> Frame:
-    """A frame of a display's signal as linear light in half floats, 1.0 for a white sheet."""
+    """Convert a display signal to linear light in half floats, 1.0 for white paper."""
     if frame.pixel_format.floating:
         return frame
     primaries = frame.colour.primaries if frame.colour.primaries in CHROMATICITIES else 1
@@ -162,12 +162,12 @@ def as_linear(frame: Frame) -> Frame:
 
 
 def as_grey(frame: Frame) -> Frame:
-    """A frame of R, G, B and alpha without its colours: all three become their luma of BT.709.
+    """Replace R, G and B of a frame with alpha by their BT.709 luma.
 
-    The same codes come back where they are alike. Light that is multiplied by alpha stays so.
+    Equal R, G and B keep their codes. Light that is multiplied by alpha stays so.
     """
     *colours, alpha = frame.planes
-    # In float64, which gives every float32 back.
+    # float64 reproduces every float32.
     green, blue, red = (plane.astype(np.float64) for plane in colours)
     kr, kg, kb = BT709_LUMA
     luma = kr * red + kg * green + kb * blue
@@ -177,10 +177,10 @@ def as_grey(frame: Frame) -> Frame:
     return replace(frame, planes=(grey, grey, grey, alpha))
 
 
-def cropped(frame: Frame, part: tuple[int, int, int, int]) -> Frame:
-    """A part of a frame without subsampled planes: first row and column, height, width."""
-    top, left, height, width = part
-    if part == (0, 0, frame.height, frame.width):
+def cropped(frame: Frame, window: tuple[int, int, int, int]) -> Frame:
+    """Crop a frame without subsampled planes to (first row, first column, height, width)."""
+    top, left, height, width = window
+    if window == (0, 0, frame.height, frame.width):
         return frame
     return Frame(
         planes=tuple(plane[top : top + height, left : left + width] for plane in frame.planes),

@@ -1,4 +1,4 @@
-"""What a picture file's header says of its samples; found without reading them."""
+"""Headers of image files: size and samples, without reading the samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .picture_tags import tiff_number
 # W3C PNG, third edition, table 11.1: samples a pixel by colour type.
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PNG_PALETTE = 3
-# OpenEXR's file layout: the types of channels, and a bit of the version.
+# OpenEXR's file layout: types of channels, and a flag of the version.
 _EXR_TYPES = {0: "uint", 1: "half", 2: "float"}
 _EXR_SEVERAL_PARTS = 1 << 12
 _WIDTH, _HEIGHT, _BITS, _SAMPLES = 256, 257, 258, 277
@@ -23,11 +23,11 @@ _WIDTH, _HEIGHT, _BITS, _SAMPLES = 256, 257, 258, 277
 
 @dataclass(frozen=True)
 class Header:
-    """What all pictures of a sequence have in common.
+    """Properties that all images of a sequence have in common.
 
     Attributes:
-        width, height: Pixels; of OpenEXR the display window's.
-        samples: Of each pixel: numbers and bits, or OpenEXR's channels with their types.
+        width, height: Size in pixels; OpenEXR's is the display window's.
+        samples: Number and bits of a pixel's samples, or OpenEXR's channels with their types.
     """
 
     width: int
@@ -39,14 +39,14 @@ class Header:
 
 
 def stated(path: Path, kind: str) -> Header:
-    """Look at a picture file's header.
+    """Read an image file's header.
 
     Args:
         path: The file.
         kind: "png", "tiff" or "exr".
 
     Raises:
-        MediaError: It is missing, empty or no such file.
+        MediaError: It is missing, empty or not of this kind.
     """
     look: Callable[[Path], Header] = {"png": _png, "tiff": _tiff, "exr": _exr}[kind]
     try:
@@ -64,7 +64,7 @@ def _png(path: Path) -> Header:
     with path.open("rb") as file:
         name, width, height, bits, colours = struct.unpack("!12x4sIIBB", file.read(26))
     if name != b"IHDR":
-        raise MediaError("is no PNG file")
+        raise MediaError("is not a PNG file")
     palette = ", a palette's" if colours == _PNG_PALETTE else ""
     return Header(width, height, f"{_PNG_SAMPLES[colours]} samples of {bits} bit{palette}")
 
@@ -80,7 +80,7 @@ def _exr(path: Path) -> Header:
     with path.open("rb") as file:
         magic, version = struct.unpack("<4sI", file.read(8))
         if magic != b"v/1\x01":
-            raise MediaError("is no OpenEXR file")
+            raise MediaError("is not an OpenEXR file")
         parts = [_exr_attributes(file)]
         while version & _EXR_SEVERAL_PARTS and (part := _exr_attributes(file)):
             parts.append(part)
@@ -90,7 +90,7 @@ def _exr(path: Path) -> Header:
 
 
 def _exr_attributes(file: BinaryIO) -> dict[str, bytes]:
-    """A part's attributes as they lie in the file; the library does not tell channels' types."""
+    """Read a part's attributes from the file; the library does not expose channels' types."""
     attributes: dict[str, bytes] = {}
     while name := _exr_text(file):
         _exr_text(file)  # the name of its type
@@ -100,13 +100,13 @@ def _exr_attributes(file: BinaryIO) -> dict[str, bytes]:
 
 
 def _exr_text(file: BinaryIO) -> str:
-    """Up to its zero, or the file's end."""
+    """Read a text up to its zero, or the file's end."""
     letters = iter(lambda: file.read(1).strip(b"\0"), b"")
     return b"".join(letters).decode()
 
 
 def _exr_channels(part: dict[str, bytes]) -> str:
-    """Such as "depth Z of float"; after a name come 16 bytes, of which the first 4 are the type."""
+    """Describe channels, like "depth Z of float"; each name precedes a type and 12 other bytes."""
     listed, names, types = part["channels"], [], []
     while name := listed[: (end := listed.index(0))]:
         (kind,) = struct.unpack_from("<i", listed, end + 1)

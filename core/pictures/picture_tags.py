@@ -1,4 +1,4 @@
-"""What PNG and TIFF files say beside their pixels, taken from one file into another."""
+"""Metadata of PNG and TIFF files, passed through from one file to another."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from ..errors import MediaError
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# Colour, pixel shape, texts (W3C PNG, third edition, 11.3); true of the painted picture as well.
+# Colour, sample aspect ratio, texts (W3C PNG, third edition, 11.3), valid after stylization too.
 _KEPT_CHUNKS = frozenset(
     b"cHRM gAMA iCCP sRGB cICP mDCV cLLI mDCv cLLi pHYs tEXt zTXt iTXt eXIf".split()
 )
 _NEEDED_CHUNKS = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND"))
 
-# TIFF 6.0, section 2: bytes of a value by its type.
+# Bytes of a value by its type (TIFF 6.0, section 2).
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS = 273, 279, 324, 325
 # Description, maker, model, orientation, resolution and its unit, date, artist, host, kind of
@@ -29,11 +29,11 @@ _KEPT_TAGS = frozenset(
 
 @dataclass(frozen=True)
 class PngChunks:
-    """The chunks of a PNG file that go over.
+    """The chunks of a PNG file that pass through.
 
     Attributes:
-        chunks: Each whole, with its length and checksum.
-        transparent: Whether colours of its palette are.
+        chunks: Whole chunks, with length and checksum.
+        transparent: True if colours of its palette are transparent.
     """
 
     chunks: tuple[bytes, ...]
@@ -41,10 +41,10 @@ class PngChunks:
 
     @classmethod
     def read(cls, content: bytes) -> PngChunks:
-        """Look through a file.
+        """Read the chunks of a file.
 
         Raises:
-            MediaError: It is no PNG, cut short, or a checksum is wrong.
+            MediaError: It is not a PNG file, is cut short, or a checksum is wrong.
         """
         chunks = list(_png_chunks(content))
         if not chunks or chunks[-1][0] != b"IEND":
@@ -53,37 +53,37 @@ class PngChunks:
         return cls(kept, any(name == b"tRNS" for name, _ in chunks))
 
     def into(self, content: bytes) -> bytes:
-        """A PNG file's content with these chunks in place of its own of such kinds."""
+        """Return a PNG file's content with these chunks in place of its own optional ones."""
         own = [chunk for name, chunk in _png_chunks(content) if name in _NEEDED_CHUNKS]
         return b"".join((_PNG_SIGNATURE, own[0], *self.chunks, *own[1:]))
 
 
 def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     if not content.startswith(_PNG_SIGNATURE):
-        raise MediaError("is no PNG file")
-    place = len(_PNG_SIGNATURE)
-    while place + 12 <= len(content):
-        length = int.from_bytes(content[place : place + 4])
-        chunk = content[place : place + length + 12]
+        raise MediaError("is not a PNG file")
+    position = len(_PNG_SIGNATURE)
+    while position + 12 <= len(content):
+        length = int.from_bytes(content[position : position + 4])
+        chunk = content[position : position + length + 12]
         name, stated = chunk[4:8], chunk[-4:]
         if len(chunk) < length + 12:
             raise MediaError("is cut short")
         if zlib.crc32(chunk[4:-4]) != int.from_bytes(stated):
             raise MediaError("is damaged: a checksum is wrong")
         yield name, chunk
-        place += len(chunk)
+        position += len(chunk)
         if name == b"IEND":
             return
 
 
 @dataclass(frozen=True)
 class TiffTags:
-    """The tags of a TIFF file's first picture that go over.
+    """The tags of a TIFF file's first image that pass through.
 
     Attributes:
         tags: Number, type, count and value, in the file's own byte order.
-        order: ``<`` or ``>``, as `struct` has them.
-        transparent: Never: TIFF's palettes have no transparency.
+        order: The byte order, ``<`` or ``>``, see `struct`.
+        transparent: Always False: TIFF's palettes have no transparency.
     """
 
     tags: tuple[tuple[int, int, int, bytes], ...]
@@ -92,10 +92,10 @@ class TiffTags:
 
     @classmethod
     def read(cls, content: bytes) -> TiffTags:
-        """Look through a file.
+        """Read the tags of a file.
 
         Raises:
-            MediaError: It is no TIFF file, or cut short.
+            MediaError: It is not a TIFF file, or is cut short.
         """
         order = _tiff_order(content)
         try:
@@ -106,7 +106,7 @@ class TiffTags:
         return cls(tuple(tag for number, tag in tags.items() if number in _KEPT_TAGS), order)
 
     def into(self, content: bytes) -> bytes:
-        """A little-endian TIFF file's content with these tags in place of its own.
+        """Return a little-endian TIFF file's content with these tags in place of its own.
 
         The new directory is added to the end.
         """
@@ -119,11 +119,11 @@ class TiffTags:
         for number in sorted(own):
             _, kind, count, value = own[number]
             if len(value) > 4:
-                place = struct.pack("<I", after + len(values))
+                field = struct.pack("<I", after + len(values))
                 values += value + b"\0" * (len(value) % 2)
             else:
-                place = value.ljust(4, b"\0")
-            entries.append(struct.pack("<HHI", number, kind, count) + place)
+                field = value.ljust(4, b"\0")
+            entries.append(struct.pack("<HHI", number, kind, count) + field)
         head = content[:4] + struct.pack("<I", directory) + content[8:]
         table = struct.pack("<H", len(entries)) + b"".join(entries) + struct.pack("<I", 0)
         return head + table + values
@@ -139,10 +139,10 @@ class TiffTags:
 
 
 def tiff_number(content: bytes | mmap.mmap, tag: int) -> int:
-    """The first number of a tag of a TIFF file's first picture; 1 where it is not there.
+    """Return the first number of a tag of a TIFF file's first image; 1 if it is missing.
 
     Raises:
-        MediaError: It is no TIFF file, or cut short.
+        MediaError: It is not a TIFF file, or is cut short.
         struct.error: It is cut short.
     """
     order = _tiff_order(content)
@@ -153,27 +153,27 @@ def tiff_number(content: bytes | mmap.mmap, tag: int) -> int:
 def _tiff_order(content: bytes | mmap.mmap) -> str:
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(content[:4])
     if order is None:
-        raise MediaError("is no TIFF file, or one of more than 4 GB")
+        raise MediaError("is not a TIFF file, or is larger than 4 GB")
     return order
 
 
 def _tiff_tags(content: bytes | mmap.mmap, order: str) -> Iterator[tuple[int, int, int, bytes]]:
-    """Number, type, count and value of each tag of the first directory."""
+    """Yield number, type, count and value of each tag of the first directory."""
     (directory,) = struct.unpack_from(f"{order}I", content, 4)
     (count,) = struct.unpack_from(f"{order}H", content, directory)
     for index in range(count):
         at = directory + 2 + 12 * index
         number, kind, values = struct.unpack_from(f"{order}HHI", content, at)
         size = _TIFF_SIZES.get(kind, 0) * values
-        place = at + 8 if size <= 4 else struct.unpack_from(f"{order}I", content, at + 8)[0]
-        if place + size > len(content):
+        start = at + 8 if size <= 4 else struct.unpack_from(f"{order}I", content, at + 8)[0]
+        if start + size > len(content):
             raise MediaError("is cut short")
         if size:
-            yield number, kind, values, content[place : place + size]
+            yield number, kind, values, content[start : start + size]
 
 
 def _check_strips(tags: dict[int, tuple[int, int, int, bytes]], order: str, size: int) -> None:
-    """FFmpeg fills what is missing with black and says nothing."""
+    """Refuse strips and tiles beyond the end, which FFmpeg would silently fill with black."""
     for offsets, counts in ((_STRIP_OFFSETS, _STRIP_COUNTS), (_TILE_OFFSETS, _TILE_COUNTS)):
         if offsets not in tags or counts not in tags:
             continue

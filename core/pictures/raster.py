@@ -1,4 +1,4 @@
-"""PNG and TIFF through FFmpeg's codecs, one file at a time, with what they say beside pixels."""
+"""PNG and TIFF through FFmpeg's codecs, one file at a time, with their metadata."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..frames.frame import Colour, Frame, Matrix, PixelFormat, Range
 from .metadata import TICK, Picture
 from .picture_tags import PngChunks, TiffTags
 
-# Packed as FFmpeg's encoders take them; the samples are the same.
+# FFmpeg's encoders take packed formats; the samples are the same.
 _PNG_FORMATS = {"gbrp": "rgb24", "gbrap": "rgba", "gbrp16le": "rgb48be", "gbrap16le": "rgba64be"}
 _PNG_FORMATS |= {"gray": "gray", "gray16le": "gray16be"}
 _TIFF_FORMATS = {"gbrp": "rgb24", "gbrap": "rgba", "gbrp16le": "rgb48le", "gbrap16le": "rgba64le"}
 _TIFF_FORMATS |= {"gray": "gray", "gray16le": "gray16le"}
-# Grey with alpha, by depth and kind; no frame has such a form.
+# Formats of grey with alpha, by depth and kind; no frame has them.
 _GREY_FORMATS = {
     (8, "png"): "ya8",
     (8, "tiff"): "ya8",
@@ -34,22 +34,22 @@ def read_raster(path: Path, kind: str) -> Picture:
     """Read a PNG or TIFF file.
 
     Raises:
-        MediaError: It is damaged, cut short, or of floating point samples.
+        MediaError: It is damaged, cut short, or has floating point samples.
     """
     content = path.read_bytes()
     kept = _tags(content, kind)
-    picture, aspect = _decoded(content, kind)
-    native = picture.format
+    image, aspect = _decoded(content, kind)
+    native = image.format
     if "f32" in native.name or "f16" in native.name:
         raise MediaError("has floating point samples", hint="write it as OpenEXR")
     form = working_format(native)
     if native.has_palette and kept.transparent:
-        picture = picture.reformat(format="rgba")
-        form = working_format(picture.format)
+        image = image.reformat(format="rgba")
+        form = working_format(image.format)
     frame = from_av(
-        picture,
+        image,
         pixel_format=form,
-        colour=_colour(picture, form),
+        colour=_colour(image, form),
         pts=0,
         duration=1,
         time_base=TICK,
@@ -73,50 +73,50 @@ def _decoded(content: bytes, kind: str) -> tuple[av.VideoFrame, Fraction]:
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.thread_count = 1
     if kind == "png":
-        # Of TIFF it would refuse every file.
+        # With TIFF it would refuse every file.
         decoder.options = {"err_detect": "explode"}
     try:
-        pictures = [*decoder.decode(av.Packet(content)), *decoder.decode(None)]
+        images = [*decoder.decode(av.Packet(content)), *decoder.decode(None)]
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise MediaError(f"can't be decoded: {reason}") from error
-    if not pictures or pictures[0].is_corrupt:
+    if not images or images[0].is_corrupt:
         raise MediaError("can't be decoded: it is damaged")
-    return pictures[0], _aspect(decoder.sample_aspect_ratio or Fraction(1), kind)
+    return images[0], _aspect(decoder.sample_aspect_ratio or Fraction(1), kind)
 
 
 def _aspect(ratio: Fraction, kind: str) -> Fraction:
-    """FFmpeg takes PNG's pixels per metre, across and down, for the ratio itself."""
+    """Correct a ratio: FFmpeg takes PNG's pixels per metre, across and down, for the ratio."""
     return (1 / ratio if kind == "png" else ratio).limit_denominator(1000)
 
 
-def _colour(picture: av.VideoFrame, form: PixelFormat) -> Colour:
-    """Pictures are full range unless they say otherwise; which matrix grey has does not matter."""
+def _colour(image: av.VideoFrame, form: PixelFormat) -> Colour:
+    """Return the colour of an image: full range unless tagged; the matrix of grey is irrelevant."""
     return Colour(
         matrix=Matrix.BT709 if form.family == "gray" else Matrix.RGB,
-        range=Range.LIMITED if picture.color_range == Range.LIMITED else Range.FULL,
-        primaries=picture.color_primaries,
-        transfer=picture.color_trc,
+        range=Range.LIMITED if image.color_range == Range.LIMITED else Range.FULL,
+        primaries=image.color_primaries,
+        transfer=image.color_trc,
     )
 
 
 def encode_raster(frame: Frame, kind: str, like: Picture | None, aspect: Fraction | None) -> bytes:
-    """A PNG or TIFF file's content, see `encode_picture`.
+    """Encode a PNG or TIFF file's content, see `encode_picture`.
 
     Raises:
         OutputError: FFmpeg refuses it.
     """
     encoder = av.CodecContext.create(kind, "w")
     assert isinstance(encoder, av.VideoCodecContext)
-    picture = _packed(frame, kind, grey=like is not None and like.grey)
-    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, picture.format.name
+    image = _packed(frame, kind, grey=like is not None and like.grey)
+    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, image.format.name
     encoder.time_base, encoder.options = frame.time_base, _OPTIONS[kind]
     encoder.color_range = frame.colour.range
     encoder.color_primaries, encoder.color_trc = frame.colour.primaries, frame.colour.transfer
     if aspect is not None:
         encoder.sample_aspect_ratio = _aspect(aspect, kind)
     try:
-        packets = [*encoder.encode(picture), *encoder.encode(None)]
+        packets = [*encoder.encode(image), *encoder.encode(None)]
     except (av.error.FFmpegError, ValueError) as error:
         raise OutputError(f"can't be encoded as {kind}: {error}") from error
     content = b"".join(map(bytes, packets))
@@ -126,7 +126,7 @@ def encode_raster(frame: Frame, kind: str, like: Picture | None, aspect: Fractio
 
 
 def _packed(frame: Frame, kind: str, *, grey: bool) -> av.VideoFrame:
-    """A frame in the form that an encoder takes; of grey with alpha one colour is all there is."""
+    """Convert a frame to the format that an encoder takes; grey with alpha has one colour."""
     if grey:
         return _grey_with_alpha(frame, _GREY_FORMATS[frame.pixel_format.depth, kind])
     name = (_PNG_FORMATS if kind == "png" else _TIFF_FORMATS)[frame.pixel_format.name]
@@ -137,13 +137,13 @@ def _packed(frame: Frame, kind: str, *, grey: bool) -> av.VideoFrame:
 
 
 def _grey_with_alpha(frame: Frame, name: str) -> av.VideoFrame:
-    """Packed here: FFmpeg would weigh the colours anew, and round."""
-    picture = av.VideoFrame(frame.width, frame.height, name)
-    picture.pts, picture.time_base = frame.pts, frame.time_base
+    """Pack grey with alpha here: FFmpeg would weight the colours again, and round."""
+    image = av.VideoFrame(frame.width, frame.height, name)
+    image.pts, image.time_base = frame.pts, frame.time_base
     order = ">" if name.endswith("be") else "<"
     samples = np.frombuffer(
-        memoryview(picture.planes[0]), frame.pixel_format.dtype.newbyteorder(order)
+        memoryview(image.planes[0]), frame.pixel_format.dtype.newbyteorder(order)
     )
     rows = samples.reshape(frame.height, -1)[:, : 2 * frame.width]
     rows[:, 0::2], rows[:, 1::2] = frame.planes[0], frame.planes[3]
-    return picture
+    return image

@@ -1,7 +1,6 @@
-"""Where a network runs: own kernels, PyTorch, OpenVINO or ONNX Runtime, behind one protocol."""
+"""Runtimes of the network behind one protocol: own kernels, PyTorch, OpenVINO, ONNX Runtime."""
 
 import sys
 
-# OpenVINO would report every conversion to its makers, from processes of its own; without this
-# package it does not.
+# With this package, OpenVINO would report every conversion to its makers, from other processes.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

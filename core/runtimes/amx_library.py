@@ -1,4 +1,4 @@
-"""The kernels of `amx.c`, where they were compiled and can run."""
+"""The kernels of `amx.c`, if they were compiled and this CPU can run them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FILE = Path(__file__).with_name("amx.so")
 
 
 class Kind(enum.IntEnum):
-    """What a step does; in `amx.c`'s order."""
+    """Kinds of step, in `amx.c`'s order."""
 
     FROM_PIXELS = 0
     RELU = 1
@@ -57,7 +57,7 @@ class Step(ctypes.Structure):
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The kernels; None where the CPU can't run them or no compiler was there for them."""
+    """Load the kernels; None if the CPU can't run them or they were not compiled."""
     try:
         kernels = ctypes.CDLL(str(_FILE))
     except OSError:

@@ -22,16 +22,15 @@ from ..style import Style
 from .runtime import KINDS, Runtime, Wanted, able, open_runtime
 
 _FRAMES_EACH = 2
-# In powers of two of pixels. Smaller frames are not worth a choice, and larger ones than 1080p
-# take the same one.
+# log2 of pixels. Smaller frames are not worth a measurement; frames above 1080p share one.
 _LEAST_SIZE, _LARGEST_SIZE = 15, 21
 
 
 def fastest(style: Style, wanted: Wanted, height: int, width: int) -> str:
-    """Name of the runtime that paints frames of about this size fastest.
+    """Return the name of the runtime that stylizes frames of about this size fastest.
 
     The figures are kept in the user's cache, for this machine, these versions and this shape of
-    network. Where only one runtime can do it, or frames are tiny, nothing is measured.
+    network. If only one runtime supports the request, or frames are tiny, nothing is measured.
 
     Raises:
         StyleError: The style is damaged.
@@ -45,7 +44,7 @@ def fastest(style: Style, wanted: Wanted, height: int, width: int) -> str:
 
 
 def measured(style: Style, wanted: Wanted, size: int, *, again: bool = False) -> dict[str, float]:
-    """Milliseconds a frame of 2^size pixels for every runtime that can do it, kept or found now.
+    """Return each suitable runtime's milliseconds for a frame of 2^size pixels, kept or measured.
 
     Raises:
         StyleError: The style is damaged.
@@ -57,7 +56,7 @@ def measured(style: Style, wanted: Wanted, size: int, *, again: bool = False) ->
         frame = torch.rand(1, 3, *shape_of(size), device=wanted.device)
         figures = {}
         for name in names:
-            # One may be installed without what it needs for the device.
+            # A runtime may be installed without its libraries for the device.
             with suppress(DeviceError):
                 figures[name] = _milliseconds(open_runtime(name, style, wanted), frame)
         kept = _read() | {key: figures}
@@ -67,28 +66,28 @@ def measured(style: Style, wanted: Wanted, size: int, *, again: bool = False) ->
 
 
 def _candidates(wanted: Wanted) -> list[str]:
-    """Without ONNX Runtime where it is slower (beside OpenVINO) or less exact (Core ML)."""
+    """List suitable runtimes, without ONNX Runtime where OpenVINO is faster or Core ML inexact."""
     names = able(wanted)
     left_out = "openvino" in names or wanted.device.type == "mps"
     return [name for name in names if not (name == "onnxruntime" and left_out)]
 
 
 def _milliseconds(runtime: Runtime, frame: torch.Tensor) -> float:
-    """Wall time of a frame when as many threads call it as it likes; the first call prepares."""
+    """Measure a frame's wall time, with the runtime's number of threads, after a warm-up."""
 
-    def paint(_index: int) -> None:
+    def run(_index: int) -> None:
         runtime(frame).flatten()[0].item()  # waits for the device
 
     with ThreadPoolExecutor(runtime.parallel) as threads:
-        list(threads.map(paint, range(runtime.parallel)))
+        list(threads.map(run, range(runtime.parallel)))
         count = _FRAMES_EACH * runtime.parallel
         since = time.perf_counter()
-        list(threads.map(paint, range(count)))
+        list(threads.map(run, range(count)))
     return (time.perf_counter() - since) / count * 1000
 
 
 def shape_of(size: int) -> tuple[int, int]:
-    """Height and width of a 16:9 frame with about 2^size pixels."""
+    """Return height and width of a 16:9 frame with about 2^size pixels."""
     height = round(math.sqrt(2**size * 9 / 16) / 8) * 8
     return height, 2**size // height // 8 * 8
 
@@ -112,7 +111,7 @@ def _version(module: str) -> str:
 
 
 def _processor() -> str:
-    """The processor's name; Linux keeps it where `platform` does not look."""
+    """Return the processor's name; `platform` does not know Linux's source of it."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -125,7 +124,7 @@ def _path() -> Path:
 
 
 def _read() -> dict[str, dict[str, float]]:
-    """What is kept; nothing where it can't be read or is not what we write."""
+    """Read the kept figures; none if the file can't be read or has other content."""
     try:
         kept = json.loads(_path().read_bytes())
         return {key: {name: float(ms) for name, ms in row.items()} for key, row in kept.items()}

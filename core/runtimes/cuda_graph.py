@@ -1,7 +1,7 @@
-"""CUDA graphs: what a network launches for a frame, recorded once and started with one call.
+"""CUDA graphs: the kernels of a frame, recorded once and launched with one call.
 
-A frame of this network is some eighty kernels of a few microseconds each up to 1080p; launched one
-by one from Python, the GPU waits for them.
+A frame up to 1080p takes about eighty kernels of a few microseconds each; launched one by one from
+Python, the GPU waits for them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-# Larger frames keep the GPU busy by themselves, and a recording keeps its memory.
+# Larger frames keep the GPU busy without graphs, and a recording keeps its memory.
 _MOST_PIXELS = 2**21
 _KEPT = 4
 # cuDNN chooses its algorithms, and allocates for them, in the first runs.
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Recorded:
-    """A network whose frames are replayed; shapes that can't be recorded run as they are.
+    """A network that replays recorded graphs; shapes that can't be recorded run without.
 
     May be called by several threads at a time, each in a stream of its own.
 
@@ -40,13 +40,13 @@ class Recorded:
         self._recordings: OrderedDict[torch.Size, _Recording | None] = OrderedDict()
 
     def __call__(self, frames: Tensor) -> Tensor:
-        """What the network gives."""
+        """Apply the network."""
         if frames.shape[-2] * frames.shape[-1] > _MOST_PIXELS:
             return self._network(frames)
         with self._lock:
             recording = self._recording_for(frames)
             if recording is not None:
-                # This only queues up: nothing is waited for under the lock.
+                # This only queues work: nothing waits under the lock.
                 return recording.replay(frames)
         return self._network(frames)
 
@@ -67,12 +67,12 @@ class Recorded:
         except torch.OutOfMemoryError:
             raise  # the caller can take smaller tiles
         except RuntimeError as error:
-            _log.warning("frames are painted without CUDA graphs: %s", error)
+            _log.warning("frames are stylized without CUDA graphs: %s", error)
             return None
 
 
 class _Recording:
-    """One shape's graph, with the memory that its frames come from and go to."""
+    """One shape's graph, with the memory of its inputs and outputs."""
 
     def __init__(self, network: Callable[[Tensor], Tensor], frames: Tensor):
         self._given = frames.clone()
@@ -85,15 +85,15 @@ class _Recording:
         self._graph = torch.cuda.CUDAGraph()
         # Other threads go on uploading and downloading meanwhile.
         with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
-            self._painted = network(self._given)
+            self._stylized = network(self._given)
         self._free = torch.cuda.Event()
 
     def replay(self, frames: Tensor) -> Tensor:
-        """Queue a frame in the caller's stream, after the one that another has queued before."""
+        """Run the graph in the caller's stream, after the frame that was queued before."""
         stream = torch.cuda.current_stream(frames.device)
         stream.wait_event(self._free)
         self._given.copy_(frames)
         self._graph.replay()
-        painted = self._painted.clone()
+        stylized = self._stylized.clone()
         self._free.record(stream)
-        return painted
+        return stylized

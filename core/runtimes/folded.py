@@ -1,4 +1,4 @@
-"""The same network in fewer steps, for running it: what training needs apart is multiplied out."""
+"""The network in fewer steps for inference: linear steps that training separates are merged."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..network import StylizingNetwork, UpsampleBlock, sub_pixel
 
 
 def folded(network: StylizingNetwork) -> StylizingNetwork:
-    """A copy whose bilinear doublings have the weights of `network.sub_pixel` multiplied out.
+    """Copy a network with the weights of `network.sub_pixel` computed in advance.
 
-    Networks with other up-sampling are copied as they are.
+    Networks with other up-sampling are copied unchanged.
     """
     network = copy.deepcopy(network).eval()
     if network.spec.upsampling == "bilinear":
@@ -34,6 +34,6 @@ class _SubPixel(nn.Module):
         self.norm = block.norm
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, C', 2H, 2W)."""
-        places = self.conv(F.pad(x, (1, 1, 1, 1), mode="replicate"))
-        return self.norm(F.pixel_shuffle(places, 2))
+        """Map (N, C, H, W) to (N, C', 2H, 2W)."""
+        positions = self.conv(F.pad(x, (1, 1, 1, 1), mode="replicate"))
+        return self.norm(F.pixel_shuffle(positions, 2))

@@ -1,4 +1,4 @@
-"""Networks in another program's format, converted once and kept on disk."""
+"""Networks in another program's format, converted once and cached on disk."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ Model = TypeVar("Model")
 def kept_model(
     key: Sequence[str], *, make: Callable[[Path], None], read: Callable[[Path], Model]
 ) -> Model:
-    """Read a converted network from the user's cache; it is made first where it is not there.
+    """Read a converted network from the user's cache; convert it first if it is missing.
 
     Args:
-        key: Everything that the conversion depends on, but for Brushreel's version.
-        make: Writes the network's files into an empty folder.
-        read: Reads them back; raises RuntimeError where they are damaged, OSError where one is
+        key: Everything that the conversion depends on, except Brushreel's version.
+        make: Function that writes the network's files into an empty folder.
+        read: Function that reads them; raises RuntimeError if they are damaged, OSError if one is
             missing.
     """
     name = hashlib.sha256(json.dumps([__version__, *key]).encode()).hexdigest()[:32]
     folder = user_cache_path("brushreel", appauthor=False) / "models" / name
     if folder.is_dir():
-        # What a loss of power left damaged, or somebody removed, is made again.
+        # Files that a power loss damaged, or somebody removed, are written again.
         with suppress(RuntimeError, OSError):
             return read(folder)
         shutil.rmtree(folder, ignore_errors=True)
@@ -41,21 +41,21 @@ def kept_model(
 
 
 def _made(folder: Path, make: Callable[[Path], None], read: Callable[[Path], Model]) -> Model:
-    """Make it beside the folder's name; where the cache can't be written it is not kept."""
+    """Convert in a folder next to the final one; a cache that can't be written keeps nothing."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=folder.parent))
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent))
     except OSError:
-        beside = Path(tempfile.mkdtemp())
+        temporary = Path(tempfile.mkdtemp())
     try:
-        make(beside)
-        for file in beside.iterdir():
+        make(temporary)
+        for file in temporary.iterdir():
             with file.open("rb") as written:
                 os.fsync(written.fileno())
-        model = read(beside)
+        model = read(temporary)
         # Another process may have been faster.
         with suppress(OSError):
-            beside.rename(folder)
+            temporary.rename(folder)
         return model
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""The network in kernels of our own (`amx.c`): the fastest on CPUs with AMX, in bf16.
+"""The network in own kernels (`amx.c`): the fastest on CPUs with AMX, in bf16.
 
-Low-pass filters and bilinear doublings are multiplied out with the convolutions beside them; pixels
-go in and out, and no features are rearranged or copied in between.
+Low-pass filters and bilinear doublings are merged with the adjacent convolutions; between input and
+output pixels, no features are rearranged or copied.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from ..tiling import Parts
 from .amx_library import Kind, Map, Step, library
 from .runtime import Runtime, Wanted
 
-# Another whenever the same frame comes out differently.
+# Increased whenever the same frame gives other values.
 _VERSION = 1
-# Outputs, and inputs, that an AMX tile holds.
+# Outputs and inputs of an AMX tile.
 _OUTPUTS, _INPUTS = 16, 32
-# Pixels side by side for which a convolution from or to 3 channels is one with 4 times the outputs:
-# alone they leave most of a tile empty.
+# A convolution from or to 3 channels computes 4 adjacent pixels at once: one pixel leaves most of a
+# tile empty.
 _ACROSS = 4
-# More than the pixels of a row that are loaded together.
+# More than the pixels of a row that are loaded at once.
 _BEYOND = 256
 
 
 def open_runtime(style: Style, wanted: Wanted) -> Runtime:
-    """See `runtime.open_runtime`."""
+    """Open a style's network, see `runtime.open_runtime`."""
     if not can_run(style.spec):
         raise DeviceError("amx does not run networks of this shape", hint="use --runtime auto")
     return _Amx(style, wanted)
 
 
 def can_run(spec: NetworkSpec) -> bool:
-    """Whether there are kernels for all that a network does."""
+    """Return whether there are kernels for all steps of a network."""
     resized = (spec.downsampling, spec.upsampling) == ("filtered", "bilinear")
     whole_tiles = all(width % _OUTPUTS == 0 for width in spec.channels)
     return resized and whole_tiles and spec.skips and spec.normalization == "residual"
@@ -56,24 +56,24 @@ class _Amx:
     def __call__(self, frames: Tensor) -> Tensor:
         height, width = frames.shape[-2:]
         sources = padded(frames, 4).contiguous()
-        painted = torch.empty_like(sources)
+        stylized = torch.empty_like(sources)
         last = getattr(self._kept, "frame", None)
         if last is None or last.shape != sources.shape[-2:]:
-            self._kept.frame = last = None  # before there is another
+            self._kept.frame = last = None  # frees its memory before the next one's
             threads = max(1, self._threads // self.parallel)
             self._kept.frame = last = _Frame(self._layers, sources.shape[-2:], threads)
-        for source, made in zip(sources, painted, strict=True):
-            last.paint(source, made)
-        return painted[..., :height, :width]
+        for source, result in zip(sources, stylized, strict=True):
+            last.stylize(source, result)
+        return stylized[..., :height, :width]
 
     @property
     def parts(self) -> Parts:
-        # Frames too large for memory are painted one at a time, each by all cores.
+        # Frames too large for memory are stylized one at a time, each by all cores.
         return _AmxParts(self._layers, self._threads)
 
 
 class _AmxParts:
-    """See `tiling.Parts`."""
+    """`tiling.Parts` in the kernels."""
 
     def __init__(self, layers: _Layers, threads: int):
         self._layers, self._threads = layers, threads
@@ -84,15 +84,15 @@ class _AmxParts:
         return tile.encode(frames[0].contiguous())[None]
 
     def transform(self, features: Tensor, /) -> Tensor:
-        self._tile = None  # its memory is needed
+        self._tile = None  # frees its memory
         quarter = _Quarter(self._layers, features.shape[-2:], self._threads)
         return quarter.transform(features[0])[None]
 
     def decode(self, frames: Tensor, features: Tensor, /) -> Tensor:
         source = frames[0].contiguous()
-        made = torch.empty_like(source)
-        self._of_shape(frames).decode(source, features[0], made)
-        return made[None]
+        result = torch.empty_like(source)
+        self._of_shape(frames).decode(source, features[0], result)
+        return result[None]
 
     def _of_shape(self, frames: Tensor) -> _Frame:
         shape = frames.shape[-2:]
@@ -102,11 +102,11 @@ class _AmxParts:
 
 
 class _Map:
-    """Features of one frame, (H, W, C) in bf16, in a border."""
+    """Features of one frame, (H, W, C) in bf16, with a border."""
 
     def __init__(self, channels: int, height: int, width: int, border: int):
         rows, columns = height + 2 * border, width + 2 * border
-        # Zeros: what is loaded beyond the end is multiplied by 0, and must be finite.
+        # Zeros: values loaded beyond the end are multiplied by 0, and must be finite.
         memory = torch.zeros((rows * columns + _BEYOND) * channels + _INPUTS, dtype=torch.bfloat16)
         self._values = memory[: rows * columns * channels].view(rows, columns, channels)
         inside = self._values[border:-border, border:-border]
@@ -115,7 +115,7 @@ class _Map:
         self.struct = Map(inside.data_ptr(), row, width, height, channels, border)
 
     def fill(self, planes: Tensor, *, reflect: bool) -> None:
-        """Take (C, H, W), and make a border of 1 of it."""
+        """Copy (C, H, W) and fill a border of 1 from it."""
         self.planes.copy_(planes)
         values, near = self._values, 2 if reflect else 1
         values[:, 0], values[:, -1] = values[:, near], values[:, -1 - near]
@@ -134,13 +134,13 @@ class _Quarter:
         self._sums = torch.empty(height, 2, channels)
 
     def transform(self, features: Tensor) -> Tensor:
-        """(C, H, W) to the same, in place."""
+        """Apply the residual blocks to (C, H, W) in place."""
         self.quarter.fill(features, reflect=True)
         self.run(self.residuals())
         return features.copy_(self.quarter.planes)
 
     def residuals(self) -> list[Step]:
-        """The steps from `quarter` to `quarter`."""
+        """Return the steps from `quarter` to `quarter`."""
         x, first, second, sums = self.quarter, self._first, self._second, self._sums.data_ptr()
         steps = []
         for index, (one, two) in enumerate(self.layers.residuals):
@@ -149,20 +149,20 @@ class _Quarter:
                 one.convolution.step(Kind.SUMS, x, first, sums=sums),
                 one.step(Kind.NORMALIZE_RELU, first, first, sums=sums),
                 two.convolution.step(Kind.SUMS, first, second, sums=sums),
-                # What doubles repeats the border; all else reflects it.
+                # Doubling repeats the border; other steps reflect it.
                 two.step(Kind.NORMALIZE_ADD, second, x, sums=sums, reflect=not last),
             ]
         return steps
 
     def run(self, steps: list[Step]) -> None:
-        """Take steps one after the other."""
+        """Run steps one after the other."""
         kernels = library()
         assert kernels is not None
         kernels.brushreel_run((Step * len(steps))(*steps), len(steps), self.threads)
 
 
 class _Frame(_Quarter):
-    """The network on frames of one size, and the memory that it takes."""
+    """The network on frames of one size, with its memory."""
 
     def __init__(self, layers: _Layers, shape: torch.Size, threads: int):
         height, width = shape
@@ -174,20 +174,20 @@ class _Frame(_Quarter):
         self._half = _Map(half, height // 2, width // 2, 2)
         self._residuals = self.residuals()
 
-    def paint(self, source: Tensor, made: Tensor) -> None:
-        """(3, H, W) in [0, 1] to the same."""
-        self.run([*self._encoder(source), *self._residuals, *self._decoder(made)])
+    def stylize(self, source: Tensor, result: Tensor) -> None:
+        """Map (3, H, W) in [0, 1] to the same shape."""
+        self.run([*self._encoder(source), *self._residuals, *self._decoder(result)])
 
     def encode(self, source: Tensor) -> Tensor:
-        """(3, H, W) to (C, H / 4, W / 4)."""
+        """Map (3, H, W) to (C, H / 4, W / 4)."""
         self.run(self._encoder(source))
         return self.quarter.planes.clone()
 
-    def decode(self, source: Tensor, features: Tensor, made: Tensor) -> None:
-        """(3, H, W) and (C, H / 4, W / 4) to (3, H, W)."""
+    def decode(self, source: Tensor, features: Tensor, result: Tensor) -> None:
+        """Map (3, H, W) and (C, H / 4, W / 4) to (3, H, W)."""
         self.run(self._encoder(source)[:-1])
         self.quarter.fill(features, reflect=False)
-        self.run(self._decoder(made))
+        self.run(self._decoder(result))
 
     def _encoder(self, source: Tensor) -> list[Step]:
         first, second, third = self.layers.encoder
@@ -201,10 +201,10 @@ class _Frame(_Quarter):
             third.step(Kind.RELU, self._half, self.quarter, stride=2, reflect=blocks),
         ]
 
-    def _decoder(self, made: Tensor) -> list[Step]:
+    def _decoder(self, result: Tensor) -> list[Step]:
         first, second = self.layers.decoder
         write = self.layers.output.step(Kind.TO_PIXELS, self._full, None)
-        write.pixels = made.data_ptr()
+        write.pixels = result.data_ptr()
         return [
             first.step(Kind.DOUBLE_ADD_RELU, self.quarter, self._half, reflect=False),
             second.step(Kind.DOUBLE_ADD_RELU, self._half, self._full),
@@ -213,20 +213,20 @@ class _Frame(_Quarter):
 
 
 class _Convolution:
-    """A convolution's weights as `amx.c` reads them.
+    """A convolution's weights in `amx.c`'s layout.
 
-    For every two groups of 16 outputs (the last may be one) and every row of taps, the inputs of
-    the taps side by side in chunks of 32: of those a tile for each of the groups, 16 pairs of
-    inputs by 16 outputs, a pair's two together.
+    For every two groups of 16 outputs (the last may be single) and every row of taps, the inputs of
+    adjacent taps are split into chunks of 32; each chunk has a tile for each of the groups, 16
+    pairs of inputs by 16 outputs, the two of a pair together.
 
     Args:
-        weight: (O, C, K, K) or, for K' - K + 1 pixels side by side, (O, C, K, K'); C is a multiple
-            of 16, or 3.
+        weight: (O, C, K, K) or, for K' - K + 1 adjacent pixels, (O, C, K, K'); C is a multiple of
+            16, or 3.
         bias: (O,).
     """
 
     COLOURS = 4
-    """Channels that pixels are given: red, green, blue and 0."""
+    """Channels of padded pixels: red, green, blue and 0."""
 
     def __init__(self, weight: Tensor, bias: Tensor):
         outputs, inputs, self.size, width = weight.shape
@@ -252,7 +252,7 @@ class _Convolution:
         reflect: bool = True,
         sums: int = 0,
     ) -> Step:
-        """The step that applies it; both maps have to outlive it."""
+        """Return the step that applies it; both maps have to outlive the step."""
         step = Step(kind=kind, reflect=reflect, size=self.size, stride=stride)
         step.across, step.tiles = self.across, self.tiles
         step.weights, step.bias, step.sums = self._weights.data_ptr(), self._bias.data_ptr(), sums
@@ -273,7 +273,7 @@ class _Branch:
         self._epsilon = norm.eps
 
     def step(self, kind: Kind, source: _Map, out: _Map, *, sums: int, reflect: bool = True) -> Step:
-        """The step that normalises what the convolution made."""
+        """Return the step that normalises the convolution's result."""
         step = Step(kind=kind, reflect=reflect, epsilon=self._epsilon, sums=sums)
         step.bias = self._gains.data_ptr()
         step.source, step.out = ctypes.pointer(source.struct), ctypes.pointer(out.struct)
@@ -287,7 +287,7 @@ class _Layers:
         self.channels = network.spec.channels
         first, *strided = map(_weights, network.encoder)
         self.encoder = [
-            # 4 pixels' outputs in the order of the map that they go to.
+            # Outputs of 4 pixels, in the order of the map that receives them.
             _Convolution(_for_pixels_across(first[0]).flatten(0, 1), first[1].repeat(_ACROSS)),
             *(_Convolution(_filtered(weight), bias) for weight, bias in strided),
         ]
@@ -295,17 +295,17 @@ class _Layers:
             tuple(_Branch(branch) for branch in block.children()) for block in network.residuals
         ]
         self.decoder = [
-            _Convolution(*map(_places_first, sub_pixel(*_weights(block))))
+            _Convolution(*map(_by_position, sub_pixel(*_weights(block))))
             for block in network.decoder
         ]
-        # Pixels are planes of red, green and blue: 4 pixels of each.
+        # Pixels are stored as planes of red, green and blue: 4 pixels of each.
         weight, bias = _weights(network.output)
         planes = _for_pixels_across(weight).transpose(0, 1).flatten(0, 1)
         self.output = _Convolution(planes, bias.repeat_interleave(_ACROSS))
 
 
 def _weights(block: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weights and bias of a block's convolution."""
+    """Return weights and bias of a block's convolution."""
     conv = block.conv
     assert isinstance(conv, nn.Conv2d)
     assert conv.bias is not None
@@ -313,16 +313,16 @@ def _weights(block: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 def _for_pixels_across(weight: Tensor) -> Tensor:
-    """(O, C, K, K) to (4, O, C, K, K + 3): for each of 4 pixels side by side."""
+    """Expand (O, C, K, K) to (4, O, C, K, K + 3), for each of 4 adjacent pixels."""
     return torch.stack([F.pad(weight, (x, _ACROSS - 1 - x)) for x in range(_ACROSS)])
 
 
 def _filtered(weight: Tensor) -> Tensor:
-    """(O, C, 3, 3) of what `network.LowPass` gives to (O, C, 5, 5) of what it takes."""
+    """Merge (O, C, 3, 3) with the `network.LowPass` before it into (O, C, 5, 5)."""
     response = F.conv2d(F.pad(LowPass(1).kernel, (2, 2, 2, 2)), weight.reshape(-1, 1, 3, 3))
     return response.reshape(*weight.shape[:2], 5, 5).flip(2, 3)
 
 
-def _places_first(values: Tensor) -> Tensor:
-    """From `pixel_shuffle`'s order, a channel's places in a row, to a place's channels in a row."""
+def _by_position(values: Tensor) -> Tensor:
+    """Sort `pixel_shuffle`'s outputs, grouped by channel, into groups by position."""
     return values.unflatten(0, (-1, 4)).transpose(0, 1).flatten(0, 1)

@@ -1,7 +1,7 @@
-"""The network in ONNX Runtime: TensorRT, CUDA, Core ML or DirectML as its build has it, or the CPU.
+"""The network in ONNX Runtime: TensorRT, CUDA, Core ML, DirectML or the CPU, by its build.
 
-DirectML, any graphics chip on Windows, is no device that PyTorch knows: frames come from the CPU
-and go back there.
+PyTorch has no device for DirectML (any graphics chip on Windows): frames come from the CPU and
+return to it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ERRORS_ONLY = 3
 
 
 def open_runtime(style: Style, wanted: Wanted) -> Runtime:
-    """See `runtime.open_runtime`."""
+    """Open a style's network, see `runtime.open_runtime`."""
     return _OnnxRuntime(style, wanted)
 
 
@@ -40,7 +40,7 @@ class _OnnxRuntime:
 
     def __init__(self, style: Style, wanted: Wanted):
         providers = _providers(wanted.device)
-        # A session of DirectML may not be called by two threads at a time.
+        # Two threads may not call a session of DirectML at a time.
         alone = _DIRECTML in providers
         self.parallel = 1 if alone else wanted.parallel
         self._turn = threading.Lock() if alone else nullcontext()
@@ -49,7 +49,7 @@ class _OnnxRuntime:
             make=lambda folder: export_onnx(style, folder / "network.onnx"),
             read=lambda folder: _session(folder / "network.onnx", wanted, providers),
         )
-        # It goes to the CPU, and says nothing, where the device's libraries are missing.
+        # If the device's libraries are missing, it silently runs on the CPU.
         if not set(providers) & set(self._session.get_providers()):
             raise DeviceError(
                 f"onnxruntime can't use {wanted.device}",
@@ -59,17 +59,17 @@ class _OnnxRuntime:
         self.identity = f"onnxruntime {onnxruntime.__version__} {first} {wanted.precision}"
 
     def __call__(self, frames: Tensor) -> Tensor:
-        # One by one: a frame's picture must not depend on what shares its batch.
-        painted = [self._painted(frame.numpy()) for frame in frames.cpu().split(1)]
-        return torch.cat(painted).to(frames.device)
+        # Frames run one by one: a result must not depend on the batch.
+        stylized = [self._stylized(frame.numpy()) for frame in frames.cpu().split(1)]
+        return torch.cat(stylized).to(frames.device)
 
-    def _painted(self, frame: np.ndarray) -> Tensor:
+    def _stylized(self, frame: np.ndarray) -> Tensor:
         with self._turn:
             return torch.from_numpy(self._session.run(["painted"], {"frames": frame})[0])
 
 
 def _providers(device: torch.device) -> list[str]:
-    """Those of this build that compute on the device.
+    """Return this build's providers for the device.
 
     Raises:
         DeviceError: There is none.
@@ -85,18 +85,22 @@ def _providers(device: torch.device) -> list[str]:
 
 
 def _session(path: Path, wanted: Wanted, providers: list[str]) -> onnxruntime.InferenceSession:
-    """Raises RuntimeError where the file is damaged, as `kept_model` wants it."""
+    """Open a model.
+
+    Raises:
+        RuntimeError: The file is damaged.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = max(1, torch.get_num_threads() // wanted.parallel)
-    # DirectML takes its memory itself.
+    # DirectML manages its own memory.
     options.enable_mem_pattern = _DIRECTML not in providers
     content = path.read_bytes()
-    # Of several GPUs, the one that was named.
+    # The GPU that was named, if there are several.
     device = {"device_id": wanted.device.index or 0} if wanted.device.type == "cuda" else {}
     try:
         return onnxruntime.InferenceSession(
             content, options, providers=[(name, device) for name in providers]
         )
-    except Exception as error:  # its own have no other base
+    except Exception as error:  # its errors have no common base
         raise RuntimeError(f"onnxruntime can't read the network: {error}") from error

@@ -26,18 +26,18 @@ from .model_cache import kept_model
 from .quantized import quantized
 from .runtime import Runtime, Wanted
 
-# What is not int8 in an int8 network runs in bf16.
+# Layers of an int8 network that are not int8 run in bf16.
 _TYPES = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
-# Another whenever the same network is converted differently: what an older one left in the cache
-# would be read.
+# Changed whenever a network is converted differently, so that older models in the cache are not
+# read.
 _CONVERSION = "narrow features"
 _SHAPES_KEPT = 4
-# Of the frame that a conversion sees; sizes are set when a model is compiled.
+# Side of the frame that a conversion traces; sizes are set when a model is compiled.
 _EXAMPLE = 64
 
 
 def open_runtime(style: Style, wanted: Wanted) -> Runtime:
-    """See `runtime.open_runtime`."""
+    """Open a style's network, see `runtime.open_runtime`."""
     return _OpenVino(style, wanted)
 
 
@@ -51,8 +51,8 @@ class _OpenVino:
     def __call__(self, frames: Tensor) -> Tensor:
         height, width = frames.shape[-2:]
         sources = padded(frames, self._style.spec.size_multiple)
-        painted = [self._whole(source) for source in sources.split(1)]
-        return torch.cat(painted)[..., :height, :width]
+        stylized = [self._whole(source) for source in sources.split(1)]
+        return torch.cat(stylized)[..., :height, :width]
 
     @property
     def parts(self) -> Parts:
@@ -60,7 +60,7 @@ class _OpenVino:
 
     @cached_property
     def _opened_parts(self) -> _OpenVinoParts:
-        # Frames too large for memory are painted one at a time, each by all cores.
+        # Frames too large for memory are stylized one at a time, each by all cores.
         one = replace(self._wanted, parallel=1)
         return _OpenVinoParts(lambda part: self._model(part, one), len(self._network.residuals))
 
@@ -81,7 +81,7 @@ class _OpenVino:
     def _convert(self, part: str, path: Path) -> None:
         module, examples = _part(self._network, part)
         with warnings.catch_warnings(), torch.no_grad():
-            # Sizes are Python numbers to a trace; that is why frames are padded outside.
+            # A trace turns sizes into constants; so frames are padded outside.
             warnings.simplefilter("ignore")
             model = ov.convert_model(module, example_input=examples)
         if part != "whole" and _TYPES[self._wanted.precision] == "bf16":
@@ -91,17 +91,16 @@ class _OpenVino:
 
 @cache
 def _core() -> ov.Core:
-    """One for the process, kept to its end.
+    """Return the process's only core, which lives to its end.
 
-    OpenVINO gives the thread that compiles first another stack for signals, and takes it away with
-    the last of its objects, from whichever thread that is: the next Ctrl-C would end in a
-    segmentation fault.
+    OpenVINO gives the first thread that compiles another stack for signals, and frees it with its
+    last object, in any thread: the next Ctrl-C would end in a segmentation fault.
     """
     return ov.Core()
 
 
 class _OpenVinoParts:
-    """See `tiling.Parts`."""
+    """`tiling.Parts` in OpenVINO."""
 
     def __init__(self, model: Callable[[str], _Model], blocks: int):
         self.encode = model("encode")
@@ -109,17 +108,17 @@ class _OpenVinoParts:
         self._blocks = [model(f"residual {index}") for index in range(blocks)]
 
     def transform(self, features: Tensor, /) -> Tensor:
-        """Block by block, and none keeps its memory: five at once take twice as much."""
+        """Apply the residual blocks one by one, so that their memory is never needed at once."""
         self.encode.release_memory()
         for block in self._blocks:
-            # In place: what writes the result is the last to read the input, value by value.
+            # In place: the step that writes a value of the result is the last to read the input's.
             block(features, into=features)
             block.release_memory()
         return features
 
 
 class _Model:
-    """A converted network, compiled for the shapes that come; several threads may call it."""
+    """A converted network, compiled for the shapes of its inputs; several threads may call it."""
 
     def __init__(self, core: ov.Core, model: ov.Model, settings: dict[str, object]):
         self._core, self._model, self._settings = core, model, settings
@@ -136,19 +135,19 @@ class _Model:
         output = request.model_outputs[0]
         narrow = output.element_type == ov.Type.bf16
         dtype = torch.bfloat16 if narrow else torch.float32
-        made = torch.empty(tuple(output.shape), dtype=dtype) if into is None else into
-        request.set_output_tensor(0, _shared(made))
+        result = torch.empty(tuple(output.shape), dtype=dtype) if into is None else into
+        request.set_output_tensor(0, _shared(result))
         request.infer()
-        return made
+        return result
 
     def release_memory(self) -> None:
-        """Let go of what calls keep for the next one; nothing may be calling."""
+        """Release the memory that calls keep for the next one; no call may be running."""
         self._requests.last = None
         for compiled in self._compiled.values():
             compiled.release_memory()
 
     def _request(self, shapes: tuple[tuple[int, ...], ...]) -> ov.InferRequest:
-        """This thread's own, for the shapes that it had last."""
+        """Return this thread's request, kept for the last shapes."""
         kept = getattr(self._requests, "last", None)
         if kept is None or kept[0] != shapes:
             kept = (shapes, self._compile(shapes).create_infer_request())
@@ -156,7 +155,7 @@ class _Model:
         return kept[1]
 
     def _compile(self, shapes: tuple[tuple[int, ...], ...]) -> ov.CompiledModel:
-        """For fixed shapes: their kernels are faster, and making them takes 0.1 s."""
+        """Compile for fixed shapes: their kernels are faster, and compiling takes 0.1 s."""
         with self._lock:
             if shapes not in self._compiled:
                 model = self._model.clone()
@@ -168,7 +167,7 @@ class _Model:
 
 
 def _shared(tensor: Tensor) -> ov.Tensor:
-    """The tensor's own memory."""
+    """Wrap a tensor's memory without a copy."""
     if tensor.dtype == torch.bfloat16:  # NumPy does not know it
         codes = tensor.view(torch.int16).numpy().view(np.uint16)
         return ov.Tensor(codes, ov.Shape(list(tensor.shape)), ov.Type.bf16)
@@ -176,9 +175,9 @@ def _shared(tensor: Tensor) -> ov.Tensor:
 
 
 def _with_narrow_features(model: ov.Model, part: str) -> ov.Model:
-    """Features go in and out as the network computes them, in half the memory; pixels do not."""
+    """Set the type of feature inputs and outputs to bf16, half the memory; pixels stay float32."""
     outside = PrePostProcessor(model)
-    if part != "encode":  # the last input of both others
+    if part != "encode":  # the last input of the other parts
         outside.input(len(model.inputs) - 1).tensor().set_element_type(ov.Type.bf16)
     if part != "decode":
         outside.output().tensor().set_element_type(ov.Type.bf16)
@@ -186,7 +185,7 @@ def _with_narrow_features(model: ov.Model, part: str) -> ov.Model:
 
 
 def _settings(wanted: Wanted) -> dict[str, object]:
-    """Several frames at a time: a thread each, so that none waits for another's halves."""
+    """Return settings that give each of several frames a thread, so that none waits for others."""
     return {
         "INFERENCE_PRECISION_HINT": _TYPES[wanted.precision],
         "NUM_STREAMS": wanted.parallel,
@@ -195,10 +194,10 @@ def _settings(wanted: Wanted) -> dict[str, object]:
 
 
 def _steady(network: StylizingNetwork) -> StylizingNetwork:
-    """A copy in which instance normalisation adds up in an order that threads do not change.
+    """Copy a network with sums of instance normalisation in an order independent of threads.
 
-    OpenVINO's own splits a frame among its threads: frames would differ by up to two codes of 8
-    bit, once rounded to bf16, between machines and with the number painted side by side.
+    OpenVINO's own splits a frame among its threads: rounded to bf16, frames would differ by up to
+    two codes of 8 bits between machines and with the number of frames at a time.
     """
     network = copy.deepcopy(network)
     for block in network.modules():
@@ -217,7 +216,7 @@ class _SteadyNorm(nn.Module):
         self.epsilon = norm.eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) to the same."""
+        """Map (N, C, H, W) to the same shape."""
         mean = _mean(x)
         gain = self.weight * torch.rsqrt(_mean((x - mean).square()) + self.epsilon)
         return x * gain + (self.bias - mean * gain)
@@ -228,7 +227,7 @@ def _mean(x: Tensor) -> Tensor:
 
 
 def _part(network: StylizingNetwork, part: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
-    """A part of the network as a module, with inputs to trace it."""
+    """Return a part of the network as a module, with inputs to trace it."""
     frame = torch.zeros(1, 3, _EXAMPLE, _EXAMPLE)
     quarter = torch.zeros(1, network.spec.channels[2], _EXAMPLE // 4, _EXAMPLE // 4)
     name, _, index = part.partition(" ")

@@ -16,7 +16,7 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def open_runtime(style: Style, wanted: Wanted) -> Runtime:
-    """See `runtime.open_runtime`."""
+    """Open a style's network, see `runtime.open_runtime`."""
     return _Torch(style, wanted)
 
 
@@ -29,26 +29,26 @@ class _Torch:
         self.parts = _TorchParts(network, self._dtype)
         if wanted.device.type == "cuda":
             if wanted.precision == "fp32":
-                # For the whole process: unless told not to, cuDNN keeps 10 bits of float32.
+                # By default cuDNN keeps 10 bits of float32. This applies to the whole process.
                 torch.backends.cudnn.allow_tf32 = False
-            # A frame goes up and one comes down while a third is painted.
+            # One frame is uploaded and another downloaded while a third is stylized.
             self.parallel = min(3, wanted.parallel)
-            self._paint = Recorded(network)
-            # Other threads' streams do not wait for the weights.
+            self._stylize = Recorded(network)
+            # Other threads' streams would not wait for the weights.
             torch.cuda.synchronize(wanted.device)
         else:
-            # PyTorch spreads a frame over the cores by itself.
+            # PyTorch distributes one frame over the cores.
             self.parallel = 1
-            self._paint = network
+            self._stylize = network
 
     @torch.no_grad()
     def __call__(self, frames: Tensor) -> Tensor:
         frames = frames.to(self._dtype, memory_format=torch.channels_last)
-        return self._paint(frames).to(torch.float32)
+        return self._stylize(frames).to(torch.float32)
 
 
 class _TorchParts(NetworkParts):
-    """See `tiling.Parts`: frames and pixels in float32, features in the network's own type."""
+    """`tiling.Parts` in PyTorch: frames and pixels in float32, features in the network's dtype."""
 
     def __init__(self, network: StylizingNetwork, dtype: torch.dtype):
         super().__init__(network)

@@ -1,4 +1,4 @@
-"""8-bit integers where the network bears them: twice bf16's rate on CPUs with VNNI."""
+"""8-bit integers where the network tolerates them: twice bf16's rate on CPUs with VNNI."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..errors import UsageError
 from ..network import StylizingNetwork
 
 LEAST_PSNR = 40.0
-"""Decibels against fp32; below, the error would begin to show."""
+"""Least PSNR in dB against fp32; below, the error would begin to show."""
 
 _UNTOUCHED = 1
 _SIZE = (256, 448)
@@ -24,41 +24,40 @@ _SIZE = (256, 448)
 
 @torch.no_grad()
 def quantized(network: StylizingNetwork) -> StylizingNetwork:
-    """A copy whose tolerant convolutions round their input and weights to 8 bits.
+    """Copy a network and round input and weights of its tolerant convolutions to 8 bits.
 
-    These are all but the encoder's and the first residual one: five sixths of the work. What
-    rounding does to those, instance normalisation magnifies on frames of low contrast (snow, fog,
-    skies).
+    These are all except the encoder's and the first residual one: five sixths of the work. Instance
+    normalisation would amplify the errors of those on frames of low contrast (snow, fog, skies).
 
-    Inputs are rounded to 256 steps over the range seen on made-up pictures of every scale and
+    Inputs are rounded to 256 steps over the range seen on synthetic images of every scale and
     contrast, weights to 255 steps for each output channel (Jacob et al. 2018).
 
     Raises:
-        UsageError: The result is further from the network than `LEAST_PSNR`.
+        UsageError: The result's PSNR against the network is below `LEAST_PSNR`.
     """
     rounded = copy.deepcopy(network).eval()
-    pictures = list(_pictures())
-    holders = _tolerant(rounded)
-    spans = _spans(rounded, [holder.conv for holder in holders], pictures)
+    images = list(_images())
+    holders = _tolerant_blocks(rounded)
+    spans = _spans(rounded, [holder.conv for holder in holders], images)
     for holder, span in zip(holders, spans, strict=True):
         holder.conv = _Rounded(holder.conv, span)
-    worst = min(_psnr(rounded(picture), network(picture)) for picture in pictures)
+    worst = min(_psnr(rounded(image), network(image)) for image in images)
     if worst < LEAST_PSNR:
         raise UsageError(
-            f"this style does not bear 8-bit integers: {worst:.1f} dB against fp32",
+            f"int8 degrades this style too much ({worst:.1f} dB against fp32)",
             hint="use --precision auto",
         )
     return rounded
 
 
-def _tolerant(network: StylizingNetwork) -> list[Any]:
-    """The blocks whose `conv` bears it."""
+def _tolerant_blocks(network: StylizingNetwork) -> list[Any]:
+    """List the blocks whose `conv` tolerates rounding."""
     residual = [block for pair in network.residuals for block in pair.children()]
     return [*residual[_UNTOUCHED:], *network.decoder, network.output]
 
 
 class _Rounded(nn.Module):
-    """A convolution whose operands lie on 8-bit grids, as an integer kernel has them."""
+    """A convolution whose operands are rounded to 8-bit grids, like an integer kernel's."""
 
     def __init__(self, conv: nn.Conv2d, span: tuple[float, float]):
         super().__init__()
@@ -70,7 +69,7 @@ class _Rounded(nn.Module):
         self.zeros = torch.zeros(len(self.steps), dtype=torch.int32)
 
     def forward(self, x: Tensor) -> Tensor:
-        """As the convolution."""
+        """Apply the convolution."""
         x = torch.fake_quantize_per_tensor_affine(x, self.step, self.zero, 0, 255)
         weight = torch.fake_quantize_per_channel_affine(
             self.weight, self.steps, self.zeros, 0, -127, 127
@@ -79,27 +78,27 @@ class _Rounded(nn.Module):
 
 
 def _spans(
-    network: nn.Module, convs: list[nn.Conv2d], pictures: list[Tensor]
+    network: nn.Module, convs: list[nn.Conv2d], images: list[Tensor]
 ) -> list[tuple[float, float]]:
-    """Least and largest value that each convolution is given; 0 is always among them."""
+    """Measure the least and largest input of each convolution, including 0."""
     ends: list[list[float]] = [[0.0] for _ in convs]
 
-    def look(seen: list[float], _module: nn.Module, given: tuple[Tensor, ...]) -> None:
+    def observe(seen: list[float], _module: nn.Module, given: tuple[Tensor, ...]) -> None:
         seen.extend((given[0].min().item(), given[0].max().item()))
 
     hooks = [
-        conv.register_forward_pre_hook(partial(look, seen))
+        conv.register_forward_pre_hook(partial(observe, seen))
         for conv, seen in zip(convs, ends, strict=True)
     ]
-    for picture in pictures:
-        network(picture)
+    for image in images:
+        network(image)
     for hook in hooks:
         hook.remove()
     return [(min(seen), max(*seen, min(seen) + 1e-6)) for seen in ends]
 
 
-def _pictures() -> Iterator[Tensor]:
-    """Colour noise of several scales, a mix of them, a grey one, hard edges, a bare sky."""
+def _images() -> Iterator[Tensor]:
+    """Yield colour noise of several scales, a mix of them, grey noise, hard edges, a clear sky."""
     generator = torch.Generator().manual_seed(1)
     for scale in (2, 4, 8, 16, 64):
         yield _noise(scale, generator)
@@ -116,7 +115,7 @@ def _noise(scale: int, generator: torch.Generator) -> Tensor:
     return F.interpolate(grid, _SIZE, mode="bicubic").clamp(0, 1)
 
 
-def _psnr(picture: Tensor, reference: Tensor) -> float:
-    """Decibels, for pictures in [0, 1]."""
-    error = F.mse_loss(picture, reference).item()
+def _psnr(image: Tensor, reference: Tensor) -> float:
+    """Compute the PSNR in dB of images in [0, 1]."""
+    error = F.mse_loss(image, reference).item()
     return math.inf if error == 0 else -10 * math.log10(error)

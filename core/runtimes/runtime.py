@@ -1,4 +1,4 @@
-"""What every runtime is, and which one is taken."""
+"""The protocol of runtimes, and the table of those that exist."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Runtime(Protocol):
     """A style's network, ready to run; may be called by several threads at a time.
 
     Attributes:
-        identity: Everything that decides about the last bit: program, version, precision.
-        parallel: How many threads should call it at a time to keep the device busy.
-        parts: The same network in steps, for frames that do not fit into memory; None where the
-            runtime has no such thing.
+        identity: Everything that the last bit depends on: program, version, precision.
+        parallel: Number of threads that should call it at a time to keep the device busy.
+        parts: The same network in steps, for frames that do not fit into memory; None if the
+            runtime has no such steps.
     """
 
     identity: str
@@ -32,29 +32,29 @@ class Runtime(Protocol):
 
     @property
     def parts(self) -> Parts | None:
-        """See the class."""
+        """The network in steps, or None."""
         ...
 
     def __call__(self, frames: Tensor) -> Tensor:
-        """Paint frames.
+        """Stylize frames.
 
         Args:
             frames: (N, 3, H, W) RGB in [0, 1], float32, on the runtime's device.
 
         Returns:
-            The same shape, dtype and device. Every frame is painted by itself.
+            The same shape, dtype and device. Every frame is stylized by itself.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a network is to run on, and how.
+    """Device, precision and parallelism that a network is to run with.
 
     Attributes:
-        device: Where frames lie.
+        device: Device of the frames.
         precision: "fp32", "bf16", "fp16" or "int8".
-        parallel: How many frames the caller can have in work at a time.
+        parallel: Number of frames that the caller can process at a time.
     """
 
     device: torch.device
@@ -64,16 +64,16 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Kind:
-    """A runtime that there is.
+    """A row of the table of runtimes.
 
     Attributes:
-        module: Where its ``open_runtime(style, wanted)`` is.
-        package: The module that it needs.
-        install: How to install that module, where it does not come with Brushreel.
+        module: Module of its ``open_runtime(style, wanted)``.
+        package: Package that it needs.
+        install: Command that installs the package, if it does not come with Brushreel.
         devices: Types of device that it runs on.
-        precisions: What it computes in.
-        machine: What it takes of the machine, in words.
-        runs_here: Whether this machine has that.
+        precisions: Precisions that it computes in.
+        machine: Requirements on the machine, in words.
+        runs_here: Test whether this machine meets them.
     """
 
     module: str
@@ -86,7 +86,7 @@ class Kind:
 
     @property
     def installed(self) -> bool:
-        """Whether its package is there."""
+        """True if its package is installed."""
         return importlib.util.find_spec(self.package) is not None
 
 
@@ -97,7 +97,7 @@ KINDS: dict[str, Kind] = {
         install="",
         devices=("cpu",),
         precisions=("bf16",),
-        machine="it takes Linux, a CPU with AMX, and a C compiler when Brushreel is installed",
+        machine="it needs Linux, a CPU with AMX, and a C compiler when Brushreel is installed",
         runs_here=lambda: library() is not None,
     ),
     "openvino": Kind(
@@ -122,11 +122,11 @@ KINDS: dict[str, Kind] = {
         precisions=("fp32", "bf16", "fp16"),
     ),
 }
-"""The likely fastest first: the others are measured against it."""
+"""Runtimes by name, the likely fastest first."""
 
 
 def able(wanted: Wanted) -> list[str]:
-    """The runtimes that are installed and can do it."""
+    """Return the installed runtimes that support a request."""
     return [
         name
         for name, kind in KINDS.items()
@@ -135,15 +135,15 @@ def able(wanted: Wanted) -> list[str]:
 
 
 def check_runtime(name: str, wanted: Wanted) -> None:
-    """Find out without opening it whether a runtime, or any for "auto", can do what is wanted.
+    """Refuse a request that a runtime (with "auto": any) does not support, without opening it.
 
     Raises:
-        UsageError: There is no such runtime, or it can't do it.
+        UsageError: There is no such runtime, or it does not support the request.
         DeviceError: It is not installed, or can't run on this machine.
     """
     if name == "auto":
         if not able(wanted):
-            raise UsageError(f"nothing here runs in {wanted.precision} on {wanted.device.type}")
+            raise UsageError(f"no runtime here supports {wanted.precision} on {wanted.device.type}")
         return
     if name not in KINDS:
         raise UsageError(f"runtime must be one of auto, {', '.join(KINDS)}, not {name!r}")
@@ -154,18 +154,18 @@ def check_runtime(name: str, wanted: Wanted) -> None:
         raise DeviceError(f"{name} can't run here", hint=kind.machine)
     if not _fits(kind, wanted):
         raise UsageError(
-            f"{name} does not run in {wanted.precision} on {wanted.device.type}",
-            hint=f"it runs in {', '.join(kind.precisions)} on {', '.join(kind.devices)}",
+            f"{name} does not support {wanted.precision} on {wanted.device.type}",
+            hint=f"it supports {', '.join(kind.precisions)} on {', '.join(kind.devices)}",
         )
 
 
 def open_runtime(name: str, style: Style, wanted: Wanted) -> Runtime:
-    """Make a style's network ready in a runtime that `check_runtime` finds able.
+    """Open a style's network in a runtime that `check_runtime` accepts.
 
     Raises:
-        DeviceError: What is installed can't use the device, or not for this network.
+        DeviceError: The installed build can't use the device, or not for this network.
         StyleError: The style is damaged.
-        UsageError: The style does not bear the precision.
+        UsageError: The precision degrades the style too much.
     """
     module = importlib.import_module(f".{KINDS[name].module}", __package__)
     return module.open_runtime(style, wanted)

@@ -1,1 +1,1 @@
-"""The styles that ship, one safetensors file each."""
+"""The shipped styles, one safetensors file each."""

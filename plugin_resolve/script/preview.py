@@ -14,7 +14,7 @@ from ...batch.contact_sheet import Still, still_at
 from ...core.errors import BrushreelError
 from ...core.frames.colour import to_rgb
 from ...core.frames.hdr import to_sdr
-from ...core.frames.orientation import turned
+from ...core.frames.orientation import oriented
 from ...core.stylizer import Stylizer
 from .survey import Cut
 
@@ -59,7 +59,7 @@ def _small(still: Still) -> Tensor:
 
 def _save(rgb: Tensor, still: Still, path: Path) -> Path:
     codes = (rgb[0] * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-    image = Image.fromarray(turned(codes, still.info.video.display_matrix).copy())
+    image = Image.fromarray(oriented(codes, still.info.video.display_matrix).copy())
     partial = path.with_suffix(".partial")
     image.save(partial, "JPEG", quality=88)
     return partial.replace(path)

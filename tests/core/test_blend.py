@@ -78,14 +78,14 @@ class TestParse:
     )
     @pytest.mark.parametrize("text", ["wave:{}+udnie", "udnie+wave:{}", "wave:{}"])
     def test_weight_must_be_a_number_above_0(self, text, weight):
-        with pytest.raises(UsageError, match="can't be a weight") as caught:
+        with pytest.raises(UsageError, match="is not a valid weight") as caught:
             parse_blend(text.format(weight))
         assert repr(weight) in caught.value.what
         assert caught.value.hint == "numbers above 0, as in wave:0.6+udnie:0.4"
 
     @pytest.mark.parametrize("text", ["+", "wave+", "+wave", "wave++udnie", "wave+ ", ":0.5+wave"])
     def test_missing_part(self, text):
-        with pytest.raises(UsageError, match=r"lacks a style beside a \+"):
+        with pytest.raises(UsageError, match=r"lacks a style next to a \+"):
             parse_blend(text)
 
     def test_lone_style_with_a_weight_is_sent_to_strength(self):
@@ -141,7 +141,7 @@ class TestFamily:
         with pytest.raises(StyleError) as caught:
             blend([(wave, 0.6), (child("mine", 2, family="other"), 0.4)])
         assert str(caught.value) == (
-            "wave and mine were not trained from one parent, so their weights can't be mixed "
+            "wave and mine were not trained from one parent, so they can't be blended "
             "(train mine again with --from wave)"
         )
 

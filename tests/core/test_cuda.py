@@ -54,7 +54,7 @@ def test_what_can_t_be_recorded_is_painted_all_the_same(caplog):
     for _ in range(2):
         assert torch.equal(network(frames), frames * 2)
     assert [record.message.split(":")[0] for record in caplog.records] == [
-        "frames are painted without CUDA graphs"
+        "frames are stylized without CUDA graphs"
     ]
 
 

@@ -49,7 +49,7 @@ def test_a_folder_and_a_name_that_is_taken(former, tmp_path):
     assert len(adopt(tmp_path)) == 1
     with pytest.raises(OutputError, match="there is a style of that name"):
         adopt(former)
-    with pytest.raises(StyleError, match="holds no style file"):
+    with pytest.raises(StyleError, match="contains no style file"):
         adopt(user_styles().parent)
 
 

@@ -33,5 +33,5 @@ def test_rates(text, rate):
 
 @pytest.mark.parametrize("text", ["0", "-24", "fast", "24/0", "1e9", ""])
 def test_no_rates(text):
-    with pytest.raises(UsageError, match="is no frame rate"):
+    with pytest.raises(UsageError, match="is not a valid frame rate"):
         parse_rate(text)

@@ -159,7 +159,7 @@ class TestDamage:
     def test_not_finite(self, tiny_style, tmp_path, value):
         content = style_bytes(tiny_style, **changed(torch.tensor([1.0, value, 1.0])))
         line = refusal(tmp_path / "s.safetensors", content)
-        assert f"{LAST} holds values that are not finite" in line
+        assert f"{LAST} has values that are not finite" in line
 
     @pytest.mark.parametrize("kept", [1, 8, 9, 100, -1, -4, 0.5, 0.9])
     def test_truncated_in_header_or_data(self, tiny_style, tmp_path, kept):
@@ -264,11 +264,11 @@ class TestDamage:
         "name", ["", "Wave", "große-welle", "../wave", "a b", "-wave", "a" * 65, "wave\n"]
     )
     def test_bad_name(self, tiny_style, tmp_path, name):
-        with pytest.raises(StyleError, match="can't name a style") as caught:
+        with pytest.raises(StyleError, match="is not a valid style name") as caught:
             dataclasses.replace(tiny_style, name=name)
         assert "use a-z, 0-9" in str(caught.value)
         content = style_bytes(tiny_style, about=description(tiny_style, name=name))
-        assert "can't name a style" in refusal(tmp_path / "s.safetensors", content)
+        assert "is not a valid style name" in refusal(tmp_path / "s.safetensors", content)
 
     @pytest.mark.parametrize("name", ["a", "wave", "great-wave_2", "0", "a" * 64])
     def test_good_name(self, tiny_style, name):
@@ -360,7 +360,7 @@ class TestLibrary:
         put(user_styles(), "ink")
         with pytest.raises(StyleError) as caught:
             load_style("zebra")
-        assert caught.value.hint == "there are: great-wave, ink"
+        assert caught.value.hint == "known styles: great-wave, ink"
 
     def test_damaged_file_is_left_out_with_a_warning(self, shipped, put):
         put(shipped, "good")

@@ -17,7 +17,7 @@ from brushreel.core.tiling import (
     NetworkParts,
     can_be_tiled,
     fitting_tile,
-    paint_in_tiles,
+    stylize_in_tiles,
     tiles_of,
 )
 
@@ -48,14 +48,14 @@ def noise(height: int, width: int) -> torch.Tensor:
 @torch.no_grad()
 def test_no_seams(size, changes):
     net, frame = network(**changes), noise(*size)
-    tiled = paint_in_tiles(NetworkParts(net), frame, LEAST_TILE)
+    tiled = stylize_in_tiles(NetworkParts(net), frame, LEAST_TILE)
     torch.testing.assert_close(tiled, net(frame), atol=1e-6, rtol=0)
 
 
 @torch.no_grad()
 def test_a_flat_sky_stays_flat():
     net = network()
-    tiled = paint_in_tiles(NetworkParts(net), torch.full((1, 3, 256, 320), 0.7), 64)
+    tiled = stylize_in_tiles(NetworkParts(net), torch.full((1, 3, 256, 320), 0.7), 64)
     inside = tiled[..., 32:-32, 32:-32]
     assert inside.amax((2, 3)).sub(inside.amin((2, 3))).max() < 1e-6
 
@@ -171,9 +171,9 @@ def record_tiles(monkeypatch, largest: int | None = None) -> list[int]:
         if largest is not None and size > largest:
             raise torch.OutOfMemoryError
         sizes.append(size)
-        return paint_in_tiles(parts, frame, size)
+        return stylize_in_tiles(parts, frame, size)
 
-    monkeypatch.setattr(module, "paint_in_tiles", paint)
+    monkeypatch.setattr(module, "stylize_in_tiles", paint)
     return sizes
 
 

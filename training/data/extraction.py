@@ -22,7 +22,7 @@ from ...core.consistency import warp
 from ...core.errors import MediaError
 from ...core.frames.av_frame import working_format
 from ...core.frames.frame import Colour
-from ...core.frames.orientation import turned
+from ...core.frames.orientation import oriented
 from .bars import Bars, find_bars
 from .motion import FlowEstimator, Motion, nchw
 
@@ -236,7 +236,7 @@ def _upright(frame: av.VideoFrame, shape: _Shape) -> Pixels:
     top, left = ceil(bars.top * down), ceil(bars.left * across)
     rows = slice(top, top + max(1, round(height * down)))
     columns = slice(left, left + max(1, round(width * across)))
-    return turned(pixels[rows, columns], display_matrix(frame))
+    return oriented(pixels[rows, columns], display_matrix(frame))
 
 
 def pair_record(frames: Pixels, motion: Motion, gap: int = 1) -> NDArray[np.void]:

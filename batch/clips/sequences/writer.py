@@ -19,7 +19,7 @@ from ....core.clips.timecode import Timecode, nominal_rate
 from ....core.errors import OutputError
 from ....core.file_identity import image_identity
 from ....core.frames.frame import Colour, Frame, Matrix, PixelFormat, Range
-from ....core.frames.orientation import turned
+from ....core.frames.orientation import oriented
 from ....core.pictures.metadata import ImageMetadata
 from ....core.pictures.picture import (
     as_grey,
@@ -261,6 +261,6 @@ def _upright(frame: Frame, matrix: tuple[int, ...] | None) -> Frame:
     """Rotate a frame as it is to be displayed: images can't state a rotation."""
     if matrix is None:
         return frame
-    planes = tuple(np.ascontiguousarray(turned(plane, matrix)) for plane in frame.planes)
+    planes = tuple(np.ascontiguousarray(oriented(plane, matrix)) for plane in frame.planes)
     height, width = planes[0].shape
     return replace(frame, planes=planes, width=width, height=height)

@@ -230,7 +230,7 @@ class TestResume:
             "brushreel.batch.clips.sequences.writer.encode_picture",
             lambda frame, kind, *_: encode_picture(codes("gbrp16le", 77), kind),
         )
-        with pytest.raises(OutputError, match="did not read back") as raised:
+        with pytest.raises(OutputError, match="failed verification") as raised:
             run(source, "o/a.%04d.png")
         assert raised.value.path == tmp_path / "o/a.0000.png"
         assert not (tmp_path / "o").exists()

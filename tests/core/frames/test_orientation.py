@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brushreel.core.frames.orientation import turned
+from brushreel.core.frames.orientation import oriented
 
 PICTURE = np.random.default_rng(1).integers(0, 255, (12, 20, 3), np.uint8)
 
@@ -17,16 +17,16 @@ PICTURE = np.random.default_rng(1).integers(0, 255, (12, 20, 3), np.uint8)
 )
 def test_quarter_turns(quarters, matrix):
     a, b, c, d = matrix
-    shown = turned(PICTURE, (a, b, 0, c, d, 0, 0, 0, 1))
+    shown = oriented(PICTURE, (a, b, 0, c, d, 0, 0, 0, 1))
     np.testing.assert_array_equal(shown, np.rot90(PICTURE, quarters))
 
 
 def test_mirrored():
-    shown = turned(PICTURE, (-1, 0, 0, 0, 1, 0, 0, 0, 1))
+    shown = oriented(PICTURE, (-1, 0, 0, 0, 1, 0, 0, 0, 1))
     np.testing.assert_array_equal(shown, PICTURE[:, ::-1])
-    shown = turned(PICTURE, (0, 1, 0, 1, 0, 0, 0, 0, 1))
+    shown = oriented(PICTURE, (0, 1, 0, 1, 0, 0, 0, 0, 1))
     np.testing.assert_array_equal(shown, PICTURE.swapaxes(0, 1))
 
 
 def test_as_it_is():
-    assert turned(PICTURE, None) is PICTURE
+    assert oriented(PICTURE, None) is PICTURE

@@ -339,7 +339,7 @@ def test_something_else_was_written(tmp_path):
     path = write(tmp_path / "a.png", encode_picture(frame, "png"))
     check_written(path, "png", frame, None)
     frame.planes[1][3, 4] ^= 1
-    with pytest.raises(OutputError, match="did not read back"):
+    with pytest.raises(OutputError, match="failed verification"):
         check_written(path, "png", frame, None)
 
 

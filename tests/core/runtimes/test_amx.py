@@ -15,7 +15,7 @@ from brushreel.core.runtimes import amx_library
 from brushreel.core.runtimes.on_amx import can_run
 from brushreel.core.runtimes.runtime import Wanted, able, check_runtime, open_runtime
 from brushreel.core.style import Painting, Style
-from brushreel.core.tiling import paint_in_tiles
+from brushreel.core.tiling import stylize_in_tiles
 
 WANTED = Wanted(torch.device("cpu"), "bf16")
 SPEC = NetworkSpec(residual_blocks=2)
@@ -118,7 +118,7 @@ def test_threads_change_nothing():
 def test_tiles_are_the_whole_frame_to_the_bit(tile):
     runtime, frame = open_runtime("amx", style(), WANTED), picture(200, 212)
     assert runtime.parts is not None
-    assert torch.equal(paint_in_tiles(runtime.parts, frame, tile), runtime(frame))
+    assert torch.equal(stylize_in_tiles(runtime.parts, frame, tile), runtime(frame))
 
 
 @pytest.mark.parametrize(
@@ -144,10 +144,10 @@ def test_without_kernels_others_run(tmp_path, installed_as, monkeypatch):
     installed_as(tmp_path / "none.so")
     assert "amx" not in able(WANTED)
     assert "torch" in able(WANTED)
-    with pytest.raises(DeviceError, match=r"amx can't run here \(it takes Linux, a CPU with AMX"):
+    with pytest.raises(DeviceError, match=r"amx can't run here \(it needs Linux, a CPU with AMX"):
         check_runtime("amx", WANTED)
     (found,) = (finding for finding in machine.examine() if finding.subject == "amx")
     assert (found.status, found.fix) == (
         "missing",
-        "install a C compiler, then Brushreel once more",
+        "install a C compiler, then Brushreel again",
     )

@@ -40,5 +40,5 @@ def test_the_network_itself_is_not_rounded(wave):
 
 def test_a_style_that_does_not_bear_it_is_refused(wave, monkeypatch):
     monkeypatch.setattr(module, "LEAST_PSNR", 90)
-    with pytest.raises(UsageError, match=r"does not bear 8-bit .* dB .*--precision auto"):
+    with pytest.raises(UsageError, match=r"int8 degrades .* dB .*--precision auto"):
         quantized(wave)

@@ -175,11 +175,11 @@ class TestChecks:
             check_runtime("openvino", Wanted(CPU, "fp32"))
 
     def test_not_in_this_precision(self):
-        with pytest.raises(UsageError, match="torch does not run in int8 on cpu"):
+        with pytest.raises(UsageError, match="torch does not support int8 on cpu"):
             check_runtime("torch", Wanted(CPU, "int8"))
 
     def test_nothing_can_do_it(self):
-        with pytest.raises(UsageError, match="nothing here runs in int8 on cuda"):
+        with pytest.raises(UsageError, match="no runtime here supports int8 on cuda"):
             check_runtime("auto", Wanted(torch.device("cuda"), "int8"))
 
     def test_only_what_is_able(self):

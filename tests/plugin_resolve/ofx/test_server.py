@@ -178,7 +178,7 @@ def test_only_names_of_the_library_are_styles(let_in, style):
     kind, words = ask(connection, RENDER, frame(strength=1.0, style=style))
     os.close(memory)
     assert kind == REFUSED
-    assert "can't name a style" in words or "there is no style" in words
+    assert "is not a valid style name" in words or "there is no style" in words
 
 
 def test_memory_that_could_be_cut_off_is_refused(let_in):
