@@ -81,7 +81,7 @@ class TestParse:
         with pytest.raises(UsageError, match="is not a valid weight") as caught:
             parse_blend(text.format(weight))
         assert repr(weight) in caught.value.what
-        assert caught.value.hint == "numbers above 0, as in wave:0.6+udnie:0.4"
+        assert caught.value.hint == "a number above 0, as in wave:0.6+udnie:0.4"
 
     @pytest.mark.parametrize("text", ["+", "wave+", "+wave", "wave++udnie", "wave+ ", ":0.5+wave"])
     def test_missing_part(self, text):
