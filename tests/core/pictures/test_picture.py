@@ -226,7 +226,7 @@ class TestExr:
 
     @pytest.mark.parametrize("names", [("a.R", "a.G", "a.B", "b.R", "b.G", "b.B"), ("Z", "N.X")])
     def test_no_colours_of_its_own(self, tmp_path, names):
-        with pytest.raises(MediaError, match="has no R, G and B"):
+        with pytest.raises(MediaError, match="has no channels R, G and B"):
             read_picture(exr(tmp_path / "a.exr", light(*names)))
 
     def test_several_parts(self, tmp_path):
