@@ -102,5 +102,5 @@ def test_what_has_to_be_installed_is_said(tiny_style, tmp_path, monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(export.importlib, "import_module", missing)
-    with pytest.raises(DeviceError, match=r"onnx is not installed .*brushreel\[onnx\]"):
+    with pytest.raises(DeviceError, match=r"onnx is not installed .*\.\[onnx\]"):
         export_onnx(tiny_style, tmp_path / "tiny.onnx")

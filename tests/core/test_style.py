@@ -142,7 +142,7 @@ class TestDamage:
 
     def test_surplus_tensor(self, tiny_style, tmp_path):
         content = style_bytes(tiny_style, stowaway=torch.zeros(2))
-        assert "not the network's: stowaway" in refusal(tmp_path / "s.safetensors", content)
+        assert "its network lacks: stowaway" in refusal(tmp_path / "s.safetensors", content)
 
     def test_wrong_shape(self, tiny_style, tmp_path):
         content = style_bytes(tiny_style, **changed(torch.zeros(4)))
