@@ -1,4 +1,4 @@
-"""Mixture of a stylized picture with its source."""
+"""Mixture of a stylized frame with its source."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .colour import BT709_LUMA
 
 
 def mixed(source: Tensor, stylized: Tensor, *, strength: float, keep_colors: bool) -> Tensor:
-    """Mix the stylized picture with as much of the source as was asked for.
+    """Mix the stylized frame with its source.
 
     Args:
         source: (N, 3, H, W) RGB in [0, 1].
         stylized: (N, 3, H, W) RGB in [0, 1].
-        strength: From 0, the source, to 1, the stylized picture.
-        keep_colors: Take only luma from the stylized picture.
+        strength: From 0, the source, to 1, the stylized frame.
+        keep_colors: Take only luma from the stylized frame.
 
     Returns:
         (N, 3, H, W) RGB in [0, 1].

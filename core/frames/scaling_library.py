@@ -137,7 +137,7 @@ class Chroma(NamedTuple):
 
 @dataclass(frozen=True)
 class Prepared:
-    """Stylized picture in the codes of what it is enlarged to.
+    """Stylized frame in the codes of what it is enlarged to.
 
     Attributes:
         bases: (C, h, w) float32: luma, or the colours; without what the slope adds to them.
@@ -152,14 +152,14 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Mixture:
-    """The source's planes, and how they go together with an enlarged picture.
+    """The source's planes, and how they go together with an enlarged frame.
 
     Attributes:
         planes: Of the source, of the targets' size: what luma is told from, and where it is mixed
             in, what the targets are instead.
         shares: The planes' shares in luma; none where it is not needed.
-        strength: From 0, the source, to 1, the enlarged picture.
-        legal: Lowest and highest code of the enlarged picture, and of what is written.
+        strength: From 0, the source, to 1, the enlarged frame.
+        legal: Lowest and highest code of the enlarged frame, and of what is written.
         keep: Colours that are kept, so that only luma is written; or True: of the three own planes.
     """
 
@@ -242,7 +242,7 @@ def prepare(
     chroma_levels: tuple[float, float, float] | None,
     threads: int = 1,
 ) -> Prepared:
-    """Bring a stylized picture to codes, and tell how much of the source's luma goes with it.
+    """Bring a stylized frame to codes, and tell how much of the source's luma goes with it.
 
     Args:
         stylized: (3, h, w) float32 R'G'B', contiguous.

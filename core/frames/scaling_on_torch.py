@@ -22,7 +22,7 @@ _STRIP, _STRIP_ON_GPU = 2**20, 2**25
 
 
 class Resident:
-    """Planes of a frame on a device: each goes there once, and as it is.
+    """A frame's planes on a device: each is uploaded once, unchanged.
 
     On a CPU they are views, strip by strip.
     """
@@ -42,7 +42,7 @@ class Resident:
 
 
 def strips(rows: int, pixels: int, device: torch.device) -> Iterator[slice]:
-    """Yield all rows in strips of even heights, few enough of a picture of so many pixels."""
+    """Yield all rows in strips of even heights, few enough of a frame of so many pixels."""
     most = _STRIP if device.type == "cpu" else _STRIP_ON_GPU
     count = max(1, -(-pixels // most))
     step = max(2, -(-rows // count) // 2 * 2)
@@ -219,7 +219,7 @@ class _Source:
 
 
 def _local_mean(planes: Tensor) -> Tensor:
-    """Average each neighbourhood of (1, C, h, w), borders repeated."""
+    """Compute the mean of each neighbourhood of (1, C, h, w), borders repeated."""
     side = 2 * REACH + 1
     planes = F.avg_pool2d(F.pad(planes, (REACH, REACH, 0, 0), mode="replicate"), (1, side), 1)
     return F.avg_pool2d(F.pad(planes, (0, 0, REACH, REACH), mode="replicate"), (side, 1), 1)

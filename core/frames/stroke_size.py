@@ -1,8 +1,8 @@
 """Size of strokes, and the working size of the network that gives them that size.
 
 Footage for training is scaled to about 432 lines, so that is where a style's strokes are as large
-as training made them. A stroke's size belongs to the picture, not to its pixels: 1 is that size as
-a share of the picture's shorter side, whatever resolution it comes in. So a proxy looks like the
+as training made them. A stroke's size belongs to the frame, not to its pixels: 1 is that size as
+a share of the frame's shorter side, whatever resolution it comes in. So a proxy looks like the
 final.
 """
 
@@ -18,17 +18,17 @@ StrokeSize = float | Literal["native"]
 """From `LEAST` to `MOST`, 1 for a style's own size; "native": the frame's own pixels."""
 
 NATURAL = 1.0
-"""The default, a style's own size. A picture too small for it gets the smallest strokes it can."""
+"""The default, a style's own size. A frame too small for it gets the smallest strokes it can."""
 
 DETAIL = 0.4
-"""How much of the source's texture comes back unless told otherwise: with much more, the camera's
-noise moves the output more than half as much as without scaling; with none, faces look soft."""
+"""Default share of the source's texture that is added again: with much more, the camera's noise
+moves the output more than half as much as without scaling; with none, faces look soft."""
 
 LINES = 432
-"""Of the picture's shorter side where strokes of a style that says nothing have their own size."""
+"""Shorter side at which strokes of a style without a note have their own size."""
 
 LEAST, MOST = 0.25, 4.0
-# Beyond that a picture has nothing to make strokes of.
+# Larger factors would enlarge a frame that has no detail for strokes.
 _MOST_ENLARGED = 4
 # The network halves twice; sizes that it has to pad would cost a copy, and proxies of a slightly
 # other shape than the final would not get the same size.
@@ -37,7 +37,7 @@ _LEAST_SIDE = 8
 
 
 class Size(NamedTuple):
-    """Height and width of a picture in pixels."""
+    """Height and width of a frame in pixels."""
 
     height: int
     width: int
@@ -71,23 +71,23 @@ def working_size(
     lines: float = LINES,
     sample_aspect_ratio: Fraction | float = 1,
 ) -> Size | None:
-    """Return the size at which the network stylizes a picture, in square pixels.
+    """Return the size at which the network stylizes a frame, in square pixels.
 
     Its shorter side as shown has about `lines` / `stroke_size` lines: portrait and landscape alike,
-    so that it does not matter whether a picture was turned before or after.
+    so that it does not matter whether a frame was rotated before or after.
 
     Args:
-        width: Of the whole picture in pixels, however small a part of it is stylized.
-        height: Of the whole picture in pixels.
+        width: Of the whole frame in pixels, however small a part of it is stylized.
+        height: Of the whole frame in pixels.
         stroke_size: See `StrokeSize`.
         lines: At which the style's strokes have their own size.
         sample_aspect_ratio: Width of a pixel by its height.
 
     Returns:
-        Multiples of 4, so that the shape is the picture's to within 2 pixels; None for "native".
+        Multiples of 4, so that the shape is the frame's to within 2 pixels; None for "native".
 
     Raises:
-        UsageError: It has more than 4 times the picture's own lines, and `stroke_size` is not the
+        UsageError: It has more than 4 times the frame's own lines, and `stroke_size` is not the
             default.
     """
     if stroke_size == "native":
@@ -96,7 +96,7 @@ def working_size(
     most = _MOST_ENLARGED * shorter
     if lines / stroke_size > most and stroke_size != NATURAL:
         raise UsageError(
-            f"a stroke size of {stroke_size:g} is too small for a picture of {width}x{height}",
+            f"a stroke size of {stroke_size:g} is too small for a frame of {width}x{height}",
             hint=f"use at least {lines / shorter / _MOST_ENLARGED:.2f}, or native",
         )
     return _size(width, height, min(lines / stroke_size, most), sample_aspect_ratio)
@@ -110,7 +110,7 @@ def detail_size(
     lines: float = LINES,
     sample_aspect_ratio: Fraction | float = 1,
 ) -> Size | None:
-    """Return the size beyond which a picture has detail that the stylized one has not.
+    """Return the size beyond which a frame has detail that the stylized one has not.
 
     Where strokes are larger than their own size, that is as for these: else a face would show
     through strokes that are too large for it, as in a double exposure. Arguments and result are

@@ -1,17 +1,17 @@
-"""Frames at the size that strokes are made at, and stylized pictures back in a frame's planes.
+"""Conversion of frames to the size at which they are stylized, and back to a frame's planes.
 
-Luma and chroma go straight to the working size, and the stylized picture straight to each plane's
+Luma and chroma go straight to the working size, and the stylized frame straight to each plane's
 own size: no RGB is made at full resolution, unless samples are floating point, or the source is
 mixed into planes of another kind. HDR is scaled in its own signal; only the working size becomes
 SDR.
 
-A stylized picture that is enlarged has nothing finer than its own pixels. What the source's luma
+A stylized frame that is enlarged has nothing finer than its own pixels. What the source's luma
 has and a plane of the working size has not (grain, eyelashes, the edges of titles) is its detail::
 
     out = up(stylized) + up(a) * (luma - up(down(luma)))
 
 How much, a, belongs to the place: where the source is flat but for its texture, it is what was
-asked for; at an edge, what the edge is in the stylized picture, found by linear regression of its
+asked for; at an edge, what the edge is in the stylized frame, found by linear regression of its
 luma on the source's nearby (the coefficient of a guided filter: He, Sun and Tang, ECCV 2010), and
 none where there is no such edge or the opposite one. So an edge that got soft is steep again, and
 one that the style moved or left out gets no second outline. As enlarging is linear and a is
@@ -118,15 +118,15 @@ def from_working(
     colour: Colour | None = None,
     threads: int = 1,
 ) -> Frame:
-    """Bring a stylized picture to a frame's own size and planes.
+    """Bring a stylized frame to a frame's own size and planes.
 
     Args:
         stylized: (1, 3, h, w), like `working.rgb` and on its device.
         working: What was stylized.
         frame: What that was made of.
         detail: How much of the source's finer luma comes back: 0 to 1.
-        strength: From 0, the source, to 1, the stylized picture.
-        keep_colors: Take only luma from the stylized picture.
+        strength: From 0, the source, to 1, the stylized frame.
+        keep_colors: Take only luma from the stylized frame.
         pixel_format: Of the result; the frame's own by default.
         colour: Of the result; the frame's own by default.
         threads: How many may work on it, on a CPU.
@@ -166,7 +166,7 @@ def stylized_rgb(
     keep_colors: bool = False,
     threads: int = 1,
 ) -> Tensor:
-    """Stylize a picture at another size and bring it back to its own.
+    """Stylize a frame at another size and bring it back to its own.
 
     Args:
         rgb: (1, 3, H, W) RGB in [0, 1], float32, on any device.
@@ -174,8 +174,8 @@ def stylized_rgb(
         size: At which it is stylized.
         detail_size: Beyond which detail comes back; `size` by default.
         detail: How much of it, 0 to 1.
-        strength: From 0, the source, to 1, the stylized picture.
-        keep_colors: Take only luma from the stylized picture.
+        strength: From 0, the source, to 1, the stylized frame.
+        keep_colors: Take only luma from the stylized frame.
         threads: How many may work on it, on a CPU.
 
     Returns:
@@ -401,8 +401,8 @@ class _Scaling:
             if not frame.pixel_format.floating:
                 levels = luma_levels(frame.pixel_format, own)
                 made.clamp_(0, (levels.high - levels.zero) / levels.span)
-            picture = mix(source, made.unsqueeze(0))
-            part = from_rgb(picture, _rows(frame, rows), pixel_format=form, colour=colour)
+            mixed_rgb = mix(source, made.unsqueeze(0))
+            part = from_rgb(mixed_rgb, _rows(frame, rows), pixel_format=form, colour=colour)
             for index, plane in enumerate(part.planes):
                 planes[index][_rows_of(form, index, rows)] = plane
         if form.alpha:

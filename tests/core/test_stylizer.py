@@ -262,11 +262,11 @@ class TestChoices:
 
 
 @pytest.mark.parametrize("stroke_size", [1.9, 4])
-def test_strokes_of_a_size_of_the_picture(tiny_style, stroke_size):
+def test_strokes_of_a_share_of_the_frame(tiny_style, stroke_size):
     stylizer = cpu(tiny_style, stroke_size=stroke_size)
     seen = []
-    paint = stylizer._painted
-    stylizer._painted = lambda source: seen.append(source.shape[-2:]) or paint(source)
+    stylize = stylizer._stylized
+    stylizer._stylized = lambda source: seen.append(source.shape[-2:]) or stylize(source)
     frame = native("yuv420p", 400, 240)
     made = stylizer.stylize(frame)
     assert (made.width, made.height, made.pixel_format) == (400, 240, frame.pixel_format)
@@ -340,5 +340,5 @@ def test_what_makes_no_strokes_is_refused(tiny_style, options):
 
 
 def test_strokes_finer_than_a_picture_are_refused(tiny_style):
-    with pytest.raises(UsageError, match="too small for a picture of 40x30"):
+    with pytest.raises(UsageError, match="too small for a frame of 40x30"):
         cpu(tiny_style, stroke_size=1).stylize(native("yuv420p", 40, 30))

@@ -52,7 +52,7 @@ def test_native_has_no_working_size():
 
 def test_a_tiny_picture_is_not_painted_at_many_times_its_size():
     assert working_size(108, 108, 1) == (432, 432)
-    with pytest.raises(UsageError, match="too small for a picture of 100x100"):
+    with pytest.raises(UsageError, match="too small for a frame of 100x100"):
         working_size(100, 100, 0.9)
     # The default takes any picture.
     assert working_size(100, 100, 1) == detail_size(100, 100, 1) == (400, 400)
