@@ -190,7 +190,7 @@ def _read_to(reader: ClipReader, seconds: float | None) -> Still:
 
 def _is_picture(info: ClipInfo) -> bool:
     # FFmpeg reads JPEG by one demuxer and has another one for each other kind of picture.
-    return info.container == "image2" or info.container.endswith(("_pipe", " pictures"))
+    return info.container == "image2" or info.container.endswith(("_pipe", " images"))
 
 
 def _moment(info: ClipInfo, seconds: float | None) -> Fraction:

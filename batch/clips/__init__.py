@@ -1,1 +1,1 @@
-"""One clip or sequence: read, paint, write in segments, verify, rename."""
+"""Conversion of one clip or image sequence: read, stylize, write, verify, rename."""

@@ -1,4 +1,4 @@
-"""A clip file as the sink: segments first, then one container that is verified before its name."""
+"""Clip file as the sink: segments first, then one container that is verified before its name."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class SegmentWriter:
         self._verify()
         # Hours may have passed.
         self._sink.destination.check_free()
-        frames, audio = len(self._expected.pts), len(file.tracks.sound)
+        frames, audio = len(self._expected.pts), len(file.tracks.audio)
         self._work.verified(frames, audio)
         self._sink.destination.give_name(self._work.partial)
         return Written(

@@ -1,4 +1,4 @@
-"""Destination of a conversion: what is there already, what may be written, and the final name."""
+"""Destination of a conversion: what exists already, what may be written, and the final name."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class FileDestination:
 
     @property
     def is_untidied(self) -> bool:
-        """Whether a run had given the file its name, and was cut off before it had tidied up."""
+        """True if a run gave the file its name and was interrupted before it tidied up."""
         return left_by_a_run(self.path)
 
     @property
     def is_finished(self) -> bool:
-        """Whether the file is there and no run has anything left to do for it."""
+        """True if the file exists and no run has anything left to do for it."""
         return self.path.exists() and not self.is_untidied
 
     def check(self, source: Path) -> None:
@@ -132,7 +132,7 @@ class ImageDestination:
 
     @property
     def is_finished(self) -> bool:
-        """Whether images are there and no run was cut off at them."""
+        """True if images exist and no run was interrupted while it wrote them."""
         if not self.pattern.numbered:
             return self.path.exists()
         return bool(self.pattern.numbers()) and not is_interrupted(self.pattern)

@@ -1,4 +1,4 @@
-"""The finished file: the picture from its segments, every other track from the source."""
+"""Finished file: the video from its segments, every other stream from the source."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from .verify import Expectation
 
 # Matroska as FFmpeg writes it counts in milliseconds.
 _MATROSKA_TICK = Fraction(1, 1000)
-# Packets come in order; waiting longer for a track that rests would only fill the memory.
+# Packets come in order; waiting longer for a stream that pauses would only fill the memory.
 _INTERLEAVE_MICROSECONDS = 1_000_000
 
 
 @contextmanager
 def open_output(file: Path | BinaryIO, muxer: str, reader: Reader) -> Iterator[OutputContainer]:
-    """A container of the finished kind, told what the source's times need.
+    """Open a container with the options that the source's times need.
 
     Raises:
-        OSError, FFmpegError: It can't be written; the index of an MP4 is written at the end.
+        OSError, FFmpegError: It can't be written; an MP4's index is written at the end.
     """
     options = {"max_interleave_delta": str(_INTERLEAVE_MICROSECONDS)}
     if muxer == "matroska":
-        # Sound may start a little before zero; Matroska can say so without moving everything.
+        # Audio may start a little before zero; Matroska can state it without moving everything.
         options["avoid_negative_ts"] = "disabled"
     else:
         options["movie_timescale"] = str(movie_timescale(reader))
@@ -58,11 +58,11 @@ def open_output(file: Path | BinaryIO, muxer: str, reader: Reader) -> Iterator[O
 
 
 class FinishedFile:
-    """The tracks of the finished file, described and not yet filled.
+    """Streams of the finished file, described and not yet filled.
 
     Attributes:
-        picture: What frames must look like.
-        tracks: What is copied.
+        picture: Pixel format and colour of the video stream.
+        tracks: The streams that are copied.
         warnings: What the container can't keep.
         tolerance: Seconds by which a time may be rounded.
 
@@ -101,23 +101,23 @@ class FinishedFile:
             ) from error
 
     def write(self, folder: Path, segments: Sequence[Segment], expected: Expectation) -> None:
-        """Fill it, all tracks in the order of their decoding times.
+        """Write all streams, in the order of their decoding times.
 
         Args:
-            folder: Where the segments lie.
+            folder: Folder of the segments.
             segments: All of them, in their order.
-            expected: Times of the frames; gets to know what is written of the other tracks.
+            expected: Times of the frames; what is written of the other streams is added to it.
 
         Raises:
-            OutputError: A segment is not what was written, or not of this track.
+            OutputError: A segment is not what was written, or not of this stream.
             MediaError: The source can't be read.
         """
         for segment in segments:
             if segment.header != header_of(self._stream):
-                raise OutputError("the encoder does not do the same again", path=folder)
+                raise OutputError("the encoder gave another header than before", path=folder)
         expected.tolerance, expected.tracks = self.tolerance, self.tracks.tracks
-        picture = picture_packets(folder, segments, expected)
-        for packet in interleaved(picture, self._reader.packets()):
+        video = video_packets(folder, segments, expected)
+        for packet in interleaved(video, self._reader.packets()):
             if packet.stream is None:
                 packet.stream = self._stream
                 self._container.mux(packet)
@@ -126,18 +126,18 @@ class FinishedFile:
         self.tracks.check()
 
 
-def interleaved(picture: Iterator[av.Packet], others: Iterator[av.Packet]) -> Iterator[av.Packet]:
-    """Both by their decoding times; what has no time goes at once."""
-    held = next(picture, None)
+def interleaved(video: Iterator[av.Packet], others: Iterator[av.Packet]) -> Iterator[av.Packet]:
+    """Yield both in the order of their decoding times; a packet without a time comes at once."""
+    held = next(video, None)
     for packet in others:
         time = _decoding_time(packet)
         while held is not None and time is not None and (_decoding_time(held) or 0) <= time:
             yield held
-            held = next(picture, None)
+            held = next(video, None)
         yield packet
     if held is not None:
         yield held
-        yield from picture
+        yield from video
 
 
 def _decoding_time(packet: av.Packet) -> Fraction | None:
@@ -145,13 +145,13 @@ def _decoding_time(packet: av.Packet) -> Fraction | None:
     return None if ticks is None else ticks * Fraction(packet.time_base)
 
 
-def picture_packets(
+def video_packets(
     folder: Path, segments: Sequence[Segment], expected: Expectation
 ) -> Iterator[av.Packet]:
-    """The segments' packets as those of one track, in the order of decoding.
+    """Yield the segments' packets as those of one stream, in the order of decoding.
 
     Args:
-        folder: Where the segments lie.
+        folder: Folder of the segments.
         segments: All of them, in their order.
         expected: Times of the frames.
 
@@ -176,9 +176,9 @@ def picture_packets(
 
 
 def decoding_time(order: int, pts: Sequence[int], delay: int) -> int:
-    """When a packet is decoded: `delay` frames before the frame of that place is shown.
+    """Return when a packet is decoded: `delay` frames before the frame of that index is shown.
 
-    Before the first frame is shown time goes on as fast as after it. No packet is decoded after
+    Before the first frame is shown, time passes as fast as after it. No packet is decoded after
     it is shown if it lags at most `delay` places behind its place in the order of display.
     """
     if order >= delay:

@@ -1,4 +1,4 @@
-"""Every track but the picture, copied packet for packet."""
+"""Streams next to the video, copied packet for packet."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from ...core.errors import OutputError
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # Written by the muxer itself, or true only of the file they came from.
 _OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
-# The words that MP4 and MOV have places of their own for; other names they hold only in a list of
-# names (QuickTime's `mdta`), as cameras and phones write it.
+# The tags that MP4 and MOV have fields for; others they store only in a list of names (QuickTime's
+# `mdta`), as cameras and phones write it.
 _COMMON_TAGS = frozenset(
     {
         *("title", "artist", "album", "composer", "date", "comment", "genre", "copyright"),
         *("creation_time", "location", "location-eng", "timecode", "duration", "software"),
     }
 )
-# Of the source's picture: whether alpha lies beside it, and what Matroska's tools have counted.
-_PICTURE_TAGS = ("alpha_mode", "bps", "duration", "number_of_", "_statistics_", "encoder")
+# Of the source's video stream: where its alpha is, and what Matroska's tools have counted.
+_SOURCE_VIDEO_TAGS = ("alpha_mode", "bps", "duration", "number_of_", "_statistics_", "encoder")
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo"}
 _ADTS_SYNC = 0xFFF
 # Length of a text of no characters (3GPP TS 26.245).
@@ -42,10 +42,10 @@ _MOVIE_TIMESCALE_LIMIT = 2**31
 
 
 class TrackDigest:
-    """Fingerprint of a track's packets.
+    """Fingerprint of a stream's packets.
 
     Attributes:
-        packets: How many.
+        packets: Their number.
         start: Seconds at which the first one plays; None before it came.
     """
 
@@ -56,24 +56,24 @@ class TrackDigest:
         self._hash = hashlib.blake2b(digest_size=16)
 
     def add(self, packet: av.Packet) -> None:
-        """Count one packet in."""
+        """Add a packet."""
         self.add_facts(PacketFacts.of(packet))
 
     def add_facts(self, facts: PacketFacts) -> None:
-        """Count one packet in that is gone already."""
+        """Add a packet of which only the facts are left."""
         if self.start is None:
             self.start = facts.time
         self._samples = self._samples or facts.samples
         self.add_content(facts.content)
 
     def add_content(self, content: bytes | memoryview) -> None:
-        """Count what a packet says in; nothing where it says nothing."""
+        """Add the content of a packet; empty content counts for nothing."""
         if content:
             self.packets += 1
             self._hash.update(content)
 
     def same_content(self, other: TrackDigest) -> bool:
-        """Whether both hold the same packets, byte for byte."""
+        """Return whether both are of the same packets, byte for byte."""
         # Containers cut plain samples into packets as they like.
         alike = self._samples or self.packets == other.packets
         return alike and self._hash.digest() == other._hash.digest()
@@ -81,12 +81,12 @@ class TrackDigest:
 
 @dataclass(frozen=True)
 class PacketFacts:
-    """What is compared of a packet.
+    """Facts of a packet that are compared.
 
     Attributes:
-        time: Seconds at which it plays; None where it does not say.
+        time: Seconds at which it plays; None where it states none.
         content: See `payload`.
-        samples: Whether it is plain samples (PCM), which can be cut anywhere.
+        samples: Whether it is plain samples (PCM), which can be split anywhere.
     """
 
     time: Fraction | None
@@ -95,7 +95,7 @@ class PacketFacts:
 
     @classmethod
     def of(cls, packet: av.Packet) -> PacketFacts:
-        """Those of a packet that is about to be written, or was read."""
+        """Return the facts of a packet."""
         ticks = packet.dts if packet.pts is None else packet.pts
         time = None if ticks is None else ticks * Fraction(packet.time_base)
         codec = packet.stream.codec_context
@@ -104,11 +104,11 @@ class PacketFacts:
 
 
 def payload(packet: av.Packet) -> memoryview:
-    """A packet's content; AAC without the ADTS header that only streams need.
+    """Return a packet's content; AAC without the ADTS header that only streams need.
 
-    MP4, MOV and Matroska say once for the track what ADTS (ISO/IEC 14496-3, 1.A.2.2) repeats in
-    7 or 9 bytes before every packet, and their muxers take it off. Of MP4's subtitles the packets
-    that show nothing count for nothing: the muxer puts them where it needs them.
+    MP4, MOV and Matroska store once for the track what ADTS (ISO/IEC 14496-3, 1.A.2.2) repeats in
+    7 or 9 bytes before every packet, and their muxers remove it. Packets of MP4's subtitles that
+    show nothing count as empty: the muxer puts them where it needs them.
     """
     content = memoryview(packet)
     codec = packet.stream.codec_context
@@ -122,12 +122,12 @@ def payload(packet: av.Packet) -> memoryview:
 
 @dataclass(frozen=True)
 class CopiedTrack:
-    """A track that goes over as it is.
+    """Stream that is passed through.
 
     Attributes:
-        about: What the source says of it.
-        stream: Where it goes.
-        digest: What was written of it.
+        about: Facts of the source's stream.
+        stream: The written stream.
+        digest: Digest of what was written.
     """
 
     about: StreamInfo
@@ -136,19 +136,19 @@ class CopiedTrack:
 
 
 class CopiedTracks:
-    """The tracks that go from one clip to the other as they are.
+    """Streams that are passed through from one clip to the other.
 
-    Sound and subtitles that the container can't hold are refused, unless `drop_unsupported`;
-    other tracks are left out, and named.
+    Audio and subtitles that the container does not support are refused, unless `drop_unsupported`;
+    other streams are left out, and named.
 
     Attributes:
-        left_out: One line for each track that the container can't hold.
-        damaged: How many packets of a track, by its index, were so damaged that no container takes
-            them: of transport streams with holes, say.
-        tracks: What is copied, in the order of the source.
+        left_out: One line for each stream that the container does not support.
+        damaged: Number of packets, by the index of their stream, that are so damaged that no
+            container takes them: of transport streams with holes, say.
+        tracks: The copied streams, in the order of the source.
 
     Raises:
-        OutputError: The container can't hold a sound or subtitle track.
+        OutputError: The container does not support an audio or subtitle stream.
     """
 
     def __init__(
@@ -164,21 +164,21 @@ class CopiedTracks:
         self._target = target
         self._by_index: dict[int, CopiedTrack] = {}
         for about, template in zip(source.info.others, source.streams, strict=True):
-            if _written_anew(template):
+            if _made_by_muxer(template):
                 continue
-            if holds(target.format.name, template):
+            if supports(target.format.name, template):
                 self._add(template, about)
             elif about.type in PLAYED_TYPES and not drop_unsupported:
                 raise _refusal(template, about, target.format.name)
             else:
                 self.left_out.append(
                     f"track {about.index} ({about.type}, {about.codec}) is left out: "
-                    f"{target.format.name} can't hold it as it is"
+                    f"{target.format.name} does not support it"
                 )
 
     @property
-    def sound(self) -> list[CopiedTrack]:
-        """The sound tracks among them."""
+    def audio(self) -> list[CopiedTrack]:
+        """The audio streams among them."""
         return [track for track in self.tracks if track.about.type == "audio"]
 
     def _add(self, template: Stream, about: StreamInfo) -> None:
@@ -188,43 +188,43 @@ class CopiedTracks:
         _name_channels(copy)
         track = CopiedTrack(about, copy, TrackDigest())
         if isinstance(template, AttachmentStream):
-            # It lies in the header: there are no packets.
+            # It is stored in the header: there are no packets.
             track.digest.add_content(template.data)
         self.tracks.append(track)
         self._by_index[about.index] = track
 
     def mux(self, packet: av.Packet) -> None:
-        """Write a packet of any track of the source, if its track is copied."""
+        """Write a packet of any stream of the source, if its stream is copied."""
         track = self._by_index.get(packet.stream.index)
         if track is None:
             return
         facts = PacketFacts.of(packet)
         if packet.dts is None:
-            # A cover picture has no time at all; muxers want one.
+            # A cover image has no time at all; muxers want one.
             packet.pts = packet.dts = packet.pts or 0
         packet.stream = track.stream
         try:
             self._target.mux(packet)
         except (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError):
-            # Its time goes back, or its bytes say nothing.
+            # Its time goes back, or its bytes are not valid.
             self.damaged[track.about.index] += 1
         else:
             track.digest.add_facts(facts)
 
     @property
     def damage(self) -> list[str]:
-        """One line for each track with packets that were left out, or with none at all."""
+        """Lines for streams of which packets were left out, or that have none at all."""
         lines = [
             f"track {index}: {count} damaged packets are left out"
             for index, count in self.damaged.items()
         ]
-        empty = [track.about for track in self.sound if not track.digest.packets]
+        empty = [track.about for track in self.audio if not track.digest.packets]
         return lines + [
             f"track {about.index} ({about.codec}) has no packet here" for about in empty
         ]
 
     def check(self) -> None:
-        """After the last packet: a track of which nothing was taken is not merely damaged.
+        """Refuse a stream of which no packet could be written; called after the last packet.
 
         Raises:
             OutputError: There is one.
@@ -233,20 +233,20 @@ class CopiedTracks:
             if self.damaged[track.about.index] and not track.digest.packets:
                 raise OutputError(
                     f"no packet of track {track.about.index} ({track.about.codec}) can be written",
-                    hint="convert its sound first",
+                    hint="convert its audio first",
                 )
 
 
-def _written_anew(template: Stream) -> bool:
-    """Tracks of QuickTime that its muxer makes itself, from the picture's metadata and chapters."""
+def _made_by_muxer(template: Stream) -> bool:
+    """Return whether QuickTime's muxer makes the track itself, from metadata and chapters."""
     timecode = "timecode" in template.metadata
-    # FFmpeg reads a chapter track on its own account, and says that nobody else should.
+    # FFmpeg reads a chapter track itself, and marks it as one that nobody else should read.
     chapters = template.discard == Discard.all
     return template.type == "data" and (timecode or chapters)
 
 
 def _name_channels(copy: Stream) -> None:
-    """One or two are what they always are; MP4 takes no PCM whose channels have no names."""
+    """Name one channel or two; MP4 takes no PCM whose channels have no names."""
     if _has_nameless_channels(copy):
         channels = copy.codec_context.layout.nb_channels
         copy.codec_context.layout = _USUAL_LAYOUTS.get(channels, copy.codec_context.layout)
@@ -260,10 +260,10 @@ def _has_nameless_channels(stream: Stream) -> TypeGuard[av.AudioStream]:
     )
 
 
-def holds(muxer: str, template: Stream) -> bool:
-    """Whether a container takes a track as it is, found out by writing one's beginning."""
+def supports(muxer: str, template: Stream) -> bool:
+    """Return whether a container takes a stream as it is, found out by beginning one."""
     if muxer == "mp4" and _has_nameless_channels(template):
-        # It would say so when the whole file is written.
+        # It would refuse it only when the whole file is written.
         context = template.codec_context
         many = context.layout.nb_channels not in _USUAL_LAYOUTS
         if many and context.name.startswith("pcm_"):
@@ -278,13 +278,13 @@ def holds(muxer: str, template: Stream) -> bool:
 
 
 def _refusal(template: Stream, about: StreamInfo, muxer: str) -> OutputError:
-    kind = "sound" if about.type == "audio" else about.type
     ways = [
-        f"--container {suffix[1:]}" for suffix, other in MUXERS.items() if holds(other, template)
+        f"--container {suffix[1:]}" for suffix, other in MUXERS.items() if supports(other, template)
     ]
+    use = f"use {' or '.join(ways)}; " if ways else ""
     return OutputError(
-        f"{kind} track {about.index} ({about.codec}) can't be held by {muxer}",
-        hint=" or ".join([*ways, "--drop-unsupported"]) + " gets it done",
+        f"{muxer} does not support {about.type} track {about.index} ({about.codec})",
+        hint=f"{use}--drop-unsupported leaves it out",
     )
 
 
@@ -294,12 +294,12 @@ def copy_metadata(source: Reader, target: OutputContainer) -> None:
     target.set_chapters(source.chapters)
     video = target.streams.video[0]
     for key, value in source.video_metadata.items():
-        if not key.lower().startswith(_PICTURE_TAGS):
+        if not key.lower().startswith(_SOURCE_VIDEO_TAGS):
             video.metadata[key] = value
 
 
 def has_own_names(metadata: Mapping[str, str]) -> bool:
-    """Whether there is metadata of a name for which MP4 and MOV have no word."""
+    """Return whether there are tags that MP4 and MOV have no field for."""
     return any(key.lower() not in _OWN_TAGS | _COMMON_TAGS for key in metadata)
 
 

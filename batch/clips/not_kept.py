@@ -1,4 +1,4 @@
-"""What can't be kept of a clip, a line each."""
+"""Warnings: properties of a clip that are not kept, a line each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INTERLACED = {
 
 
 def met_on_the_way(reader: Reader, interlaced: Interlaced) -> Iterator[str]:
-    """What only the whole clip tells."""
+    """Yield what is known only when the whole clip is read."""
     if reader.damaged_frames:
         yield f"{reader.damaged_frames} frames are damaged in the source"
     if reader.interlaced_frames and not reader.info.video.interlaced:
@@ -24,7 +24,7 @@ def met_on_the_way(reader: Reader, interlaced: Interlaced) -> Iterator[str]:
 
 
 def losses(info: ClipInfo, encoding: Encoding, interlaced: Interlaced) -> Iterator[str]:
-    """What is known before the first frame."""
+    """Yield what is known before the first frame."""
     video, form = info.video, encoding.picture.pixel_format
     if video.has_alpha and not form.alpha:
         yield "transparency is not kept"

@@ -1,4 +1,4 @@
-"""Three stages that overlap: read, transform, write, with bounded queues between them."""
+"""Pipeline of three stages that overlap: read, transform, write, with bounded queues."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _POLL_SECONDS = 0.1
 
 
 class _Stopped(Exception):  # noqa: N818  not an error: another stage has failed and says why
-    """Unwinds a stage that waits for one that has ended."""
+    """Signal that unwinds a stage which waits for one that has ended."""
 
 
 class _End:
-    """Marks the end of a channel."""
+    """Mark of a channel's end."""
 
 
 @dataclass
 class Busy:
-    """Seconds that each stage worked, without its waiting for the others."""
+    """Seconds that each stage worked, without the time it waited for the others."""
 
     read: float = 0.0
     transform: float = 0.0
@@ -39,11 +39,11 @@ class Busy:
 
 
 class _Channel(Generic[Item]):
-    """A bounded queue that ends, and that lets go of whoever waits when the run stops.
+    """Bounded queue that ends, and that releases whoever waits when the run stops.
 
     Attributes:
-        full: Seconds that putting waited.
-        empty: Seconds that getting waited.
+        full: Seconds that `put` has waited.
+        empty: Seconds that iterating has waited.
     """
 
     def __init__(self, stop: threading.Event):
@@ -96,7 +96,7 @@ def overlap(
     alive.
 
     Returns:
-        How long each stage worked.
+        Seconds that each stage worked.
 
     Raises:
         Whatever a stage raises first; the other stages have ended by then.
@@ -156,10 +156,10 @@ def overlap(
 def in_order(
     items: Iterable[In], transform: Callable[[In], Out], parallel: int
 ) -> Generator[Out, None, None]:
-    """Results in the order of their items, `parallel` of them in work.
+    """Yield results in the order of their items, with `parallel` of them under way.
 
-    Nothing is in work once it has ended, raised or been closed; whoever may leave it early closes
-    it.
+    Nothing is under way once it has ended, raised or been closed; a caller that may leave it early
+    closes it.
 
     Raises:
         Whatever `transform` or `items` raises first.

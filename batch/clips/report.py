@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ClipReport:
-    """What became of one clip.
+    """Result of one clip.
 
     Attributes:
         input: The source.

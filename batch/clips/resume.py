@@ -1,4 +1,4 @@
-"""What is kept of a clip while it is under way, so that a run that was cut off can go on."""
+"""Segments of a clip under way and their manifest, from which an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def run_key(stylizer: SourceStylizer, others: Mapping[str, Any]) -> dict[str, An
 
 @dataclass(frozen=True)
 class Whole:
-    """The finished file, noted when it is verified and about to get its name.
+    """Finished file, noted when it is verified and about to get its name.
 
     Attributes:
-        size, mtime_ns: By which it is known again under its name.
-        frames: How many it holds.
-        audio_tracks: How many it holds.
+        size, mtime_ns: Identity by which it is recognised under its name.
+        frames: Frames of the video stream.
+        audio_tracks: Number of audio streams.
     """
 
     size: int
@@ -58,7 +58,7 @@ class Whole:
     audio_tracks: int
 
     def is_at(self, path: Path) -> bool:
-        """Whether this is the file of that name."""
+        """Return whether the file of this name is the finished one."""
         try:
             return file_identity(path) == FileIdentity(self.size, self.mtime_ns)
         except OSError:
@@ -66,12 +66,12 @@ class Whole:
 
 
 class Work:
-    """A work folder that belongs to this process.
+    """Work folder of a clip that belongs to this process.
 
     Attributes:
-        folder: Where it is.
+        folder: The folder.
         partial: The finished file before it has its name.
-        segments: What is done, by number.
+        segments: Segments that are done, by number.
         whole: The finished file, once it is verified.
     """
 
@@ -86,11 +86,11 @@ class Work:
 
     @property
     def frames(self) -> int:
-        """How many are done."""
+        """Number of frames that are done."""
         return sum(segment.frames for segment in self.segments.values())
 
     def in_order(self) -> list[Segment]:
-        """The segments from the clip's start to its end."""
+        """Return the segments from the clip's start to its end."""
         return [self.segments[number] for number in sorted(self.segments)]
 
     def add(self, segment: Segment) -> None:
@@ -103,13 +103,13 @@ class Work:
         self._note()
 
     def forget(self) -> None:
-        """Distrust everything."""
+        """Forget all that is noted: none of it can be trusted."""
         self.segments.clear()
         self.whole = None
         self._note()
 
     def verified(self, frames: int, audio_tracks: int) -> Whole:
-        """Note that `partial` is whole; whoever finds it under its name can tell.
+        """Note that `partial` is whole, so that it is recognised under its final name.
 
         Raises:
             OSError: The manifest can't be written.
@@ -130,7 +130,7 @@ class Work:
             file.write(json.dumps(about, indent=1).encode())
 
     def remove(self) -> None:
-        """Remove what was collected; the manifest goes with the folder, last."""
+        """Remove what was collected; the manifest is removed with the folder, last."""
         self._clear(keep=set())
 
     def _clear(self, *, keep: set[str]) -> None:
@@ -144,7 +144,7 @@ class Work:
 def _read_manifest(
     folder: Path, key: Mapping[str, Any] | None = None
 ) -> tuple[list[Segment], Whole | None]:
-    """What was noted for this very key, or for any; nothing where there is doubt."""
+    """Read what was noted for this key, or for any; nothing where there is doubt."""
     try:
         about = json.loads((folder / _MANIFEST).read_text())
         if about["brushreel_segments"] != _FORMAT or key not in (None, about["key"]):
@@ -157,7 +157,7 @@ def _read_manifest(
 
 
 def left_by_a_run(output: Path) -> bool:
-    """Whether a run had given this file its name, and was cut off before it had tidied up."""
+    """Return whether a run gave this file its name and was interrupted before it tidied up."""
     _, whole = _read_manifest(work_folder(output))
     return whole is not None and whole.is_at(output)
 
@@ -166,10 +166,11 @@ def left_by_a_run(output: Path) -> bool:
 def owned_work(output: Path, key: Mapping[str, Any], *, resume: bool) -> Iterator[Work]:
     """Make an output's work folder, or take over an earlier run's; nobody else gets it meanwhile.
 
-    Afterwards the folder is gone, unless the block failed and there are segments to go on with.
+    Afterwards the folder is removed, unless the block failed and there are segments to continue
+    from.
 
     Args:
-        output: The file that is to be.
+        output: The file that is written.
         key: See `run_key`.
         resume: Use what an earlier run with the same key has left.
 

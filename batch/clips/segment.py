@@ -1,4 +1,4 @@
-"""Segments: the encoded packets of a run of frames, a file each.
+"""Segments: encoded packets of consecutive frames, a file each.
 
 No container holds every codec's packets with exact times and as the encoder made them: MP4 and
 Matroska rewrite those of H.264 and HEVC, NUT knows neither ProRes nor DNxHR. A segment file is
@@ -36,14 +36,14 @@ _RECORD = struct.Struct("<II?")
 
 @dataclass(frozen=True)
 class Segment:
-    """What is known of a segment file.
+    """Facts of a segment file.
 
     Attributes:
         number: 0 for the first of the clip.
-        frames: How many.
+        frames: Number of frames.
         first, last: Pts of its first and last frame, in the source's time base.
-        delay: By how many places the order of decoding lags behind that of display at most.
-        header: Fingerprint of what the codec says once for the whole track.
+        delay: Frames by which the order of decoding lags behind that of display at most.
+        header: Fingerprint of what the codec stores once for the whole stream.
         digest: Fingerprint of the file.
     """
 
@@ -57,13 +57,13 @@ class Segment:
 
     @property
     def name(self) -> str:
-        """Of the file."""
+        """Name of the file."""
         return f"{self.number:06}{SUFFIX}"
 
 
 @dataclass(frozen=True)
 class StoredPacket:
-    """One packet of a segment; `frame` is counted from the segment's first."""
+    """Packet of a segment; `frame` is counted from the segment's first."""
 
     frame: int
     keyframe: bool
@@ -71,14 +71,14 @@ class StoredPacket:
 
 
 class FreshEncoder:
-    """An encoder set up as for the finished file, whose packets go elsewhere.
+    """Encoder set up as for the finished file, whose packets are stored in a segment.
 
     Raises:
         OutputError: See `add_video_stream`.
     """
 
     def __init__(self, video: VideoInfo, settings: EncodeSettings, muxer: str):
-        # What an encoder must know of its container it is told by being in one.
+        # An encoder learns what it must know of its container only by being in one.
         self._container = av.open(io.BytesIO(), "w", format=muxer)
         self._stream, _ = add_video_stream(self._container, video, settings)
         start_encoding(self._container)
@@ -87,22 +87,22 @@ class FreshEncoder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Nobody wants the empty file.
+        # Nobody needs the empty file.
         with suppress(av.error.FFmpegError, OSError):
             self._container.close()
 
     @property
     def header(self) -> str:
-        """Fingerprint of what the codec says once for the whole track."""
+        """Fingerprint of what the codec stores once for the whole stream."""
         return header_of(self._stream)
 
     def encode(self, frame: Frame | None) -> list[av.Packet]:
-        """The packets that a frame brings out; None brings out the rest."""
+        """Return the packets that the encoder gives for a frame; None makes it give the rest."""
         return self._stream.encode(None if frame is None else to_av(frame))
 
 
 def header_of(stream: av.VideoStream) -> str:
-    """Fingerprint of what the codec says once for the whole track."""
+    """Return a fingerprint of what the codec stores once for the whole stream."""
     return _fingerprint(stream.codec_context.extradata or b"").hexdigest()
 
 
@@ -116,8 +116,8 @@ def write_segment(
     """Encode frames into a new file; it gets its name when it is complete and on the disk.
 
     Args:
-        folder: Where to.
-        number: Of the segment.
+        folder: Folder of the segments.
+        number: Number of the segment.
         frames: One or more, in the order of display.
         encoder: A fresh one; it is at its end afterwards.
 
@@ -137,7 +137,7 @@ def write_segment(
             delay = max(delay, count - packet.frame)
             count += 1
         if count != len(pts):
-            raise OutputError(f"the encoder made {count} pictures of {len(pts)} frames")
+            raise OutputError(f"the encoder gave {count} packets for {len(pts)} frames")
     return Segment(
         number, count, pts[0], pts[-1], delay, header=encoder.header, digest=digest.hexdigest()
     )
@@ -157,7 +157,7 @@ def _encoded(
 
 
 def read_segment(folder: Path, segment: Segment) -> Iterator[StoredPacket]:
-    """The packets of a segment, in the order of decoding.
+    """Yield the packets of a segment, in the order of decoding.
 
     Raises:
         OutputError: The file is not what was written; known at the end only.
@@ -180,7 +180,7 @@ def read_segment(folder: Path, segment: Segment) -> Iterator[StoredPacket]:
 
 def _records(file: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:
     if file.read(len(_MAGIC)) != _MAGIC:
-        raise ValueError("is no segment")
+        raise ValueError("is not a segment")
     while record := file.read(_RECORD.size):
         length = _RECORD.unpack(record)[0]
         # A length read from a damaged file must not become an allocation.
@@ -190,7 +190,7 @@ def _records(file: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def intact(folder: Path, segment: Segment) -> bool:
-    """Whether a segment's file is whole, found out by reading all of it."""
+    """Return whether a segment's file is whole, found out by reading all of it."""
     try:
         return sum(1 for _ in read_segment(folder, segment)) == segment.frames
     except OutputError:

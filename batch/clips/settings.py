@@ -34,7 +34,7 @@ _DEFAULT_RATE = Fraction(25)
 
 @dataclass(frozen=True)
 class ReadSettings:
-    """How a source is read.
+    """Settings for reading a source.
 
     Attributes:
         interlaced: How interlaced frames are handled, see `ClipReader`.
@@ -65,7 +65,7 @@ class ReadSettings:
 
 @dataclass(frozen=True)
 class WriteSettings:
-    """How an output is written.
+    """Settings for writing an output.
 
     Attributes:
         encode: Codec and quality of the video stream.

@@ -1,4 +1,4 @@
-"""Protocol of what a conversion writes to: a clip file, or image files."""
+"""Sink of a conversion, as a protocol: a clip file, or image files."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Sink(Protocol):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What can't be kept and is known before the first frame, a line each."""
+        """Warnings that are known before the first frame, a line each."""
         ...
 
     def key(self) -> dict[str, Any]:

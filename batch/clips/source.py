@@ -1,4 +1,4 @@
-"""What is read: a clip or a sequence, all of it or a part, every track or the picture alone."""
+"""Readers by source: a clip or an image sequence, whole or a range of it."""
 
 from __future__ import annotations
 
@@ -26,36 +26,36 @@ _SAMPLED_IMAGES = 12
 
 
 def span(start: float | str | None, end: float | str | None) -> TimeRange | None:
-    """A part of a clip as `stylize_clip` and the command take it; None is all of it.
+    """Return the range that `stylize_clip` or the command is given; None for the whole clip.
 
     Raises:
-        UsageError: A text is no time.
+        UsageError: A text is not a valid time.
     """
     moments = [None if at is None else parse_position(str(at)) for at in (start, end)]
     return None if moments == [None, None] else TimeRange(*moments)
 
 
 def open_reader(source: Path, settings: ReadSettings, output: Path | None = None) -> Reader:
-    """What reads the clip or sequence, or the part of it that is to be done.
+    """Open the reader of a clip or an image sequence.
 
     Args:
-        source: A clip, a picture, or the names of numbered ones.
+        source: A clip, an image, or the pattern of numbered images.
         settings: How it is read.
-        output: What becomes of it; linear light stays so in OpenEXR alone.
+        output: The file that is written of it; linear light stays so in OpenEXR alone.
 
     Raises:
-        MediaError: As `ClipReader`, `RangeReader` and `SequenceReader`; or it is a picture of
-            another kind than is read.
+        MediaError: As `ClipReader`, `RangeReader` and `SequenceReader`; or it is an image in an
+            unsupported format.
     """
     if (pattern := Pattern.of(source)) is not None:
         linear = output is not None and kind_of(output) == "exr"
         return SequenceReader(pattern, rate=settings.frame_rate, part=settings.range, linear=linear)
     reader = _clip_reader(source, settings)
-    # FFmpeg reads JPEG by one demuxer and has another one for each other kind of picture.
+    # FFmpeg reads JPEG by one demuxer and has another one for each other kind of image.
     if reader.info.container == "image2" or reader.info.container.endswith("_pipe"):
         reader.close()
         raise MediaError(
-            "is a picture of a kind that is not read", path=source, hint="use PNG, TIFF or OpenEXR"
+            "is an image in an unsupported format", path=source, hint="use PNG, TIFF or OpenEXR"
         )
     return reader
 

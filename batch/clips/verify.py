@@ -1,4 +1,4 @@
-"""Read a written clip back, and compare it with what was meant to be written."""
+"""Verification of a written clip: it is read back and compared with what was meant."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ from ...core.options import VerifyLevel
 from .mux import CopiedTrack, TrackDigest
 
 # Matroska counts in milliseconds; MP4 starts a track to the tick, but in ticks of its own.
-_SOUND_START_TOLERANCE = Fraction(1, 1000)
-_KINDS = {"audio": "sound", "video": "picture"}
+_AUDIO_START_TOLERANCE = Fraction(1, 1000)
 
 
 @dataclass
 class Expectation:
-    """What was meant to be written, noted as it went by; 8 bytes a frame.
+    """Expected content of a clip, noted while it is written; 8 bytes a frame.
 
     Attributes:
         time_base: Seconds; the unit of the times.
         tolerance: Seconds by which a time may be rounded; 0 where the container is exact.
-        pts: Of every frame.
-        last_end: Of the last frame, in units of `time_base`.
-        tracks: Every track but the picture, in their order, with what was written of it.
+        pts: Presentation time of every frame.
+        last_end: End of the last frame, in units of `time_base`.
+        tracks: Every stream but the video, in order, with a digest of what was written.
     """
 
     time_base: Fraction
@@ -46,16 +45,16 @@ class Expectation:
 
 
 def verify(path: Path, expected: Expectation, name: Path, level: VerifyLevel = "standard") -> None:
-    """Decode a written clip whole; every frame, time, track and sound packet must be there.
+    """Decode a written clip whole; every frame, time, stream and audio packet must be there.
 
     Args:
         path: The written file.
-        expected: What it should hold.
-        name: What to call the file in an error: the name it was going to get.
-        level: "full" compares the packets of every copied track, not those of sound alone.
+        expected: What it should contain.
+        name: Final name of the file, for errors.
+        level: "full" compares the packets of every copied stream, "standard" those of audio alone.
 
     Raises:
-        OutputError: Something differs; says what.
+        OutputError: Something differs; it says what.
     """
     try:
         with ClipReader(path, interlaced="keep") as reader:
@@ -74,7 +73,7 @@ def verify(path: Path, expected: Expectation, name: Path, level: VerifyLevel = "
 def _read_back(
     reader: ClipReader, expected: Expectation
 ) -> tuple[int, dict[str, list[TrackDigest]]]:
-    """The number of frames, and what each type of track holds, in the tracks' order."""
+    """Return the number of frames, and digests of the other streams by their type."""
     digests = {stream.index: TrackDigest() for stream in reader.info.others}
     count = 0
     for item in reader.frames_and_packets():
@@ -103,7 +102,7 @@ def _check_time(frame: Frame, index: int, expected: Expectation) -> None:
 
 
 def _check_duration(info: ClipInfo, expected: Expectation, name: Path) -> None:
-    """The track lasts to the end of its last frame, to a tick; Matroska does not say."""
+    """Check that the video ends with its last frame, to a tick; Matroska does not state it."""
     if info.video.duration is None:
         return
     end = expected.pts[0] * expected.time_base + info.video.duration
@@ -115,7 +114,6 @@ def _check_duration(info: ClipInfo, expected: Expectation, name: Path) -> None:
 def _check_tracks(
     kind: str, found: list[TrackDigest], expected: list[TrackDigest], name: Path, level: VerifyLevel
 ) -> None:
-    word = _KINDS.get(kind, kind)
     if kind != "audio":
         # MP4 drops a track that stayed empty.
         found, expected = _filled(found), _filled(expected)
@@ -123,12 +121,12 @@ def _check_tracks(
         # MP4 and MOV add tracks of their own, for timecode and chapters, after these.
         found = found[: len(expected)]
     if len(found) != len(expected):
-        raise OutputError(f"has {len(found)} {word} tracks instead of {len(expected)}", path=name)
+        raise OutputError(f"has {len(found)} {kind} tracks instead of {len(expected)}", path=name)
     for index, (track, wanted) in enumerate(zip(found, expected, strict=True)):
         if (kind == "audio" or level == "full") and not track.same_content(wanted):
-            raise OutputError(f"{word} track {index} differs from the source's", path=name)
+            raise OutputError(f"{kind} track {index} differs from the source's", path=name)
         if kind == "audio" and _starts_apart(track, wanted):
-            raise OutputError(f"sound track {index} starts at another time", path=name)
+            raise OutputError(f"audio track {index} starts at another time", path=name)
 
 
 def _filled(tracks: list[TrackDigest]) -> list[TrackDigest]:
@@ -136,4 +134,4 @@ def _filled(tracks: list[TrackDigest]) -> list[TrackDigest]:
 
 
 def _starts_apart(one: TrackDigest, other: TrackDigest) -> bool:
-    return abs((one.start or 0) - (other.start or 0)) > _SOUND_START_TOLERANCE
+    return abs((one.start or 0) - (other.start or 0)) > _AUDIO_START_TOLERANCE

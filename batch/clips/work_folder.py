@@ -1,4 +1,4 @@
-"""The hidden folder beside an output in which its parts are collected, and whose it is."""
+"""Hidden folder next to an output in which its parts are collected, and its lock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_NAME = 200
 
 
 def work_folder(output: Path) -> Path:
-    """The hidden folder beside an output in which its parts are collected."""
+    """Return the hidden folder next to an output in which its parts are collected."""
     name, code = output.name, os.fsencode(output.name)
     if len(code) > _LONGEST_NAME:
         # A name that just fits would not fit with what is added to it.
@@ -31,12 +31,12 @@ def owned_folder(
 ) -> Iterator[None]:
     """Make an output's work folder, or take over an earlier run's; nobody else gets it meanwhile.
 
-    Afterwards it is gone, with the folders above it that were made for it and are empty, unless
+    Afterwards it is removed, with the folders above it that were made for it and are empty, unless
     something in it is kept.
 
     Args:
-        output: The file that is to be.
-        is_kept: Whether the folder holds something to go on with.
+        output: The file that is written.
+        is_kept: Tells whether a later run can continue from the folder.
         leftover: Names of files that are worth nothing alone.
 
     Raises:
@@ -56,7 +56,7 @@ def owned_folder(
 
 
 def _locked(folder: Path, output: Path) -> FileLock:
-    """The operating system lets go of the lock when the process ends, however it ends."""
+    """Take the lock, which the operating system releases however the process ends."""
     lock = FileLock(folder / _LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def _locked(folder: Path, output: Path) -> FileLock:
 
 
 def _let_go(lock: FileLock, folder: Path, names: tuple[str, ...]) -> None:
-    """Release, and remove the folder where these files are all that it holds."""
+    """Release the lock, and remove the folder if it contains nothing but these files."""
     if names and os.name == "nt":
         # Windows removes no file that is open.
         lock.release()
@@ -87,6 +87,6 @@ def _let_go(lock: FileLock, folder: Path, names: tuple[str, ...]) -> None:
 
 
 def _remove_empty(folder: Path) -> None:
-    """Fails, as it should, where anything lies in it."""
+    """Remove a folder; one that contains anything stays."""
     with suppress(OSError):
         folder.rmdir()

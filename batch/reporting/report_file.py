@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...core.atomic import atomic_write
 from ...core.clips.media import CLIP_SUFFIXES
-from ...core.clips.sequence import PICTURE_SUFFIXES
+from ...core.clips.sequence import IMAGE_SUFFIXES
 from ...core.errors import INTERRUPTED, OutputError, UsageError
 from ...core.version import __version__
 from .events import (
@@ -43,7 +43,7 @@ def check_records(paths: Sequence[Path], inputs: Iterable[Path]) -> None:
     """
     taken = {path.resolve() for path in inputs}
     for path in paths:
-        if path.suffix.lower() in CLIP_SUFFIXES | PICTURE_SUFFIXES:
+        if path.suffix.lower() in CLIP_SUFFIXES | IMAGE_SUFFIXES:
             raise UsageError(
                 "unsupported extension for a report or log",
                 path=path,

@@ -1,4 +1,4 @@
-"""What a clip says of itself: the facts of its picture, and which other tracks it has."""
+"""Facts of a clip: its video stream, and which other streams it has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from av.stream import Stream
 from ..frames.av_frame import working_format
 from ..frames.frame import ChromaLocation, Colour, PixelFormat
 
-# Seconds; of MP4 and MOV unless they say otherwise. Edit lists say in it how long a track is.
+# Seconds; default of MP4 and MOV. Edit lists state in it how long a track is.
 _MOVIE_TICK = Fraction(1, 1000)
 # Codecs of the MPEG-1 school, which site chroma between the luma samples (H.262, annex; JFIF).
 _CENTRED_CHROMA = frozenset({"mjpeg", "mpeg1video", "h263"})
@@ -23,31 +23,31 @@ _CENTRED_CHROMA = frozenset({"mjpeg", "mpeg1video", "h263"})
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """The picture track of a clip.
+    """Facts of the video stream of a clip.
 
     Attributes:
         index: Stream index in the container.
         codec: FFmpeg's name of the codec.
         width, height: Coded size in pixels, before rotation.
         native_format: FFmpeg's name of the decoder's pixel format.
-        pixel_format: The format in which frames are handed out; holds what the native one holds,
+        pixel_format: Format in which frames are read; represents all that the native one does,
             except YUV of more than 12 bit.
-        colour: Facts of the colour, unspecified ones filled as players do.
-        frame_rate: Average frames per second, exact; None where the container does not say.
+        colour: Colour tags, unspecified ones filled as players do.
+        frame_rate: Average frames per second, exact; None where the container does not state it.
         constant_rate: Whether all frames are known for certain to last equally many ticks.
         time_base: Seconds; the unit of every frame's pts and duration.
-        duration: Seconds; None where the container does not say.
+        duration: Seconds; None where the container does not state it.
         frames: Expected number of frames, a guess from the header: never a promise.
         sample_aspect_ratio: Width of a pixel over its height; None where not stated (square).
         display_matrix: Rotation and mirroring for display, 9 integers as FFmpeg has them.
         rotation: The same in degrees counter-clockwise, without mirroring.
-        interlaced: Whether the first frame is made of two fields.
-        has_alpha: Whether the native format holds transparency.
+        interlaced: Whether the first frame is interlaced.
+        has_alpha: Whether the native format has transparency.
         mastering_display: The display that HDR was graded on (SMPTE ST 2086): x and y of red,
             green, blue and white, least and most luminance in cd/m². None where the first frame
-            does not say all of it.
+            does not state all of it.
         content_light: The brightest pixel's and the brightest frame's average light in cd/m²
-            (CTA-861.3: MaxCLL, MaxFALL; 0 where not stated); None where it does not say.
+            (CTA-861.3: MaxCLL, MaxFALL; 0 where not stated); None where it states neither.
     """
 
     index: int
@@ -72,13 +72,13 @@ class VideoInfo:
 
     @property
     def hdr(self) -> str | None:
-        """PQ, HLG or linear where the transfer says so (H.273: 16, 18, 8), else None."""
+        """PQ, HLG or linear by the transfer (H.273: 16, 18, 8), else None."""
         return self.colour.hdr
 
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """A track that is not the picture."""
+    """Facts of a stream that is not the video."""
 
     index: int
     type: str
@@ -88,15 +88,15 @@ class StreamInfo:
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """What `probe` finds.
+    """Facts of a clip.
 
     Attributes:
         path: The file.
         container: FFmpeg's name of the format, e.g. "mov,mp4,m4a,3gp,3g2,mj2".
         origin: Seconds that the reader takes off every timestamp; 0 except for transport and
             program streams, which count from an arbitrary clock.
-        video: The picture track.
-        others: Every other track, in the container's order.
+        video: The video stream.
+        others: Every other stream, in the container's order.
     """
 
     path: Path
@@ -107,12 +107,12 @@ class ClipInfo:
 
     @property
     def audio(self) -> tuple[StreamInfo, ...]:
-        """The sound tracks."""
+        """The audio streams."""
         return tuple(stream for stream in self.others if stream.type == "audio")
 
 
 def stream_info(stream: Stream) -> StreamInfo:
-    """The facts of a track that is not the picture."""
+    """Return the facts of a stream that is not the video."""
     codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
     return StreamInfo(stream.index, stream.type, codec, stream.language)
 
@@ -120,7 +120,7 @@ def stream_info(stream: Stream) -> StreamInfo:
 def video_info(
     container: InputContainer, stream: av.VideoStream, first: av.VideoFrame
 ) -> VideoInfo:
-    """The facts of the picture track, most of them those of its first frame.
+    """Return the facts of the video stream, most of them those of its first frame.
 
     Raises:
         ColourError: Its colours have no conversion here.
@@ -141,7 +141,7 @@ def video_info(
     assert stream.time_base is not None
     duration = None if stream.duration is None else stream.duration * stream.time_base
     if "matroska" in container.format.name:
-        # Matroska has none for a track; FFmpeg sometimes fills in the whole file's.
+        # Matroska states none for a stream; FFmpeg sometimes fills in the whole file's.
         duration = None
     rate = stream.average_rate
     length = duration or Fraction(container.duration or 0, av.time_base)
@@ -169,10 +169,10 @@ def video_info(
 
 
 def _constant_rate(container: InputContainer, stream: av.VideoStream) -> bool:
-    """Known for certain from a table of all samples only; stated rates are often wrong.
+    """Return whether a table of all samples shows a constant rate; stated rates are often wrong.
 
-    An edit list can cut the last frame off in its middle, or claim more time than there is; only
-    what is rounded to its usual tick is nobody's wish.
+    An edit list can end the last frame in its middle, or claim more time than there is; only
+    what is rounded to its usual tick is not meant.
     """
     if "mp4" not in container.format.name or len(stream.index_entries) < 2:
         return False
@@ -185,7 +185,7 @@ def _constant_rate(container: InputContainer, stream: av.VideoStream) -> bool:
 
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
-    """How a frame is to be shown, turned or mirrored: 9 integers as FFmpeg has them."""
+    """Return the rotation and mirroring for display: 9 integers as FFmpeg has them."""
     data = _side_data(frame, "DISPLAYMATRIX")
     if data is None:
         return _rotation_matrix(frame.rotation) if frame.rotation else None
@@ -202,7 +202,7 @@ def _side_data(frame: av.VideoFrame, kind: str) -> bytes | None:
 
 
 def _mastering_display(frame: av.VideoFrame) -> tuple[Fraction, ...] | None:
-    """FFmpeg's AVMasteringDisplayMetadata: ten rationals, and which of them hold."""
+    """Parse FFmpeg's AVMasteringDisplayMetadata: ten rationals, and which of them are set."""
     data = _side_data(frame, "MASTERING_DISPLAY_METADATA")
     if data is None:
         return None
@@ -218,7 +218,7 @@ def _content_light(frame: av.VideoFrame) -> tuple[int, int] | None:
 
 
 def _rotation_matrix(degrees: int) -> tuple[int, ...]:
-    """A quarter turn counter-clockwise as FFmpeg writes it (16.16 fixed point, last row 2.30)."""
+    """Return a rotation by quarter turns as FFmpeg has it (16.16 fixed point, last row 2.30)."""
     one = 1 << 16
     cosine, sine = {0: (one, 0), 90: (0, one), -90: (0, -one)}.get(degrees, (-one, 0))
     return (cosine, -sine, 0, sine, cosine, 0, 0, 0, 1 << 30)

@@ -1,4 +1,4 @@
-"""When each frame of a clip is shown, found out as cheaply as is certain."""
+"""Presentation times of all frames of a clip, found as cheaply as is certain."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from av.stream import Discard
 
 from ..errors import MediaError
 from ..file_identity import FileIdentity, file_identity
-from .media import ClipReader, open_clip, picture_stream
+from .media import ClipReader, open_clip, video_stream
 
-# One packet, one picture, and whatever is shown after a key frame needs nothing before it.
+# One packet holds one frame, and what is shown after a key frame needs nothing before it.
 _SEEKABLE = frozenset({"h264", "hevc", "mpeg2video", "vp9", "av1"})
-# A cut uses the same clips many times, and a long one takes a while to read.
+# A timeline uses the same clips many times, and a long clip takes a while to read.
 _MOST_KNOWN = 16
 
 
 @dataclass(frozen=True)
 class FrameTable:
-    """When each frame of a clip is shown, known without decoding where that is certain.
+    """Presentation times of all frames of a clip.
 
     Attributes:
-        pts: Of every frame, in order, as `ClipReader` hands them out.
-        keys: Of those at which a decoder can start; empty where that is not known.
+        pts: Time of every frame, in order, as `ClipReader` gives them.
+        keys: Times of the frames at which a decoder can start; empty where that is not known.
     """
 
     pts: Sequence[int]
@@ -39,14 +39,15 @@ _known: dict[tuple[str, FileIdentity, int | None], FrameTable] = {}
 
 
 def frame_table(reader: ClipReader, first_pts: int | None) -> FrameTable:
-    """Find out when each frame is shown.
+    """Find out the presentation times of all frames.
 
-    Of MP4 and MOV with nothing but key frames the index says it; of codecs that show a picture
-    for each packet the packets do, read and not decoded; everything else is decoded once.
+    They come from the index of an MP4 or MOV file that has nothing but key frames; from the
+    packets, read and not decoded, of codecs with one frame for each packet; everything else is
+    decoded once.
 
     Args:
-        reader: Has looked at the clip.
-        first_pts: Of the first frame that the decoder gives, as the container counts.
+        reader: Reader of the clip.
+        first_pts: Time of the first frame that the decoder gives, as the container counts.
 
     Raises:
         MediaError: The clip can't be read.
@@ -90,13 +91,13 @@ class _Packets:
 
 def _scanned(reader: ClipReader, first_pts: int) -> FrameTable | None:
     info = reader.info
-    stream = picture_stream(reader.container, reader.path)
+    stream = video_stream(reader.container, reader.path)
     if stream.codec_context.codec.canonical_name not in _SEEKABLE or info.container == "avi":
         return None
     found = _Packets()
     with open_clip(reader.path) as container:
         try:
-            for packet in _picture_packets(container, info.video.index):
+            for packet in _video_packets(container, info.video.index):
                 if packet.pts is None:
                     return None
                 if packet.pts >= first_pts and not packet.is_discard:
@@ -109,7 +110,7 @@ def _scanned(reader: ClipReader, first_pts: int) -> FrameTable | None:
     return FrameTable(pts, sorted(found.keys)) if pts[:1] == [first_pts] and _rises(pts) else None
 
 
-def _picture_packets(container: InputContainer, index: int) -> Iterator[av.Packet]:
+def _video_packets(container: InputContainer, index: int) -> Iterator[av.Packet]:
     for stream in container.streams:
         if stream.index != index:
             stream.discard = Discard.all

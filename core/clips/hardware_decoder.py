@@ -1,4 +1,4 @@
-"""Decoders of graphics hardware, taken only after they gave the frames that software gives."""
+"""Hardware decoders, used only if they give the frames that software gives."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from ..frames.frame import Frame
 from ..options import Interlaced
 from .media import ClipReader
 
-# Enough for the first to depend on others: a picture between two, and the one after.
+# Enough for frames that depend on others: one between two, and the one after.
 _COMPARED = 5
 
 
 def working_device(path: Path, *, interlaced: Interlaced = "deinterlace") -> str | None:
-    """The first kind of device whose decoder gives this clip's first frames bit by bit.
+    """Return the first type of device whose decoder gives this clip's first frames bit-exact.
 
     Args:
         path: The clip.
         interlaced: See `ClipReader`.
 
     Returns:
-        What `ClipReader` takes as `device`; None where only software does it.
+        Value for the argument `device` of `ClipReader`; None where only software decodes it.
 
     Raises:
         MediaError: Software can't read it either.
@@ -36,7 +36,7 @@ def working_device(path: Path, *, interlaced: Interlaced = "deinterlace") -> str
         try:
             found = _first_frames(path, interlaced, device)
         except (MediaError, av.error.FFmpegError, RuntimeError, OSError, ValueError):
-            # Not there, not for this codec, or without a driver: every library says it otherwise.
+            # Not there, not for this codec, without a driver: every library reports it differently.
             continue
         wanted = wanted or _first_frames(path, interlaced, None)
         if len(found) == len(wanted) and all(map(_same, found, wanted)):

@@ -1,4 +1,4 @@
-"""Probe and read a clip: native planes, exact rational times, everything else as packets."""
+"""`Reader` of a clip: native planes, exact rational times, other streams as packets."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ __all__ = [
     "display_matrix",
     "find_clips",
     "open_clip",
-    "picture_stream",
     "probe",
     "read",
+    "video_stream",
 ]
 
 CLIP_SUFFIXES = frozenset(
@@ -64,12 +64,12 @@ CLIP_SUFFIXES = frozenset(
 )
 # Transport and program streams count from an arbitrary clock; their zero means nothing.
 CLOCKED_CONTAINERS = frozenset({"mpegts", "mpeg"})
-# FFmpeg's own decoders of these leave out the alpha that lies beside the picture in WebM.
+# FFmpeg's own decoders of these leave out the alpha that WebM stores next to the video.
 _DECODERS_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 def find_clips(folder: Path, *, recursive: bool) -> list[Path]:
-    """The clips of a folder by their suffix, sorted by path; hidden files are left out.
+    """Return the clips of a folder by their suffix, sorted by path; hidden files are left out.
 
     Raises:
         MediaError: There is no such folder.
@@ -87,11 +87,11 @@ def find_clips(folder: Path, *, recursive: bool) -> list[Path]:
 
 
 def probe(path: Path) -> ClipInfo:
-    """Look at a clip; decodes its first frame.
+    """Return the facts of a clip; decodes its first frame.
 
     Raises:
-        MediaError: Missing, empty, not a clip, without picture, cut short, or its first frame
-            can't be decoded.
+        MediaError: It is missing, empty, not a clip, without video or truncated, or its first
+            frame can't be decoded.
         ColourError: Its colours have no conversion here.
     """
     with ClipReader(path) as reader:
@@ -99,7 +99,7 @@ def probe(path: Path) -> ClipInfo:
 
 
 def read(path: Path) -> Iterator[Frame]:
-    """The frames of a clip in presentation order.
+    """Yield the frames of a clip in presentation order.
 
     Raises:
         MediaError: As `probe`, and when a frame can't be decoded.
@@ -154,8 +154,8 @@ class ClipReader(ClosedAtExit):
             raise
 
     def _start(self) -> None:
-        self._stream = picture_stream(self.container, self.path)
-        self._decoder = picture_decoder(self._stream)
+        self._stream = video_stream(self.container, self.path)
+        self._decoder = video_decoder(self._stream)
         self._deinterlacer = Deinterlacer()
         self._places: deque[int] = deque()
 
@@ -250,7 +250,7 @@ class ClipReader(ClosedAtExit):
             raise
         except (av.error.FFmpegError, OSError) as error:
             raise MediaError(
-                f"can't be read on after {_at(last_pts, self.info.video.time_base)}: "
+                f"can't be read beyond {_at(last_pts, self.info.video.time_base)}: "
                 f"{_reason(error)}",
                 path=self.path,
             ) from error
@@ -265,25 +265,25 @@ class ClipReader(ClosedAtExit):
             self.interlaced_frames += item.interlaced_frame
             if self._interlaced == "deinterlace":
                 video = self.info.video
-                picture = repacked(item, video.pixel_format, video.colour)
-                yield from self._deinterlacer(picture)
+                decoded = repacked(item, video.pixel_format, video.colour)
+                yield from self._deinterlacer(decoded)
             else:
                 yield item
         yield from self._deinterlacer.flush()
 
-    def _check(self, picture: av.VideoFrame) -> None:
-        video, pts = self.info.video, self._pts(picture)
+    def _check(self, decoded: av.VideoFrame) -> None:
+        video, pts = self.info.video, self._pts(decoded)
         where = "" if pts is None else f" at {_at(pts, video.time_base)}"
-        if (picture.width, picture.height) != (video.width, video.height):
+        if (decoded.width, decoded.height) != (video.width, video.height):
             raise MediaError(
                 f"changes its size from {video.width}x{video.height} to "
-                f"{picture.width}x{picture.height}{where}",
-                hint="cut it there and convert the parts",
+                f"{decoded.width}x{decoded.height}{where}",
+                hint="split it there and convert the pieces",
             )
-        self._check_fields(picture, where)
+        self._check_fields(decoded, where)
 
-    def _check_fields(self, picture: av.VideoFrame, where: str) -> None:
-        if picture.interlaced_frame and self._interlaced == "refuse":
+    def _check_fields(self, decoded: av.VideoFrame, where: str) -> None:
+        if decoded.interlaced_frame and self._interlaced == "refuse":
             raise MediaError(f"is interlaced{where}", hint="--interlaced deinterlace takes it")
 
     def _decoded(self) -> Iterator[av.VideoFrame | av.Packet]:
@@ -295,39 +295,39 @@ class ClipReader(ClosedAtExit):
                 yield packet
 
     def _placed(self, packet: av.Packet) -> Iterator[av.VideoFrame]:
-        """AVI has no presentation times: the k-th shown frame stands in the k-th place.
+        """Decode a packet; in AVI, the k-th shown frame gets the k-th packet's time.
 
-        What FFmpeg makes up instead starts late by the decoder's delay, and runs back and forth
-        with B-frames.
+        AVI has no presentation times. What FFmpeg makes up instead starts late by the decoder's
+        delay, and runs back and forth with B-frames.
         """
         counted = self.container.format.name == "avi"
         if counted and packet.size and packet.dts is not None:
             self._places.append(packet.dts)
-        for picture in self._decoder.decode(packet):
+        for decoded in self._decoder.decode(packet):
             if counted and self._places:
-                picture.pts = self._places.popleft()
-            yield picture
+                decoded.pts = self._places.popleft()
+            yield decoded
 
     def _last_duration(self, last: Frame) -> int:
-        """MP4 and MOV say when the track ends; elsewhere the packet's own duration must do."""
+        """Return the last frame's duration: up to the track's end in MP4 and MOV."""
         start, duration = self._stream.start_time, self._stream.duration
         if "mp4" not in self.info.container or start is None or duration is None:
             return last.duration
         if self.info.video.constant_rate:
-            # What the track says may be rounded.
+            # What the track states may be rounded.
             return last.duration
         return max(1, start + duration - last.pts)
 
     def _look(self) -> ClipInfo:
         try:
-            pictures = (item for item in self._decoded() if isinstance(item, av.VideoFrame))
-            first = next(pictures, None)
+            decoded = (item for item in self._decoded() if isinstance(item, av.VideoFrame))
+            first = next(decoded, None)
         except (av.error.FFmpegError, OSError) as error:
             raise MediaError(
                 f"its first frame can't be decoded: {_reason(error)}", path=self.path
             ) from error
         if first is None:
-            raise MediaError("holds no picture that can be decoded", path=self.path)
+            raise MediaError("has no frame that can be decoded", path=self.path)
         try:
             video = video_info(self.container, self._stream, first)
             self._check_fields(first, "")
@@ -343,10 +343,10 @@ class ClipReader(ClosedAtExit):
         origin = _origin(self.container) if name in CLOCKED_CONTAINERS else Fraction(0)
         return ClipInfo(self.path, name, origin, video, others)
 
-    def _frame(self, picture: av.VideoFrame, last_pts: int | None) -> Frame:
+    def _frame(self, decoded: av.VideoFrame, last_pts: int | None) -> Frame:
         video = self.info.video
-        step = picture.duration or self._usual_duration()
-        pts = self._pts(picture)
+        step = decoded.duration or self._usual_duration()
+        pts = self._pts(decoded)
         if pts is None:
             pts = 0 if last_pts is None else last_pts + step
         if last_pts is not None and pts <= last_pts:
@@ -356,7 +356,7 @@ class ClipReader(ClosedAtExit):
                 hint="rewrite its timestamps first, e.g. with ffmpeg -fflags +genpts",
             )
         return from_av(
-            picture,
+            decoded,
             pixel_format=video.pixel_format,
             colour=video.colour,
             pts=pts,
@@ -364,10 +364,10 @@ class ClipReader(ClosedAtExit):
             time_base=video.time_base,
         )
 
-    def _pts(self, picture: av.VideoFrame) -> int | None:
-        if picture.pts is None:
+    def _pts(self, decoded: av.VideoFrame) -> int | None:
+        if decoded.pts is None:
             return None
-        return picture.pts - int(self.info.origin / self.info.video.time_base)
+        return decoded.pts - int(self.info.origin / self.info.video.time_base)
 
     def _usual_duration(self) -> int:
         video = self.info.video
@@ -399,7 +399,7 @@ def open_clip(path: Path, device: str | None = None) -> InputContainer:
         raise MediaError(
             f"can't be opened as a clip: {_reason(error)}",
             path=path,
-            hint="it is damaged, cut short, or not a video",
+            hint="it is damaged, truncated, or not a video",
         ) from error
 
 
@@ -407,8 +407,8 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def picture_stream(container: InputContainer, path: Path) -> av.VideoStream:
-    """The first video track that is not a cover picture.
+def video_stream(container: InputContainer, path: Path) -> av.VideoStream:
+    """Return the first video stream that is not a cover image.
 
     Raises:
         MediaError: There is none.
@@ -416,11 +416,11 @@ def picture_stream(container: InputContainer, path: Path) -> av.VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
             return stream
-    raise MediaError("holds no moving picture", path=path)
+    raise MediaError("has no video stream", path=path)
 
 
-def picture_decoder(stream: av.VideoStream) -> av.VideoCodecContext:
-    """A decoder of the whole picture: with alpha, and cropped to the very pixel."""
+def video_decoder(stream: av.VideoStream) -> av.VideoCodecContext:
+    """Return a decoder of the whole frame: with alpha, and cropped to the very pixel."""
     decoder = stream.codec_context
     with_alpha = _DECODERS_WITH_ALPHA.get(decoder.name)
     tags = {name.lower(): value for name, value in stream.metadata.items()}

@@ -14,7 +14,7 @@ import av.error
 from ..frames.av_frame import from_av
 from ..frames.frame import Frame
 from .clip_info import VideoInfo
-from .media import open_clip, picture_stream
+from .media import open_clip, video_stream
 
 _MOMENTS = 12
 # Fewer key frames than this say too little about a clip ...
@@ -45,13 +45,13 @@ def sampled_frames(
     return found
 
 
-def _decoded(pictures: Iterator[av.VideoFrame], video: VideoInfo) -> list[Frame]:
+def _decoded(items: Iterator[av.VideoFrame], video: VideoInfo) -> list[Frame]:
     frames: dict[int | None, Frame] = {}
     with suppress(av.error.FFmpegError, OSError):
-        for picture in pictures:
-            if (picture.width, picture.height) == (video.width, video.height):
-                frames[picture.pts] = from_av(
-                    picture,
+        for item in items:
+            if (item.width, item.height) == (video.width, video.height):
+                frames[item.pts] = from_av(
+                    item,
                     pixel_format=video.pixel_format,
                     colour=video.colour,
                     pts=len(frames),
@@ -63,20 +63,20 @@ def _decoded(pictures: Iterator[av.VideoFrame], video: VideoInfo) -> list[Frame]
 
 def _at_key_frames(path: Path, moments: list[Fraction]) -> Iterator[av.VideoFrame]:
     with open_clip(path) as container:
-        stream = picture_stream(container, path)
+        stream = video_stream(container, path)
         # Threads would decode many frames ahead of the one that is wanted.
         stream.thread_type = "SLICE"
         for moment in moments:
             container.seek(int(moment * _MICROSECONDS) + (container.start_time or 0))
-            picture = next(container.decode(stream), None)
-            if picture is None:
+            item = next(container.decode(stream), None)
+            if item is None:
                 return
-            yield picture
+            yield item
 
 
 def _from(path: Path, start: Fraction) -> Iterator[av.VideoFrame]:
     with open_clip(path) as container:
-        stream = picture_stream(container, path)
+        stream = video_stream(container, path)
         stream.thread_type = "AUTO"
         if start:
             container.seek(int(start * _MICROSECONDS) + (container.start_time or 0))

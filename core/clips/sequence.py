@@ -1,4 +1,4 @@
-"""Numbered pictures that are one moving picture: ``shot.%06d.exr``."""
+"""Image sequences by their names: ``shot.%06d.exr``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ..errors import MediaError, UsageError
 
-PICTURE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".exr"})
-"""Of the pictures that are read and written."""
+IMAGE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".exr"})
+"""Suffixes of the images that are read and written."""
 
 _PLACE = re.compile(r"%(?:0\d+)?d")
 _NUMBER = re.compile(r"(\d+)$")
@@ -21,23 +21,23 @@ _NAMED_GAPS = 12
 
 @dataclass(frozen=True)
 class Pattern:
-    """Names of numbered pictures, or of a single one.
+    """Names of numbered images, or of a single one.
 
     Attributes:
-        path: As it is written, with ``%d`` or ``%0Nd`` where the number stands; without one it is
-            a picture's own name.
+        path: Name with ``%d`` or ``%0Nd`` in place of the number; without one it is an image's own
+            name.
     """
 
     path: Path
 
     @classmethod
     def of(cls, path: Path) -> Pattern | None:
-        """The pattern that a path is meant as; None where it is no picture's name.
+        """Return the pattern that a path stands for; None where it is not an image's name.
 
         Raises:
             UsageError: It has several places for a number.
         """
-        if path.suffix.lower() not in PICTURE_SUFFIXES or path.is_dir():
+        if path.suffix.lower() not in IMAGE_SUFFIXES or path.is_dir():
             return None
         if len(_PLACE.findall(path.name)) > 1 and not path.is_file():
             raise UsageError("has several places for a number", path=path)
@@ -45,19 +45,19 @@ class Pattern:
 
     @property
     def numbered(self) -> bool:
-        """Whether it has a place for a number, and is not a file's own name."""
+        """True for a name with a place for a number that is not a file's own name."""
         return has_place(self.path) and not self.path.is_file()
 
     @property
     def parts(self) -> tuple[str, str, str]:
-        """Of a numbered name: what comes before the number's place, the place, and the rest."""
+        """Parts of a numbered name: before the number's place, the place, and after it."""
         place = _PLACE.search(self.path.name)
         assert place is not None
         text = self.path.name
         return text[: place.start()], place[0], text[place.end() :]
 
     def name(self, number: int) -> Path:
-        """The picture of a number."""
+        """Return the name of the image with a number."""
         if not self.numbered:
             return self.path
         front, place, end = self.parts
@@ -65,19 +65,19 @@ class Pattern:
         return self.path.with_name(f"{front}{number:0{digits}}{end}")
 
     def numbers(self) -> list[int]:
-        """Of the pictures that are there, in their order; a single one has the number 0."""
+        """Return the numbers of the images that exist, in order; a single one has the number 0."""
         if not self.numbered:
             return [0] if self.path.exists() else []
         front, _, end = self.parts
         name = re.compile(f"{re.escape(front)}([0-9]+){re.escape(end)}")
         matches = (name.fullmatch(path.name) for path in _listed(self.path.parent))
         found = {(int(match[1]), match[0]) for match in matches if match}
-        # "1" is no picture of "%04d".
+        # "1" is not an image of "%04d".
         return sorted(number for number, text in found if self.name(number).name == text)
 
 
 def has_place(path: Path) -> bool:
-    """Whether a name has a place for a number, of a picture or of something else."""
+    """Return whether a name has a place for a number, be it an image's or not."""
     return _PLACE.search(path.name) is not None
 
 
@@ -89,44 +89,44 @@ def _listed(folder: Path) -> Iterator[Path]:
 
 
 @dataclass(frozen=True)
-class PictureSequence:
-    """Pictures that are there, one for each number from the first to the last.
+class ImageSequence:
+    """Images that exist, one for each number from the first to the last.
 
     Attributes:
-        pattern: Their names.
-        numbers: Without gaps.
+        pattern: Names of the images.
+        numbers: Numbers of the images, without gaps.
     """
 
     pattern: Pattern
     numbers: range
 
     @classmethod
-    def find(cls, pattern: Pattern) -> PictureSequence:
-        """Look which pictures there are.
+    def find(cls, pattern: Pattern) -> ImageSequence:
+        """Find out which images exist.
 
         Raises:
-            MediaError: None, or one is missing in between; all that are missing are named.
+            MediaError: There is none, or some are missing in between; it names all of them.
         """
         numbers = pattern.numbers()
         if not numbers:
-            what = "no picture has such a name" if pattern.numbered else "no such file"
+            what = "no image has such a name" if pattern.numbered else "no such file"
             raise MediaError(what, path=pattern.path)
         whole = range(numbers[0], numbers[-1] + 1)
         if len(whole) > len(numbers):
             raise MediaError(
-                f"has pictures from {whole[0]} to {whole[-1]}, but not {_gaps(numbers)}",
+                f"has images from {whole[0]} to {whole[-1]}, but not {_gaps(numbers)}",
                 path=pattern.path,
-                hint="render them again; nothing was begun",
+                hint="render the missing ones; nothing was written",
             )
         return cls(pattern, whole)
 
     def files(self) -> list[Path]:
-        """In their order."""
+        """Return the paths of the images, in order."""
         return [self.pattern.name(number) for number in self.numbers]
 
 
 def _gaps(numbers: Sequence[int]) -> str:
-    """Such as "3, 7-9 and 2 more gaps"."""
+    """Describe the gaps, such as "3, 7-9 and 2 more gaps"."""
     gaps = [(before + 1, after - 1) for before, after in pairwise(numbers) if after - before > 1]
     named = ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in gaps[:_NAMED_GAPS])
     more = len(gaps) - _NAMED_GAPS
@@ -134,31 +134,31 @@ def _gaps(numbers: Sequence[int]) -> str:
 
 
 def find_patterns(folder: Path, *, recursive: bool) -> list[Path]:
-    """The sequences of a folder: names that differ in the number before the suffix alone.
+    """Return the sequences of a folder: names that differ only in the number before the suffix.
 
-    A picture without such a number, or the only one of its kind, is no moving picture. Hidden
-    ones are left out.
+    An image without such a number, or the only one of its kind, is not a sequence. Hidden files
+    are left out.
 
     Raises:
         MediaError: There is no such folder.
     """
     if not folder.is_dir():
         raise MediaError("no such folder", path=folder)
-    pictures = [
+    images = [
         path
         for path in (folder.rglob("*") if recursive else folder.iterdir())
-        if path.suffix.lower() in PICTURE_SUFFIXES
+        if path.suffix.lower() in IMAGE_SUFFIXES
         and _NUMBER.search(path.stem)
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
-    return sorted(_patterns(pictures))
+    return sorted(_patterns(images))
 
 
-def _patterns(pictures: Iterable[Path]) -> Iterator[Path]:
+def _patterns(images: Iterable[Path]) -> Iterator[Path]:
     def front(path: Path) -> tuple[str, str, str]:
         return str(path.parent), _NUMBER.sub("", path.stem), path.suffix
 
-    for (folder, stem, suffix), group in groupby(sorted(pictures, key=front), key=front):
+    for (folder, stem, suffix), group in groupby(sorted(images, key=front), key=front):
         texts = [path.stem[len(stem) :] for path in group]
         for digits in sorted({_digits(text, texts) for text in texts}):
             pattern = Path(folder) / f"{stem}%{f'0{digits}' if digits > 1 else ''}d{suffix}"
@@ -167,7 +167,7 @@ def _patterns(pictures: Iterable[Path]) -> Iterator[Path]:
 
 
 def _digits(text: str, texts: Sequence[str]) -> int:
-    """To how many digits the number was filled up."""
+    """Return to how many digits the number is padded."""
     if text.startswith("0") and text != "0":
         return len(text)
     if len({len(other) for other in texts}) == 1:

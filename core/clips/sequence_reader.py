@@ -19,7 +19,7 @@ from ..pictures.picture_header import stated
 from .clip_info import ClipInfo, VideoInfo
 from .range import FrameRange, TimeRange, frames_of
 from .reader import ClosedAtExit, NumberedFrame
-from .sequence import Pattern, PictureSequence
+from .sequence import ImageSequence, Pattern
 from .timecode import Timecode
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class SequenceReader(ClosedAtExit):
     ):
         self.path = pattern.path
         self.range: FrameRange | None = None
-        self.sequence = PictureSequence.find(pattern)
+        self.sequence = ImageSequence.find(pattern)
         self._linear = linear
         _check_headers(self.sequence)
         self.first = read_picture(self.sequence.files()[0])
@@ -80,7 +80,7 @@ class SequenceReader(ClosedAtExit):
         numbers = self.sequence.numbers
         self.range = frames_of(part, range(len(numbers)), self.info.video, self.path)
         numbers = numbers[self.range.first : self.range.end]
-        self.sequence = PictureSequence(self.sequence.pattern, numbers)
+        self.sequence = ImageSequence(self.sequence.pattern, numbers)
         self.first = read_picture(self.sequence.files()[0])
         self.info = self._described()
 
@@ -104,7 +104,7 @@ class SequenceReader(ClosedAtExit):
     def warnings(self, kind: str | None = None) -> Iterator[str]:
         """Yield what has to be reported before the first frame, see `Reader`."""
         if not self._rate_is_stated and self.sequence.pattern.numbered:
-            yield f"{self.rate} pictures a second; --sequence-fps takes another rate"
+            yield f"{self.rate} images a second; --sequence-fps takes another rate"
         if not self._linear and self.first.frame.pixel_format.floating:
             yield "linear light becomes a display's signal: highlights are rolled off"
         if kind == self.first.codec:
@@ -177,7 +177,7 @@ class SequenceReader(ClosedAtExit):
             has_alpha=frame.pixel_format.alpha,
         )
         files = self.sequence.files()
-        return ClipInfo(files[0], f"{self.first.codec} pictures", Fraction(0), video, ())
+        return ClipInfo(files[0], f"{self.first.codec} images", Fraction(0), video, ())
 
     def _check_form(self, image: Picture, path: Path) -> None:
         wanted, found = _form(self.first), _form(image)
@@ -185,7 +185,7 @@ class SequenceReader(ClosedAtExit):
             raise _mixed(path, found, self.sequence.files()[0], wanted)
 
 
-def _check_headers(sequence: PictureSequence) -> None:
+def _check_headers(sequence: ImageSequence) -> None:
     """Find out before the first frame that images don't go together.
 
     Raises:

@@ -1,4 +1,4 @@
-"""SMPTE ST 12-1 timecode: frames counted in hours, minutes, seconds and frames."""
+"""SMPTE ST 12-1 timecode: a frame's number as hours, minutes, seconds and frames."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _AVERAGING = 2e-5
 
 
 def nominal_rate(rate: Fraction) -> int:
-    """Frames that timecode counts in a second: 24 for 23.976, 30 for 29.97."""
+    """Return the frames that timecode counts in a second: 24 for 23.976, 30 for 29.97."""
     return max(1, round(rate))
 
 
 def has_timecode(rate: Fraction | None) -> bool:
-    """Whether programs count clips of this rate in timecode: 24 to 60, or these by 1.001."""
+    """Return whether programs count this rate in timecode: 24 to 60, or these divided by 1.001."""
     return rate is not None and editing_rate(rate) in _EXACT
 
 
 def editing_rate(rate: Fraction) -> Fraction:
-    """The exact rate where one is meant: 30000/1001 for 29.97, or for what a clip averages."""
+    """Return the exact rate that is meant: 30000/1001 for 29.97, or for what a clip averages."""
     return next((exact for exact in _EXACT if abs(rate / exact - 1) < _AVERAGING), rate)
 
 
@@ -48,7 +48,7 @@ class Timecode:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """``01:00:00:00``, drop frame ``01:00:00;00``; None if it is not written so."""
+        """Parse ``01:00:00:00``, or drop frame ``01:00:00;00``; None if it is neither."""
         match = _WRITTEN.fullmatch(text.strip())
         if match is None or int(match[2]) > 59 or int(match[3]) > 59:
             return None
@@ -56,12 +56,12 @@ class Timecode:
 
     @classmethod
     def of_number(cls, number: int, rate: Fraction, *, drop: bool = False) -> Self:
-        """The timecode of a frame; after 24 hours it starts anew.
+        """Return the timecode of a frame; after 24 hours it starts again.
 
         Args:
             number: Counted from 00:00:00:00.
             rate: Frames a second, exact or nominal.
-            drop: See `Timecode`; taken only at rates that know it.
+            drop: See `Timecode`; ignored at rates that have no drop frame.
         """
         base = nominal_rate(rate)
         left_out = _left_out(base) if drop else 0
@@ -74,7 +74,7 @@ class Timecode:
         return cls(seconds // 3600, seconds // 60 % 60, seconds % 60, frames, drop=bool(left_out))
 
     def number(self, rate: Fraction) -> int:
-        """The frame's number counted from 00:00:00:00."""
+        """Return the frame's number counted from 00:00:00:00."""
         base = nominal_rate(rate)
         minutes = 60 * self.hours + self.minutes
         left_out = _left_out(base) if self.drop else 0
@@ -82,7 +82,7 @@ class Timecode:
         return whole - left_out * (minutes - minutes // 10)
 
     def later(self, frames: int, rate: Fraction) -> Self:
-        """The timecode so many frames after."""
+        """Return the timecode of a later frame."""
         return self.of_number(self.number(rate) + frames, rate, drop=self.drop)
 
     def __str__(self) -> str:

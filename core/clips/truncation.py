@@ -1,4 +1,4 @@
-"""Files that were cut short: found before the first frame, by what their container promises."""
+"""Truncated files, found before the first frame by what their container promises."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..errors import MediaError
 
 
 def check_whole(container: InputContainer, path: Path) -> None:
-    """Refuse a file that is shorter than its container says it must be.
+    """Refuse a file that is shorter than its container states.
 
-    MP4 and MOV tell where their last sample lies, Matroska and AVI how long they are; other
-    containers don't tell.
+    MP4 and MOV state where their last sample is stored, Matroska and AVI how long they are; other
+    containers state neither.
 
     Raises:
-        MediaError: The file was cut short.
+        MediaError: The file is truncated.
     """
     if "mp4" in container.format.name:
         promised = max(map(_last_byte, container.streams), default=0)
@@ -30,11 +30,11 @@ def check_whole(container: InputContainer, path: Path) -> None:
         return
     missing = promised - path.stat().st_size
     if missing > 0:
-        raise MediaError(f"is cut short: at least {missing} bytes are missing", path=path)
+        raise MediaError(f"is truncated: at least {missing} bytes are missing", path=path)
 
 
 def _segment_end(path: Path) -> int:
-    """Where Matroska's Segment ends (RFC 9559; RFC 8794 for the sizes), 0 if it does not say."""
+    """Return where Matroska's Segment ends (RFC 9559, sizes: RFC 8794); 0 if that is not stated."""
     with path.open("rb") as file:
         file.seek(4)
         file.seek(_element_size(file) or 0, 1)
@@ -44,7 +44,7 @@ def _segment_end(path: Path) -> int:
 
 
 def _element_size(file: BinaryIO) -> int | None:
-    """An EBML size: the first byte's leading zeros tell how many follow; all ones is unknown."""
+    """Read an EBML size: the first byte's leading zeros count the others; all ones is unknown."""
     first = file.read(1)[0]
     following = 8 - first.bit_length()
     value = (first << 8 * following | int.from_bytes(file.read(following))) ^ 1 << 7 * following + 7
@@ -52,7 +52,7 @@ def _element_size(file: BinaryIO) -> int | None:
 
 
 def _riff_end(path: Path) -> int:
-    """Where an AVI's first RIFF chunk ends; 0 where the writer never filled its size in."""
+    """Return where an AVI's first RIFF chunk ends; 0 where the writer never filled its size in."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8)[4:], "little")
     return size + 8 if 0 < size < 0xFFFFFFFF else 0

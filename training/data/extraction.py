@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...core.clips.clip_info import display_matrix
-from ...core.clips.media import open_clip, picture_stream
+from ...core.clips.media import open_clip, video_stream
 from ...core.consistency import warp
 from ...core.errors import MediaError
 from ...core.frames.av_frame import working_format
@@ -141,7 +141,7 @@ def _survey(path: Path) -> _Shape:
     by_keys = keys >= LEAST_JUDGED
     shape = _Shape(frames)
     with open_clip(path) as container, suppress(av.error.FFmpegError, OSError):
-        stream = picture_stream(container, path)
+        stream = video_stream(container, path)
         stream.thread_type = "AUTO"
         shape.aspect = float(stream.sample_aspect_ratio or 1)
         stream.codec_context.skip_frame = "NONKEY" if by_keys else "DEFAULT"
@@ -156,7 +156,7 @@ def _count(path: Path) -> tuple[int, int]:
     """Count frames and keyframes by packets: what headers state is often wrong or missing."""
     frames = keys = 0
     with open_clip(path) as container, suppress(av.error.FFmpegError, OSError):
-        for packet in container.demux(picture_stream(container, path)):
+        for packet in container.demux(video_stream(container, path)):
             frames += packet.size > 0
             keys += packet.size > 0 and packet.is_keyframe
     return frames, keys
@@ -167,7 +167,7 @@ def _candidates(path: Path, count: int) -> Iterator[tuple[av.VideoFrame, av.Vide
     wanted = {gap: _spread(count - gap, pairs, 2 * gap) for gap, pairs in PAIRS_PER_CLIP.items()}
     recent: deque[av.VideoFrame] = deque(maxlen=max(wanted) + 1)
     with open_clip(path) as container:
-        stream = picture_stream(container, path)
+        stream = video_stream(container, path)
         stream.thread_type = "AUTO"
         for index, current in enumerate(container.decode(stream)):
             recent.append(current)

@@ -1,4 +1,4 @@
-"""What is noted of a sequence while it is written, so that a run that was cut off can go on."""
+"""Journal of an image sequence under way, from which an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _LONGEST_NAME = 200
 
 
 class Journal:
-    """A sequence under way that belongs to this process.
+    """Journal of an image sequence that belongs to this process.
 
-    Before a picture gets its name, a line with its number, what it was made of and its digest is
-    put on the disk. So a picture under its name is this sequence's own exactly if its content has
-    the digest that was noted for it; whatever else has such a name is somebody else's.
+    Before an image gets its name, a line with its number, its source and its digest is put on the
+    disk. So an image under its name is this sequence's own exactly if its content has the digest
+    that was noted for it; whatever else has such a name is somebody else's.
 
     Attributes:
-        folder: Where the notes lie.
-        done: Numbers of the pictures that are there.
+        folder: Folder of the journal.
+        done: Numbers of the images that are done.
     """
 
     def __init__(self, pattern: Pattern, key: Mapping[str, Any], *, resume: bool):
@@ -42,29 +42,29 @@ class Journal:
         self._own = False
 
     def look(self, sources: Mapping[int, Any]) -> None:
-        """Find out which pictures are there, whole, and made of the sources as they are now.
+        """Find out which images exist, are whole, and were made of the sources as they are now.
 
         Args:
-            sources: What each is made of, as `add` gets it; None where that is not told.
+            sources: Source of each image, as `add` gets it; empty where there is none to compare.
         """
         for number, (source, digest) in self._noted.items():
             same = source == sources.get(number)
-            if same and digest_of(self._pattern.name(number)) == digest:
+            if same and content_digest(self._pattern.name(number)) == digest:
                 self.done.add(number)
 
     def foreign(self) -> list[int]:
-        """Numbers of the pictures that have such a name and are not this sequence's own."""
+        """Return the numbers of images that have such a name and are not this sequence's own."""
         return [number for number in self._pattern.numbers() if self.is_foreign(number)]
 
     def is_foreign(self, number: int) -> bool:
-        """Whether there is a picture of this number that is not this sequence's own."""
+        """Return whether an image of this number exists that is not this sequence's own."""
         path = self._pattern.name(number)
         return number not in self.done and path.exists() and not self.is_whole(number)
 
     def start(self) -> None:
         """Begin a new journal with all that the old one has noted.
 
-        Also of pictures that will be painted again: until then they are this sequence's own.
+        That includes images that will be stylized again: until then they are this sequence's own.
 
         Raises:
             OSError: It can't be written.
@@ -78,11 +78,11 @@ class Journal:
         self._own = True
 
     def prepare(self, number: int, content: bytes, check: Callable[[Path], None]) -> str:
-        """Write a picture beside its name and check it; several threads may do so at a time.
+        """Write an image under a hidden name and check it; several threads may do so at a time.
 
         Args:
-            number: Of the picture.
-            content: Of the file.
+            number: Number of the image.
+            content: Content of the file.
             check: Called with the file; raises where it is not right.
 
         Returns:
@@ -101,11 +101,11 @@ class Journal:
         return hashlib.blake2b(content, digest_size=16).hexdigest()
 
     def add(self, number: int, source: object, digest: str) -> None:
-        """Note a picture that is prepared, then give it its name.
+        """Note an image that is prepared, then give it its name.
 
         Args:
-            number: Of the picture.
-            source: What it was made of, plain values as JSON gives them back.
+            number: Number of the image.
+            source: Identity of its source, plain values as JSON gives them back.
             digest: As `prepare` gave it.
 
         Raises:
@@ -124,28 +124,28 @@ class Journal:
         return path.with_name(f".{path.name[:_LONGEST_NAME]}.{number}.partial")
 
     def is_whole(self, number: int) -> bool:
-        """Whether a picture is what was noted, found out by reading it."""
+        """Return whether an image is what was noted, found out by reading it."""
         noted = self._noted.get(number)
-        return noted is not None and digest_of(self._pattern.name(number)) == noted[1]
+        return noted is not None and content_digest(self._pattern.name(number)) == noted[1]
 
     def close(self) -> None:
-        """Let go of the journal, and leave nothing that has no name."""
+        """Close the journal, and remove images that have no name yet."""
         for partial in (*self._prepared, self._journal.with_suffix(".new")):
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
         if self._file is not None:
-            # On a full disk closing tries once more to write what is not wanted any longer.
+            # On a full disk, closing tries once more to write what is not needed any longer.
             with suppress(OSError):
                 self._file.close()
 
     def remove(self) -> None:
-        """Remove the notes."""
+        """Remove the journal."""
         self.close()
         with suppress(OSError):
             self._journal.unlink(missing_ok=True)
 
     def give_up(self) -> None:
-        """Keep the notes to go on with, and those of another run that this one has not touched."""
+        """Keep a journal to continue from, and another run's that this one has not touched."""
         self.close()
         if self._own and not self._noted:
             self.remove()
@@ -161,22 +161,22 @@ class Journal:
 
 
 def is_interrupted(pattern: Pattern) -> bool:
-    """Return whether a run was cut off while it wrote these images."""
+    """Return whether a run was interrupted while it wrote these images."""
     return (work_folder(pattern.path) / _JOURNAL).exists()
 
 
 def foreign_numbers(pattern: Pattern) -> list[int]:
-    """Numbers of the pictures of such a name that no run, cut off, has left there."""
+    """Return the numbers of images of such a name that no interrupted run has left."""
     noted = _read_journal(work_folder(pattern.path) / _JOURNAL)
     return [
         number
         for number in pattern.numbers()
-        if number not in noted or digest_of(pattern.name(number)) != noted[number][1]
+        if number not in noted or content_digest(pattern.name(number)) != noted[number][1]
     ]
 
 
-def digest_of(path: Path) -> str | None:
-    """Of a file's content; None where there is none."""
+def content_digest(path: Path) -> str | None:
+    """Return a digest of a file's content; None where there is no file."""
     try:
         return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     except OSError:
@@ -184,7 +184,7 @@ def digest_of(path: Path) -> str | None:
 
 
 def _read_journal(path: Path, key: Mapping[str, Any] | None = None) -> dict[int, tuple[Any, str]]:
-    """What was noted for this very key, or for any; a line that is not whole counts for none."""
+    """Read what was noted for this key, or for any; a line that is not whole is left out."""
     noted: dict[int, tuple[Any, str]] = {}
     try:
         head, *lines = path.read_bytes().splitlines()
@@ -203,11 +203,12 @@ def _read_journal(path: Path, key: Mapping[str, Any] | None = None) -> dict[int,
 def owned_journal(pattern: Pattern, key: Mapping[str, Any], *, resume: bool) -> Iterator[Journal]:
     """Make a sequence's work folder, or take over an earlier run's; nobody else gets it meanwhile.
 
-    Afterwards the folder is gone, unless the block failed and there are notes to go on with.
+    Afterwards the folder is removed, unless the block failed and there is a journal to continue
+    from.
 
     Args:
-        pattern: Of the pictures that are to be.
-        key: What all of them depend on, plain values as JSON gives them back.
+        pattern: Names of the images.
+        key: Facts that all of them depend on, plain values as JSON gives them back.
         resume: Use what an earlier run with the same key has left.
 
     Raises:

@@ -100,7 +100,7 @@ NO_CLIPS = {
     "text": (text, "can't be opened as a clip"),
     "empty": (zero_bytes, "is empty (0 bytes)"),
     "noise": (noise, "can't be opened as a clip"),
-    "sound alone": (sound_alone, "holds no moving picture"),
+    "sound alone": (sound_alone, "has no video stream"),
 }
 
 
@@ -135,7 +135,7 @@ def test_mp4_that_lacks_its_last_byte(stylize, make_clip, tmp_path, listing):
     path.write_bytes(path.read_bytes()[:-1])
     outcome = stylize(path)
     assert outcome.status == 1
-    assert f"{path}: is cut short" in outcome.line
+    assert f"{path}: is truncated" in outcome.line
     assert listing(tmp_path / "out") == []
 
 

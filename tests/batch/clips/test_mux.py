@@ -10,7 +10,7 @@ import pytest
 from av.stream import Disposition
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.mux import CopiedTracks, TrackDigest, holds, movie_timescale, payload
+from brushreel.batch.clips.mux import CopiedTracks, TrackDigest, movie_timescale, payload, supports
 from brushreel.batch.clips.settings import WriteSettings
 from brushreel.core.clips.media import ClipReader
 from brushreel.core.errors import OutputError
@@ -258,7 +258,7 @@ def test_what_a_container_holds_is_found_out_by_trying(make_clip, sound, codec, 
     source = make_clip("a.avi" if "pcm" in codec else "a.mkv", sounds=(sound(codec),))
     with av.open(str(source)) as container:
         track = container.streams.audio[0]
-        assert {muxer for muxer in ("mp4", "mov", "matroska") if holds(muxer, track)} == holders
+        assert {muxer for muxer in ("mp4", "mov", "matroska") if supports(muxer, track)} == holders
 
 
 def test_sound_that_goes_back_in_time_costs_its_own_packets(make_clip, sound, painter, tmp_path):

@@ -117,5 +117,5 @@ class TestRefused:
             stream.width, stream.height, stream.pix_fmt = 16, 16, "yuvj420p"
             container.mux(stream.encode(av.VideoFrame(16, 16, "yuvj420p")))
             container.mux(stream.encode(None))
-        with pytest.raises(MediaError, match="picture of a kind that is not read"):
+        with pytest.raises(MediaError, match="image in an unsupported format"):
             run(tmp_path / "a.jpg", "a.mp4")

@@ -111,7 +111,7 @@ class TestClips:
     def test_rate_where_none_is_given(self, tmp_path, make, run, header, rate):
         source = make("in/a.%04d.exr", range(2), **header)
         report = run(source, "a.mov", write=WriteSettings(encode=EncodeSettings(codec="prores")))
-        assert (rate == 24) == any("24 pictures a second" in line for line in report.warnings)
+        assert (rate == 24) == any("24 images a second" in line for line in report.warnings)
         with av.open(str(tmp_path / "a.mov")) as clip:
             assert clip.streams.video[0].average_rate == rate
 
@@ -161,7 +161,7 @@ class TestCommand:
         assert (done["frames"], done["audio_tracks"]) == (4, 0)
         clip = json.loads((tmp_path / "report.json").read_text())["clips"][0]
         assert (clip["status"], clip["frames"]) == ("done", 4)
-        assert any("24 pictures a second" in line for line in clip["warnings"])
+        assert any("24 images a second" in line for line in clip["warnings"])
 
     def test_gaps_in_one_line(self, tmp_path, make, capsys):
         source = make("in/a.%04d.png", [1, 3])

@@ -54,7 +54,7 @@ class TestErrors:
         whole = write_clip(tmp_path / f"c.{suffix}", count=30, muxing={"movflags": "faststart"})
         assert len(list(read(whole))) == 30
         what = video_error(truncated(whole, share))
-        assert what.startswith("is cut short: at least ")
+        assert what.startswith("is truncated: at least ")
         assert what.endswith(" bytes are missing")
 
     @pytest.mark.parametrize("share", [0.3, 0.6, 0.99])
@@ -67,7 +67,7 @@ class TestErrors:
         size = whole.stat().st_size
         missing = size - int(share * size)
         assert video_error(truncated(whole, share)) == (
-            f"is cut short: at least {missing} bytes are missing"
+            f"is truncated: at least {missing} bytes are missing"
         )
 
     @pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi"])
@@ -92,12 +92,12 @@ class TestErrors:
     @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
     def test_audio_only(self, tmp_path, suffix, write_tracks):
         clip = write_tracks(tmp_path / f"c.{suffix}", "audio")
-        assert video_error(clip) == "holds no moving picture"
+        assert video_error(clip) == "has no video stream"
 
     @pytest.mark.parametrize("tracks", [("audio", "cover"), ("cover",)])
     def test_cover_only(self, tmp_path, tracks, write_tracks):
         clip = write_tracks(tmp_path / "c.mp4", *tracks)
-        assert video_error(clip) == "holds no moving picture"
+        assert video_error(clip) == "has no video stream"
 
     def test_frame_that_can_t_be_decoded(self, tmp_path, write_clip):
         clip = write_clip(tmp_path / "c.mov", "png", "rgb24")
@@ -106,7 +106,7 @@ class TestErrors:
             third = [packet.pos or 0 for packet in container.demux(video=0)][2]
         content[third + 60 : third + 200] = bytes(140)
         clip.write_bytes(content)
-        assert "can't be read on after 0.040 s" in video_error(clip)
+        assert "can't be read beyond 0.040 s" in video_error(clip)
 
     def test_first_frame_that_can_t_be_decoded(self, tmp_path, write_clip):
         clip = write_clip(tmp_path / "c.mov", "png", "rgb24", count=1)

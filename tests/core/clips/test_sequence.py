@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from brushreel.core.clips.sequence import Pattern, PictureSequence, find_patterns
+from brushreel.core.clips.sequence import ImageSequence, Pattern, find_patterns
 from brushreel.core.errors import MediaError, UsageError
 
 
@@ -40,7 +40,7 @@ class TestPattern:
         pattern = Pattern.of(tmp_path / "odd.%04d.png")
         assert pattern is not None
         assert not pattern.numbered
-        assert PictureSequence.find(pattern).files() == [tmp_path / "odd.%04d.png"]
+        assert ImageSequence.find(pattern).files() == [tmp_path / "odd.%04d.png"]
 
     def test_two_places(self, tmp_path):
         with pytest.raises(UsageError, match="several places"):
@@ -55,7 +55,7 @@ class TestPattern:
 class TestFind:
     def test_from_the_first_number_there_is(self, tmp_path):
         touch(tmp_path, *(f"a.{number:06}.png" for number in range(86398, 86403)))
-        found = PictureSequence.find(Pattern(tmp_path / "a.%06d.png"))
+        found = ImageSequence.find(Pattern(tmp_path / "a.%06d.png"))
         assert found.numbers == range(86398, 86403)
         assert [path.name for path in found.files()][::4] == ["a.086398.png", "a.086402.png"]
 
@@ -70,12 +70,12 @@ class TestFind:
     def test_gaps_are_named(self, tmp_path, numbers, gaps):
         touch(tmp_path, *(f"a.{number:04}.png" for number in numbers))
         with pytest.raises(MediaError, match=gaps):
-            PictureSequence.find(Pattern(tmp_path / "a.%04d.png"))
+            ImageSequence.find(Pattern(tmp_path / "a.%04d.png"))
 
     @pytest.mark.parametrize("name", ["a.%04d.png", "a.png", "no/folder/a.%04d.png"])
     def test_nothing_there(self, tmp_path, name):
-        with pytest.raises(MediaError, match=r"no picture has such a name|no such file"):
-            PictureSequence.find(Pattern(tmp_path / name))
+        with pytest.raises(MediaError, match=r"no image has such a name|no such file"):
+            ImageSequence.find(Pattern(tmp_path / name))
 
 
 class TestFindPatterns:
