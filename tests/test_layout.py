@@ -16,6 +16,8 @@ import brushreel
 
 ROOT = Path(brushreel.__file__).resolve().parent
 FOLDERS = ("core", "batch", "training", "plugin_resolve")
+SCRIPTS = Path("plugin_resolve/script/scripts")
+"""A folder for Resolve's own Python, where its files are modules without a package."""
 MODULES = sorted(path.relative_to(ROOT) for name in FOLDERS for path in (ROOT / name).rglob("*.py"))
 MAY_IMPORT = {
     "core": ("core",),
@@ -100,8 +102,7 @@ def test_packages_that_are_installed_are_all_there_are():
 
 def test_every_module_lies_in_a_package():
     packages = {path.parent for path in MODULES if path.name == "__init__.py"}
-    scripts = Path("plugin_resolve/script/scripts")  # for Resolve's own Python
-    assert {path.parent for path in MODULES} == packages | {scripts}
+    assert {path.parent for path in MODULES} == packages | {SCRIPTS}
 
 
 def files_in_architecture() -> set[Path]:
@@ -143,7 +144,7 @@ def own_modules(lines: list[str]) -> dict[Path, list[str]]:
     return {
         path: found
         for path, found in names.items()
-        if path.parts[0] in FOLDERS or path.parent == Path()
+        if (path.parts[0] in FOLDERS or path.parent == Path()) and path.parent != SCRIPTS
     }
 
 

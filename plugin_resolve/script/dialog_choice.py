@@ -51,7 +51,7 @@ class Choice:
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
-            raise UsageError(f"strength must lie between 0 and 1, not {self.strength}")
+            raise UsageError(f"strength must be 0 to 1, not {self.strength}")
         if not 0 <= self.handles <= MOST_HANDLES:
             raise UsageError(f"handles must be 0 to {MOST_HANDLES} frames, not {self.handles}")
         if self.mode not in get_args(Mode) or self.codec not in EDIT_CODECS:

@@ -238,7 +238,7 @@ class Placing:
         while top + 1 in own:
             top += 1
         own_above = range(below + 1, top + 1)
-        # Above whatever of ours stays there.
+        # Above the stylized shots that stay there.
         covered = max((n for n in own_above if not _is_free(timeline, n, cut)), default=below)
         usable = [n for n in range(covered + 1, top + 1) if not timeline.track_is_locked(n)]
         for track in usable:

@@ -3,7 +3,7 @@ const $ = (id) => document.getElementById(id);
 const chosen = (name) => document.querySelector(`input[name=${name}]:checked`)?.value;
 let options = null;
 let over = false;
-// A computer that wakes up or changes its network fails once or twice; Brushreel goes on meanwhile.
+// A computer that wakes up or changes its network fails once or twice; Brushreel goes on in the meantime.
 const PATIENCE = 8;
 let failures = 0;
 
