@@ -83,7 +83,7 @@ class _Channel(Generic[Item]):
 def overlap(
     source: Iterable[In],
     transform: Callable[[In], Out],
-    sink: Callable[[Iterator[Out]], None],
+    sink: Callable[[Iterator[Out]], object],
     *,
     parallel: int = 1,
     on_result: Callable[[], None] = lambda: None,

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import imageio_ffmpeg
 import numpy as np
@@ -101,7 +102,7 @@ def test_pictures_have_one_row_whatever_the_time(styles, make_clip, tmp_path, ce
 
 
 def test_light_is_shown_as_a_display_shows_it(styles, tmp_path, cells):
-    light = {name: np.tile(np.float16([0.18, 50]), (96, 64)) for name in "RGB"}
+    light = {name: np.tile(np.array([0.18, 50], np.float16), (96, 64)) for name in "RGB"}
     OpenEXR.File({}, light).write(str(tmp_path / "a.exr"))
     preview([tmp_path / "a.exr"], tmp_path / "s.png", styles=styles[:1], device="cpu")
     source = cells(tmp_path / "s.png", 2, (128, 96))[0]
@@ -206,7 +207,7 @@ def test_a_long_clip_is_not_read_from_its_start(make_clip, monkeypatch):
     shown = looks._shown
 
     def counted(reader, moment):
-        items = (read_frames.append(item) or item for item in reader)
+        items: Any = (read_frames.append(item) or item for item in reader)
         return shown(items, moment)
 
     monkeypatch.setattr(looks, "_shown", counted)

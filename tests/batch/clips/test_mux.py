@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 import pytest
-from av.stream import Disposition
+from av.stream import AttachmentStream, Disposition
 
 from brushreel.batch.clips.clip import convert
 from brushreel.batch.clips.mux import CopiedTracks, TrackDigest, movie_timescale, payload, supports
@@ -201,7 +201,7 @@ def attached(path: Path) -> list[tuple[str, str, bytes]]:
         return [
             (stream.metadata["filename"], stream.metadata["mimetype"], stream.data)
             for stream in container.streams
-            if stream.type == "attachment"
+            if isinstance(stream, AttachmentStream)
         ]
 
 

@@ -69,7 +69,7 @@ def test_frames_of_an_excerpt_are_those_of_the_clip(make_clip, clip):
 
 def test_a_late_excerpt_is_not_decoded_from_the_start(make_clip, monkeypatch):
     path = make_clip("long.mp4", frames=60, options={"g": "10"})
-    made: list[int] = []
+    made: list[int | None] = []
     pictures = RangeReader._video_frames
 
     def counted(reader):

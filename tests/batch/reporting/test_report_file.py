@@ -96,7 +96,7 @@ def test_the_report_of_a_batch_that_was_interrupted(jobs, tmp_path):
     assert read(path)["clips"] == []
     reporter.handle(begin(jobs))
     reporter.handle(ClipSkipped(*jobs[1].clip))
-    reporter.handle(ClipKept(*jobs[0].clip, tmp_path, 7))
+    reporter.handle(ClipKept(jobs[0].source, jobs[0].output, tmp_path, 7))
     reporter.handle(BatchInterrupted())
     report = read(path)
     assert report["exit_status"] == 130
