@@ -93,7 +93,7 @@ def _fail(line: str, status: int) -> int:
 
 
 def _terminate(_signal: int, _frame: object) -> NoReturn:
-    """Treat a request to end as Ctrl-C, so that everything is tidied up."""
+    """Raise what Ctrl-C raises, so that a request to end tidies up."""
     raise KeyboardInterrupt
 
 

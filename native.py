@@ -70,12 +70,12 @@ _INFO = f"""<?xml version="1.0" encoding="UTF-8"?>
 
 
 def library_in(bundle: Path, system: str = sys.platform) -> Path:
-    """Where a bundle holds the library of a system (`sys.platform`)."""
+    """Return the path of a system's library (`sys.platform`) in a bundle."""
     return bundle / "Contents" / FOLDERS[system] / LIBRARY
 
 
 def own_compiler() -> list[str] | None:
-    """This machine's C compiler, as the environment's CC or by its usual name; None without."""
+    """Return this machine's C compiler, by the environment's CC or its usual names, or None."""
     for command in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
         words = shlex.split(command)
         if words and shutil.which(words[0]):
@@ -84,7 +84,7 @@ def own_compiler() -> list[str] | None:
 
 
 def builds_here() -> bool:
-    """Whether this machine can compile its own effect; Windows has the cross-compiled one."""
+    """Return whether this machine compiles its own effect; Windows has the cross-compiled one."""
     return (sys.platform == "darwin" or _is_linux_x86()) and own_compiler() is not None
 
 
@@ -143,7 +143,7 @@ def _compiler() -> list[str]:
 
 
 def build_all(bundle: Path) -> None:
-    """Cross-compile the effect for Linux x86-64, macOS (both kinds in one file) and Windows x86-64.
+    """Compile the effect for Linux x86-64, macOS (both kinds in one file) and Windows x86-64.
 
     Needs `ziglang` from the package index.
 
@@ -186,7 +186,7 @@ def _write_info(bundle: Path) -> None:
 
 
 def universal(thin: list[Path]) -> bytes:
-    """One Mach-O file for several processors (<mach-o/fat.h>).
+    """Return one Mach-O file for several processors (<mach-o/fat.h>).
 
     Args:
         thin: 64-bit Mach-O files of one processor each.
@@ -221,7 +221,7 @@ class BuildNative(build_py):
             self.warn(f"not all that is written in C was compiled: {error}")
 
     def _take_released(self, root: Path) -> None:
-        """What `main` compiled for all systems."""
+        """Copy what `main` compiled for all systems."""
         if (ROOT / EFFECT / BUNDLE).exists():
             shutil.copytree(ROOT / EFFECT / BUNDLE, root / EFFECT / BUNDLE, dirs_exist_ok=True)
         for library in (KERNELS, SCALING):
@@ -230,7 +230,7 @@ class BuildNative(build_py):
 
 
 def is_released() -> bool:
-    """Whether there are the libraries of all systems, and no compiler is needed here."""
+    """Return whether the libraries of all systems exist, and no compiler is needed here."""
     return all(library_in(ROOT / EFFECT / BUNDLE, system).exists() for system in FOLDERS)
 
 
@@ -238,7 +238,7 @@ class NativeWheel(bdist_wheel):
     """A wheel for every system if it holds what is compiled for each, else for this one."""
 
     def get_tag(self) -> tuple[str, str, str]:
-        """The wheel's tag; the Python part is the same everywhere."""
+        """Return the wheel's tag; the Python part is the same everywhere."""
         if is_released() or not builds_here():
             return "py3", "none", "any"
         self.root_is_pure = False

@@ -110,7 +110,7 @@ def _losses(video: VideoInfo) -> Iterator[str]:
 
 
 def _sound(info: ClipInfo, output: Path) -> tuple[str, list[str]]:
-    """How sound is written: "copy" where the container can hold every track as it is."""
+    """Choose the audio codec: "copy" where the container supports every track as it is."""
     muxer = MUXERS[output.suffix.lower()]
     with open_clip(info.path) as source, av.open(io.BytesIO(), "w", format=muxer) as trial:
         try:
@@ -123,7 +123,7 @@ def _sound(info: ClipInfo, output: Path) -> tuple[str, list[str]]:
 
 
 def even_size(video: VideoInfo) -> Size:
-    """Width and height as a player shows them, in square pixels, made even for 4:2:0."""
+    """Return width and height as a player shows them, in square pixels, made even for 4:2:0."""
     width = video.width * (video.sample_aspect_ratio or 1)
     size = (video.height, width) if video.rotation % 180 else (width, video.height)
     return max(2, 2 * round(size[0] / 2)), max(2, 2 * round(size[1] / 2))
@@ -135,7 +135,7 @@ def _input(info: ClipInfo) -> Node:
 
 
 def _fitted(clip: Node, info: ClipInfo, like: ClipInfo, size: Size) -> Node:
-    """The picture of a clip, upright, in 4:2:0 of a size, in the colour of another clip."""
+    """Scale the video of a clip, upright, to a size in 4:2:0, in the colour of another clip."""
     matrix, target = info.video.colour.matrix, _target_matrix(like.video.colour)
     scaled = ffmpeg.filter(
         clip[str(info.video.index)],
@@ -154,7 +154,7 @@ def _target_matrix(colour: Colour) -> Matrix:
 
 
 def _position(width: int, info: ClipInfo, line: float | None) -> str:
-    """The line's place over time in pixels, even, as an expression of FFmpeg's."""
+    """Return the line's position over time in pixels, even, as an expression of FFmpeg's."""
     if line is not None:
         return str(2 * round(line * width / 2))
     length = info.video.duration or PERIOD
@@ -162,7 +162,7 @@ def _position(width: int, info: ClipInfo, line: float | None) -> str:
 
 
 def _wipe(before: Node, after: Node, size: Size, position: str) -> Node:
-    """What lies left of the line is cut out of `before` and laid on `after` where it was.
+    """Crop what is left of the line out of `before`, and overlay it on `after` in its place.
 
     A crop has one size: it takes a whole width, up to the line, of a picture with as much nothing
     to its left.
@@ -184,7 +184,7 @@ def _abutted(before: Node, after: Node, size: Size, layout: Layout) -> Node:
 
 
 def _laid(under: Node, over: Node, x: str, y: str) -> Node:
-    """`over` on `under`: the frames of `under`, each with the nearest in time."""
+    """Overlay `over` on `under`: the frames of `under`, each with the nearest in time."""
     return ffmpeg.filter(
         [under, over], "overlay", x, y, format="yuv420", eof_action="endall", ts_sync_mode="nearest"
     )
@@ -213,7 +213,7 @@ def _written(shown: Node, sound: Node, partial: Path, codec: str) -> Node:
 
 @contextmanager
 def _written_whole(target: FileDestination) -> Iterator[Path]:
-    """Give a hidden name to write to; failures become `OutputError`s of the output."""
+    """Yield a hidden path to write to; failures become `OutputError`s of the output."""
     try:
         target.path.parent.mkdir(parents=True, exist_ok=True)
         with target.partial() as partial:

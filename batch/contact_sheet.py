@@ -54,7 +54,7 @@ class Still:
 
     @property
     def is_picture(self) -> bool:
-        """Whether it came from a picture file."""
+        """True if it came from an image file."""
         return _is_picture(self.info)
 
     @property
@@ -150,7 +150,7 @@ def _stills(path: Path, at: Sequence[float]) -> Iterator[Still]:
 
 
 def still_at(path: Path, seconds: float | None) -> Still:
-    """The frame that a player shows at a time; None is the middle, as far as that is known.
+    """Read the frame that a player shows at a time; None is the middle, as far as it is known.
 
     Before the first frame it is the first one. Of a picture it is always the only one.
 
@@ -170,7 +170,7 @@ def still_at(path: Path, seconds: float | None) -> Still:
 
 
 def _sought(reader: ClipReader, seconds: float | None) -> Still | None:
-    """By way of the last keyframe before it; None where that does not lead there."""
+    """Read a frame from the last keyframe before it on; None where that does not lead there."""
     moment, video = _moment(reader.info, seconds), reader.info.video
     if not any(name in reader.info.container for name in _SEEKABLE):
         return None
@@ -211,7 +211,7 @@ def _shown(reader: ClipReader, moment: Fraction) -> Frame | None:
 
 
 def _captions(stills: Sequence[Still]) -> list[str]:
-    """What tells the stills apart: nothing, the time, or the name and the time."""
+    """Return what tells the stills apart: nothing, the time, or the name and the time."""
     several = len({still.info.path for still in stills}) > 1
     return [_caption(still, several=several) if len(stills) > 1 else "source" for still in stills]
 
@@ -235,7 +235,7 @@ def _looks(
 
 
 def _as_sdr(frame: Frame) -> Tensor:
-    """A sheet is SDR: HDR is shown as an SDR display would show it."""
+    """Convert HDR to what an SDR display would show, as a sheet is SDR."""
     return to_sdr(to_rgb(frame), frame.colour)[0]
 
 
@@ -261,7 +261,7 @@ class _Drawing:
         return max(1, round(width * scale)), max(1, round(height * scale))
 
     def cell(self, label: str, rgb: Tensor, still: Still) -> bytes:
-        """Raw rgb24 of a picture, (1, 3, H, W) RGB in [0, 1], with its label."""
+        """Return the raw rgb24 of an image, (1, 3, H, W) RGB in [0, 1], with its label."""
         codes = (rgb[0].float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
         upright = oriented(codes, still.info.video.display_matrix)
         picture = Image.fromarray(np.ascontiguousarray(upright))
@@ -282,7 +282,7 @@ class _Drawing:
 
 
 def tile(content: bytes, size: tuple[int, int], columns: int, rows: int) -> bytes:
-    """Raw rgb24 pictures of one size, row by row, to one PNG with gaps between them."""
+    """Join raw rgb24 images of one size, row by row, to one PNG with gaps between them."""
     colour = "0x{:02x}{:02x}{:02x}".format(*BACKGROUND)
     cells = ffmpeg.input(
         "pipe:", format="rawvideo", pixel_format="rgb24", s=f"{size[0]}x{size[1]}", framerate=1

@@ -1,4 +1,4 @@
-"""What a batch would do and take, without doing it."""
+"""Dry run: what a batch would do, and an estimate of what it would take."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .reporting.events import ClipFailed, ClipPlanned, DiskSpace, Event, PlanFin
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is known of one clip beforehand.
+    """Forecast of one clip.
 
     Attributes:
         job: Its names.
@@ -48,7 +48,7 @@ class Forecast:
 
 
 def forecast(jobs: Sequence[Job], settings: JobSettings, device: str) -> list[Forecast]:
-    """Look at every clip, and measure how fast the network is on the device.
+    """Probe every clip, and measure how fast the network is on the device.
 
     Raises:
         BrushreelError: Style, settings or device are wrong.
@@ -73,7 +73,7 @@ def _forecast(job: Job, settings: JobSettings, speed: float | None) -> Forecast:
 
 
 def rooms(forecasts: Iterable[Forecast], at_a_time: int) -> list[DiskSpace]:
-    """Every disk that is written to: all clips, and the segments of those under way at a time."""
+    """Sum up each disk: all outputs, and the segments of the clips under way at a time."""
     disks: dict[int, list[Forecast]] = defaultdict(list)
     for item in forecasts:
         if item.disk is not None:
@@ -91,7 +91,7 @@ def _room(items: Sequence[Forecast], at_a_time: int) -> DiskSpace:
 
 @dataclass(frozen=True)
 class Total:
-    """Of all clips that would not fail; None where any of them is not known.
+    """Sum over all clips that would not fail; None where any of them is not known.
 
     Attributes:
         clips: How many.
@@ -107,7 +107,7 @@ class Total:
 
 
 def total(forecasts: Sequence[Forecast], devices: int) -> Total:
-    """The sum over a batch that is dealt to so many devices."""
+    """Sum up a batch that is dealt to so many devices."""
     going = [item for item in forecasts if item.error is None]
     frames = [item.frames for item in going if item.frames is not None]
     seconds = [item.seconds for item in going if item.seconds is not None]
@@ -120,7 +120,7 @@ def total(forecasts: Sequence[Forecast], devices: int) -> Total:
 
 
 def lines(forecasts: Iterable[Forecast], whole: Total, disks: Iterable[DiskSpace]) -> Iterator[str]:
-    """For people: each clip, then the sum."""
+    """Yield lines for people: each clip, then the sum."""
     for item in forecasts:
         yield f"{item.job.source} -> {item.job.output}"
         yield from (f"    {line}" for line in _details(item))

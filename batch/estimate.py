@@ -1,4 +1,4 @@
-"""What a clip will take: frames, disk, time."""
+"""Frames, disk space and time that a clip takes, estimated."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Disk:
 
     @property
     def needed(self) -> int:
-        """When most is needed."""
+        """Peak of the bytes needed."""
         return self.finished + self.meanwhile
 
 
 def frames_expected(info: ClipInfo) -> int | None:
-    """As the header says, else from duration and rate; None where neither is stated."""
+    """Return the header's number, else duration times rate; None where neither is stated."""
     video = info.video
     if video.frames:
         return video.frames
@@ -64,7 +64,7 @@ def frames_expected(info: ClipInfo) -> int | None:
 
 
 def disk_expected(info: ClipInfo, output: Path, settings: EncodeSettings) -> Disk | None:
-    """Estimated from size, length and codec; None where the length is not known.
+    """Estimate from size, length and codec; None where the length is not known.
 
     Raises:
         BrushreelError: As `choose`.
@@ -92,12 +92,12 @@ def _bytes_a_pixel(encoding: Encoding) -> float:
 
 
 def free_disk_space(output: Path) -> int:
-    """Of the disk that an output will lie on, whether its folder is there yet or not."""
+    """Return the bytes free on the disk of an output, whose folder need not exist yet."""
     return shutil.disk_usage(existing_folder(output)).free
 
 
 def existing_folder(output: Path) -> Path:
-    """The nearest folder above an output that is there."""
+    """Return the nearest folder above an output that exists."""
     return next(folder for folder in output.absolute().parents if folder.is_dir())
 
 
@@ -122,7 +122,7 @@ def check_space(output: Path, info: ClipInfo, settings: EncodeSettings) -> None:
 
 
 def _bytes_there(output: Path) -> int:
-    """Of segments, and of pictures under their names; they may as well be replaced."""
+    """Return the bytes of segments and images that an earlier run left, and that are reused."""
     pattern = Pattern.of(output)
     names = () if pattern is None else map(pattern.name, pattern.numbers())
     sizes = 0
@@ -133,7 +133,7 @@ def _bytes_there(output: Path) -> int:
 
 
 def network_speed(stylizer: Stylizer) -> float | None:
-    """Pixels a second that the network paints, measured on noise for about a second.
+    """Return how many pixels a second are stylized, measured on noise for about a second.
 
     None at strength 0, where the network does not run.
     """
@@ -149,7 +149,7 @@ def network_speed(stylizer: Stylizer) -> float | None:
 
 
 def human_bytes(count: float) -> str:
-    """With the unit that leaves one to three digits before the point."""
+    """Format bytes with the unit that leaves one to three digits before the point."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.3g} {unit}"
@@ -158,7 +158,7 @@ def human_bytes(count: float) -> str:
 
 
 def human_seconds(seconds: float) -> str:
-    """Such as 42 s, 7 min or 3 h 20 min."""
+    """Format a duration, such as 42 s, 7 min or 3 h 20 min."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     hours, minutes = divmod(round(seconds / 60), 60)

@@ -24,7 +24,7 @@ from ..core.stylizer import Stylizer
 
 @dataclass
 class Stylize(Effect):
-    """Paint every frame of a clip; its mask, sound, speed and length stay.
+    """MoviePy effect that stylizes every frame; mask, audio, speed and length stay.
 
     The network is loaded once, when the effect is made, however many clips it is applied to. A
     frame's pixels depend on that frame alone, and are `Stylizer`'s. MoviePy hands out frames as
@@ -62,13 +62,13 @@ class Stylize(Effect):
         )
 
     def apply(self, clip: Clip) -> VideoClip:
-        """The painted clip; a picture is painted once, a clip frame by frame when it is asked."""
+        """Return the stylized clip: an image at once, a clip frame by frame when it is asked."""
         if not isinstance(clip, VideoClip) or clip.is_mask:
             raise UsageError("only a picture in colour can be stylized, not sound or a mask")
         return clip.image_transform(self._painted)
 
     def _painted(self, frame: NDArray[Any]) -> NDArray[np.uint8]:
-        """(H, W, 3) RGB of 8 bit to the same; other numbers count as 8 bit codes."""
+        """Stylize (H, W, 3) RGB of 8 bit; other numbers count as 8 bit codes."""
         codes = torch.from_numpy(np.ascontiguousarray(frame[..., :3], np.float32))
         rgb = (codes / 255).clamp(0, 1).permute(2, 0, 1).unsqueeze(0)
         painted = (self._stylizer(rgb)[0] * 255).round().byte()

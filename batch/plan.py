@@ -95,7 +95,7 @@ def plan(
 def _clips_of(
     inputs: Sequence[Path], output: Path | None, *, recursive: bool, pictures: bool
 ) -> dict[Path, Path]:
-    """Every clip once, with its place in the mirrored tree; nothing from an output folder."""
+    """Return every clip once, with its path in the mirrored tree; none of an output folder."""
     found: dict[Path, tuple[Path, Path]] = {}
     for path, top in _places(inputs).items():
         clips = [path]
@@ -110,7 +110,7 @@ def _clips_of(
 
 
 def _places(inputs: Sequence[Path]) -> dict[Path, Path]:
-    """Where each input's content goes below the output folder."""
+    """Return the folder of each input's content below the output folder."""
     if len(inputs) == 1 and inputs[0].is_dir():
         return {inputs[0]: Path()}
     whole = {path: _absolute(path) for path in inputs}
@@ -121,7 +121,7 @@ def _places(inputs: Sequence[Path]) -> dict[Path, Path]:
 
 
 def _below(path: Path, namesakes: set[Path]) -> Path:
-    """A path's last part, or as many as tell it from others of that name."""
+    """Return a path's last part, or as many as tell it from others of that name."""
     if len(namesakes) == 1:
         return Path(path.name)
     try:
@@ -131,7 +131,7 @@ def _below(path: Path, namesakes: set[Path]) -> Path:
 
 
 def _without_earlier(clips: dict[Path, Path], style_name: str) -> dict[Path, Path]:
-    """Without ``a.wave.mp4`` where the ``a.mp4`` that it was made of is there too."""
+    """Leave out ``a.wave.mp4`` where the ``a.mp4`` that it was made of is there too."""
     middle = f".{style_name}"
     made = {
         clip.with_name(name)
@@ -166,7 +166,7 @@ def _suffix(clip: Path, container: str | None, codec: str) -> str:
 def _told_apart(
     folders: dict[Path, Path], *, middle: str, endings: dict[Path, str]
 ) -> dict[Path, Path]:
-    """Output names, no two alike."""
+    """Return output names, no two alike."""
     short, long = (
         {
             clip: folder / _name(clip, middle, endings[clip], whole=whole)
@@ -186,7 +186,7 @@ def _told_apart(
 
 
 def _name(clip: Path, middle: str, ending: str, *, whole: bool) -> str:
-    """Of an output, with the source's suffix in it if it is to be whole."""
+    """Return an output's name, with the source's suffix in it if it is to be whole."""
     pattern = Pattern.of(clip)
     if pattern is None or not pattern.numbered:
         return f"{clip.name if whole else clip.stem}{middle}{ending}"
@@ -199,7 +199,7 @@ def _name(clip: Path, middle: str, ending: str, *, whole: bool) -> str:
 
 
 def _titled(clip: Path, middle: str) -> Path:
-    """The name with something before the number of its pictures: ``shot.wave.%04d.png``."""
+    """Insert text before the number of an image sequence: ``shot.wave.%04d.png``."""
     pattern = Pattern.of(clip)
     if not middle or pattern is None or not pattern.numbered:
         return clip.with_name(f"{clip.stem}{middle}{clip.suffix}")
@@ -214,7 +214,7 @@ def _shared(names: Iterable[Path]) -> set[str]:
 
 
 def _absolute(path: Path) -> Path:
-    """Without dots, and with links as they are: a link has a name of its own."""
+    """Return the path without dots, and with links as they are: a link has its own name."""
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
@@ -226,5 +226,5 @@ def _free(name: Path, taken: set[str]) -> Path:
 
 
 def _key(name: str | Path) -> str:
-    """Equal for names that some file system takes for one: by case or by Unicode's spelling."""
+    """Return what is equal for names that a file system may take for one: case, Unicode form."""
     return unicodedata.normalize("NFC", str(name)).casefold()

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class BatchResult:
-    """Every clip of a batch, by what became of it.
+    """Outcome of a batch: its clips by what became of them.
 
     Attributes:
         done: Written and verified.
@@ -55,7 +55,7 @@ class BatchResult:
 
 
 class Skipped:
-    """What becomes of a clip whose output is there already, where that is to be left alone."""
+    """Outcome of a clip whose output exists and is to be left alone."""
 
 
 Outcome = ClipReport | BrushreelError | Skipped
@@ -160,7 +160,7 @@ def note(job: Job, outcome: Outcome, result: BatchResult, reporter: Reporter) ->
 
 
 def _unexpected(error: Exception, job: Job) -> BrushreelError:
-    """What nobody foresaw (a driver, memory) still names its clip and a way on."""
+    """Wrap an error that nobody foresaw (a driver, memory) with its clip and a way on."""
     return BrushreelError(
         f"unexpected {type(error).__name__}: {error}",
         path=job.source,

@@ -23,7 +23,7 @@ STATE, LOCK = ".brushreel-watch.json", ".brushreel-watch.lock"
 
 @dataclass(frozen=True)
 class Work:
-    """What is done with what arrives.
+    """Callbacks that plan and convert what arrives.
 
     Attributes:
         plan: Gives the jobs of everything that lies in the folder at the moment; raises
@@ -107,7 +107,7 @@ def _alone_in(outbox: Path) -> Iterator[None]:
 
 
 class _Watcher:
-    """Knows what was seen when, and what became of it."""
+    """Record of what was seen when, and what became of it."""
 
     def __init__(self, inbox: Path, outbox: Path, work: Work, settle: float):
         self._inbox, self._outbox = inbox, outbox
@@ -120,7 +120,7 @@ class _Watcher:
         self._trouble = ""
 
     def do_what_is_there(self) -> int:
-        """Two looks, `settle` seconds apart."""
+        """Look twice, `settle` seconds apart, and convert what is complete."""
         ready = self.ready()
         if len(ready) < len(self._since):
             time.sleep(self._settle)
@@ -132,7 +132,7 @@ class _Watcher:
         return int(failed)
 
     def ready(self) -> list[Job]:
-        """What is complete and not done."""
+        """Return the jobs whose clips are complete and not done."""
         jobs, now = self._open_jobs(), time.monotonic()
         seen = {job.source: identity(job.source) for job in jobs}
         self._since = {
@@ -149,7 +149,7 @@ class _Watcher:
         return not open_for_writing(clip)
 
     def _open_jobs(self) -> list[Job]:
-        """What there is and is neither done nor known to fail."""
+        """Return the jobs that are neither done nor known to fail."""
         try:
             jobs = self._work.plan() if any(self._inbox.iterdir()) else []
         except UsageError:  # nothing that is a clip
@@ -195,7 +195,7 @@ class _Watcher:
         return whole
 
     def _is_own(self, job: Job) -> bool:
-        """Whether the output is there and just as it was written for this clip."""
+        """Return whether the output exists just as it was written for this clip."""
         entry, there = self._state.get(self._name(job)), identity(job.output)
         return entry is not None and there is not None and entry.written == there
 
@@ -228,7 +228,7 @@ class _Watcher:
         self._state.put(self._name(job), replace(entry, status=status, written=written))
 
     def _fail(self, job: Job, error: BrushreelError) -> None:
-        """The clip's own fault is remembered; a full disk, say, until the next start."""
+        """Store the clip's own fault; another one, such as a full disk, until the next start."""
         entry = self._state.get(self._name(job))
         assert entry is not None
         if identity(job.source) is None:
@@ -241,7 +241,7 @@ class _Watcher:
 
 
 def open_for_writing(path: Path) -> bool:
-    """Whether a process has a file open for writing.
+    """Return whether a process has a file open for writing.
 
     False where the system does not say: on other systems than Linux, for processes of other users
     (unless one is root) and of other machines.
@@ -255,7 +255,7 @@ def open_for_writing(path: Path) -> bool:
 
 
 def _descriptors() -> Iterator[Path]:
-    """Of all processes' open files."""
+    """Yield the descriptors of all processes' open files."""
     proc = Path("/proc")
     for process in proc.iterdir() if proc.is_dir() else ():
         if process.name.isdigit():

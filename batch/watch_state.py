@@ -1,4 +1,4 @@
-"""What a watched folder remembers between two runs, in one JSON file."""
+"""State of a watched folder between two runs, in one JSON file."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def settings_key(settings: JobSettings, **others: object) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of one clip.
+    """State of one clip.
 
     Attributes:
         input: The clip, when it was taken.
@@ -80,7 +80,7 @@ class Entry:
 
 
 class State:
-    """Every clip's entry, by its path in the watched folder."""
+    """State of all clips, by their paths in the watched folder."""
 
     def __init__(self, path: Path, entries: dict[str, Entry]):
         self._path = path
@@ -117,7 +117,7 @@ class State:
             _log.warning("%s: can't be written: %s", self._path, error.strerror)
 
     def get(self, name: str) -> Entry | None:
-        """The entry of a clip."""
+        """Return the entry of a clip; None if there is none."""
         return self._entries.get(name)
 
     def put(self, name: str, entry: Entry) -> None:

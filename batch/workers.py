@@ -121,7 +121,7 @@ class _Crew:
 
     @property
     def busy(self) -> bool:
-        """Whether any clip is under way."""
+        """True if any clip is under way."""
         return any(worker.job for worker in self._workers)
 
     def start(self, devices: Sequence[str]) -> None:
@@ -162,7 +162,7 @@ class _Crew:
                 _pass_on(content, self._reporter)
 
     def kill(self) -> None:
-        """Whatever is still there: idle workers, and those that would not stop."""
+        """Kill the workers that are left: idle ones, and those that would not stop."""
         for worker in self._workers:
             worker.process.kill()
             worker.end()
@@ -232,7 +232,7 @@ def _await_ready(worker: _Worker, reporter: Reporter) -> None:
 
 @contextmanager
 def _ctrl_c_ignored() -> Iterator[None]:
-    """For a child that starts: the terminal sends Ctrl-C to it as well, the parent acts on it."""
+    """Ignore Ctrl-C while a child starts: the terminal sends it there too, the parent acts."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -255,14 +255,14 @@ class _Line:
             self._connection.send((kind, content))
 
     def put_nowait(self, record: logging.LogRecord) -> None:
-        """What `QueueHandler` calls."""
+        """Send a log record, as `QueueHandler` asks."""
         self.say("logged", record)
 
 
 def _serve(
     connection: Connection, settings: JobSettings, device: str, workers: int, level: int
 ) -> None:
-    """A worker's life: ready, then one clip after the other until it is ended."""
+    """Run a worker: report that it is ready, then convert clip after clip until it is ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
     line = _Line(connection)

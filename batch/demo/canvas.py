@@ -1,4 +1,4 @@
-"""What the demo scene is drawn with: its camera, sky colours, textures and brushes.
+"""Tools that draw the demo scene: its camera, sky colours, textures and brushes.
 
 Screen positions are in picture heights, x to the right of the centre, y down from the horizon; on
 the sea they are in metres, x to the right and z away from the camera. Pictures are float32,
@@ -26,7 +26,7 @@ _SKY_BLUE = (0.47, 0.46, 0.56, 0.68, 0.66, 0.60, 0.46)
 
 
 def rgb_of(red: float, green: float, blue: float) -> Array:
-    """Colour (3,) of display-referred components, 0 to 1."""
+    """Return a colour (3,) of display-referred components, 0 to 1."""
     return np.array((red, green, blue), np.float32)
 
 
@@ -35,7 +35,7 @@ FOAM = rgb_of(0.94, 0.91, 0.87)
 
 
 def fractal_noise(shape: tuple[int, ...], slope: float, rng: np.random.Generator) -> Array:
-    """Periodic 1/f**slope noise; linear sampling would make its finest octave unsteady."""
+    """Draw periodic 1/f**slope noise; linear sampling would make its finest octave unsteady."""
     grids = np.meshgrid(*(np.fft.fftfreq(size) for size in shape), indexing="ij")
     frequency = np.sqrt(np.sum(np.square(grids), axis=0))
     fade = np.exp(-np.square(frequency / 0.26))
@@ -45,13 +45,13 @@ def fractal_noise(shape: tuple[int, ...], slope: float, rng: np.random.Generator
 
 
 def lit_from_the_right(noise: Array, distance: int) -> Array:
-    """Relief of a height map under light from the upper right, unit deviation."""
+    """Return the relief of a height map under light from the upper right, unit deviation."""
     slope = noise - np.roll(noise, (distance, -distance), axis=(0, 1))
     return slope / slope.std()
 
 
 def sample(texture: Array, u: Array, v: Array) -> tuple[Array, Array]:
-    """Noise and relief of a texture (n, n), n a power of two, between its texels at (u, v)."""
+    """Sample noise and relief of a texture (n, n), n a power of two, at (u, v)."""
     size = texture.shape[0]
     left, top = np.floor(u), np.floor(v)
     column, row = left.astype(np.int32) & (size - 1), (top.astype(np.int32) & (size - 1)) * size
@@ -65,7 +65,7 @@ def sample(texture: Array, u: Array, v: Array) -> tuple[Array, Array]:
 
 
 def smoothstep(low: float, high: float, value: Array) -> Array:
-    """0 below low, 1 above high, smooth between; low above high turns it round."""
+    """Return 0 below low, 1 above high, smooth between; low above high reverses it."""
     ramp = np.clip((value - low) / (high - low), 0, 1)
     return ramp * ramp * (3 - 2 * ramp)
 

@@ -119,7 +119,7 @@ def _audio_frames(sound: Array) -> Iterator[av.AudioFrame]:
 
 
 def _sound(waves: Waves, seconds: Fraction) -> Array:
-    """Stereo samples (2, n) within ±1: a chord, and surf that swells with the waves."""
+    """Return stereo samples (2, n) within ±1: a chord, and surf that swells with the waves."""
     time = np.arange(round(seconds * _SAMPLE_RATE)) / _SAMPLE_RATE
     mix = 0.16 * _chord(time) + 0.30 * _surf(waves, time)
     fade = np.clip(np.minimum(time + 1 / _SAMPLE_RATE, time[-1] - time) / 0.25, 0, 1)
@@ -127,7 +127,7 @@ def _sound(waves: Waves, seconds: Fraction) -> Array:
 
 
 def _chord(time: Array) -> Array:
-    """D major with added ninth, each note two voices a little apart in pitch and in place."""
+    """Return D major with added ninth, each note two voices a little apart in pitch and pan."""
     pad = np.zeros((2, time.size))
     for note, hertz in enumerate((73.42, 146.83, 220.0, 293.66, 329.63, 369.99)):
         for side, detune in enumerate((-0.21, 0.21)):
@@ -140,7 +140,7 @@ def _chord(time: Array) -> Array:
 
 
 def _surf(waves: Waves, time: Array) -> Array:
-    """Noise between a rumble and a hiss; it opens up when the swell runs up the headland."""
+    """Return noise from a rumble to a hiss; it opens up when the swell runs up the headland."""
     rng = np.random.default_rng(1760)
     hertz = np.fft.rfftfreq(time.size, 1 / _SAMPLE_RATE)
     white = np.fft.rfft(rng.normal(size=(2, time.size)))

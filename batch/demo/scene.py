@@ -44,7 +44,7 @@ _STRIPE = ((-0.085, -0.018), (0.092, -0.020), (0.088, -0.0145), (-0.0835, -0.013
 
 @dataclass(frozen=True)
 class Scene:
-    """What stays from frame to frame: x (1, width), y (height, 1), the waves and the textures."""
+    """Scene that all frames share: x (1, width), y (height, 1), the waves and the textures."""
 
     x: Array
     y: Array
@@ -56,7 +56,7 @@ class Scene:
 
     @classmethod
     def build(cls, width: int, height: int, *, seed: int = 1831) -> Scene:
-        """Draw the textures for a picture of width x height pixels."""
+        """Draw the textures for an image of width x height pixels."""
         rng = np.random.default_rng(seed)
         rock = fractal_noise((1024, 1024), 1.35, rng)
         clouds = fractal_noise((1024, 1024), 1.55, rng)
@@ -72,11 +72,11 @@ class Scene:
 
     @property
     def pixel(self) -> float:
-        """Size of a pixel in picture heights."""
+        """Size of a pixel in image heights."""
         return 1 / self.y.size
 
     def draw(self, index: int, time: float) -> Array:
-        """Picture (height, width, 3) at a time in seconds, from back to front."""
+        """Draw the image (height, width, 3) at a time in seconds, from back to front."""
         pan = 0.10 * math.sin(0.2 * time - 0.4)
         x = self.x + pan
         picture = _sky(self, x, time)
@@ -100,7 +100,7 @@ def _sky(scene: Scene, x: Array, time: float) -> Array:
 
 
 def _clouds(picture: Array, scene: Scene, x: Array, time: float, from_sun: Array) -> None:
-    """Two drifts on a level ceiling that foreshortens, and thins out, towards the horizon."""
+    """Draw two drifts on a level ceiling that foreshortens, and thins out, towards the horizon."""
     y = scene.y[scene.y[:, 0] < -0.01]
     u, v = 62 / (0.10 - y) * x, 95 / (0.10 - y)
     slow = sample(scene.clouds, u + 5.0 * time, v + 2.0 * time)
@@ -115,7 +115,7 @@ def _clouds(picture: Array, scene: Scene, x: Array, time: float, from_sun: Array
 
 
 def _visible(scene: Scene, top: Array, foot: float) -> tuple[slice, slice]:
-    """Rows and columns that hold all that stands between a skyline (1, width) and its foot."""
+    """Return rows and columns of all that stands between a skyline (1, width) and its foot."""
     columns = np.flatnonzero(top[0] < foot)
     if columns.size == 0:
         return slice(0, 0), slice(0, 0)
@@ -129,14 +129,14 @@ def _between(scene: Scene, top: Array, y: Array, foot: ArrayLike) -> Array:
 
 
 def _profile(scene: Scene, x: Array, start: float, scale: float) -> Array:
-    """Skyline noise (1, width) at screen positions; scale in samples per picture height."""
+    """Sample skyline noise (1, width) at screen positions; scale in samples per image height."""
     where = start + scale * x
     profile = np.interp(where, np.arange(scene.skyline.size), scene.skyline, period=4096)
     return profile.astype(np.float32)
 
 
 def _volcano(picture: Array, scene: Scene, x: Array) -> None:
-    """A snow-capped cone; gullies run down from its summit."""
+    """Draw a snow-capped cone; gullies run down from its summit."""
     x = x + 0.28
     cone = 0.262 * np.exp(-np.sqrt(np.square(x) + 0.0016) / 0.24) - 0.012
     top = -cone - 0.0016 * _profile(scene, x, 900, 500)
@@ -154,7 +154,7 @@ def _volcano(picture: Array, scene: Scene, x: Array) -> None:
 
 
 def _hills(picture: Array, scene: Scene, x: Array) -> None:
-    """Two ridges, the nearer one darker; they run out into the sea under the sun."""
+    """Draw two ridges, the nearer one darker; they run out into the sea under the sun."""
     for depth, (start, shore, tallest) in enumerate(((2100, 0.60, 0.066), (300, 0.02, 0.050))):
         rise = tallest + 0.022 * _profile(scene, x, start, 170)
         top = 0.004 - rise * smoothstep(0, 0.8, shore - x)
@@ -169,7 +169,7 @@ def _hills(picture: Array, scene: Scene, x: Array) -> None:
 
 
 def _headland(picture: Array, scene: Scene, x: Array, time: float) -> None:
-    """A rocky cape on the left, grassy on top, with surf that climbs its foot."""
+    """Draw a rocky cape on the left, grassy on top, with surf that climbs its foot."""
     seaward = -0.46 - x
     rise = 0.30 * np.sqrt(np.clip(seaward, 0, 1)) + 0.016 * _profile(scene, x, 1500, 300)
     top = 0.13 * smoothstep(0.04, -0.06, seaward) - rise * smoothstep(-0.02, 0.10, seaward)
@@ -184,7 +184,7 @@ def _headland(picture: Array, scene: Scene, x: Array, time: float) -> None:
 
 
 def _crag(scene: Scene, x: Array, y: Array, top: Array) -> tuple[Array, Array]:
-    """Colour of cracked rock under grass, and the fine noise it was drawn with."""
+    """Return the colour of cracked rock under grass, and the fine noise it was drawn with."""
     coarse, relief = sample(scene.rock, 240 * x + 70 * y, 300 * y - 90 * x)
     fine, fine_relief = sample(scene.rock, 620 * x + 500, 560 * y + 150 * x)
     crack = np.exp(-np.square(coarse / 0.16))
@@ -204,7 +204,7 @@ def _box(scene: Scene, x: Array, centre: tuple[float, float], reach: float) -> t
 
 
 def _boat(picture: Array, scene: Scene, x: Array, time: float) -> None:
-    """A sloop on course to the sun; the long waves under it lift and roll it."""
+    """Draw a sloop on course to the sun; the long waves under it lift and roll it."""
     depth = EYE_METRES * FOCAL / 0.055
     course = (0.02 + 0.022 * time + 1.4) % 2.8 - 1.4
     lift, lean = scene.waves.swell(time, course * depth / FOCAL, depth)
@@ -229,7 +229,7 @@ def _rig(
 
 
 def _polygon(x: Array, y: Array, corners: tuple[tuple[float, float], ...], pixel: float) -> Array:
-    """Antialiased coverage of a convex polygon."""
+    """Return the antialiased coverage of a convex polygon."""
     inside = np.full_like(x, np.inf)
     for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
         edge = (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0)
@@ -238,7 +238,7 @@ def _polygon(x: Array, y: Array, corners: tuple[tuple[float, float], ...], pixel
 
 
 def _birds(picture: Array, scene: Scene, x: Array, time: float) -> None:
-    """A loose flock that crosses from right to left."""
+    """Draw a loose flock that crosses from right to left."""
     for bird in range(7):
         size = 0.017 + 0.006 * math.sin(2.1 * bird)
         path = 0.55 - 0.060 * time - 0.085 * bird + 0.03 * math.sin(3.7 * bird)
@@ -251,7 +251,7 @@ def _birds(picture: Array, scene: Scene, x: Array, time: float) -> None:
 
 
 def _wings(across: Array, down: Array, beat: float, pixel: float) -> Array:
-    """Coverage of a gull seen from the front; beat is 1 with the wings up, -1 with them down."""
+    """Return the coverage of a gull seen from the front; beat is 1 wings up, -1 wings down."""
     span = np.abs(across) / (1.7 - 0.25 * beat * beat)
     arch = -0.9 * beat * span - 0.5 * np.sin(np.pi * np.clip(span, 0, 1))
     inside = 0.20 - 0.13 * span - np.abs(down - arch) / math.hypot(1, beat)
@@ -259,7 +259,7 @@ def _wings(across: Array, down: Array, beat: float, pixel: float) -> Array:
 
 
 def _film(picture: Array, scene: Scene, x: Array, index: int) -> Array:
-    """Warm haze around the sun, a gentle contrast curve, vignette and slight grain."""
+    """Apply warm haze around the sun, a gentle contrast curve, vignette and slight grain."""
     haze = 0.13 * np.exp(-np.hypot(x - SUN_X, 1.6 * (scene.y - SUN_Y)) / 0.45)
     picture = np.clip(screen(picture, haze[..., None] * rgb_of(1.0, 0.74, 0.42)), 0, 1)
     picture *= 0.65 + picture * (1.05 - 0.70 * picture)

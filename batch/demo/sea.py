@@ -43,7 +43,7 @@ class Waves:
 
     @classmethod
     def build(cls, rng: np.random.Generator) -> Waves:
-        """Waves of 0.5 to 44 m around one heading, each about as steep as the others."""
+        """Build waves of 0.5 to 44 m around one heading, each about as steep as the others."""
         length = np.geomspace(44, 0.5, 56) * rng.uniform(0.94, 1.06, 56)
         k = 2 * np.pi / length
         heading = rng.normal(-0.35, 0.55, 56)
@@ -53,12 +53,12 @@ class Waves:
         return cls(*(part.astype(np.float32) for part in parts))
 
     def angle(self, index: int, time: float, x: ArrayLike, z: ArrayLike) -> Array:
-        """Phase of one wave in rad; it nears the camera at the speed its wave number gives it."""
+        """Return the phase of one wave in rad; its wave number gives its speed to the camera."""
         turned = (self.phase[index] + time * math.sqrt(9.81 * self.k[index])) % (2 * np.pi)
         return self.kx[index] * x + (self.kz[index] * z + np.float32(turned))
 
     def swell(self, time: float, x: float, z: float, *, count: int = 14) -> tuple[float, float]:
-        """Height in m and sideways slope of the longest waves at one place."""
+        """Return height in m and sideways slope of the longest waves at one position."""
         angles = np.array([self.angle(index, time, x, z) for index in range(count)])
         lift = self.amplitude[:count] * np.cos(angles)
         lean = -self.kx[:count] * self.amplitude[:count] * np.sin(angles)
@@ -101,7 +101,7 @@ def _surface(scene: Scene, x: Array, y: Array, time: float) -> _Surface:
 
 
 def _displaced(waves: Waves, x: Array, z: Array, time: float) -> tuple[Array, Array]:
-    """Where the sight lines meet the swell instead of the level sea, crests sharpened.
+    """Return where the sight lines meet the swell, not the level sea, crests sharpened.
 
     The lift is held back in the distance, where one sight line would meet several crests.
     """
@@ -117,7 +117,7 @@ def _displaced(waves: Waves, x: Array, z: Array, time: float) -> tuple[Array, Ar
 
 
 def draw_sea(picture: Array, scene: Scene, x: Array, time: float) -> None:
-    """Mirrored sky on the water, sun glitter and foam; then haze towards the horizon."""
+    """Draw mirrored sky on the water, sun glitter and foam; then haze towards the horizon."""
     y = scene.y[scene.y[:, 0] > 0.3 * scene.pixel]
     sea = _surface(scene, x, y, time)
     tilt = sea.slope_z - 0.6 * np.sqrt(sea.lost)
@@ -134,7 +134,7 @@ def draw_sea(picture: Array, scene: Scene, x: Array, time: float) -> None:
 
 
 def _water(height: Array, facing: Array, up: Array, aside: Array) -> Array:
-    """Colour of the water body under its mirror (Schlick's approximation of Fresnel).
+    """Return the colour of the water under its mirror (Schlick's approximation of Fresnel).
 
     facing is the sine of the angle between sight line and surface; up and aside are where the
     mirrored sight line goes. What it would find under the horizon is the next wave.
@@ -149,7 +149,7 @@ def _water(height: Array, facing: Array, up: Array, aside: Array) -> Array:
 
 
 def _foam(scene: Scene, sea: _Surface) -> Array:
-    """Whitecaps on the steep crests, torn by a lace that floats with the water."""
+    """Draw whitecaps on the steep crests, torn by a lace that floats with the water."""
     lace = np.abs(sample(scene.rock, 24 * sea.x, 24 * sea.z)[0])
     coarse = sample(scene.rock, 9 * sea.x + 300, 9 * sea.z)[0]
     near = np.exp(-np.square(sea.z / 45))

@@ -1,1 +1,1 @@
-"""How the painted picture is encoded."""
+"""Encoding of the stylized video."""

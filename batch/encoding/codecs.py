@@ -25,7 +25,7 @@ PRESETS = (
 
 
 def same(*names: str) -> dict[str, str]:
-    """Pixel formats that an encoder takes as they are."""
+    """Return the pixel formats that an encoder takes as they are."""
     return {name: name for name in names}
 
 
@@ -103,7 +103,7 @@ class Codec:
 
 
 def constant_rate_factor(crf: int) -> dict[str, str]:
-    """The quality option of the software encoders."""
+    """Return the quality option of the software encoders."""
     return {"crf": str(crf)}
 
 

@@ -1,4 +1,4 @@
-"""Which encoder writes the picture, in which pixel format, at which quality."""
+"""Choice of encoder, pixel format and quality for the written video."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SUFFIXES = {"matroska": "mkv"}  # where FFmpeg's name of the container is not i
 
 @dataclass(frozen=True)
 class EncodeSettings:
-    """What the user chose.
+    """Encoding as the user chose it.
 
     Attributes:
         codec: A key of `CODECS`, or "auto": h264 for 8 bit, hevc for more and for RGB, and for
@@ -94,7 +94,7 @@ class EncodeSettings:
 
 
 def parse_bitrate(text: str) -> int:
-    """Bits per second from what people write: "8M", "800k", "1.5M", "8000000".
+    """Parse bits per second from what people write: "8M", "800k", "1.5M", "8000000".
 
     Raises:
         UsageError: It is none of these.
@@ -107,7 +107,7 @@ def parse_bitrate(text: str) -> int:
 
 @dataclass(frozen=True)
 class Picture:
-    """What the encoder is fed: the pixel format and colour of the written track."""
+    """Input of the encoder: the pixel format and colour of the written track."""
 
     pixel_format: PixelFormat
     colour: Colour
@@ -115,7 +115,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How one clip's picture is written.
+    """Encoding of one clip's video.
 
     Attributes:
         codec: A key of `CODECS`.
@@ -201,7 +201,7 @@ def _choose_encoder(name: str, video: VideoInfo, settings: EncodeSettings) -> En
 
 
 def _is_as_good(row: Encoder, name: str, video: VideoInfo, settings: EncodeSettings) -> bool:
-    """Whether a hardware encoder works and loses nothing against the software."""
+    """Return whether a hardware encoder works and loses nothing against software."""
     codec = CODECS[name]
     wanted = encoded_picture(video, codec, codec.software, settings.profile)
     if wanted.pixel_format.name not in row.pixel_formats or loses_mastering(row, video):
@@ -221,7 +221,7 @@ def _obstacle(row: Encoder, name: str, video: VideoInfo, settings: EncodeSetting
 def encoded_picture(
     video: VideoInfo, codec: Codec, encoder: Encoder, profile: str | None = None
 ) -> Picture:
-    """The source's own format where the encoder takes it, else the nearest that loses least.
+    """Return the source's own format if the encoder takes it, else the one that loses least.
 
     Colour is never lost. The nearest keeps transparency first, then the chroma resolution (RGB
     counts as 4:4:4), then the depth; RGB becomes limited-range BT.709. H.264 and HEVC count
@@ -255,7 +255,7 @@ def _divides(form: PixelFormat, video: VideoInfo) -> bool:
 
 
 def _loss(source: PixelFormat, offer: PixelFormat) -> tuple[float, ...]:
-    """Sorts pixel formats by what a source loses in them, then by what they waste."""
+    """Return the sort key of a pixel format: what a source loses in it, then what it wastes."""
     no_alpha = int(source.alpha and not offer.alpha)
     other_family = int((source.family == "rgb") != (offer.family == "rgb"))
     # Grey has no chroma to lose.
@@ -323,7 +323,7 @@ def _rate(codec: Codec, encoder: Encoder, settings: EncodeSettings) -> dict[str,
 def add_video_stream(
     container: OutputContainer, video: VideoInfo, settings: EncodeSettings
 ) -> tuple[av.VideoStream, Picture]:
-    """The output's picture track: same size, times, rotation and pixel shape as the source's.
+    """Add the output's video stream: the source's size, times, rotation and aspect ratio.
 
     Raises:
         OutputError: The container can't hold the codec, or the codec not this picture.

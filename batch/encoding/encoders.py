@@ -1,4 +1,4 @@
-"""Which encoders work on this machine, for `brushreel doctor`: each writes a few frames."""
+"""Encoders that work on this machine, for `brushreel doctor`: each writes a few frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SIZE = (256, 144)
 
 
 def examine_encoders() -> list[Finding]:
-    """A line for each codec, and one for each maker of hardware."""
+    """Return a finding for each codec, and one for each maker of hardware."""
     os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 tells its settings on stderr otherwise
     return [*(_software(name, codec) for name, codec in CODECS.items()), *_hardware()]
 

@@ -17,7 +17,7 @@ _CHROMATICITY, _LUMINANCE = 50_000, 10_000
 
 
 def mastering_params(encoder: Encoder, video: VideoInfo) -> Iterator[str]:
-    """The encoder's own settings that write what the source says, if it says anything."""
+    """Return the encoder's own settings that write the source's metadata, if it has any."""
     names = _NAMES.get(encoder.name)
     if names is None:
         return
@@ -29,7 +29,7 @@ def mastering_params(encoder: Encoder, video: VideoInfo) -> Iterator[str]:
 
 
 def loses_mastering(encoder: Encoder, video: VideoInfo) -> bool:
-    """Whether the source says something of this kind that the encoder can't write."""
+    """Return whether the source has metadata of this kind that the encoder can't write."""
     says = video.mastering_display is not None or video.content_light is not None
     return says and encoder.name not in _NAMES
 

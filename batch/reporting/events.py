@@ -223,7 +223,7 @@ class BatchInterrupted:
 
 @dataclass(frozen=True)
 class ClipPlanned(_ClipEvent):
-    """Estimate for a clip of a dry run; None stands for what is not known.
+    """Event of a clip in a dry run; None stands for what is not known.
 
     Attributes:
         frames: Expected frames.
@@ -249,7 +249,7 @@ class DiskSpace:
 
     @property
     def enough(self) -> bool:
-        """Whether it fits."""
+        """True if it fits."""
         return self.needed <= self.free
 
 

@@ -9,7 +9,7 @@ from .events import Clip, ClipDone, ClipFailed, ClipProgress, ClipStarted, Event
 
 
 class JsonReporter:
-    """Every event on stdout; progress at most once per percent."""
+    """Writer of every event on stdout; progress at most once per percent."""
 
     def __init__(self) -> None:
         self._steps: dict[Clip, int] = {}

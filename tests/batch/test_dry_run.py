@@ -1,4 +1,4 @@
-"""What would be done, without anything being done."""
+"""Dry runs: what would be done, without anything being done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a clip will take, estimated."""
+"""Frames, disk space and time, estimated."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ SIZE = (64, 48)
 
 
 def scene(t: float) -> np.ndarray:
-    """Noise that is another one every 1/10 s."""
+    """Make a clip of noise that changes every 1/10 s."""
     rng = np.random.default_rng(round(t * 10))
     return rng.integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
 
@@ -41,7 +41,7 @@ def clip() -> VideoClip:
 
 @pytest.fixture
 def painted(tiny_style):
-    """What a `Stylizer` makes of 8 bit codes."""
+    """Return what a `Stylizer` makes of 8 bit codes."""
 
     def paint(codes: np.ndarray, **settings) -> np.ndarray:
         rgb = torch.tensor(codes.astype(np.float32) / 255).permute(2, 0, 1)[None]

@@ -1,4 +1,4 @@
-"""Which clip becomes which file."""
+"""Names of outputs: which clip becomes which file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def tree(tmp_path):
 
 
 def planned(inputs: list[Path], output: Path | None = None, **options) -> dict[str, str]:
-    """Input to output, both below the folder that holds everything."""
+    """Return input to output, both below the folder that holds everything."""
     top = inputs[0].parent if inputs[0].name == "in" else inputs[0].parent.parent
     jobs = plan(inputs, output, style_name="wave", **options)
     return {

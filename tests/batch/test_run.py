@@ -17,7 +17,7 @@ from brushreel.core.stylizer import Stylizer
 
 
 class Heard(TerminalReporter):
-    """Remembers what it was told."""
+    """Reporter that notes what it was told."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ def test_a_disk_too_small_is_found_out_before_the_first_frame(
 
 
 class Fails(Stylizer):
-    """Fails in a way nobody foresaw, at one clip of several."""
+    """Stylizer that fails in a way nobody foresaw, at one clip of several."""
 
     def __call__(self, frames):
         if frames.shape[2] == 48:

@@ -1,4 +1,4 @@
-"""What a watched folder remembers: which clip, with which settings, became which file."""
+"""State of a watched folder: which clip, with which settings, became which file."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def jobs(make_clip, tmp_path) -> list[Job]:
 
 
 class Heard(TerminalReporter):
-    """Remembers who was under way at a time, and does something at the first frame of a clip."""
+    """Reporter that notes who was under way at a time, and acts at the first frame of a clip."""
 
     def __init__(self, at_first_frame=lambda _job: None):
         super().__init__()

@@ -41,7 +41,7 @@ def long_clip(tmp_path) -> Path:
 
 @pytest.fixture
 def options(style_file, tmp_path) -> list[str]:
-    """Of every ``brushreel stylize`` here."""
+    """Options of every ``brushreel stylize`` here."""
     device = ["--device", "cpu", "--precision", "fp32"]
     return ["-s", str(style_file), "-o", str(tmp_path / "out"), *device]
 

@@ -1,4 +1,4 @@
-"""What each command prints and leaves."""
+"""Output of each command: what it prints and leaves."""
 
 from __future__ import annotations
 

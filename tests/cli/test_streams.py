@@ -1,4 +1,4 @@
-"""What becomes of the command's output where it is closed, full, or can't say a name."""
+"""Output of the command to a stream that is closed, full, or can't encode a name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX streams and n
 
 
 def run(*arguments: str | bytes, **options) -> subprocess.CompletedProcess[bytes]:
-    """With the buffering that output has by default where it is no terminal."""
+    """Run with the buffering that output has by default where it is no terminal."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     options = {"env": env, "stderr": subprocess.PIPE} | options
     return subprocess.run([*COMMAND, *arguments], timeout=180, check=False, **options)

@@ -1,4 +1,4 @@
-"""Which encoder, which pixel format, which quality."""
+"""Choice of encoder, pixel format and quality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What encoders write: every codec in every container, its quality, and the same every time."""
+"""Encoded files: every codec in every container, its quality, and its reproducibility."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def video(make_clip):
 
 
 def picture(number: int, size: tuple[int, int], noise_codes: float) -> np.ndarray:
-    """Left a texture that moves, right a gradient, camera noise on both: (H, W) in 0.1 .. 0.9."""
+    """Draw a moving texture, a gradient, camera noise on both: (H, W) in 0.1 .. 0.9."""
     width, height = size
     rng = np.random.default_rng(5)
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(512), np.fft.fftfreq(512)))
@@ -92,7 +92,7 @@ def frames(video: VideoInfo, count: int, noise: float = 1) -> list[Frame]:
 def encode(
     path, video: VideoInfo, settings: EncodeSettings, count: int, noise: float = 1
 ) -> tuple[bytes, str]:
-    """Extradata before the first frame, and a hash of every packet."""
+    """Return extradata before the first frame, and a hash of every packet."""
     digest = hashlib.sha256()
     with av.open(str(path), "w", format=MUXERS[path.suffix[1:]]) as container:
         stream, chosen = add_video_stream(container, video, settings)
@@ -117,7 +117,7 @@ def decode(path) -> list[av.VideoFrame]:
 
 
 def ssim(sources: list[Frame], decoded: list[av.VideoFrame]) -> float:
-    """FFmpeg's SSIM over all planes, of the frames' mean."""
+    """Measure FFmpeg's SSIM over all planes, the mean of the frames."""
     graph, first = Graph(), decoded[0]
     inputs = [
         graph.add_buffer(
@@ -220,7 +220,7 @@ def test_a_profile_is_written_with_each_of_its_formats(video, tmp_path, codec, p
 
 
 def written(video: VideoInfo, settings: EncodeSettings, muxer: str) -> VideoInfo:
-    """The source as the encoder gets it."""
+    """Convert the source to what the encoder gets."""
     chosen = choose(video, settings, muxer).picture
     return replace(video, pixel_format=chosen.pixel_format, colour=chosen.colour)
 

@@ -1,4 +1,4 @@
-"""Converts a clip by the command, and compares every track with the source's.
+"""Conversion of a clip by the command, and comparison of every track with the source's.
 
 Read by PyAV alone and by FFmpeg's command line: nothing of the package looks at its own work.
 """
@@ -41,7 +41,7 @@ PICTURES = 40
 
 @dataclass
 class Verdict:
-    """What became of a clip.
+    """Outcome of a clip.
 
     Attributes:
         frames_in, frames_out: As PyAV decodes them.
@@ -60,7 +60,7 @@ class Verdict:
 
 
 def stylize(source: Path, output: Path, flags: Sequence[str]) -> list[dict[str, Any]]:
-    """``brushreel stylize --json``: its events."""
+    """Run ``brushreel stylize --json``, and return its events."""
     said, words = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(words):
         status = main(["stylize", str(source), "-o", str(output), "--json", *flags])
@@ -96,7 +96,7 @@ def check(odd: Odd, folder: Path, flags: Sequence[str], *, untouched: bool) -> V
 
 
 def refusal_differs(odd: Odd, ended: dict[str, Any]) -> Iterator[str]:
-    """Whether a clip was refused that should not be, or for another reason."""
+    """Yield a fault if a clip is refused that should not be, or for another reason."""
     if odd.refused is None:
         yield f"refused: {ended['what']}"
     elif odd.refused not in str(ended):
@@ -104,7 +104,7 @@ def refusal_differs(odd: Odd, ended: dict[str, Any]) -> Iterator[str]:
 
 
 def compare(odd: Odd, source: Path, output: Path, warnings: str) -> Verdict:
-    """Everything but the looks of the pictures."""
+    """Compare everything but the look of the frames."""
     before = as_shown(read_clip(source, planes=False), source)
     after = read_clip(output, planes=False)
     kinds = Counter(track.type for track in after.others)
@@ -122,14 +122,14 @@ def compare(odd: Odd, source: Path, output: Path, warnings: str) -> Verdict:
 
 
 def tolerance_of(source: Path, output: Path) -> Fraction:
-    """Matroska counts in milliseconds."""
+    """Return the tolerance of times: Matroska counts in milliseconds."""
     with av.open(f"file:{source}", metadata_errors="replace") as container:
         exact = not (moving_picture(container).time_base / MILLISECOND) % 1
     return Fraction(0) if exact or output.suffix != ".mkv" else MILLISECOND / 2
 
 
 def as_shown(clip: Clip, path: Path) -> Clip:
-    """AVI has no times: each frame is shown in the place in which a packet lies."""
+    """Return a clip with the times of AVI, which states none: a frame for each packet."""
     if path.suffix != ".avi":
         return clip
     with av.open(f"file:{path}", metadata_errors="replace") as container:
@@ -141,7 +141,7 @@ def as_shown(clip: Clip, path: Path) -> Clip:
 def times_differ(
     before: Clip, after: Clip, source: Path, output: Path
 ) -> tuple[Fraction, list[str]]:
-    """The largest difference, and what is wrong with it."""
+    """Return the largest difference, and what is wrong with it."""
     if len(before.times) != len(after.times):
         return Fraction(0), [f"{len(before.times)} frames in, {len(after.times)} out"]
     shift = before.times[0] - after.times[0] if source.suffix in CLOCKED else Fraction(0)
@@ -163,7 +163,7 @@ def times_differ(
 
 
 def content(track: Track) -> bytes:
-    """What a track says, without what a container adds or takes away."""
+    """Return the metadata of a track, without what a container adds or takes away."""
     parts = list(track.contents)
     if track.codec == "aac":
         parts = [p[ADTS_HEADER:] if p[0] == 0xFF and p[1] >> 4 == 0xF else p for p in parts]
@@ -173,7 +173,7 @@ def content(track: Track) -> bytes:
 
 
 def tracks_differ(before: Clip, after: Clip, odd: Odd, warnings: str) -> Iterator[str]:
-    """Every other track of the source is in the output, packet for packet, in its order."""
+    """Yield what differs: all other tracks must be there, packet for packet, in order."""
     plain = odd.name.endswith(PLAIN)
     for kind in odd.left_out:
         if f"({kind}" not in warnings:
@@ -202,7 +202,7 @@ def tracks_differ(before: Clip, after: Clip, odd: Odd, warnings: str) -> Iterato
 
 
 def facts_differ(before: Clip, after: Clip, odd: Odd) -> Iterator[str]:
-    """Size, shape, turn, colour, chapters and metadata."""
+    """Yield what differs in size, aspect ratio, rotation, colour, chapters and metadata."""
     for name in ("size", "sample_aspect_ratio", "display_matrix", "chapters"):
         one, other = getattr(before, name), getattr(after, name)
         if one != other and not (name == "sample_aspect_ratio" and one in (None, 1)):
@@ -229,7 +229,7 @@ def facts_differ(before: Clip, after: Clip, odd: Odd) -> Iterator[str]:
 
 
 def same_text(one: str, other: str) -> bool:
-    """Places on earth (ISO 6709) and moments (ISO 8601) can be written in several ways."""
+    """Return whether texts agree; ISO 6709 and ISO 8601 have several spellings."""
 
     def plain(text: str) -> str:
         numbers = re.sub(r"[+-]\d+\.\d+", lambda found: f"{float(found[0]):+g}", text)
@@ -239,7 +239,7 @@ def same_text(one: str, other: str) -> bool:
 
 
 def ffmpeg_differs(source: Path, output: Path, after: Clip) -> Iterator[str]:
-    """What FFmpeg's command line sees of the output's frames, against the source's."""
+    """Yield what FFmpeg's command line sees differently in source and output."""
     one, other = ffmpeg_times(source), ffmpeg_times(output)
     if len(other) != len(after.times):
         yield f"FFmpeg decodes {len(other)} frames"
@@ -250,7 +250,7 @@ def ffmpeg_differs(source: Path, output: Path, after: Clip) -> Iterator[str]:
 
 
 def ffmpeg_times(path: Path) -> list[Fraction]:
-    """When FFmpeg shows each frame, in seconds."""
+    """Return when FFmpeg shows each frame, in seconds."""
     lines = ffmpeg(
         *("-copyts", "-i", f"file:{path}", "-map", "0:V:0", "-fps_mode", "passthrough"),
         *("-enc_time_base", "demux", "-f", "framehash", "-hash", "adler32", "-"),
@@ -260,7 +260,7 @@ def ffmpeg_times(path: Path) -> list[Fraction]:
 
 
 def pictures_differ(source: Path, output: Path) -> Iterator[str]:
-    """The first frames in RGB, and the metadata of HDR."""
+    """Compare the first frames in RGB, and the metadata of HDR."""
     pairs = zip(range(PICTURES), pictures(source), pictures(output), strict=False)
     for number, one, other in pairs:
         difference = float(np.abs(one[0] - other[0]).mean())
@@ -273,7 +273,7 @@ def pictures_differ(source: Path, output: Path) -> Iterator[str]:
 
 
 def pictures(path: Path) -> Iterator[tuple[np.ndarray, dict[str, bytes]]]:
-    """Each frame as RGB or RGBA in 0 to 1, with its HDR metadata."""
+    """Yield each frame as RGB or RGBA in 0 to 1, with its HDR metadata."""
     with av.open(f"file:{path}", metadata_errors="replace") as container:
         stream = moving_picture(container)
         decoder = stream.codec_context

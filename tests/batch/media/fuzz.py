@@ -1,4 +1,4 @@
-"""Converts damaged files by the command, in one batch, and looks at what came of each."""
+"""Conversion of damaged files by the command, in one batch, and what came of each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ with av.open("file:" + sys.argv[1]) as container:
 
 @dataclass
 class Outcome:
-    """What came of a batch of damaged files.
+    """Outcome of a batch of damaged files.
 
     Attributes:
         files: How many there were.

@@ -1,4 +1,4 @@
-"""Makes clips with PyAV alone."""
+"""Clips made with PyAV alone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Draw = Callable[[int, tuple[int, int], int], np.ndarray]
 
 @functools.cache
 def _pattern(planes: int) -> np.ndarray:
-    """Noise with about the spectrum of natural pictures: (planes, 256, 256) around 0."""
+    """Draw noise with about the spectrum of natural images: (planes, 256, 256) around 0."""
     side = 256
     rng = np.random.default_rng(5)
     frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(side)] * 2))
@@ -57,7 +57,7 @@ def _pattern(planes: int) -> np.ndarray:
 
 
 def texture(index: int, size: tuple[int, int], planes: int = 3) -> np.ndarray:
-    """A texture that pans: (planes, H, W) in [0, 1]."""
+    """Draw a texture that pans: (planes, H, W) in [0, 1]."""
     width, height = size
     pattern = _pattern(planes)
     side = pattern.shape[-1]

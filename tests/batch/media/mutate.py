@@ -60,18 +60,18 @@ def _flip(content: np.ndarray, places: np.ndarray, rng: np.random.Generator) -> 
 
 
 def _bits(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Some turned round, anywhere."""
+    """Flip some bits, anywhere."""
     places = rng.integers(0, content.size, 2 ** rng.integers(0, 9))
     return _flip(content, places, rng)
 
 
 def _head(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Bits turned round near the start."""
+    """Flip bits near the start."""
     return _flip(content, rng.integers(0, _HEAD, rng.integers(1, 9)), rng)
 
 
 def _tail(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Bits turned round near the end."""
+    """Flip bits near the end."""
     return _flip(content, rng.integers(content.size - _HEAD, content.size, rng.integers(1, 9)), rng)
 
 
@@ -81,13 +81,13 @@ def _cut(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _beheaded(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The first bytes are zeros."""
+    """Replace the first bytes with zeros."""
     content[: 2 ** rng.integers(2, 10)] = 0
     return content
 
 
 def _swapped(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Two blocks in each other's place."""
+    """Swap two blocks."""
     size = int(rng.integers(16, content.size // 4))
     one, two = (
         rng.integers(0, content.size // 2 - size),
@@ -101,20 +101,20 @@ def _swapped(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _lost(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A block is missing."""
+    """Remove a block."""
     start = rng.integers(0, content.size)
     return np.delete(content, slice(start, start + rng.integers(1, 4096)))
 
 
 def _zeroed(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A block of zeros, as of a disk's sector that could not be read."""
+    """Replace a block with zeros, as a disk's sector that could not be read."""
     start = rng.integers(0, content.size)
     content[start : start + rng.integers(1, 4096)] = 0
     return content
 
 
 def _huge(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Numbers that are as large as can be."""
+    """Replace numbers with the largest there are."""
     for start in rng.integers(0, content.size - 4, rng.integers(1, 5)):
         content[start : start + 4] = 0xFF
     content[rng.integers(0, content.size)] = 0x7F
@@ -122,7 +122,7 @@ def _huge(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _repeated(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A block twice."""
+    """Copy a block to behind itself."""
     start, size = rng.integers(0, content.size), rng.integers(1, 4096)
     return np.insert(content, start, content[start : start + size])
 

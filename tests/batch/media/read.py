@@ -63,7 +63,7 @@ def _planes(frame: av.VideoFrame) -> tuple[np.ndarray, ...]:
 
 
 def side_data(frame: av.VideoFrame, kind: str) -> bytes | None:
-    """What lies beside a frame; PyAV gives nothing where it does not know one of the kinds."""
+    """Return the side data of a frame; PyAV gives none where it does not know one of the kinds."""
     try:
         data = frame.side_data.get(kind)
     except ValueError:
@@ -89,20 +89,20 @@ def _track(stream: Any, packets: list[av.Packet]) -> Track:
 
 
 def moving_picture(container: Any) -> Any:
-    """The first picture track that is not a cover."""
+    """Return the first video stream that is not a cover."""
     pictures = container.streams.video
     return next(s for s in pictures if not s.disposition & Disposition.attached_pic)
 
 
 def _time(picture: av.VideoFrame, before: list[Fraction]) -> Fraction:
-    """A frame that says no time follows the one before it."""
+    """Return the time of a frame; one without a time follows the one before it."""
     if picture.pts is not None:
         return picture.pts * picture.time_base
     return before[-1] + picture.duration * picture.time_base if before else Fraction(0)
 
 
 def read_clip(path: Path, *, planes: bool = True) -> Clip:
-    """The whole clip; every frame is in memory unless its planes are not wanted."""
+    """Read the whole clip; every frame is in memory unless its planes are not wanted."""
     first, times, frames = None, [], []
     with av.open(f"file:{path}", metadata_errors="replace") as container:
         video = moving_picture(container)

@@ -1,4 +1,4 @@
-"""Makes of a clip another one that is odder: by FFmpeg's command line, or byte by byte."""
+"""Odder clips made of others: by FFmpeg's command line, or byte by byte."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ffmpeg(*arguments: str | Path, cwd: Path | None = None) -> str:
 
 
 def copied(source: Path, name: str, *arguments: str) -> Path:
-    """Every track of a clip in another file, packet for packet where nothing else is said."""
+    """Copy every track of a clip to another file, packet for packet unless options differ."""
     target = source.with_name(name)
     more = arguments[:2] if arguments[:1] == ("-i",) else ()
     rest = arguments[len(more) :]
@@ -32,7 +32,7 @@ def copied(source: Path, name: str, *arguments: str) -> Path:
 
 
 def with_telemetry(source: Path, name: str) -> Path:
-    """Another track, of values that were measured on the way, as action cameras write it."""
+    """Add a track of values that were measured on the way, as action cameras write it."""
     target = source.with_name(name)
     with av.open(str(source)) as old, av.open(str(target), "w") as new:
         copies = {stream.index: new.add_stream_from_template(stream) for stream in old.streams}
@@ -53,7 +53,7 @@ def with_telemetry(source: Path, name: str) -> Path:
 
 
 def joined(*sources: Path, name: str) -> Path:
-    """Files one after the other; transport streams are still one then."""
+    """Join files one after the other; transport streams are still one then."""
     target = sources[0].with_name(name)
     target.write_bytes(b"".join(path.read_bytes() for path in sources))
     for path in sources:
@@ -62,14 +62,14 @@ def joined(*sources: Path, name: str) -> Path:
 
 
 def cut(path: Path, share: float) -> Path:
-    """The first part of a file."""
+    """Truncate a file to its first part."""
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     return path
 
 
 def scratched(path: Path, *, start: float, end: float, times: int) -> Path:
-    """Single bits turned round at random places between two shares of the file."""
+    """Flip single bits at random positions between two shares of the file."""
     content = np.frombuffer(path.read_bytes(), np.uint8).copy()
     rng = np.random.default_rng(3)
     places = rng.integers(int(start * content.size), int(end * content.size), times)
@@ -79,7 +79,7 @@ def scratched(path: Path, *, start: float, end: float, times: int) -> Path:
 
 
 def shortened_by_edit_list(path: Path, *, ticks: int, milliseconds: int) -> Path:
-    """An MP4 whose edit list leaves out the picture's first ticks (ISO/IEC 14496-12, 8.6.6).
+    """Write an MP4 whose edit list leaves out the video's first ticks (ISO/IEC 14496-12, 8.6.6).
 
     It says that it lasts so many milliseconds less.
     """

@@ -60,31 +60,31 @@ class Odd:
 
 
 def clip(what: str, name: str, *, facts: dict[str, Any] | None = None, **about: Any) -> Odd:
-    """One that `make_clip` makes of these facts."""
+    """Return a clip that `make_clip` makes of these facts."""
     return Odd(name, what, lambda folder: make_clip(folder, name, **(facts or {})), **about)
 
 
 def again(
     what: str, name: str, change: Callable[[Path, str], Path], base: str = "", **about: Any
 ) -> Odd:
-    """One that is another one's change; `facts` are the other one's."""
+    """Return a clip that is another one's change; `facts` are the other one's."""
     facts = about.pop("facts", {})
     first = base or f"base{Path(name).suffix}"
     return Odd(name, what, lambda folder: change(make_clip(folder, first, **facts), name), **about)
 
 
 def by_ffmpeg(what: str, name: str, *arguments: str, **about: Any) -> Odd:
-    """One that FFmpeg's command line makes of another."""
+    """Return a clip that FFmpeg's command line makes of another."""
     return again(what, name, lambda base, name: copied(base, name, *arguments), **about)
 
 
 def in_place(what: str, name: str, change: Callable[[Path], Path], **about: Any) -> Odd:
-    """One whose bytes are changed."""
+    """Return a clip whose bytes are changed."""
     return again(what, name, lambda base, _name: change(base), base=name, **about)
 
 
 def tones(*codecs: str, **facts: Any) -> tuple[Sound, ...]:
-    """Sound tracks, each of another pitch and language."""
+    """Return audio tracks, each of another pitch and language."""
     languages = ("ger", "fre", "jpn", "spa", "ita", "por", "pol", "dan", "cze")
     return tuple(
         Sound(codec, hertz=220.0 * (n + 2), metadata={"language": languages[n]}, **facts)
@@ -93,7 +93,7 @@ def tones(*codecs: str, **facts: Any) -> tuple[Sound, ...]:
 
 
 def fading(index: int, size: tuple[int, int], planes: int) -> np.ndarray:
-    """From black and to black again."""
+    """Draw a fade from black and to black again."""
     light = 1 - abs(index - 8) / 8
     return np.concatenate(
         [
@@ -104,7 +104,7 @@ def fading(index: int, size: tuple[int, int], planes: int) -> np.ndarray:
 
 
 def leader(index: int, size: tuple[int, int], planes: int) -> np.ndarray:
-    """Black, then a picture, then black."""
+    """Draw black, then an image, then black."""
     picture = texture(index, size, planes)
     if 5 <= index < 11:
         return picture
@@ -113,7 +113,7 @@ def leader(index: int, size: tuple[int, int], planes: int) -> np.ndarray:
 
 
 def titled(index: int, size: tuple[int, int], planes: int) -> np.ndarray:
-    """White bars as of letters on black, which roll."""
+    """Draw white bars as of letters on black, which roll."""
     rows, columns = np.indices(size[::-1])
     letters = (
         ((rows + index) % 16 < 6) & (columns % 9 < 6) & (abs(columns - size[0] / 2) < size[0] / 3)
@@ -122,7 +122,7 @@ def titled(index: int, size: tuple[int, int], planes: int) -> np.ndarray:
 
 
 def fields(first: str) -> tuple[str, ...]:
-    """Has FFmpeg encode MPEG-2 of two fields each frame."""
+    """Encode MPEG-2 of two fields each frame with FFmpeg."""
     return ("-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-vf", f"setfield={first}", "-q:v", "2")
 
 
@@ -141,7 +141,7 @@ def _chapters(unit: Fraction = MILLISECOND) -> list[dict[str, Any]]:
 
 
 def with_cover(folder: Path) -> Path:
-    """An MP4 that shows a still before it plays."""
+    """Make an MP4 that shows a still before it plays."""
     base = make_clip(folder, "base.mp4", sounds=tones("aac"))
     ffmpeg("-i", base, "-frames:v", "1", folder / "cover.png")
     cover = ("-i", str(folder / "cover.png"), "-map", "1", "-disposition:v:1", "attached_pic")
@@ -149,7 +149,7 @@ def with_cover(folder: Path) -> Path:
 
 
 def two_sizes(folder: Path) -> Path:
-    """A transport stream whose picture becomes smaller on its way."""
+    """Make a transport stream whose frames become smaller on their way."""
     parts = [
         make_clip(folder, "1.ts", frames=5),
         make_clip(folder, "2.ts", frames=5, size=(64, 48)),

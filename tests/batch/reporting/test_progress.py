@@ -1,4 +1,4 @@
-"""What a batch tells: events that keep to their schema, lines for people, the exit status."""
+"""Reports of a batch: events that keep to their schema, lines for people, the exit status."""
 
 from __future__ import annotations
 

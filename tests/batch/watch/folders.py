@@ -36,7 +36,7 @@ class Folders:
         return watch(self.inbox, self.outbox, self.work(), once=True, **settings)
 
     def taken(self) -> list[str]:
-        """Names of the clips taken since the last question."""
+        """Return the names of the clips taken since the last call."""
         names = [name for batch, _ in self.batches for name in batch]
         self.batches.clear()
         return names

@@ -1,4 +1,4 @@
-"""What arrives in a watched folder is done once, when it is complete."""
+"""Arrivals in a watched folder, which are converted once, when they are complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a watched folder has written, and what others have: only the former is ever replaced."""
+"""Outputs of a watched folder and files of others: only the former are ever replaced."""
 
 from __future__ import annotations
 
