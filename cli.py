@@ -234,7 +234,7 @@ def _export(options: argparse.Namespace) -> int:
     style = load_style(options.style)
     output = options.output or Path(f"{style.name}.onnx")
     if output.suffix != ".onnx":
-        raise UsageError(f"can't write a {output.suffix or 'file'}", path=output, hint="use .onnx")
+        raise UsageError("unsupported extension for a model", path=output, hint="use .onnx")
     if output.exists() and not options.overwrite:
         raise OutputError("exists already", path=output, hint="--overwrite replaces it")
     export_onnx(style, output, pixels=options.pixels)

@@ -205,7 +205,7 @@ def universal(thin: list[Path]) -> bytes:
 
 
 class BuildNative(build_py):
-    """Python modules, and beside them what can be compiled."""
+    """Build of the Python modules, and next to them of what can be compiled."""
 
     def run(self) -> None:
         """Build; without a compiler all but what it makes, which `doctor` then says."""

@@ -52,7 +52,7 @@ def _plan(
     settings: argparse.Namespace,
     style_name: str,
     *,
-    pictures: bool = True,
+    sequences: bool = True,
 ) -> list[Job]:
     from .plan import plan
 
@@ -63,7 +63,7 @@ def _plan(
         recursive=settings.recursive,
         container=settings.container,
         codec=settings.codec,
-        pictures=pictures,
+        sequences=sequences,
     )
 
 
@@ -227,7 +227,7 @@ def watch(options: argparse.Namespace) -> int:
         reporter = _reporter(settings, TerminalReporter("what is done is remembered"))
         work = Work(
             plan=partial(
-                _plan, [settings.inbox], settings.outbox, settings, style_name, pictures=False
+                _plan, [settings.inbox], settings.outbox, settings, style_name, sequences=False
             ),
             run=partial(_convert_arrivals, job_settings, devices, reporter),
             key=settings_key(job_settings, container=settings.container),
@@ -310,7 +310,7 @@ def demo(options: argparse.Namespace) -> int:
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"can't be made: {error.strerror}", path=options.output) from error
+        raise OutputError(f"can't be created: {error.strerror}", path=options.output) from error
     source = options.output / "seascape.mp4"
     print(f"drawing {source} ...", file=sys.stderr)
     make_demo_clip(source)

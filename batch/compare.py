@@ -48,7 +48,7 @@ def compare(
     line: float | None = None,
     overwrite: bool = False,
 ) -> tuple[str, ...]:
-    """Write a clip that shows two clips against each other, with the sound of the first.
+    """Write a clip that shows two clips against each other, with the audio of the first.
 
     H.264, 8 bit 4:2:0, upright, with square pixels, as large as `before` (or twice that) and with
     its frames at its times; each has the frame of `after` that is nearest in time. `after` is
@@ -59,12 +59,12 @@ def compare(
         after: Shown right of the line, right, or below.
         output: .mp4, .mov or .mkv; appears only when it is whole.
         layout: "wipe" (a line between them), "side" (by side) or "stack" (above each other).
-        line: Where the wipe's line stands, 0 (left) to 1 (right); None moves it from right to left
+        line: Position of the wipe's line, 0 (left) to 1 (right); None moves it from right to left
             and back.
         overwrite: Replace an output that exists.
 
     Returns:
-        What is not as in the source, a line each.
+        Warnings about what is not as in the source, a line each.
 
     Raises:
         UsageError: An unknown layout, a line out of range, a clip against itself, or an output that
@@ -79,7 +79,7 @@ def compare(
     for clip in (before, after):
         target.check(clip)
     first, second = probe(before), probe(after)
-    codec, warnings = _sound(first, output)
+    codec, warnings = _audio(first, output)
     left, right = _input(first), _input(second)
     size = even_size(first.video)
     upper, lower = _fitted(left, first, first, size), _fitted(right, second, first, size)
@@ -99,9 +99,9 @@ def _check_look(layout: str, line: float | None) -> None:
     if layout not in LAYOUTS:
         raise UsageError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout}")
     if line is not None and layout != "wipe":
-        raise UsageError("only a wipe has a line")
+        raise UsageError("only a wipe has a position")
     if line is not None and not 0 <= line <= 1:
-        raise UsageError(f"line must lie between 0 and 1, not {line}")
+        raise UsageError(f"the position must be between 0 and 1, not {line}")
 
 
 def _losses(video: VideoInfo) -> Iterator[str]:
@@ -109,7 +109,7 @@ def _losses(video: VideoInfo) -> Iterator[str]:
         yield f"is {video.hdr}: written with its tags in 8 bit"
 
 
-def _sound(info: ClipInfo, output: Path) -> tuple[str, list[str]]:
+def _audio(info: ClipInfo, output: Path) -> tuple[str, list[str]]:
     """Choose the audio codec: "copy" where the container supports every track as it is."""
     muxer = MUXERS[output.suffix.lower()]
     with open_clip(info.path) as source, av.open(io.BytesIO(), "w", format=muxer) as trial:
@@ -118,7 +118,7 @@ def _sound(info: ClipInfo, output: Path) -> tuple[str, list[str]]:
                 trial.add_stream_from_template(source.streams[stream.index])
         except ValueError:
             names = ", ".join(stream.codec for stream in info.audio)
-            return "aac", [f"{output.suffix} can't hold its sound ({names}): written as AAC"]
+            return "aac", [f"{output.suffix} does not support its audio ({names}): written as AAC"]
     return "copy", []
 
 
@@ -164,15 +164,15 @@ def _position(width: int, info: ClipInfo, line: float | None) -> str:
 def _wipe(before: Node, after: Node, size: Size, position: str) -> Node:
     """Crop what is left of the line out of `before`, and overlay it on `after` in its place.
 
-    A crop has one size: it takes a whole width, up to the line, of a picture with as much nothing
+    A crop has one size: it takes a whole width, up to the line, of a video with as much nothing
     to its left.
     """
     width, height = size
     halves = ffmpeg.filter_multi_output(before, "split")
     padded = ffmpeg.filter(halves[0], "pad", 2 * width, height, width)
-    cut = ffmpeg.filter(padded, "crop", width, height, position, 0)
+    cropped = ffmpeg.filter(padded, "crop", width, height, position, 0)
     left = width - _LINE
-    lined = ffmpeg.filter(cut, "drawbox", left, 0, _LINE, height, color="white", t="fill")
+    lined = ffmpeg.filter(cropped, "drawbox", left, 0, _LINE, height, color="white", t="fill")
     return _laid(_laid(halves[1], after, "0", "0"), lined, f"{position}-{width}", "0")
 
 
@@ -198,9 +198,9 @@ def _tagged(shown: Node, colour: Colour) -> Node:
     )
 
 
-def _written(shown: Node, sound: Node, partial: Path, codec: str) -> Node:
+def _written(shown: Node, audio: Node, partial: Path, codec: str) -> Node:
     return ffmpeg.output(
-        *(shown, sound, f"file:{partial}"),
+        *(shown, audio, f"file:{partial}"),
         format=MUXERS[partial.suffix.lower()],
         vcodec="libx264",
         crf=16,

@@ -1,4 +1,4 @@
-"""A contact sheet: frames of clips and pictures in every style, side by side."""
+"""A contact sheet: frames of clips and images in every style, side by side."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Still:
-    """One frame of a clip or picture.
+    """One frame of a clip or image.
 
     Attributes:
         info: Of the clip.
@@ -53,9 +53,9 @@ class Still:
     frame: Frame
 
     @property
-    def is_picture(self) -> bool:
+    def is_image(self) -> bool:
         """True if it came from an image file."""
-        return _is_picture(self.info)
+        return _is_image(self.info)
 
     @property
     def shown_size(self) -> tuple[int, int]:
@@ -85,9 +85,9 @@ def preview(
     upright, with square pixels.
 
     Args:
-        inputs: Clips and pictures.
+        inputs: Clips and images.
         output: A .png; appears only when it is whole.
-        at: Seconds into each clip; the middle by default. Pictures have one frame.
+        at: Seconds into each clip; the middle by default. Images have one frame.
         styles: Names, files or blends; the whole library by default.
         strength: See `Stylizer`.
         keep_colors: See `Stylizer`.
@@ -99,7 +99,7 @@ def preview(
     Raises:
         UsageError: A time that the clip does not have, or not a .png.
         OutputError: The sheet exists or can't be written.
-        MediaError: A clip or picture that can't be read.
+        MediaError: A clip or image that can't be read.
         StyleError: An unknown or damaged style.
         DeviceError: This machine does not have the device.
     """
@@ -122,16 +122,16 @@ def preview(
     drawn = (
         drawing.cell(label, rgb, still)
         for still, caption in zip(stills, _captions(stills), strict=True)
-        for label, rgb in _looks(still, caption, stylizers)
+        for label, rgb in _cells(still, caption, stylizers)
     )
     count = cells * len(stills)
-    bar = tqdm(drawn, desc="drawing", total=count, unit="picture", leave=False, disable=None)
+    bar = tqdm(drawn, desc="drawing", total=count, unit="image", leave=False, disable=None)
     _write(output, tile(b"".join(bar), drawing.cell_size, columns, ceil(count / columns)))
 
 
 def _check_sheet(output: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:
     if output.suffix.lower() != ".png":
-        raise UsageError("a sheet is a .png", path=output)
+        raise UsageError("unsupported extension for a contact sheet", path=output, hint="use .png")
     if output.is_dir():
         raise OutputError("is a folder", path=output)
     if not output.exists():
@@ -145,14 +145,14 @@ def _check_sheet(output: Path, inputs: Sequence[Path], *, overwrite: bool) -> No
 def _stills(path: Path, at: Sequence[float]) -> Iterator[Still]:
     first = still_at(path, None if not at else at[0])
     yield first
-    if not first.is_picture:
+    if not first.is_image:
         yield from (still_at(path, seconds) for seconds in at[1:])
 
 
 def still_at(path: Path, seconds: float | None) -> Still:
     """Read the frame that a player shows at a time; None is the middle, as far as it is known.
 
-    Before the first frame it is the first one. Of a picture it is always the only one.
+    Before the first frame it is the first one. An image has one only.
 
     Raises:
         UsageError: The clip has no such time.
@@ -188,13 +188,13 @@ def _read_to(reader: ClipReader, seconds: float | None) -> Still:
     return Still(reader.info, frame)
 
 
-def _is_picture(info: ClipInfo) -> bool:
-    # FFmpeg reads JPEG by one demuxer and has another one for each other kind of picture.
+def _is_image(info: ClipInfo) -> bool:
+    # FFmpeg reads JPEG by one demuxer and has another one for each other kind of image.
     return info.container == "image2" or info.container.endswith(("_pipe", " images"))
 
 
 def _moment(info: ClipInfo, seconds: float | None) -> Fraction:
-    if _is_picture(info):
+    if _is_image(info):
         return Fraction(0)
     if seconds is not None:
         return Fraction(seconds)
@@ -218,20 +218,20 @@ def _captions(stills: Sequence[Still]) -> list[str]:
 
 def _caption(still: Still, *, several: bool) -> str:
     minutes, seconds = divmod(float(still.frame.time), 60)
-    time = "" if still.is_picture else f"{minutes:.0f}:{seconds:05.2f}"
+    time = "" if still.is_image else f"{minutes:.0f}:{seconds:05.2f}"
     name = still.info.path.name if several or not time else ""
     return f"{name} {time}".strip()
 
 
-def _looks(
+def _cells(
     still: Still, caption: str, stylizers: Sequence[Stylizer]
 ) -> Iterator[tuple[str, Tensor]]:
     source = to_rgb(still.frame)
     hdr = still.frame.colour.hdr
     yield caption, _as_sdr(still.frame) if hdr else source
     for stylizer in stylizers:
-        painted = _as_sdr(stylizer.stylize(still.frame)) if hdr else stylizer(source)
-        yield stylizer.style.name, painted
+        stylized = _as_sdr(stylizer.stylize(still.frame)) if hdr else stylizer(source)
+        yield stylizer.style.name, stylized
 
 
 def _as_sdr(frame: Frame) -> Tensor:
@@ -240,7 +240,7 @@ def _as_sdr(frame: Frame) -> Tensor:
 
 
 class _Drawing:
-    """Draws cells, all of one size: a picture below its label.
+    """Cells of one size: an image below its label.
 
     Attributes:
         cell_size: Width and height in pixels.

@@ -153,7 +153,7 @@ def _count(frames: int | None) -> str:
 
 
 def _duration(seconds: float | None) -> str:
-    return "unknown time" if seconds is None else f"{human_seconds(seconds)} of painting"
+    return "unknown time" if seconds is None else f"{human_seconds(seconds)} of stylization"
 
 
 def events(

@@ -20,7 +20,7 @@ from .clips.mux import MUXERS
 from .clips.work_folder import work_folder
 from .encoding.encode import EncodeSettings, Encoding, choose
 
-# Painted frames at the default quality, in bytes a pixel; paint is finer than most footage.
+# Stylized frames at the default quality, in bytes a pixel; they have more detail than footage.
 _BYTES_A_PIXEL = {"h264": 0.25, "hevc": 0.25, "av1": 0.3, "ffv1": 0.6}
 # By what the encoder is told. ProRes goes beyond the rates that Apple states where frames are
 # full of detail, DNxHR's are fixed.
@@ -28,8 +28,8 @@ _BYTES_A_PIXEL_OF_PROFILE = {
     **{"proxy": 0.14, "lt": 0.33, "standard": 0.47, "hq": 0.7, "4444": 1.0, "4444xq": 1.6},
     **{"dnxhr_lb": 0.09, "dnxhr_sq": 0.29, "dnxhr_hq": 0.44, "dnxhr_hqx": 0.44, "dnxhr_444": 0.89},
 }
-_BYTES_A_PIXEL_OF_PICTURES = {"png": 2.2, "tiff": 3.3, "exr": 2.7}  # of 8 bit; twice of 16
-_SOUND_BYTES_A_SECOND = 300_000  # a track of PCM, 24 bit stereo
+_BYTES_A_PIXEL_OF_IMAGES = {"png": 2.2, "tiff": 3.3, "exr": 2.7}  # of 8 bit; twice of 16
+_AUDIO_BYTES_A_SECOND = 300_000  # a track of PCM, 24 bit stereo
 _FRAME_RATE_ELSE = 25
 _NOISE_SIZE = (360, 640)
 _MEASURED_SECONDS = 1.0
@@ -41,7 +41,7 @@ class Disk:
 
     Attributes:
         finished: The written clip.
-        meanwhile: Its segments, beside it until it is finished.
+        meanwhile: Its segments, which are next to it until it is finished.
     """
 
     finished: int
@@ -74,16 +74,16 @@ def disk_expected(info: ClipInfo, output: Path, settings: EncodeSettings) -> Dis
         return None
     if Pattern.of(output) is not None:
         bits = 16 if kind_of(output) == "exr" else video.pixel_format.depth
-        a_pixel = _BYTES_A_PIXEL_OF_PICTURES[kind_of(output)] * (1 if bits == 8 else 2)
+        a_pixel = _BYTES_A_PIXEL_OF_IMAGES[kind_of(output)] * (1 if bits == 8 else 2)
         return Disk(finished=round(frames * video.width * video.height * a_pixel), meanwhile=0)
     seconds = float(frames / (video.frame_rate or _FRAME_RATE_ELSE))
     encoding = choose(video, settings, MUXERS[output.suffix.lower()])
     if settings.bitrate is not None:
-        picture = round(settings.bitrate / 8 * seconds)
+        video_bytes = round(settings.bitrate / 8 * seconds)
     else:
-        picture = round(frames * video.width * video.height * _bytes_a_pixel(encoding))
-    sound = round(len(info.audio) * _SOUND_BYTES_A_SECOND * seconds)
-    return Disk(finished=picture + sound, meanwhile=picture)
+        video_bytes = round(frames * video.width * video.height * _bytes_a_pixel(encoding))
+    audio = round(len(info.audio) * _AUDIO_BYTES_A_SECOND * seconds)
+    return Disk(finished=video_bytes + audio, meanwhile=video_bytes)
 
 
 def _bytes_a_pixel(encoding: Encoding) -> float:
@@ -102,12 +102,12 @@ def existing_folder(output: Path) -> Path:
 
 
 def check_space(output: Path, info: ClipInfo, settings: EncodeSettings) -> None:
-    """Find out before the first frame that a clip won't fit.
+    """Refuse a clip that won't fit on the disk, before its first frame.
 
-    What an earlier run has left of it, segments or pictures, needs no room any more.
+    What an earlier run has left of it, segments or images, needs no more space.
 
     Raises:
-        OutputError: The disk has less room than the clip is likely to take.
+        OutputError: The disk has less space than the clip is likely to take.
     """
     disk, free = disk_expected(info, output, settings), free_disk_space(output)
     if disk is None or destination(output).is_untidied:
@@ -117,7 +117,7 @@ def check_space(output: Path, info: ClipInfo, settings: EncodeSettings) -> None:
         raise OutputError(
             f"needs about {human_bytes(needed)} of disk, {human_bytes(free)} are free",
             path=output,
-            hint="free some, or choose a folder on another disk with -o",
+            hint="free some space, or choose a folder on another disk with -o",
         )
 
 

@@ -39,6 +39,6 @@ def _executable() -> str:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
         raise OutputError(
-            "there is no FFmpeg here",
-            hint="reinstall imageio-ffmpeg, or name one in IMAGEIO_FFMPEG_EXE",
+            "FFmpeg is not installed",
+            hint="reinstall imageio-ffmpeg, or set IMAGEIO_FFMPEG_EXE to one",
         ) from error

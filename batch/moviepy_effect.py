@@ -28,7 +28,7 @@ class Stylize(Effect):
 
     The network is loaded once, when the effect is made, however many clips it is applied to. A
     frame's pixels depend on that frame alone, and are `Stylizer`'s. MoviePy hands out frames as
-    8 bit RGB and knows nothing of HDR: for more, stylize the files themselves.
+    8-bit RGB and does not support HDR: for more, stylize the files themselves.
 
     Attributes:
         style: A `Style`, a library name, a style file or a blend.
@@ -40,7 +40,7 @@ class Stylize(Effect):
 
     Raises:
         BrushreelError: As `Stylizer`, when the effect is made; a `UsageError` when it is applied
-            to sound or to a mask, which has no colours to paint.
+            to audio or to a mask, which has no colours.
     """
 
     style: Style | str | Path
@@ -64,12 +64,12 @@ class Stylize(Effect):
     def apply(self, clip: Clip) -> VideoClip:
         """Return the stylized clip: an image at once, a clip frame by frame when it is asked."""
         if not isinstance(clip, VideoClip) or clip.is_mask:
-            raise UsageError("only a picture in colour can be stylized, not sound or a mask")
-        return clip.image_transform(self._painted)
+            raise UsageError("only video in colour can be stylized, not audio or a mask")
+        return clip.image_transform(self._stylized)
 
-    def _painted(self, frame: NDArray[Any]) -> NDArray[np.uint8]:
+    def _stylized(self, frame: NDArray[Any]) -> NDArray[np.uint8]:
         """Stylize (H, W, 3) RGB of 8 bit; other numbers count as 8 bit codes."""
         codes = torch.from_numpy(np.ascontiguousarray(frame[..., :3], np.float32))
         rgb = (codes / 255).clamp(0, 1).permute(2, 0, 1).unsqueeze(0)
-        painted = (self._stylizer(rgb)[0] * 255).round().byte()
-        return painted.permute(1, 2, 0).contiguous().numpy()
+        stylized = (self._stylizer(rgb)[0] * 255).round().byte()
+        return stylized.permute(1, 2, 0).contiguous().numpy()

@@ -1,4 +1,4 @@
-"""Files and folders to jobs: which clip or sequence becomes which file or pictures."""
+"""Files and folders to jobs: which clip or image sequence becomes which output."""
 
 from __future__ import annotations
 
@@ -44,43 +44,42 @@ def plan(
     recursive: bool = False,
     container: str | None = None,
     codec: str = "auto",
-    pictures: bool = True,
+    sequences: bool = True,
 ) -> list[Job]:
     """Decide every output's name before anything is done.
 
-    Without `output` each clip gets ``<name>.<style>.<suffix>`` beside it. With one, a single
-    file goes to it if it has a clip's or picture's suffix, and everything else goes into it as a
-    folder:
-    the tree of one input folder directly, the trees of several each under its folder's name.
+    Without `output` each clip gets ``<name>.<style>.<suffix>`` next to it. With one, a single
+    file is written to it if it has a clip's or image's suffix, and everything else into it as a
+    folder: the tree of one input folder directly, those of several each under its folder's name.
     Inputs of one name keep the folders that tell them apart (``card1/a.mp4``, ``card2/a.mp4``);
     clips that differ only in their suffix keep it (``a.avi.mp4``, ``a.mpg.mp4``); names that a
     file system may take for one (``A.mp4``, ``a.mp4``) are numbered (``a.2.mp4``). What an
     earlier run with this style wrote is not taken for an input.
 
-    Numbered pictures are one input, ``shot.%04d.png``, and become pictures of that kind
+    An image sequence is one input, ``shot.%04d.png``, and becomes images of that kind
     (``shot.wave.%04d.png``), or a clip where a container or codec is asked for.
 
     Args:
-        inputs: Clips, pictures, sequences and folders.
-        output: A file, numbered pictures, or a folder.
-        style_name: In the names of what is written beside its source.
-        recursive: Look into subfolders.
-        container: Of clips that are written.
-        codec: Of clips that are written.
-        pictures: Look for sequences in folders.
+        inputs: Clips, images, image sequences and folders.
+        output: A file, an image sequence, or a folder.
+        style_name: Part of the names of outputs next to their source.
+        recursive: Search subfolders.
+        container: Container of the clips that are written.
+        codec: Codec of the clips that are written.
+        sequences: Search folders for image sequences, too.
 
     Raises:
         UsageError: No clips.
     """
     if output is not None and _is_file_name(output, inputs):
         if container is not None and output.suffix.lower() != f".{container}":
-            raise UsageError(f"is no {container}", path=output, hint=f"name it .{container}")
+            raise UsageError(f"is not an .{container}", path=output, hint=f"name it .{container}")
         return [Job(inputs[0], output)]
-    clips = _clips_of(inputs, output, recursive=recursive, pictures=pictures)
+    clips = _clips_of(inputs, output, recursive=recursive, sequences=sequences)
     if output is None:
         clips = _without_earlier(clips, style_name)
     if not clips:
-        raise UsageError("no clips here", path=inputs[0], hint="--recursive looks into subfolders")
+        raise UsageError("no clips here", path=inputs[0], hint="--recursive searches subfolders")
     names = _told_apart(
         {
             clip: clip.parent if output is None else output / place.parent
@@ -93,7 +92,7 @@ def plan(
 
 
 def _clips_of(
-    inputs: Sequence[Path], output: Path | None, *, recursive: bool, pictures: bool
+    inputs: Sequence[Path], output: Path | None, *, recursive: bool, sequences: bool
 ) -> dict[Path, Path]:
     """Return every clip once, with its path in the mirrored tree; none of an output folder."""
     found: dict[Path, tuple[Path, Path]] = {}
@@ -101,7 +100,7 @@ def _clips_of(
         clips = [path]
         if path.is_dir():
             clips = find_clips(path, recursive=recursive)
-            clips += find_patterns(path, recursive=recursive) if pictures else []
+            clips += find_patterns(path, recursive=recursive) if sequences else []
         if output is not None and path.resolve() in output.resolve().parents:
             clips = [clip for clip in clips if output.resolve() not in clip.resolve().parents]
         for clip in clips:
@@ -131,7 +130,7 @@ def _below(path: Path, namesakes: set[Path]) -> Path:
 
 
 def _without_earlier(clips: dict[Path, Path], style_name: str) -> dict[Path, Path]:
-    """Leave out ``a.wave.mp4`` where the ``a.mp4`` that it was made of is there too."""
+    """Leave out ``a.wave.mp4`` where the ``a.mp4`` that it was made of exists, too."""
     middle = f".{style_name}"
     made = {
         clip.with_name(name)

@@ -26,10 +26,10 @@ class Work:
     """Callbacks that plan and convert what arrives.
 
     Attributes:
-        plan: Gives the jobs of everything that lies in the folder at the moment; raises
+        plan: Returns the jobs of everything that is in the folder at the moment; raises
             `UsageError` if there is nothing.
         run: Converts jobs; the second argument says whether outputs that exist are replaced.
-        key: What decides the outputs beside the input, see `settings_key`.
+        key: Hash of all that decides the outputs but the input, see `settings_key`.
     """
 
     plan: Callable[[], Sequence[Job]]
@@ -48,27 +48,28 @@ def watch(
 ) -> int:
     """Convert every clip that arrives in a folder, until Ctrl-C.
 
-    A file is taken when its size and time of change have been the same for `settle` seconds and
-    no process of this machine has it open for writing (Linux only, and only as far as the user may
-    look). What is done is kept in a file in `outbox`, by size and time of change of the input and
-    by `work.key`: a restart goes on, a changed clip is done anew, a clip that can't be read is not
-    tried again until it changes. An output is replaced only if it is as this function wrote it.
+    A file is taken when its size and modification time have been the same for `settle` seconds
+    and no process of this machine has it open for writing (Linux only, and only as far as the user
+    may see). What is done is stored in a file in `outbox`, by size and modification time of the
+    input and by `work.key`: a restart continues, a changed clip is done again, a clip that can't be
+    read is not tried again until it changes. An output is replaced only if it is as this function
+    wrote it.
 
-    The folder is looked at again and again, which works on network shares too.
+    The folder is polled, which works on network shares, too.
 
     Args:
-        inbox: Where clips arrive. Nothing in it is changed.
-        outbox: Where outputs go; made if it is missing.
-        work: What is done.
-        once: Do what is there now and complete, then return.
-        settle: Seconds.
+        inbox: Folder in which clips arrive. Nothing in it is changed.
+        outbox: Folder of the outputs; created if it is missing.
+        work: Callbacks that plan and convert.
+        once: Convert what is there now and complete, then return.
+        settle: Seconds without a change after which a file is complete.
         poll: Seconds between two looks.
 
     Returns:
         0, or 1 if a clip failed; never without `once`.
 
     Raises:
-        UsageError: `inbox` is no folder or is `outbox`, or a time makes no sense.
+        UsageError: `inbox` is not a folder or is `outbox`, or a time is out of range.
         OutputError: `outbox` can't be used, or another process watches into it.
         KeyboardInterrupt: The user stopped it; the clip under way has left no file.
     """
@@ -87,9 +88,11 @@ def _check(inbox: Path, outbox: Path, settle: float, poll: float) -> None:
     if not inbox.is_dir():
         raise UsageError("no such folder", path=inbox)
     if outbox.exists() and outbox.samefile(inbox):
-        raise UsageError("is watched and written to", path=outbox, hint="choose another folder")
+        raise UsageError(
+            "is both watched and written to", path=outbox, hint="choose another folder"
+        )
     if not (0 <= settle < float("inf") and 0 < poll < float("inf")):
-        raise UsageError("--settle takes 0 seconds or more, --poll more than 0")
+        raise UsageError("--settle must be 0 seconds or more, --poll more than 0")
 
 
 @contextmanager
@@ -99,7 +102,7 @@ def _alone_in(outbox: Path) -> Iterator[None]:
         outbox.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise OutputError("another process watches into it", path=outbox) from error
+        raise OutputError("another process writes its outputs there", path=outbox) from error
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror}", path=outbox) from error
     with lock:
@@ -155,13 +158,13 @@ class _Watcher:
         except UsageError:  # nothing that is a clip
             jobs = []
         except (MediaError, OSError) as error:  # a share that comes and goes
-            self._mind(f"{self._inbox}: can't be read at the moment: {error}")
+            self._report_once(f"{self._inbox}: can't be read at the moment: {error}")
             return []
-        self._mind("")
+        self._report_once("")
         return [job for job in jobs if not self._is_settled(job)]
 
-    def _mind(self, trouble: str) -> None:
-        """Say it once, not at every look."""
+    def _report_once(self, trouble: str) -> None:
+        """Report trouble once, not at every look."""
         if trouble and trouble != self._trouble:
             _say(trouble)
         self._trouble = trouble

@@ -102,9 +102,9 @@ class State:
             return cls(path, {})
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise OutputError(
-                f"can't be read as the memory of a watched folder: {error}",
+                f"is not a valid state of a watched folder: {error}",
                 path=path,
-                hint="removed, everything is done anew that has no output yet",
+                hint="if you remove it, every clip without an output is stylized again",
             ) from error
 
     def save(self) -> None:

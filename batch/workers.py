@@ -202,9 +202,9 @@ class _Crew:
                 gone.process.kill()
                 gone.end()
         return BrushreelError(
-            f"the process that worked on it was ended {ended}",
+            f"its worker process ended {ended}",
             path=job.source,
-            hint="the other clips went on; fewer --jobs need less memory",
+            hint="the other clips are not affected; fewer --jobs need less memory",
         )
 
 
@@ -221,7 +221,7 @@ def _await_ready(worker: _Worker, reporter: Reporter) -> None:
             kind, content = worker.connection.recv()
         except (EOFError, OSError) as error:
             raise BrushreelError(
-                f"the worker process for {worker.device} was ended {worker.end()}"
+                f"the worker process for {worker.device} ended {worker.end()}"
             ) from error
         if kind == "ready":
             return

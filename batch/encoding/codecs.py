@@ -114,7 +114,7 @@ _YUV_12 = ("yuv420p12le", "yuv422p12le", "yuv444p12le")
 # Noise, soft gradients and what is dark get their share of the bits (libx264 and libx265).
 _KEEP_SOFT_PARTS = "aq-mode=3"
 
-# Every count of threads is a fixed one: with it the written pictures depend on nothing but the
+# Every count of threads is a fixed one: with it the written frames depend on nothing but the
 # frames and the settings, so that a segment done again is the segment that was lost.
 _X264 = Encoder(
     "libx264",
@@ -122,11 +122,11 @@ _X264 = Encoder(
     same(*_YUV_8, *_YUV_10, "gray", "gray10le"),
     quality=constant_rate_factor,
     presets={name: name for name in PRESETS},
-    # Beside a fast network the encoder counts: a third of medium's time for a few more bytes.
+    # Next to a fast network the encoder counts: a third of medium's time for a few more bytes.
     usual_preset="veryfast",
     options={"threads": "12"},
     params_option="x264-params",
-    # With AVX-512 libx264's mbtree writes other pictures every time it runs. Named where a CPU has
+    # With AVX-512 libx264's mbtree writes other frames every time it runs. Named where a CPU has
     # it only: libx264 believes what it is told, whatever the CPU.
     params=(
         *(("asm=avx2",) if torch.cpu.get_capabilities().get("avx512_f") else ()),

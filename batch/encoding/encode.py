@@ -63,9 +63,9 @@ class EncodeSettings:
         if self.profile is None:
             return
         if codec is None:
-            raise UsageError("a profile needs a codec", hint="name one with --codec")
+            raise UsageError("a profile needs a codec", hint="choose one with --codec")
         if not codec.profiles:
-            raise UsageError(f"{self.codec} has no profiles")
+            raise UsageError(f"{self.codec} does not support profiles")
         if self.profile not in codec.profiles:
             names = ", ".join(codec.profiles)
             raise UsageError(f"{self.codec} has the profiles {names}, not {self.profile}")
@@ -74,12 +74,12 @@ class EncodeSettings:
         if self.crf is not None and self.bitrate is not None:
             raise UsageError("choose a CRF or a bitrate, not both")
         if codec is not None and codec.crf is None:
-            for name, value in (("CRF", self.crf), ("bitrate to choose", self.bitrate)):
+            for name, value in (("CRF", self.crf), ("bitrate", self.bitrate)):
                 if value is not None:
-                    raise UsageError(f"{self.codec} has no {name}")
+                    raise UsageError(f"{self.codec} does not support a {name}")
         least, _, most = (codec and codec.crf) or (0, 0, 51)
         if self.crf is not None and not least <= self.crf <= most:
-            raise UsageError(f"CRF must lie between {least} and {most}, not {self.crf}")
+            raise UsageError(f"CRF must be between {least} and {most}, not {self.crf}")
         if self.bitrate is not None and self.bitrate < 1:
             raise UsageError(f"a bitrate of {self.bitrate} bits per second is not positive")
 
@@ -87,7 +87,7 @@ class EncodeSettings:
         if self.preset is None:
             return
         if codec is not None and codec.preset is None:
-            raise UsageError(f"{self.codec} has no presets")
+            raise UsageError(f"{self.codec} does not support presets")
         known = PRESETS if codec is None else tuple(codec.software.presets)
         if self.preset not in known:
             raise UsageError(f"preset must be one of {', '.join(known)}, not {self.preset}")
@@ -101,7 +101,7 @@ def parse_bitrate(text: str) -> int:
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", text.strip())
     if found is None:
-        raise UsageError(f"{text} is no bitrate", hint="write 8M or 800k")
+        raise UsageError(f"{text} is not a valid bitrate", hint="write 8M or 800k")
     return round(float(found[1]) * {"": 1, "k": 1_000, "M": 1_000_000}[found[2]])
 
 
@@ -120,9 +120,9 @@ class Encoding:
     Attributes:
         codec: A key of `CODECS`.
         encoder: The row that writes it.
-        picture: What it is fed.
+        picture: Input of the encoder.
         options: What it is opened with.
-        warnings: What can't be kept, a line each; what `picture` shows is not among them.
+        warnings: What can't be kept, a line each; what `picture` states is not among them.
     """
 
     codec: str
@@ -133,13 +133,13 @@ class Encoding:
 
     @property
     def identity(self) -> dict[str, str]:
-        """Everything of it that the written pictures depend on."""
+        """Everything of it that the written frames depend on."""
         form = self.picture.pixel_format.name
         return {**self.options, "encoder": self.encoder.name, "pixel_format": form}
 
 
 def choose(video: VideoInfo, settings: EncodeSettings, muxer: str) -> Encoding:
-    """Decide how a clip's picture is written; nothing is opened but hardware, to try it.
+    """Decide how a clip's video is written; nothing is opened but hardware, to try it.
 
     Args:
         video: The source.
@@ -147,7 +147,7 @@ def choose(video: VideoInfo, settings: EncodeSettings, muxer: str) -> Encoding:
         muxer: FFmpeg's name of the container.
 
     Raises:
-        OutputError: The codec has no place in the container, or none for this picture.
+        OutputError: The container does not support the codec, or the codec not this video.
         DeviceError: The encoder that was asked for does not work here.
     """
     name = settings.codec
@@ -157,8 +157,8 @@ def choose(video: VideoInfo, settings: EncodeSettings, muxer: str) -> Encoding:
     _check_container(name, muxer)
     if video.width < codec.least_size[0] or video.height < codec.least_size[1]:
         raise OutputError(
-            f"{name} has no pictures below {'x'.join(map(str, codec.least_size))}, "
-            f"and this is {video.width}x{video.height}",
+            f"{name} does not support frames below {'x'.join(map(str, codec.least_size))}, "
+            f"and this clip has {video.width}x{video.height}",
             hint="use another --codec",
         )
     encoder = _choose_encoder(name, video, settings)
@@ -178,7 +178,7 @@ def _check_container(name: str, muxer: str) -> None:
     holders = CODECS[name].containers
     if _SUFFIXES.get(muxer, muxer) not in holders:
         raise OutputError(
-            f"{name} video can't be held by {_SUFFIXES.get(muxer, muxer)}",
+            f"{_SUFFIXES.get(muxer, muxer)} does not support {name} video",
             hint=f"use --container {' or '.join(holders)}",
         )
 
@@ -194,8 +194,8 @@ def _choose_encoder(name: str, video: VideoInfo, settings: EncodeSettings) -> En
     reason = f"there is no {name} in it" if row is None else _obstacle(row, name, video, settings)
     if row is None or reason is not None:
         raise DeviceError(
-            f"the encoder {row.name if row else settings.encoder} can't be used: {reason}",
-            hint="--encoder auto takes what works",
+            f"the encoder {row.name if row else settings.encoder} does not work: {reason}",
+            hint="--encoder auto chooses one that works",
         )
     return row
 
@@ -229,7 +229,7 @@ def encoded_picture(
     chroma.
 
     Raises:
-        OutputError: The profile has no format for a picture of this size.
+        OutputError: The profile has no format for frames of this size.
     """
     source = video.pixel_format
     names = encoder.pixel_formats if profile is None else codec.profiles[profile].pixel_formats
@@ -239,7 +239,7 @@ def encoded_picture(
     offered = [form for form in offered if form.colour_plane_count >= source.colour_plane_count]
     if not offered:
         raise OutputError(
-            f"{encoder.name} has no form for {video.width}x{video.height} in "
+            f"{encoder.name} has no pixel format for {video.width}x{video.height} in "
             f"{f'profile {profile}' if profile else '4:2:0'}",
             hint="leave --profile, --delivery and --encoder out",
         )
@@ -326,7 +326,7 @@ def add_video_stream(
     """Add the output's video stream: the source's size, times, rotation and aspect ratio.
 
     Raises:
-        OutputError: The container can't hold the codec, or the codec not this picture.
+        OutputError: The container does not support the codec, or the codec not this video.
         DeviceError: The encoder that was asked for does not work here.
     """
     encoding = choose(video, settings, container.format.name)
@@ -352,7 +352,7 @@ def start_encoding(container: OutputContainer) -> None:
     """Open the encoders and write the container's head, at the priority that the process has.
 
     Root's SVT-AV1 puts itself and whoever opens it under the real-time scheduler: everything else
-    on the machine would wait for it, the painting first of all.
+    on the machine would wait for it, the network first of all.
 
     Raises:
         av.error.FFmpegError, ValueError: The container or an encoder refuses.

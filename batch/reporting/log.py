@@ -44,7 +44,7 @@ class LogReporter:
                 for warning in event.warnings:
                     _log.info("%s: %s", event.input, warning)
             case ClipResumed():
-                _log.info("%s: going on after frame %d", event.input, event.frames)
+                _log.info("%s: continuing after frame %d", event.input, event.frames)
             case ClipKept():
                 text = "%s: stopped, %d frames are kept in %s"
                 _log.info(text, event.input, event.frames, event.folder)

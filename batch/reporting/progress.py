@@ -80,7 +80,7 @@ class TerminalReporter:
         )
 
     def _resume(self, event: ClipResumed) -> None:
-        _say(f"{event.input}: going on after frame {event.frames}, where it was stopped")
+        _say(f"{event.input}: continuing after frame {event.frames}, where it was stopped")
         bar = self._bars[event.clip]
         bar.reset(bar.total)
         bar.initial = bar.n = event.frames
@@ -117,7 +117,7 @@ class TerminalReporter:
     def _interrupt(self) -> None:
         for clip in list(self._bars):
             self._close_bar(clip)
-        left = "the same command goes on where it was" if self._kept else "nothing was left over"
+        left = "the same command continues there" if self._kept else "no unfinished file is left"
         past = f"; {self._next_time}" if self._any_done else ""
         _say(f"brushreel: interrupted; {left}{past}")
 

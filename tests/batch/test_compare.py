@@ -273,9 +273,9 @@ def test_the_sources_are_never_overwritten(pair):
     ("settings", "words"),
     [
         ({"layout": "wpie"}, "layout must be one of wipe, side, stack, not wpie"),
-        ({"line": 1.5}, "line must lie between 0 and 1"),
-        ({"line": float("nan")}, "line must lie between 0 and 1"),
-        ({"line": 0.5, "layout": "side"}, "only a wipe has a line"),
+        ({"line": 1.5}, "the position must be between 0 and 1"),
+        ({"line": float("nan")}, "the position must be between 0 and 1"),
+        ({"line": 0.5, "layout": "side"}, "only a wipe has a position"),
     ],
 )
 def test_wrong_usage(pair, tmp_path, settings, words):

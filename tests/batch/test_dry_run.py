@@ -86,7 +86,7 @@ def test_lines_for_people():
     told = list(lines(clips, total(clips, 1), [DiskSpace("out", 2_000_000, 1_000_000)]))
     assert told == [
         "a.mp4 -> out/a.mp4",
-        "    about 100 frames of 96x64, 8 s of painting, about 1 kB of disk",
+        "    about 100 frames of 96x64, 8 s of stylization, about 1 kB of disk",
         "a.mp4 -> out/a.mp4",
         "    unknown frames of 96x64, unknown time, unknown of disk",
         "a.mp4 -> out/a.mp4",

@@ -341,7 +341,7 @@ class TestSequences:
             "in/b.mp4": "out/b.mp4",
             "in/day/a.%04d.png": "out/day/a.%04d.png",
         }
-        assert planned([root], tmp_path / "out", recursive=True, pictures=False) == {
+        assert planned([root], tmp_path / "out", recursive=True, sequences=False) == {
             "in/b.mp4": "out/b.mp4"
         }
 
@@ -365,5 +365,5 @@ def test_a_clip_that_was_made_of_pictures_is_not_an_input(tree, container):
 
 def test_a_name_that_contradicts_the_container(tree, tmp_path):
     clip = tree("a.mp4") / "a.mp4"
-    with pytest.raises(UsageError, match="is no mkv"):
+    with pytest.raises(UsageError, match=r"is not an \.mkv"):
         plan([clip], tmp_path / "o.mp4", style_name="wave", container="mkv")

@@ -62,7 +62,7 @@ def test_what_got_its_name_after_it_was_begun_is_done(tmp_path, memory, before, 
 )
 def test_a_damaged_memory_is_said(tmp_path, content):
     (tmp_path / "memory.json").write_text(content)
-    with pytest.raises(OutputError, match=r"memory\.json: can't be read as the memory"):
+    with pytest.raises(OutputError, match=r"memory\.json: is not a valid state"):
         State.load(tmp_path / "memory.json")
 
 

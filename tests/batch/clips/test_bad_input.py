@@ -325,8 +325,8 @@ def test_a_strength_out_of_range(stylize, make_clip, strength, tmp_path):
     [
         (("--crf", "52"), "52"),
         (("--crf=-1",), "-1"),
-        (("--codec", "prores", "--crf", "17"), "prores has no CRF"),
-        (("--codec", "ffv1", "--crf", "17"), "ffv1 has no CRF"),
+        (("--codec", "prores", "--crf", "17"), "prores does not support a CRF"),
+        (("--codec", "ffv1", "--crf", "17"), "ffv1 does not support a CRF"),
     ],
 )
 def test_a_crf_that_makes_no_sense(stylize, make_clip, arguments, why, tmp_path):

@@ -79,13 +79,15 @@ def test_a_chosen_codec_is_taken_whatever_the_source(video, codec):
     [("dnxhr", "matroska", "mov"), ("av1", "mov", "mp4 or mkv"), ("prores", "mp4", "mov or mkv")],
 )
 def test_a_container_that_cannot_hold_the_codec_is_refused(video, codec, muxer, holders):
-    with pytest.raises(OutputError, match="can't be held by m") as caught:
+    with pytest.raises(OutputError, match=r"does not support .* video") as caught:
         choose(video("yuv420p"), EncodeSettings(codec=codec), muxer)
     assert caught.value.hint == f"use --container {holders}"
 
 
 def test_a_picture_too_small_for_the_codec_is_refused(video):
-    with pytest.raises(OutputError, match=r"dnxhr has no pictures below 256x120, .* 254x160"):
+    with pytest.raises(
+        OutputError, match=r"dnxhr does not support frames below 256x120, .* 254x160"
+    ):
         choose(video("yuv420p", width=254), EncodeSettings(codec="dnxhr"), "mov")
     assert choose(video("yuv420p", width=256), EncodeSettings(codec="dnxhr"), "mov")
 
@@ -96,7 +98,7 @@ def test_the_least_size_is_the_encoders_own(make_clip, tmp_path, untouched, code
     write = WriteSettings(encode=settings)
     assert convert(source, tmp_path / "o.mp4", untouched, write=write).frames == 3
     smaller = make_clip("b.mp4", size=(side - 2, side), frames=3)
-    with pytest.raises(OutputError, match=f"{codec} has no pictures below"):
+    with pytest.raises(OutputError, match=f"{codec} does not support frames below"):
         inspect_clip(smaller, tmp_path / "p.mp4", write=write)
 
 
@@ -151,7 +153,7 @@ def test_what_a_codec_does_not_have_is_refused(codec, setting, what):
         ({"bitrate": 0}, "not positive"),
         ({"profile": "hq"}, "needs a codec"),
         ({"codec": "prores", "profile": "hqx"}, "proxy, lt, standard, hq, 4444, 4444xq, not hqx"),
-        ({"codec": "av1", "profile": "main"}, "av1 has no profiles"),
+        ({"codec": "av1", "profile": "main"}, "av1 does not support profiles"),
         ({"preset": "8"}, "preset must be one of ultrafast"),
         ({"codec": "av1", "preset": "14"}, "12, 13, not 14"),
         ({"encoder": "cuda"}, "software, auto, nvenc, qsv, videotoolbox, amf, vaapi, not cuda"),
@@ -171,7 +173,7 @@ def test_a_bitrate_is_read_as_people_write_it(text, bits):
 
 @pytest.mark.parametrize("text", ["", "M", "8 MB", "-8M", "8G", "1e6"])
 def test_what_is_no_bitrate_is_refused(text):
-    with pytest.raises(UsageError, match="is no bitrate"):
+    with pytest.raises(UsageError, match="is not a valid bitrate"):
         parse_bitrate(text)
 
 

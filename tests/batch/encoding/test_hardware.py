@@ -95,16 +95,16 @@ def test_what_was_chosen_writes_a_file(video, rows, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"encoder": "qsv"}, "encoder h264_of_nobody can't be used: this build of FFmpeg"),
-        ({"encoder": "vaapi"}, "encoder vaapi can't be used: there is no h264 in it"),
-        ({"encoder": "nvenc", "preset": "slow"}, "libx264 can't be used: it has no preset slow"),
+        ({"encoder": "qsv"}, "encoder h264_of_nobody does not work: this build of FFmpeg"),
+        ({"encoder": "vaapi"}, "encoder vaapi does not work: there is no h264 in it"),
+        ({"encoder": "nvenc", "preset": "slow"}, "libx264 does not work: it has no preset slow"),
     ],
 )
 def test_one_that_does_not_work_is_refused_with_the_reason(video, rows, settings, why):
     rows(MISSING, WORKING)
     with pytest.raises(DeviceError, match=why) as caught:
         chosen(video(), **settings)
-    assert caught.value.hint == "--encoder auto takes what works"
+    assert caught.value.hint == "--encoder auto chooses one that works"
     assert "\n" not in str(caught.value)
 
 
@@ -162,7 +162,7 @@ def test_every_row_of_this_machine_works_or_says_why_not(video, row):
     try:
         assert choose(video(width=640, height=360), settings, "mp4").encoder is row
     except DeviceError as error:
-        assert f"the encoder {row.name} can't be used: " in error.what
+        assert f"the encoder {row.name} does not work: " in error.what
         assert "\n" not in str(error)
 
 

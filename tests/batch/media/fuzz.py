@@ -81,7 +81,7 @@ def _judge(path: Path, event: dict | None, outcome: Outcome) -> None:
     else:
         what = event["what"]
         outcome.failed[" ".join(w for w in what.split() if not any(c.isdigit() for c in w))] += 1
-        if "was ended" in what:
+        if "worker process ended" in what:
             outcome.crashed.append(f"{path.name}: {what}")
         if "unexpected" in what:
             outcome.wrong.append(f"{path.name}: {what}")

@@ -227,7 +227,7 @@ def test_interrupting_is_one_line(info, capsys):
     reporter = TerminalReporter()
     reporter.handle(ClipStarted.of(JOB.clip, info, ()))
     reporter.handle(BatchInterrupted())
-    assert capsys.readouterr().err.endswith("brushreel: interrupted; nothing was left over\n")
+    assert capsys.readouterr().err.endswith("brushreel: interrupted; no unfinished file is left\n")
 
 
 def test_interrupting_says_what_was_kept(info, capsys):
@@ -238,10 +238,10 @@ def test_interrupting_says_what_was_kept(info, capsys):
     reporter.handle(ClipKept(*JOB.clip, Path("out/.a.mp4.brushreel"), 4))
     reporter.handle(BatchInterrupted())
     lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
-    assert "a.mp4: going on after frame 3, where it was stopped" in lines
+    assert "a.mp4: continuing after frame 3, where it was stopped" in lines
     assert any("4/10" in line for line in lines)
     assert "a.mp4: 4 finished frames are kept in out/.a.mp4.brushreel" in lines
-    assert lines[-1] == "brushreel: interrupted; the same command goes on where it was"
+    assert lines[-1] == "brushreel: interrupted; the same command continues there"
     reporter.handle(ClipDone.of(REPORT))
     reporter.handle(BatchInterrupted())
     assert capsys.readouterr().err.endswith("; --skip-existing leaves what is done alone\n")
@@ -251,7 +251,9 @@ def test_a_folder_that_is_watched_needs_no_flag_to_go_on(capsys):
     reporter = TerminalReporter("what is done is remembered")
     reporter.handle(ClipDone.of(REPORT))
     reporter.handle(BatchInterrupted())
-    assert capsys.readouterr().err.endswith("nothing was left over; what is done is remembered\n")
+    assert capsys.readouterr().err.endswith(
+        "no unfinished file is left; what is done is remembered\n"
+    )
 
 
 def test_several_reporters_hear_the_same(info, capsys):
@@ -271,7 +273,7 @@ def test_several_reporters_hear_the_same(info, capsys):
     assert len(out.splitlines()) == 10
     for said in (
         "a.mp4: w",
-        "going on after frame 1",
+        "continuing after frame 1",
         "no such file",
         "skipped",
         "10 frames",

@@ -193,7 +193,7 @@ def test_once_on_a_share_that_goes_fails(arrive, folders):
 def test_wrong_usage(folders, tmp_path):
     with pytest.raises(UsageError, match="no such folder"):
         watch(tmp_path / "none", folders.outbox, folders.work())
-    with pytest.raises(UsageError, match="is watched and written to"):
+    with pytest.raises(UsageError, match="is both watched and written to"):
         watch(folders.inbox, folders.inbox, folders.work())
     for times in ({"settle": -1.0}, {"poll": 0.0}, {"settle": float("nan")}):
         with pytest.raises(UsageError, match="--settle takes"):
