@@ -65,7 +65,7 @@ def _status(options: argparse.Namespace) -> int:
         print("brushreel: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        return 1  # whoever read our output has closed it
+        return 1  # the reader of the output has closed it
     except Exception as error:  # noqa: BLE001  a full disk, a driver: one line, not a traceback
         what = " ".join(f"unexpected {type(error).__name__}: {error}".split())
         return _fail(f"{what} (--debug shows where it came from)", 1)

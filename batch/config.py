@@ -23,7 +23,7 @@ class Flags:
     """The flags of a subcommand that a configuration file and deliveries can set as well.
 
     Args:
-        parser: Gets the flags, and ``--config`` and ``--delivery``.
+        parser: Parser that is given the flags, and ``--config`` and ``--delivery``.
     """
 
     def __init__(self, parser: argparse.ArgumentParser):

@@ -45,8 +45,8 @@ class Still:
     """One frame of a clip or image.
 
     Attributes:
-        info: Of the clip.
-        frame: As it was decoded.
+        info: Properties of the clip.
+        frame: The decoded frame.
     """
 
     info: ClipInfo
@@ -273,7 +273,7 @@ class _Drawing:
         return cell.tobytes()
 
     def _fitting(self, label: str) -> str:
-        # Names of files may hold what is no text; the font has a box for what it lacks.
+        # File names may contain bytes that are not text; the font has a box for what it lacks.
         label = text = "".join(letter if letter.isprintable() else "?" for letter in label)
         while text and self._font.getlength(text) > self.cell_size[0]:
             label = label[:-1]

@@ -32,9 +32,9 @@ class Forecast:
         job: Its names.
         size: Width and height in pixels; None where the clip would fail.
         frames: Expected; None where it is not known.
-        seconds: Of the network on one device; None where it is not known.
-        disk: What it takes; None where it is not known.
-        warnings: What could not be kept.
+        seconds: Time of the network on one device; None where it is not known.
+        disk: Bytes that it takes; None where they are not known.
+        warnings: Losses, a line each.
         error: Why it would fail; None if it would not.
     """
 
@@ -94,10 +94,10 @@ class Total:
     """Sum over all clips that would not fail; None where any of them is not known.
 
     Attributes:
-        clips: How many.
-        failing: How many would fail.
+        clips: Number of clips.
+        failing: Number of clips that would fail.
         frames: Expected.
-        seconds: Of the network, on all devices together.
+        seconds: Time of the network, on all devices together.
     """
 
     clips: int

@@ -16,7 +16,7 @@ def run_graph(graph: Any, content: bytes = b"") -> bytes:  # noqa: ANN401  it ha
 
     Args:
         graph: An output node of ffmpeg-python. Output files are overwritten.
-        content: What FFmpeg reads at ``pipe:``.
+        content: Bytes that FFmpeg reads at ``pipe:``.
 
     Returns:
         What it wrote to ``pipe:``.

@@ -75,9 +75,9 @@ def run_batch(
     Args:
         jobs: From `plan`.
         stylizer: Stylizes every clip.
-        reporter: Hears of everything.
-        read: How sources are read.
-        write: How outputs are written.
+        reporter: Receiver of all events.
+        read: Settings for reading sources.
+        write: Settings for writing outputs.
         fail_fast: Start no clip after one that failed.
 
     Raises:

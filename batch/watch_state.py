@@ -68,7 +68,7 @@ class Entry:
         status: "begun"; "done"; "failed" (can't be read); "stopped" (failed for another reason).
         output: Path in the output folder.
         written: The output as it was written for this clip; None if it was not.
-        before: What had the output's name when the clip was begun; None if nothing had.
+        before: File that had the output's name when the clip was begun; None if none had.
     """
 
     input: FileIdentity

@@ -52,9 +52,9 @@ def run_in_workers(
 
     Args:
         jobs: From `plan`.
-        settings: Of every job; its device is overridden by `devices`.
+        settings: Settings of every job; `devices` overrides its device.
         devices: One for each worker; a device may be named several times.
-        reporter: Hears of everything, in this process.
+        reporter: Receiver of all events, in this process.
         fail_fast: Start no clip after one that failed; those under way are finished.
 
     Raises:
@@ -155,7 +155,7 @@ class _Crew:
         last_words: list[tuple[str, Any]] = []
         for worker in self._workers:
             with suppress(EOFError, OSError):
-                while True:  # unread, what it says would block it
+                while True:  # unread messages would block it
                     last_words.append(worker.connection.recv())
         for _, content in last_words:
             if isinstance(content, ClipKept | logging.LogRecord):
@@ -268,7 +268,7 @@ def _serve(
     line = _Line(connection)
     logging.basicConfig(level=level, handlers=[logging.handlers.QueueHandler(line)])  # type: ignore[arg-type]
     keep_freed_memory()
-    # A parent that is gone, or that tells to end, needs no more words.
+    # A parent that is gone, or that asks to end, needs no more messages.
     with suppress(KeyboardInterrupt, EOFError, OSError):
         threading.Thread(target=_end_with_parent, daemon=True).start()
         try:

@@ -32,7 +32,7 @@ from .canvas import (
     sky_colour,
     smoothstep,
 )
-from .sea import COVE, Waves, draw_sea
+from .sea import COVE, Sea, Waves, draw_sea
 
 _CANVAS, _WOOD, _CREAM = (0.96, 0.80, 0.62), (0.26, 0.12, 0.09), (0.92, 0.80, 0.62)
 _MAST = ((-0.0022, -0.19), (0.0012, -0.19), (0.0022, 0.0), (-0.0022, 0.0))
@@ -43,13 +43,10 @@ _STRIPE = ((-0.085, -0.018), (0.092, -0.020), (0.088, -0.0145), (-0.0835, -0.013
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Scene that all frames share: x (1, width), y (height, 1), the waves and the textures."""
+class Scene(Sea):
+    """Scene that all frames share: the sea, columns x (1, width), and the textures."""
 
     x: Array
-    y: Array
-    waves: Waves
-    rock: Array
     clouds: Array
     skyline: Array
     grain: Array
@@ -69,11 +66,6 @@ class Scene:
             skyline=fractal_noise((4096,), 1.0, rng),
             grain=rng.normal(0, 1 / 255, (2 * height, 2 * width, 1)).astype(np.float32),
         )
-
-    @property
-    def pixel(self) -> float:
-        """Size of a pixel in image heights."""
-        return 1 / self.y.size
 
     def draw(self, index: int, time: float) -> Array:
         """Draw the image (height, width, 3) at a time in seconds, from back to front."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,9 +23,6 @@ from .canvas import (
     sky_colour,
     smoothstep,
 )
-
-if TYPE_CHECKING:
-    from .scene import Scene
 
 COVE = (-60.0, 110.0)  # metres; where the surf under the headland breaks
 
@@ -66,6 +62,20 @@ class Waves:
 
 
 @dataclass(frozen=True)
+class Sea:
+    """Sea of a scene: rows y (height, 1), the waves, and the texture that tears their foam."""
+
+    y: Array
+    waves: Waves
+    rock: Array
+
+    @property
+    def pixel(self) -> float:
+        """Size of a pixel in image heights."""
+        return 1 / self.y.size
+
+
+@dataclass(frozen=True)
 class _Surface:
     """The sea in one frame for each pixel below the horizon; shapes (rows, width).
 
@@ -81,13 +91,13 @@ class _Surface:
     lost: Array
 
 
-def _surface(scene: Scene, x: Array, y: Array, time: float) -> _Surface:
+def _surface(sea: Sea, x: Array, y: Array, time: float) -> _Surface:
     depth = EYE_METRES * FOCAL / y
-    sea_x, sea_z = _displaced(scene.waves, x * depth / FOCAL, depth + 0 * x, time)
+    sea_x, sea_z = _displaced(sea.waves, x * depth / FOCAL, depth + 0 * x, time)
     height, slope_x, slope_z, crest = (np.zeros_like(sea_x) for _ in range(4))
-    lost, waves = np.zeros_like(depth), scene.waves
+    lost, waves = np.zeros_like(depth), sea.waves
     for index, (kx, kz, k) in enumerate(zip(waves.kx, waves.kz, waves.k, strict=True)):
-        footprint = scene.pixel * depth / FOCAL * np.hypot(kx, kz * depth / EYE_METRES)
+        footprint = sea.pixel * depth / FOCAL * np.hypot(kx, kz * depth / EYE_METRES)
         kept = waves.amplitude[index] * np.exp(-np.square(0.55 * footprint))
         lost += 0.5 * np.square(k) * (np.square(waves.amplitude[index]) - np.square(kept))
         near = slice(int(np.argmax(footprint < 3.5)), None)
@@ -116,19 +126,19 @@ def _displaced(waves: Waves, x: Array, z: Array, time: float) -> tuple[Array, Ar
     return x + push_x - nearer * x / z, z + push_z - nearer
 
 
-def draw_sea(picture: Array, scene: Scene, x: Array, time: float) -> None:
+def draw_sea(picture: Array, sea: Sea, x: Array, time: float) -> None:
     """Draw mirrored sky on the water, sun glitter and foam; then haze towards the horizon."""
-    y = scene.y[scene.y[:, 0] > 0.3 * scene.pixel]
-    sea = _surface(scene, x, y, time)
-    tilt = sea.slope_z - 0.6 * np.sqrt(sea.lost)
-    up, aside = y / FOCAL - 2 * tilt, x / FOCAL - 2 * sea.slope_x
-    water = _water(sea.height, y / FOCAL - tilt, up, aside)
+    y = sea.y[sea.y[:, 0] > 0.3 * sea.pixel]
+    surface = _surface(sea, x, y, time)
+    tilt = surface.slope_z - 0.6 * np.sqrt(surface.lost)
+    up, aside = y / FOCAL - 2 * tilt, x / FOCAL - 2 * surface.slope_x
+    water = _water(surface.height, y / FOCAL - tilt, up, aside)
     off_sun = np.square(up + SUN_Y / FOCAL) + np.square(aside - SUN_X / FOCAL)
-    spread = 0.030 + 2.5 * sea.lost
+    spread = 0.030 + 2.5 * surface.lost
     glitter = 1.5 * np.exp(-off_sun / spread - np.square((x - SUN_X) / 0.26))
     glitter = np.minimum(glitter * (0.030 / spread) ** 0.3, 1)
     water = screen(water, glitter[..., None] * rgb_of(1.0, 0.80, 0.46))
-    paint(water, FOAM, _foam(scene, sea))
+    paint(water, FOAM, _foam(sea, surface))
     water += (HAZE - water) * (0.7 * np.exp(-y / 0.012))[..., None]
     picture[-y.size :] = water
 
@@ -148,11 +158,11 @@ def _water(height: Array, facing: Array, up: Array, aside: Array) -> Array:
     return body + (sky - body) * (fresnel * smoothstep(-0.12, 0.06, up))[..., None]
 
 
-def _foam(scene: Scene, sea: _Surface) -> Array:
+def _foam(sea: Sea, surface: _Surface) -> Array:
     """Draw whitecaps on the steep crests, torn by a lace that floats with the water."""
-    lace = np.abs(sample(scene.rock, 24 * sea.x, 24 * sea.z)[0])
-    coarse = sample(scene.rock, 9 * sea.x + 300, 9 * sea.z)[0]
-    near = np.exp(-np.square(sea.z / 45))
-    caps = smoothstep(0.36, 0.66, sea.crest - 0.16 * near * lace + 0.10 * coarse)
-    threads = smoothstep(0.30, 0.0, lace) * smoothstep(0.3, 1.6, coarse + 2.2 * sea.crest)
+    lace = np.abs(sample(sea.rock, 24 * surface.x, 24 * surface.z)[0])
+    coarse = sample(sea.rock, 9 * surface.x + 300, 9 * surface.z)[0]
+    near = np.exp(-np.square(surface.z / 45))
+    caps = smoothstep(0.36, 0.66, surface.crest - 0.16 * near * lace + 0.10 * coarse)
+    threads = smoothstep(0.30, 0.0, lace) * smoothstep(0.3, 1.6, coarse + 2.2 * surface.crest)
     return np.clip(0.85 * caps + 0.38 * near * threads, 0, 0.95)

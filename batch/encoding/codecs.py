@@ -42,7 +42,7 @@ class Encoder:
         presets: Each preset with the encoder's own word for it.
         preset_option: The option that takes that word.
         usual_preset: The preset where none is named, if not the codec's.
-        options: What is set always.
+        options: Options that are always set.
         params_option: The option that takes `params`, joined by colons.
         params: The encoder library's own settings.
         bitrate_params: More of them where a bitrate is asked for.
@@ -68,7 +68,7 @@ class Profile:
     """A profile of a codec.
 
     Attributes:
-        pixel_formats: What it holds, of the formats that its encoders take.
+        pixel_formats: Formats of its encoders that it supports.
         option: The encoder's word for it.
     """
 
@@ -127,7 +127,7 @@ _X264 = Encoder(
     options={"threads": "12"},
     params_option="x264-params",
     # With AVX-512 libx264's mbtree writes other frames every time it runs. Named where a CPU has
-    # it only: libx264 believes what it is told, whatever the CPU.
+    # it only: libx264 believes the option, whatever the CPU.
     params=(
         *(("asm=avx2",) if torch.cpu.get_capabilities().get("avx512_f") else ()),
         _KEEP_SOFT_PARTS,

@@ -121,8 +121,8 @@ class Encoding:
         codec: A key of `CODECS`.
         encoder: The row that writes it.
         picture: Input of the encoder.
-        options: What it is opened with.
-        warnings: What can't be kept, a line each; what `picture` states is not among them.
+        options: Options that it is opened with.
+        warnings: Losses, a line each; those that `picture` states are not among them.
     """
 
     codec: str
@@ -143,7 +143,7 @@ def choose(video: VideoInfo, settings: EncodeSettings, muxer: str) -> Encoding:
 
     Args:
         video: The source.
-        settings: What the user chose.
+        settings: Encoding as the user chose it.
         muxer: FFmpeg's name of the container.
 
     Raises:
@@ -331,7 +331,7 @@ def add_video_stream(
     """
     encoding = choose(video, settings, container.format.name)
     encoder = encoding.encoder
-    # SVT-AV1 tells its settings on stderr unless it is told here to name errors only.
+    # SVT-AV1 prints its settings on stderr unless it is set to print errors only.
     os.environ.setdefault("SVT_LOG", "1")
     stream = container.add_stream(
         encoder.name,

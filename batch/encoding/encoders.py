@@ -14,7 +14,7 @@ _SIZE = (256, 144)
 
 def examine_encoders() -> list[Finding]:
     """Return a finding for each codec, and one for each maker of hardware."""
-    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 tells its settings on stderr otherwise
+    os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 prints its settings on stderr otherwise
     return [*(_software(name, codec) for name, codec in CODECS.items()), *_hardware()]
 
 

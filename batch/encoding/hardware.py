@@ -115,9 +115,9 @@ def why_not(
 
     Args:
         encoder: A row of the table.
-        pixel_format: Of the frames; one of the encoder's.
+        pixel_format: Format of the frames; one of the encoder's.
         size: Width and height in pixels.
-        options: What it would be opened with.
+        options: Options that it would be opened with.
 
     Returns:
         None if it works, else the reason in FFmpeg's words.
@@ -168,7 +168,7 @@ def feed(context: av.VideoCodecContext, encoder: Encoder, pixel_format: str) -> 
     Args:
         context: The encoder's, with its size set.
         encoder: Its row of the table.
-        pixel_format: Of the frames; PyAV repacks them on the way in.
+        pixel_format: Format of the frames; PyAV repacks them on the way in.
     """
     fed = encoder.pixel_formats[pixel_format]
     if encoder.hwaccel is None:

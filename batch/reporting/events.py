@@ -66,7 +66,7 @@ class ClipStarted(_ClipEvent):
         height: Pixels.
         frame_rate: Average frames a second, exact; None if it is not known.
         audio_tracks: The source's number of audio tracks.
-        warnings: What will not be kept, a line each.
+        warnings: Losses, a line each.
         info: The probed clip.
     """
 
@@ -123,7 +123,7 @@ class ClipDone(_ClipEvent):
         stages: Share of the time in which each stage was busy; stages overlap.
         segments: Number of segments.
         segments_reused: Segments that an earlier run had left.
-        warnings: What could not be kept, a line each.
+        warnings: Losses, a line each.
     """
 
     name: ClassVar[str] = "clip_done"
@@ -158,7 +158,7 @@ class ClipKept(_ClipEvent):
     """Early end of a clip, whose finished frames are kept for the next run.
 
     Attributes:
-        folder: Where they are.
+        folder: Folder that holds them.
         frames: Their number.
     """
 
@@ -173,8 +173,8 @@ class ClipFailed(_ClipEvent):
 
     Attributes:
         error: The error's class in core/errors.py.
-        what: What is wrong.
-        hint: What to do; None if nobody knows.
+        what: Description of the error.
+        hint: A way out; None if there is none.
         cause: The error itself.
     """
 
@@ -229,7 +229,7 @@ class ClipPlanned(_ClipEvent):
         frames: Expected frames.
         seconds: Time of the network on one device.
         disk: Bytes of the written clip.
-        warnings: What could not be kept, a line each.
+        warnings: Losses, a line each.
     """
 
     name: ClassVar[str] = "clip_planned"

@@ -27,7 +27,7 @@ class TerminalReporter:
     """A progress bar a clip, with fps and time left; a line for what went wrong; a summary.
 
     Args:
-        next_time: What becomes of the clips that are done when the same command is given again.
+        next_time: Note on clips that are done, for when the same command is given again.
     """
 
     def __init__(self, next_time: str = "--skip-existing leaves what is done alone"):

@@ -62,7 +62,7 @@ class ReportFile:
 
     Args:
         path: The file; replaced if it is there.
-        settings: How the clips are done; goes into the file as it is.
+        settings: Values of all options; stored in the file as they are.
 
     Raises:
         OutputError: The file can't be written at first.
