@@ -205,7 +205,7 @@ def universal(thin: list[Path]) -> bytes:
 
 
 class BuildNative(build_py):
-    """Build of the Python modules, and next to them of what can be compiled."""
+    """The build of the Python modules, and of what can be compiled next to them."""
 
     def run(self) -> None:
         """Build; without a compiler all but what it makes, which `doctor` then says."""

@@ -133,7 +133,7 @@ def test_sound_is_copied_packet_for_packet(pair, read_clip, tmp_path, suffix):
 def test_sound_that_the_container_can_t_hold_is_encoded(make_clip, sound, read_clip, tmp_path):
     clip = make_clip("a.mkv", sounds=(sound("pcm_u8"), sound()))
     (line,) = compare(clip, twin(clip), tmp_path / "wipe.mp4")
-    assert line == ".mp4 can't hold its sound (pcm_u8, aac): written as AAC"
+    assert line == ".mp4 does not support its audio (pcm_u8, aac): written as AAC"
     assert [track.codec for track in read_clip(tmp_path / "wipe.mp4").audio] == ["aac", "aac"]
 
 

@@ -301,7 +301,7 @@ def test_no_ffmpeg_is_said(monkeypatch):
         raise RuntimeError
 
     monkeypatch.setattr(ffmpeg_process.imageio_ffmpeg, "get_ffmpeg_exe", missing)
-    with pytest.raises(OutputError, match=r"no FFmpeg here .*IMAGEIO_FFMPEG_EXE"):
+    with pytest.raises(OutputError, match=r"FFmpeg is not installed .*IMAGEIO_FFMPEG_EXE"):
         tile(b"abc", (1, 1), 1, 1)
 
 

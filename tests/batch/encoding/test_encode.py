@@ -142,7 +142,7 @@ def test_the_ends_of_the_crf_are_allowed(codec, crf):
     [({"crf": 17}, "CRF"), ({"bitrate": 10**6}, "bitrate"), ({"preset": "fast"}, "presets")],
 )
 def test_what_a_codec_does_not_have_is_refused(codec, setting, what):
-    with pytest.raises(UsageError, match=f"{codec} has no {what}"):
+    with pytest.raises(UsageError, match=f"{codec} does not support .*{what}"):
         EncodeSettings(codec=codec, **setting)
 
 
@@ -312,7 +312,7 @@ def test_a_profile_decides_the_pixel_format(video, codec, profile, source, writt
 
 @pytest.mark.parametrize("profile", ["main", "high", "high10"])
 def test_a_profile_without_a_form_for_the_size_is_refused(video, profile):
-    with pytest.raises(OutputError, match=f"no form for 97x64 in profile {profile}"):
+    with pytest.raises(OutputError, match=f"no pixel format for 97x64 in profile {profile}"):
         picture(video("yuv420p", 97, 64), "h264", profile)
 
 
