@@ -16,7 +16,7 @@ RATE = Fraction(25)
 
 
 def make_picture(name: str, width: int, height: int, index: int = 0) -> av.VideoFrame:
-    """A picture of noise in any format that PyAV knows; its codes are legal at their depth."""
+    """Return a frame of noise in any format that PyAV knows; its codes are legal at their depth."""
     frame = av.VideoFrame(width, height, name)
     random = np.random.default_rng(index)
     bits = max(component.bits for component in frame.format.components)
@@ -42,7 +42,7 @@ def make_clip(
     prepare: Callable[[av.VideoStream], object] | None = None,
     muxing: dict[str, str] | None = None,
 ) -> Path:
-    """A clip of noise."""
+    """Write a clip of noise."""
     with av.open(str(path), "w", options=muxing or {}) as container:
         stream = container.add_stream(codec, rate=rate)
         assert isinstance(stream, av.VideoStream)
@@ -61,7 +61,7 @@ def make_clip(
 
 
 def make_tracks(path: Path, *tracks: str) -> Path:
-    """A clip with any of "video", "audio" and "cover"; seven frames, eighteen audio packets."""
+    """Write a clip with any of "video", "audio" and "cover"; 7 frames, 18 audio packets."""
     with av.open(str(path), "w") as container:
         encode = {"video": _video, "audio": _audio, "cover": _cover}
         streams = [encode[track](container) for track in tracks]

@@ -53,7 +53,7 @@ class TestWarp:
 
 
 def square_flows(step: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
-    """Exact flows of a square of 12 pixels that moved to the right over a still ground.
+    """Return exact flows of a square of 12 pixels that moved to the right over a still ground.
 
     It lies in columns 10 to 21 now, and lay `step` columns further left before.
     """

@@ -48,7 +48,7 @@ def test_what_goes_up_comes_down(device):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="with CUDA it does work")
-def test_what_can_t_be_recorded_is_painted_all_the_same(caplog):
+def test_what_can_t_be_recorded_is_stylized_all_the_same(caplog):
     network = Recorded(lambda frames: frames * 2)
     frames = torch.rand(1, 3, 8, 8)
     for _ in range(2):
@@ -88,8 +88,8 @@ class TestGraphs:
     def test_fp16_is_near_fp32(self):
         frame = torch.nn.functional.interpolate(torch.rand(1, 3, 9, 16), (360, 640))
         exact = Stylizer("wave", device="cpu", runtime="torch", precision="fp32")(frame)
-        painted = Stylizer("wave", device="cuda", runtime="torch")(frame)
-        assert -10 * ((painted - exact) ** 2).mean().log10() > 45
+        stylized = Stylizer("wave", device="cuda", runtime="torch")(frame)
+        assert -10 * ((stylized - exact) ** 2).mean().log10() > 45
 
     def test_frames_in_work_at_the_same_time_are_those_done_one_by_one(self):
         stylizer = Stylizer("wave", device="cuda", runtime="torch", parallel=3)

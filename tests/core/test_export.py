@@ -52,7 +52,7 @@ def test_eight_bit_rgb(tiny_style, tmp_path):
     assert np.abs(painted - wanted.numpy()).max() <= 0.51
 
 
-def test_nv12_as_clips_are_painted(tiny_style, tmp_path):
+def test_nv12_is_stylized_like_clips(tiny_style, tmp_path):
     export_onnx(tiny_style, tmp_path / "tiny.onnx", pixels="nv12")
     rng = np.random.default_rng(1)
     luma = rng.integers(16, 236, (24, 34)).astype(np.uint8)

@@ -30,7 +30,7 @@ def frames(count: int = 1, height: int = 24, width: int = 32) -> torch.Tensor:
 
 
 class Recorder(TorchFunctionMode):
-    """Writes down the layers that a forward pass goes through, as Table 1 has them."""
+    """A record of the layers that a forward pass goes through, as Table 1 has them."""
 
     def __init__(self):
         super().__init__()
@@ -76,7 +76,7 @@ def conv(inputs: int, outputs: int, *after: str, stride: int = 1) -> list[str]:
 
 
 def doubled(inputs: int, outputs: int, *after: str) -> list[str]:
-    """Nearest neighbours; bilinear doubling and its convolution are one, in `sub_pixel`."""
+    """List the layers of a doubling by nearest neighbours; a bilinear one is in `sub_pixel`."""
     return ["pad replicate (1, 1, 1, 1)", "nearest x2.0", *conv(inputs, outputs, *after)[1:]]
 
 
@@ -113,7 +113,7 @@ class TestTable1:
         ]
 
     def test_the_house_network(self):
-        """Every change of resolution goes through a filter; normalisation is in the branches."""
+        """Changes of resolution are filtered; normalisation is in the branches."""
         low_pass = ("pad reflect (1, 1, 1, 1)", "low-pass {} k[3, 3]")
         assert layers(NetworkSpec()) == [
             *conv(3, 16, "relu"),
@@ -137,8 +137,8 @@ class TestTable1:
             norm: Any = net.output.norm
             norm.weight.zero_()
             norm.bias.copy_(torch.tensor([0.0, 0.5, -30.0]))
-        painted = net(frames())[0, :, 3, 3]
-        torch.testing.assert_close(painted, torch.tensor([0.5, 0.7310586, 0.0]))
+        stylized = net(frames())[0, :, 3, 3]
+        torch.testing.assert_close(stylized, torch.tensor([0.5, 0.7310586, 0.0]))
 
 
 class TestShifts:
@@ -179,11 +179,11 @@ class TestForward:
     )
     def test_any_size_comes_back_in_range(self, size, normalization, upsampling):
         change = {"normalization": normalization, "upsampling": upsampling}
-        painted = network(dataclasses.replace(SMALL, **change))(frames(2, *size))
-        assert painted.shape == (2, 3, *size)
-        assert painted.isfinite().all()
-        assert painted.min() >= 0
-        assert painted.max() <= 1
+        stylized = network(dataclasses.replace(SMALL, **change))(frames(2, *size))
+        assert stylized.shape == (2, 3, *size)
+        assert stylized.isfinite().all()
+        assert stylized.min() >= 0
+        assert stylized.max() <= 1
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
     def test_dtype_is_kept(self, dtype):
@@ -191,9 +191,9 @@ class TestForward:
 
     def test_half_precision_paints_fine_gradients(self):
         """More levels near white than half precision itself has."""
-        painted = network().to(torch.bfloat16)(frames(1, 64, 64).to(torch.bfloat16))
-        assert painted.dtype == torch.float32
-        assert not torch.equal(painted, painted.to(torch.bfloat16).to(torch.float32))
+        stylized = network().to(torch.bfloat16)(frames(1, 64, 64).to(torch.bfloat16))
+        assert stylized.dtype == torch.float32
+        assert not torch.equal(stylized, stylized.to(torch.bfloat16).to(torch.float32))
 
     def test_batch_gives_what_single_frames_give(self):
         net, batch = network(), frames(3)
@@ -227,7 +227,7 @@ class TestForward:
 
 
 def flat(*levels: float) -> torch.Tensor:
-    """A flat frame of each level."""
+    """Return a flat frame of each level."""
     return torch.stack([torch.full((3, 24, 32), level) for level in levels])
 
 
@@ -236,13 +236,13 @@ class TestFlatFrames:
     @pytest.mark.parametrize("normalization", ["residual", "none"])
     def test_black_grey_and_white_come_out_different(self, normalization, seed):
         torch.manual_seed(seed)
-        painted = StylizingNetwork(NetworkSpec(normalization=normalization))(flat(0, 0.5, 1))
-        for one, other in itertools.combinations(painted, 2):
+        stylized = StylizingNetwork(NetworkSpec(normalization=normalization))(flat(0, 0.5, 1))
+        for one, other in itertools.combinations(stylized, 2):
             assert (one - other).abs().mean((1, 2)).max() > 0.02
 
     def test_normalised_everywhere_they_come_out_the_same(self):
-        painted = network(PAPER)(flat(0, 0.5, 1))
-        torch.testing.assert_close(painted, painted[:1].expand_as(painted), atol=1e-4, rtol=0)
+        stylized = network(PAPER)(flat(0, 0.5, 1))
+        torch.testing.assert_close(stylized, stylized[:1].expand_as(stylized), atol=1e-4, rtol=0)
 
     def test_small_change_of_a_flat_frame_makes_a_small_change(self):
         net = network(NetworkSpec())
@@ -270,9 +270,9 @@ class TestStart:
     def test_is_neither_dead_nor_saturated(self, normalization, upsampling, seed):
         torch.manual_seed(seed)
         net = StylizingNetwork(NetworkSpec(upsampling=upsampling, normalization=normalization))
-        painted = net(frames())
-        assert painted.std() > 0.02
-        assert ((painted > 0.02) & (painted < 0.98)).float().mean() > 0.8
+        stylized = net(frames())
+        assert stylized.std() > 0.02
+        assert ((stylized > 0.02) & (stylized < 0.98)).float().mean() > 0.8
 
     def test_pixels_are_taken_around_middle_grey(self):
         torch.testing.assert_close(network(NetworkSpec())(flat(0.5)), flat(0.5), atol=1e-6, rtol=0)
@@ -328,7 +328,7 @@ class TestSpec:
 
     @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(NetworkSpec)])
     def test_json_that_lacks_a_field_is_refused(self, name):
-        """What an older file leaves open must not be guessed."""
+        """Fields that an older file lacks must not be guessed."""
         fields = NetworkSpec().to_json()
         del fields[name]
         with pytest.raises((ValueError, KeyError), match=name):

@@ -1,4 +1,4 @@
-"""What an editor's material is full of beside scenes: black, fades, titles, clear skies."""
+"""Shipped styles on material that is not a scene: black, fades, titles, clear skies."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def paint(request):
     network = Style.load(SHIPPED / f"{request.param}{SUFFIX}").network()
 
     @torch.no_grad()
-    def painted(frame: Tensor) -> Tensor:
+    def stylized(frame: Tensor) -> Tensor:
         return network(frame)
 
-    return painted
+    return stylized
 
 
 def flat(level: float) -> Tensor:
@@ -36,7 +36,7 @@ def sky() -> Tensor:
 
 
 def scene() -> Tensor:
-    """Edges and texture of every size."""
+    """Return edges and texture of every size."""
     random, layers = torch.Generator().manual_seed(1), torch.zeros(1, 3, *SIZE)
     for size in (3, 6, 12, 24, 48):
         noise = torch.rand((1, 3, size, size), generator=random)
@@ -51,7 +51,7 @@ def noisy(frame: Tensor, sigma: float, seed: int) -> Tensor:
 
 
 def shimmer(paint, frame: Tensor, sigma: float) -> float:
-    """Mean change between two draws of noise, in codes of 8 bit."""
+    """Compute the mean change between two draws of noise, in codes of 8 bits."""
     one, other = (paint(noisy(frame, sigma, seed)) for seed in (1, 2))
     return (one - other).abs().mean().item() * 255
 
@@ -71,7 +71,7 @@ def test_white_stays_bright_and_calm(paint):
 
 
 @pytest.mark.parametrize("frame", [flat(0.5), sky()], ids=["grey", "sky"])
-def test_noise_on_a_frame_without_texture_is_not_painted(paint, frame):
+def test_noise_on_a_frame_without_texture_is_not_stylized(paint, frame):
     assert shimmer(paint, frame, 0.5) <= 4
 
 
@@ -85,6 +85,6 @@ def test_fades_are_followed(paint, end):
 def test_white_titles_on_black_are_readable(paint):
     title = flat(0)
     title[..., 40:56, 20:24] = title[..., 40:44, 20:40] = title[..., 40:56, 60:72] = 1
-    painted = paint(title)
+    stylized = paint(title)
     written = title == 1
-    assert painted[written].mean() - painted[~written].mean() > 0.5
+    assert stylized[written].mean() - stylized[~written].mean() > 0.5

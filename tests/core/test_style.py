@@ -35,7 +35,7 @@ def description(style: Style, **changes) -> str:
 def style_bytes(
     style: Style, *, about: str | None = None, version: str | None = "1", **tensors: Any
 ) -> bytes:
-    """A style file by hand; a tensor given as None is left out."""
+    """Write a style file by hand; a tensor given as None is left out."""
     weights = {**style.weights, **tensors}
     metadata = {"style": about or description(style)}
     if version is not None:
@@ -49,7 +49,7 @@ def changed(last: torch.Tensor) -> dict[str, Any]:
 
 
 def refusal(path: Path, content: bytes | None = None) -> str:
-    """The one line that `Style.load` refuses a file with."""
+    """Return the line with which `Style.load` refuses a file."""
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(StyleError) as caught:
@@ -183,7 +183,7 @@ class TestDamage:
         assert refusal(tmp_path / "s.safetensors", b"").endswith("is empty")
 
     def test_text_renamed(self, tmp_path):
-        line = refusal(tmp_path / "s.safetensors", b"Dear diary, today I painted a wave.\n")
+        line = refusal(tmp_path / "s.safetensors", b"Dear diary, today I stylized a wave.\n")
         assert line.endswith("is not a safetensors file")
 
     @pytest.mark.parametrize("as_zip", [True, False])

@@ -21,7 +21,7 @@ LUMA = torch.tensor([0.2126, 0.7152, 0.0722], dtype=torch.float64).view(1, 3, 1,
 
 
 def scene(count: int = 1, height: int = 20, width: int = 26) -> torch.Tensor:
-    """Smooth colours with some grain: (N, 3, H, W) in [0, 1]."""
+    """Return smooth colours with some grain: (N, 3, H, W) in [0, 1]."""
     generator = torch.Generator().manual_seed(4)
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     shifts = torch.arange(count).view(-1, 1, 1)
@@ -32,7 +32,7 @@ def scene(count: int = 1, height: int = 20, width: int = 26) -> torch.Tensor:
 
 
 def native(name: str = "yuv420p", width: int = 25, height: int = 19) -> Frame:
-    """A decoded frame of an odd size."""
+    """Return a decoded frame of an odd size."""
     layout = pixel_format(name)
     matrix = Matrix.RGB if layout.family == "rgb" else Matrix.BT709
     blank = Frame(
@@ -54,7 +54,7 @@ def cpu(style: Style, **options) -> Stylizer:
 
 
 def chroma(rgb: torch.Tensor) -> torch.Tensor:
-    """BT.709's colour differences Cb and Cr: (N, 2, H, W)."""
+    """Compute BT.709's colour differences Cb and Cr: (N, 2, H, W)."""
     rgb = rgb.double()
     luma = (rgb * LUMA).sum(1, keepdim=True)
     return torch.cat([(rgb[:, 2:] - luma) / 1.8556, (rgb[:, :1] - luma) / 1.5748], dim=1)
@@ -63,9 +63,9 @@ def chroma(rgb: torch.Tensor) -> torch.Tensor:
 class TestStrength:
     def test_full_is_the_network_s_picture(self, tiny_style):
         frames = scene(2)
-        painted = tiny_style.network()(frames)
-        torch.testing.assert_close(cpu(tiny_style)(frames), painted, atol=1e-5, rtol=0)
-        assert (painted - frames).abs().mean() > 0.1
+        stylized = tiny_style.network()(frames)
+        torch.testing.assert_close(cpu(tiny_style)(frames), stylized, atol=1e-5, rtol=0)
+        assert (stylized - frames).abs().mean() > 0.1
 
     def test_zero_is_the_source_exactly(self, tiny_style):
         frames = scene(2)
@@ -97,17 +97,17 @@ class TestKeepColors:
     def test_extreme_colours_stay_in_the_gamut(self):
         corners = torch.cartesian_prod(*3 * [torch.tensor([0.0, 1.0])]).double()
         source = corners.T.reshape(1, 3, 8, 1).expand(1, 3, 8, 8)
-        painted = source.mT
-        kept = with_chroma_of(source, painted)
+        stylized = source.mT
+        kept = with_chroma_of(source, stylized)
         assert kept.min() >= 0
         assert kept.max() <= 1
         torch.testing.assert_close(chroma(kept), chroma(source), atol=1e-7, rtol=0)
 
     def test_lightness_is_the_painting_s_where_the_gamut_allows(self):
-        source, painted = 0.4 + 0.2 * scene().double(), 0.4 + 0.2 * scene().double().flip(-1)
-        kept = with_chroma_of(source, painted)
+        source, stylized = 0.4 + 0.2 * scene().double(), 0.4 + 0.2 * scene().double().flip(-1)
+        kept = with_chroma_of(source, stylized)
         luma = (kept * LUMA).sum(1)
-        torch.testing.assert_close(luma, (painted * LUMA).sum(1), atol=1e-7, rtol=0)
+        torch.testing.assert_close(luma, (stylized * LUMA).sum(1), atol=1e-7, rtol=0)
 
     def test_painting_equal_to_the_source_changes_nothing(self):
         torch.testing.assert_close(with_chroma_of(scene(), scene()), scene(), atol=1e-6, rtol=0)
@@ -142,12 +142,12 @@ class TestDtype:
     @pytest.mark.parametrize("strength", [0, 0.5, 1])
     def test_comes_back_as_it_went_in(self, tiny_style, dtype, strength):
         frames = scene().to(dtype)
-        painted = cpu(tiny_style, strength=strength)(frames)
-        assert painted.dtype == dtype
-        assert painted.device == frames.device
+        stylized = cpu(tiny_style, strength=strength)(frames)
+        assert stylized.dtype == dtype
+        assert stylized.device == frames.device
         expected = cpu(tiny_style, strength=strength)(frames.float())
         tolerance = 2**-8 if dtype == torch.bfloat16 else 1e-3
-        torch.testing.assert_close(painted.float(), expected, atol=tolerance, rtol=0)
+        torch.testing.assert_close(stylized.float(), expected, atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
@@ -173,26 +173,26 @@ class TestStylize:
     )
     def test_format_colour_and_timing_stay(self, tiny_style, name):
         frame = native(name)
-        painted = cpu(tiny_style).stylize(frame)
+        stylized = cpu(tiny_style).stylize(frame)
         for field in dataclasses.fields(Frame):
             if field.name != "planes":
-                assert getattr(painted, field.name) == getattr(frame, field.name)
+                assert getattr(stylized, field.name) == getattr(frame, field.name)
 
     @pytest.mark.parametrize("name", ["yuva420p", "yuva444p12le", "gbrap", "gbrap10le"])
     @pytest.mark.parametrize("strength", [0, 0.5, 1])
-    def test_alpha_stays_and_the_colour_under_it_is_painted(self, tiny_style, name, strength):
+    def test_alpha_stays_and_the_colour_under_it_is_stylized(self, tiny_style, name, strength):
         blank = native(name)
         codes = np.random.default_rng(1).integers(0, 2**blank.pixel_format.depth, (19, 25))
         alpha = codes.astype(blank.pixel_format.dtype)
         frame = dataclasses.replace(blank, planes=(*blank.planes[:-1], alpha))
-        painted = cpu(tiny_style, strength=strength).stylize(frame)
-        np.testing.assert_array_equal(painted.alpha, alpha)
-        assert np.array_equal(painted.planes[0], frame.planes[0]) == (strength == 0)
+        stylized = cpu(tiny_style, strength=strength).stylize(frame)
+        np.testing.assert_array_equal(stylized.alpha, alpha)
+        assert np.array_equal(stylized.planes[0], frame.planes[0]) == (strength == 0)
 
     def test_pixels_are_those_of_a_call(self, tiny_style):
         frame, stylizer = native("gbrp"), cpu(tiny_style)
-        painted = to_rgb(stylizer.stylize(frame))
-        torch.testing.assert_close(painted, stylizer(to_rgb(frame)), atol=0.003, rtol=0)
+        stylized = to_rgb(stylizer.stylize(frame))
+        torch.testing.assert_close(stylized, stylizer(to_rgb(frame)), atol=0.003, rtol=0)
 
 
 class TestErrors:
@@ -315,7 +315,7 @@ def test_stroke_size_and_detail_decide_about_pixels(tiny_style):
     assert len(set(made)) == len(made)
 
 
-def test_anamorphic_frames_are_painted_in_square_pixels(tiny_style):
+def test_anamorphic_frames_are_stylized_in_square_pixels(tiny_style):
     stylizer = cpu(tiny_style, stroke_size=4)
     size = stylizer.working_size(240, 300, Fraction(4, 3))
     assert size is not None

@@ -116,8 +116,8 @@ class TestStylizer:
         stylizer = Stylizer(tiny_style, **settings)
         frames = [noise(150, 130 + index) for index in range(6)]
         with ThreadPoolExecutor(3) as threads:
-            painted = list(threads.map(stylizer, 3 * frames))
-        for frame, found in zip(3 * frames, painted, strict=True):
+            stylized = list(threads.map(stylizer, 3 * frames))
+        for frame, found in zip(3 * frames, stylized, strict=True):
             assert torch.equal(found, stylizer(frame))
 
     def test_one_frame_at_a_time(self, tiny_style, monkeypatch):
@@ -164,7 +164,7 @@ class TestStylizer:
 
 
 def record_tiles(monkeypatch, largest: int | None = None) -> list[int]:
-    """The sizes that tiles are painted in; larger ones than said run out of memory."""
+    """Record the sizes of tiles; those above a limit run out of memory."""
     sizes = []
 
     def paint(parts, frame, size):

@@ -22,7 +22,7 @@ def noise(width: int, height: int) -> torch.Tensor:
 
 
 def frame_of(rgb: torch.Tensor, name: str) -> Frame:
-    """A frame made from one without alpha."""
+    """Return a frame made from one without alpha."""
     layout = pixel_format(name)
     colour = Colour(Matrix.RGB if layout.family == "rgb" else Matrix.BT709, Range.LIMITED)
     plane, grey = np.zeros((2, 2), np.uint8), Colour(Matrix.BT709, Range.FULL)
@@ -31,7 +31,7 @@ def frame_of(rgb: torch.Tensor, name: str) -> Frame:
 
 
 def with_alpha(name: str, width: int = 33, height: int = 21) -> Frame:
-    """A frame whose alpha takes every kind of value, in rows that are padded."""
+    """Return a frame whose alpha takes every kind of value, in rows that are padded."""
     layout = pixel_format(name)
     frame = frame_of(noise(width, height), name)
     codes = np.random.default_rng(5).integers(0, 2**layout.depth, (height, width + 9))
@@ -44,9 +44,9 @@ class TestAlpha:
     @pytest.mark.parametrize("name", ALPHAS)
     def test_is_carried_bit_by_bit(self, name):
         frame = with_alpha(name)
-        painted = from_rgb(noise(33, 21).flip(-1), frame)
-        np.testing.assert_array_equal(painted.alpha, frame.alpha)
-        assert not np.array_equal(painted.planes[0], frame.planes[0])
+        stylized = from_rgb(noise(33, 21).flip(-1), frame)
+        np.testing.assert_array_equal(stylized.alpha, frame.alpha)
+        assert not np.array_equal(stylized.planes[0], frame.planes[0])
 
     @pytest.mark.parametrize("name", ALPHAS)
     def test_changes_no_colour(self, name):
@@ -55,8 +55,8 @@ class TestAlpha:
             frame, planes=frame.planes[:3], pixel_format=pixel_format(plain)
         )
         assert torch.equal(to_rgb(frame), to_rgb(without))
-        painted = from_rgb(noise(33, 21), frame).planes[:3]
-        for plane, same in zip(painted, from_rgb(noise(33, 21), without).planes, strict=True):
+        stylized = from_rgb(noise(33, 21), frame).planes[:3]
+        for plane, same in zip(stylized, from_rgb(noise(33, 21), without).planes, strict=True):
             np.testing.assert_array_equal(plane, same)
 
     @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ class TestAlpha:
 
 
 def mark_alpha(stream: av.VideoStream) -> None:
-    """As WebM says that every picture has a second one beside it."""
+    """State like WebM that every frame has a second one with its alpha."""
     stream.metadata["alpha_mode"] = "1"
     stream.options = {"auto-alt-ref": "0", "crf": "4", "b": "0"}
 

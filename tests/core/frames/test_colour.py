@@ -50,7 +50,7 @@ def colour_for(format_: PixelFormat, matrix: Matrix, range_: Range, **facts) -> 
 
 
 def picture(width: int = 96, height: int = 64) -> torch.Tensor:
-    """Smooth and saturated, without a flat edge: (1, 3, H, W)."""
+    """Return RGB that is smooth and saturated, without a flat edge: (1, 3, H, W)."""
     y, x = np.mgrid[0:height, 0:width]
     waves = [np.sin(x / 20), np.cos(y / 17), np.sin((x + y) / 25)]
     return torch.tensor(0.5 + 0.4 * np.stack(waves), dtype=torch.float32)[None]
@@ -61,7 +61,7 @@ def noise(width: int = 48, height: int = 36) -> torch.Tensor:
 
 
 def timing(width: int = 2, height: int = 2) -> Frame:
-    """Any frame, to give ``from_rgb`` its timing."""
+    """Return any frame, to give ``from_rgb`` its timing."""
     plane = np.zeros((height, width), np.uint8)
     colour = Colour(Matrix.BT709, Range.FULL)
     return Frame((plane,), pixel_format("gray"), width, height, 41, 2, Fraction(1, 24), colour)
@@ -138,7 +138,7 @@ def siting(side: str, format_: PixelFormat, colour: Colour) -> str:
 
 
 def furthest(ours, theirs) -> int:
-    """Largest difference in codes off the edge, where its filters don't replicate samples."""
+    """Return the largest difference in codes off the edge, where filters replicate no samples."""
     pairs = zip(ours, theirs, strict=True)
     return max(np.abs(a.astype(int) - b)[1:-1, 1:-1].max() for a, b in pairs)
 
@@ -281,7 +281,7 @@ class TestRoundTrip:
 
 
 def places(count: int, *, co_sited: bool) -> np.ndarray:
-    """Positions of chroma samples on an axis, in luma samples."""
+    """Return positions of chroma samples on an axis, in luma samples."""
     return 2.0 * np.arange(count) + (0 if co_sited else 0.5)
 
 

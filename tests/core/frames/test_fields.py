@@ -22,20 +22,20 @@ RATE = Fraction(25)
 
 
 def moment(field: int) -> np.ndarray:
-    """The whole scene at the time of a field: a soft bar that runs 3 pixels a field."""
+    """Return the whole scene at the time of a field: a soft bar that runs 3 pixels a field."""
     y, x = np.indices((HEIGHT, WIDTH))
     return (60 + 150 / (1 + np.exp((20 + 3 * field - x) / 1.5)) + 10 * np.sin(y / 9)).round()
 
 
 def woven(index: int, order: str) -> np.ndarray:
-    """Frame ``index``: one field at its moment, the other half a frame later."""
+    """Return frame ``index``: one field at its moment, the other half a frame later."""
     picture, later = moment(2 * index), 1 if order == "tff" else 0
     picture[later::2] = moment(2 * index + 1)[later::2]
     return moment(2 * index) if order == "prog" else picture
 
 
 def picture(luma: np.ndarray, name: str, order: str) -> av.VideoFrame:
-    """A picture with this in its first plane, noise in others, and a field order."""
+    """Return a frame with this in its first plane, noise in others, and a field order."""
     frame = av.VideoFrame(WIDTH, HEIGHT, name)
     deep = frame.format.components[0].bits - 8
     random = np.random.default_rng(int(luma.sum()))
@@ -49,7 +49,7 @@ def picture(luma: np.ndarray, name: str, order: str) -> av.VideoFrame:
 
 
 def through(*frames_and_filters) -> list[av.VideoFrame]:
-    """Frames through a chain of FFmpeg's filters."""
+    """Pass frames through a chain of FFmpeg's filters."""
     frames = [item for item in frames_and_filters if isinstance(item, av.VideoFrame)]
     filters = [item for item in frames_and_filters if isinstance(item, tuple)]
     graph = Graph()
@@ -77,7 +77,7 @@ def write(
     pts: list[int] | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """A clip of frames, each of its own field order: "tff", "bff" or "prog"."""
+    """Write a clip of frames, each of its own field order: "tff", "bff" or "prog"."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=RATE, options=options or {})
         assert isinstance(stream, av.VideoStream)

@@ -24,12 +24,12 @@ def hdr(transfer: str, primaries: int = 9) -> Colour:
 
 
 def grey(*levels: float) -> torch.Tensor:
-    """One pixel a level: (1, 3, 1, W)."""
+    """Return one pixel a level: (1, 3, 1, W)."""
     return torch.tensor(levels).view(1, 1, 1, -1).expand(1, 3, 1, -1).contiguous()
 
 
 def pq(nits: float) -> float:
-    """The inverse EOTF of BT.2100, table 4, in the standard's own numbers."""
+    """Compute the inverse EOTF of BT.2100, table 4, in the standard's own numbers."""
     y = (nits / 10000) ** 0.1593017578125
     return ((0.8359375 + 18.8515625 * y) / (1 + 18.6875 * y)) ** 78.84375
 
@@ -47,7 +47,7 @@ def frame_of(rgb: torch.Tensor, name: str, colour: Colour) -> Frame:
 
 
 def greys(codes: np.ndarray, colour: Colour) -> Frame:
-    """A row of these lumas without chroma."""
+    """Return a row of these lumas without chroma."""
     planes = (codes, np.full_like(codes, 512), np.full_like(codes, 512))
     form = pixel_format("yuv444p10le")
     return Frame(planes, form, codes.size, 1, 0, 1, Fraction(1, 50), colour)
@@ -154,10 +154,10 @@ class TestBack:
         assert source.max() < 1
         assert (to_hdr(*to_sdr(source, colour), colour) - source).abs().max() < STEP / 20
 
-    def test_painted_white_is_white_paper_not_the_brightest_light(self, painting_with):
+    def test_stylized_white_is_white_paper_not_the_brightest_light(self, painting_with):
         frame = frame_of(grey(pq(26), pq(50)), "gbrp12le", rgb_colour())
-        painted = to_rgb(painting_with(Unchanging(wash=1)).stylize(frame))
-        assert painted[0].flatten().tolist() == pytest.approx(6 * [pq(203)], abs=STEP / 2)
+        stylized = to_rgb(painting_with(Unchanging(wash=1)).stylize(frame))
+        assert stylized[0].flatten().tolist() == pytest.approx(6 * [pq(203)], abs=STEP / 2)
 
     @pytest.mark.parametrize("transfer", TRANSFERS)
     @pytest.mark.parametrize(("factor", "wash"), [(1, 0), (0.7, 0), (0.5, 0.5)])
@@ -165,11 +165,11 @@ class TestBack:
         # Every code from white paper on up to the highest, at 10 bit.
         codes = np.arange(64 + round(0.58 * 876), HIGHEST[transfer] + 1, dtype=np.uint16)[None]
         frame = greys(codes, hdr(transfer))
-        painted = painting_with(Unchanging(factor, wash)).stylize(frame).planes[0][0].astype(int)
-        assert (np.diff(painted) >= 0).all()
-        assert len(set(painted[codes[0] > 700])) > 0.8 * (codes > 700).sum()
+        stylized = painting_with(Unchanging(factor, wash)).stylize(frame).planes[0][0].astype(int)
+        assert (np.diff(stylized) >= 0).all()
+        assert len(set(stylized[codes[0] > 700])) > 0.8 * (codes > 700).sum()
         if wash == 0 and factor == 1:
-            assert np.abs(painted - codes[0]).max() <= 1
+            assert np.abs(stylized - codes[0]).max() <= 1
 
     def test_nothing_is_brighter_than_the_signal_can_say(self):
         for transfer in TRANSFERS:
@@ -198,14 +198,14 @@ class TestStylize:
 
     @pytest.mark.parametrize("options", [{}, {"strength": 0.5}, {"keep_colors": True}])
     @pytest.mark.parametrize("transfer", TRANSFERS)
-    def test_tags_and_timing_stay_and_the_picture_is_painted(self, tiny_style, transfer, options):
+    def test_tags_and_timing_stay_and_the_frame_is_stylized(self, tiny_style, transfer, options):
         frame = frame_of(noise(), "yuv420p10le", hdr(transfer))
         stylizer = Stylizer(tiny_style, device="cpu", precision="fp32", **options)
-        painted = stylizer.stylize(frame)
+        stylized = stylizer.stylize(frame)
         for field in dataclasses.fields(Frame):
             if field.name != "planes":
-                assert getattr(painted, field.name) == getattr(frame, field.name)
-        assert np.abs(painted.planes[0].astype(int) - frame.planes[0]).mean() > 10
+                assert getattr(stylized, field.name) == getattr(frame, field.name)
+        assert np.abs(stylized.planes[0].astype(int) - frame.planes[0]).mean() > 10
 
     @pytest.mark.parametrize("options", [{"strength": 0}, {"strength": 0.5}, {"keep_colors": True}])
     def test_hlg_above_its_nominal_peak_stays(self, painting_with, options):
@@ -217,8 +217,8 @@ class TestStylize:
     def test_sdr_and_pq_have_nothing_above_white(self, painting_with):
         codes = np.array([[940, 941, 1019]], np.uint16)
         for colour in (hdr("PQ"), Colour(Matrix.BT709, Range.LIMITED, 1, 1)):
-            painted = painting_with(Unchanging()).stylize(greys(codes, colour))
-            assert painted.planes[0].tolist() == [[940, 940, 940]]
+            stylized = painting_with(Unchanging()).stylize(greys(codes, colour))
+            assert stylized.planes[0].tolist() == [[940, 940, 940]]
 
     def test_mixing_is_done_in_the_clip_s_own_signal(self, painting_with):
         frame = frame_of(noise(), "gbrp12le", rgb_colour())
@@ -231,7 +231,7 @@ class TestStylize:
     def test_sdr_goes_straight_to_the_network(self, painting_with, transfer):
         colour = Colour(Matrix.RGB, Range.FULL, 9, transfer)
         frame, network = frame_of(noise(), "gbrp12le", colour), Unchanging()
-        painted = painting_with(network).stylize(frame)
+        stylized = painting_with(network).stylize(frame)
         assert torch.equal(network.seen, to_rgb(frame))
-        for plane, source in zip(painted.planes, frame.planes, strict=True):
+        for plane, source in zip(stylized.planes, frame.planes, strict=True):
             np.testing.assert_array_equal(plane, source)

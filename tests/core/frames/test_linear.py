@@ -42,17 +42,17 @@ def test_what_is_no_number_is_finite_for_the_network():
 
 
 def test_what_does_not_fit_is_the_largest_number():
-    painted = torch.full((1, 3, 1, 2), 1e6)
-    target = from_rgb(painted, frame("gbrpf16le", [0, 0], [0, 0], [0, 0]))
+    stylized = torch.full((1, 3, 1, 2), 1e6)
+    target = from_rgb(stylized, frame("gbrpf16le", [0, 0], [0, 0], [0, 0]))
     assert {float(value) for plane in target.planes for value in plane.flat} == {65504.0}
 
 
 def test_colours_are_multiplied_by_alpha():
     source = frame("gbrapf16le", [0.25, 0.5, 3], [0.25, 0.5, 3], [0.25, 0.5, 3], [0.5, 1, 0])
     assert to_rgb(source)[0, 0, 0].tolist() == [0.5, 0.5, 3]
-    painted = from_rgb(torch.full((1, 3, 1, 3), 0.8), source)
-    assert painted.planes[0][0].tolist() == pytest.approx([0.4, 0.8, 3], abs=1e-3)
-    np.testing.assert_array_equal(painted.alpha, source.alpha)
+    stylized = from_rgb(torch.full((1, 3, 1, 3), 0.8), source)
+    assert stylized.planes[0][0].tolist() == pytest.approx([0.4, 0.8, 3], abs=1e-3)
+    np.testing.assert_array_equal(stylized.alpha, source.alpha)
 
 
 def test_codes_under_alpha_are_not_multiplied():
@@ -96,13 +96,13 @@ def test_a_saturated_colour_of_wide_primaries_is_shown_at_the_border():
     assert shown[0, 1] > 0.7
 
 
-def test_painted_light_goes_beyond_one_where_the_source_did():
+def test_stylized_light_goes_beyond_one_where_the_source_did():
     source = frame("gbrpf16le", [0.2, 40], [0.2, 40], [0.2, 40])
     shown, gain = to_sdr(to_rgb(source), LINEAR)
     assert float(shown[0, 0, 0, 1]) == 1
-    painted = to_hdr(torch.full_like(shown, 0.9), gain, LINEAR)
-    assert float(painted[0, 0, 0, 0]) < 1
-    assert float(painted[0, 0, 0, 1]) > 30
+    stylized = to_hdr(torch.full_like(shown, 0.9), gain, LINEAR)
+    assert float(stylized[0, 0, 0, 0]) < 1
+    assert float(stylized[0, 0, 0, 1]) > 30
 
 
 def test_display_signals_become_light():

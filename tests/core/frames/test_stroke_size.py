@@ -12,7 +12,7 @@ from brushreel.core.frames.stroke_size import check_stroke_size, detail_size, wo
     ("width", "height"),
     [(640, 360), (960, 540), (1280, 720), (1920, 1080), (3840, 2160), (7680, 4320)],
 )
-def test_every_resolution_is_painted_at_the_same_size(width, height):
+def test_every_resolution_is_stylized_at_the_same_size(width, height):
     assert working_size(width, height, 1) == (432, 768)
 
 
@@ -40,7 +40,7 @@ def test_pixels_of_the_working_size_are_square():
     assert working_size(1080, 1080, 1, sample_aspect_ratio=Fraction(1, 2)) == (864, 432)
 
 
-def test_proxies_of_nearly_the_same_shape_are_painted_at_one_size():
+def test_proxies_of_nearly_the_same_shape_are_stylized_at_one_size():
     for width, height in ((853, 480), (854, 480), (852, 480), (640, 360)):
         assert working_size(width, height, 1) == (432, 768)
 
@@ -50,11 +50,11 @@ def test_native_has_no_working_size():
     assert detail_size(1920, 1080, "native") is None
 
 
-def test_a_tiny_picture_is_not_painted_at_many_times_its_size():
+def test_a_tiny_frame_is_not_stylized_at_many_times_its_size():
     assert working_size(108, 108, 1) == (432, 432)
     with pytest.raises(UsageError, match="too small for a frame of 100x100"):
         working_size(100, 100, 0.9)
-    # The default takes any picture.
+    # The default takes any frame.
     assert working_size(100, 100, 1) == detail_size(100, 100, 1) == (400, 400)
 
 

@@ -23,8 +23,8 @@ from brushreel.core.pictures.picture import (
 from .drawn import assert_same, exr, light, noise, write
 
 
-def painted(frame: Frame) -> Frame:
-    """With other colours that are not alike; alpha stays."""
+def stylized(frame: Frame) -> Frame:
+    """Return a frame with other colours, which are not grey; alpha stays."""
     *colours, alpha = frame.planes
     if frame.pixel_format.floating:
         colours = [np.nan_to_num(plane, posinf=4, neginf=-4) for plane in colours]
@@ -51,7 +51,7 @@ class TestGreyWithAlpha:
     def like(self, kind: str) -> Picture:
         return Picture(noise("gbrap16le"), f"no {kind}", (0, 0, 23, 35), grey=True)
 
-    def test_unpainted_it_keeps_every_bit(self, tmp_path, source):
+    def test_unstylized_it_keeps_every_bit(self, tmp_path, source):
         picture = read_picture(source)
         assert picture.grey
         assert_same(as_grey(picture.frame), picture.frame)
@@ -62,9 +62,9 @@ class TestGreyWithAlpha:
         assert found.grey
         assert_same(found.frame, picture.frame)
 
-    def test_painted_it_stays_grey(self, tmp_path, source):
+    def test_stylized_it_stays_grey(self, tmp_path, source):
         picture = read_picture(source)
-        frame = as_grey(painted(picture.frame))
+        frame = as_grey(stylized(picture.frame))
         content = encode_picture(frame, picture.codec, picture)
         check_written(write(tmp_path / "b", content), picture.codec, frame, picture)
         found = read_picture(tmp_path / "b", picture.codec)
@@ -82,7 +82,7 @@ class TestGreyWithAlpha:
 
     def test_other_programs_see_grey(self, tmp_path, source):
         picture = read_picture(source)
-        frame = as_grey(painted(picture.frame))
+        frame = as_grey(stylized(picture.frame))
         path = write(tmp_path / "b", encode_picture(frame, picture.codec, picture))
         if picture.codec == "exr":
             found = OpenEXR.File(str(path), separate_channels=True).channels()

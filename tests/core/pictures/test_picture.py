@@ -247,7 +247,7 @@ class TestExr:
         copy = write(tmp_path / "b.exr", encode_picture(picture.frame, "exr", picture))
         assert copy.read_bytes() == (tmp_path / "a.exr").read_bytes()
 
-    def test_a_second_part_with_colours_is_not_painted_and_said_so(self, tmp_path):
+    def test_a_second_part_with_colours_is_not_stylized_and_said_so(self, tmp_path):
         parts = [OpenEXR.Part({}, light(*"RGB"), name) for name in ("left", "right")]
         OpenEXR.File(parts).write(str(tmp_path / "a.exr"))
         assert "part right" in read_picture(tmp_path / "a.exr").warnings[0]

@@ -1,4 +1,4 @@
-"""What headers say of pictures before any is decoded."""
+"""Headers of image files, read before any is decoded."""
 
 from __future__ import annotations
 

@@ -71,8 +71,8 @@ def picture(height: int, width: int) -> torch.Tensor:
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
 
 
-def decibels(painted: torch.Tensor, right: torch.Tensor) -> float:
-    return float(-10 * ((painted - right) ** 2).mean().clamp(min=1e-12).log10())
+def decibels(stylized: torch.Tensor, right: torch.Tensor) -> float:
+    return float(-10 * ((stylized - right) ** 2).mean().clamp(min=1e-12).log10())
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 3), (12, 8), (37, 50), (64, 200)])
@@ -84,33 +84,33 @@ def decibels(painted: torch.Tensor, right: torch.Tensor) -> float:
 def test_paints_what_the_network_paints(changes, size):
     random = style(dataclasses.replace(SPEC, **changes))
     right = random.network()(picture(*size))
-    painted = open_runtime("amx", random, WANTED)(picture(*size))
-    assert decibels(painted, right) > 45
+    stylized = open_runtime("amx", random, WANTED)(picture(*size))
+    assert decibels(stylized, right) > 45
     # The last rows and columns on their own: they are a small part of it.
     for edge in (slice(0, 2), slice(-2, None)):
-        assert decibels(painted[..., edge, :], right[..., edge, :]) > 42
-        assert decibels(painted[..., edge], right[..., edge]) > 42
+        assert decibels(stylized[..., edge, :], right[..., edge, :]) > 42
+        assert decibels(stylized[..., edge], right[..., edge]) > 42
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
 @pytest.mark.usefixtures("kernels")
 def test_flat_frames(level):
     frame, random = torch.full((1, 3, 40, 48), level), style()
-    painted = open_runtime("amx", random, WANTED)(frame)
-    assert decibels(painted, random.network()(frame)) > 45
+    stylized = open_runtime("amx", random, WANTED)(frame)
+    assert decibels(stylized, random.network()(frame)) > 45
 
 
 @pytest.mark.usefixtures("kernels")
 def test_threads_change_nothing():
     threads, random, frame = torch.get_num_threads(), style(), picture(52, 150)
     try:
-        painted = []
+        stylized = []
         for count in (1, 2, 5, 60):
             torch.set_num_threads(count)
-            painted.append(open_runtime("amx", random, WANTED)(frame))
+            stylized.append(open_runtime("amx", random, WANTED)(frame))
     finally:
         torch.set_num_threads(threads)
-    assert all(torch.equal(other, painted[0]) for other in painted)
+    assert all(torch.equal(other, stylized[0]) for other in stylized)
 
 
 @pytest.mark.parametrize("tile", [64, 100])

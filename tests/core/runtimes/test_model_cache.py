@@ -38,7 +38,8 @@ def test_converted_once(home):
 
 def test_another_key_is_another_model(home):
     converter = Converter()
-    converter.get("a", "b"), converter.get("ab")
+    converter.get("a", "b")
+    converter.get("ab")
     assert len(kept(home)) == 2
 
 

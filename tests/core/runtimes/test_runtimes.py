@@ -63,10 +63,10 @@ class TestEvery:
         runtime, network = opened(name, precision), wave.network()
         for size in ((48, 64), (37, 50), (5, 3), (48, 64)):
             picture = frames(*size)
-            painted = runtime(picture)
-            assert painted.shape == picture.shape
-            assert painted.dtype == torch.float32
-            error = ((painted - network(picture)) ** 2).mean().clamp(min=1e-12)
+            stylized = runtime(picture)
+            assert stylized.shape == picture.shape
+            assert stylized.dtype == torch.float32
+            error = ((stylized - network(picture)) ** 2).mean().clamp(min=1e-12)
             assert -10 * error.log10() > LEAST_PSNR[precision]
 
     def test_a_frame_does_not_depend_on_its_neighbours(self, opened, name, precision):
@@ -81,11 +81,11 @@ class TestEvery:
         pictures = [frames(32 + 4 * (index % 3), 40) for index in range(12)]
         wanted = [runtime(picture) for picture in pictures]
         with ThreadPoolExecutor(2) as threads:
-            for painted, right in zip(threads.map(runtime, pictures), wanted, strict=True):
-                assert torch.equal(painted, right)
+            for stylized, right in zip(threads.map(runtime, pictures), wanted, strict=True):
+                assert torch.equal(stylized, right)
 
     def test_neither_frames_side_by_side_nor_threads_change_a_frame(self, wave, name, precision):
-        """What is resumed with other settings, or painted for an effect, is the same picture."""
+        """Frames of a resumed run or of an effect are the same with other settings."""
         need(name)
         picture, threads = frames(120, 168), torch.get_num_threads()
         alone = open_runtime(name, wave, Wanted(CPU, precision, parallel=1))
