@@ -72,7 +72,9 @@ def painting_with(tiny_style, monkeypatch):
     """A stylizer with another network in the place of a style's."""
 
     def make(network: torch.nn.Module, **options) -> Stylizer:
-        stylizer = Stylizer(tiny_style, device="cpu", precision="fp32", **options)
+        stylizer = Stylizer(
+            tiny_style, device="cpu", precision="fp32", stroke_size="native", **options
+        )
         monkeypatch.setattr(stylizer, "runtime_for", lambda *_size: network)
         return stylizer
 
