@@ -96,10 +96,10 @@ def test_a_disk_too_small_is_found_out_before_the_first_frame(
 class Fails(Stylizer):
     """Stylizer that fails in a way nobody foresaw, at one clip of several."""
 
-    def __call__(self, frames):
-        if frames.shape[2] == 48:
+    def stylize(self, frame, **options):
+        if frame.height == 48:
             raise RuntimeError("the driver is gone")
-        return super().__call__(frames)
+        return super().stylize(frame, **options)
 
 
 def test_what_nobody_foresaw_fails_one_clip_and_not_the_batch(

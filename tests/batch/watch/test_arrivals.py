@@ -196,7 +196,7 @@ def test_wrong_usage(folders, tmp_path):
     with pytest.raises(UsageError, match="is both watched and written to"):
         watch(folders.inbox, folders.inbox, folders.work())
     for times in ({"settle": -1.0}, {"poll": 0.0}, {"settle": float("nan")}):
-        with pytest.raises(UsageError, match="--settle takes"):
+        with pytest.raises(UsageError, match="--settle must be"):
             watch(folders.inbox, folders.outbox, folders.work(), **times)
     assert not folders.outbox.exists()
 
