@@ -80,7 +80,7 @@ class RangeReader(ClipReader):
         return max(0, self._frames.first - 1)
 
     def _seek(self, table: FrameTable) -> None:
-        """Seek to a key frame at or before the lead; else everything is decoded from the start."""
+        """Start at a key frame at or before the lead; else everything is decoded from the start."""
         target = table.pts[self._lead]
         for key in reversed(table.keys[: bisect_right(table.keys, target)][-_TRIES:]):
             if self._lands(key, target):

@@ -34,7 +34,7 @@ class Trim:
 
 
 def seek_before(container: InputContainer, trim: Trim, origin: Fraction) -> None:
-    """Seek to the packets of a range, so as not to read all that comes before it.
+    """Skip to the packets of a range, so as not to read all that comes before it.
 
     Subtitles may last any time: a container that has some stays at its start.
     """

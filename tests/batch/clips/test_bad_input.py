@@ -1,4 +1,4 @@
-"""Whatever is wrong, it is one clear line, the right exit status, and nothing left behind."""
+"""Bad input: one clear line, the right exit status, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from brushreel.cli import main
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command did."""
+    """Result of a command."""
 
     status: int
     out: str

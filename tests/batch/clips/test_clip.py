@@ -65,7 +65,7 @@ def test_variable_rate_is_exact(make_clip, read_clip, painter, converted, option
 
 
 def jittered(frames: int) -> list[int]:
-    """Times of a phone: about 30 frames a second, never quite, in 1/90000 s."""
+    """Return the times of a phone: about 30 frames a second, never quite, in 1/90000 s."""
     steps = 3000 + np.random.default_rng(3).integers(-200, 200, frames)
     return [0, *np.cumsum(steps[1:]).tolist()]
 

@@ -29,7 +29,7 @@ def planes_equal(one, other) -> bool:
 
 
 def ssim(one: np.ndarray, other: np.ndarray) -> float:
-    """Mean SSIM of two 8-bit planes (Wang et al. 2004) with a flat 8 x 8 window."""
+    """Return the mean SSIM of two 8-bit planes (Wang et al. 2004) with a flat 8 x 8 window."""
 
     def mean(plane: np.ndarray) -> np.ndarray:
         windows = np.lib.stride_tricks.sliding_window_view(plane, (8, 8))

@@ -1,4 +1,4 @@
-"""What goes over packet for packet, and what is said about the rest."""
+"""Streams that are passed through packet for packet, and warnings about the others."""
 
 from __future__ import annotations
 
@@ -63,6 +63,7 @@ def test_the_movie_counts_in_ticks_of_every_track(make_clip, sound, rate, audio_
     with ClipReader(source) as reader:
         scale = movie_timescale(reader)
         for stream in reader.container.streams:
+            assert stream.time_base is not None
             assert (scale * stream.time_base).denominator == 1
         assert scale % audio_rate == 0
         assert scale < 2**31
@@ -88,7 +89,7 @@ def test_the_start_timecode_is_kept(make_clip, painter, tmp_path, name):
 
 
 def with_cover(source: Path) -> Path:
-    """The clip again, with a cover picture."""
+    """Copy a clip, and add a cover image."""
     target = source.with_name("covered.mp4")
     encoder = av.CodecContext.create("png", "w")
     encoder.width, encoder.height, encoder.pix_fmt = 32, 32, "rgb24"
@@ -145,7 +146,7 @@ FULL = WriteSettings(verify="full")
 
 
 def remade(source: Path, target: Path, add) -> Path:
-    """The clip again, with what `add` puts into the new container; it gives packets to write."""
+    """Copy a clip with what `add` puts into the new container; it returns packets to write."""
     with av.open(str(source)) as old, av.open(str(target), "w") as new:
         copies = {s.index: new.add_stream_from_template(s) for s in old.streams}
         extra = add(new)
@@ -160,7 +161,7 @@ def remade(source: Path, target: Path, add) -> Path:
 
 
 def telemetry(container) -> list[av.Packet]:
-    """A track of measured values, as action cameras write it."""
+    """Add a track of measured values, as action cameras write it."""
     stream = container.add_data_stream("bin_data")
     stream.time_base = Fraction(1, 1000)
     made = []

@@ -14,7 +14,7 @@ SHORT = WriteSettings(segment=0.2)
 
 
 def assert_same(one, other) -> None:
-    """Frames, times and sound, to the last bit."""
+    """Check that frames, times and audio are bit-exact."""
     assert one.times == other.times
     assert one.others == other.others
     assert (one.duration, one.frame_rate) == (other.duration, other.frame_rate)
@@ -23,5 +23,5 @@ def assert_same(one, other) -> None:
 
 
 def segments(output: Path) -> list[Path]:
-    """What an interrupted run has kept."""
+    """Return the segments that an interrupted run has kept."""
     return sorted(work_folder(output).glob("*.segment"))

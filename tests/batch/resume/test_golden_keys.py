@@ -75,7 +75,7 @@ def noted(
 
 
 def without_this_machine(key: dict) -> dict:
-    """Blank what differs from machine to machine, and keep its shape."""
+    """Remove what differs from machine to machine, and keep its shape."""
     if "input" in key:
         key["input"] = sorted(key["input"])
     if "source" in key:

@@ -1,4 +1,4 @@
-"""What an earlier run has left counts only if it is this very run's, and whole."""
+"""Trust in work of an earlier run: it counts only if it is of this very run, and whole."""
 
 from __future__ import annotations
 

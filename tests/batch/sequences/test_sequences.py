@@ -91,7 +91,9 @@ class TestClips:
         run(source, "a.mov", read=read, write=WriteSettings(encode=EncodeSettings(codec="prores")))
         with av.open(str(tmp_path / "a.mov")) as clip:
             stream = clip.streams.video[0]
-            times = [frame.pts * frame.time_base for frame in clip.decode(stream)]
+            times = [
+                (frame.pts or 0) * Fraction(frame.time_base or 0) for frame in clip.decode(stream)
+            ]
             assert times == [Fraction(1001 * n, 24000) for n in range(5)]
             assert stream.metadata["timecode"] == "01:02:03:04"
             assert stream.sample_aspect_ratio == 2

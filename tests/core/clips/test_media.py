@@ -24,7 +24,7 @@ def times(path: Path) -> list[Fraction]:
 
 
 def reorder(stream: av.VideoStream) -> None:
-    """Have B-frames, so that frames are not stored in the order that they are shown in."""
+    """Set B-frames, so that frames are not stored in the order that they are shown in."""
     stream.options = {"x264-params": "bframes=3:b-adapt=0:scenecut=0"}
 
 
@@ -325,6 +325,6 @@ class TestFindClips:
 
 
 def test_video_info_is_documented():
-    """Every field of the picture's facts is explained."""
+    """All fields of a video stream's facts are explained."""
     for field in VideoInfo.__dataclass_fields__:
         assert field in (VideoInfo.__doc__ or "")

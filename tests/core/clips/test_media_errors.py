@@ -12,7 +12,7 @@ from brushreel.core.errors import MediaError
 
 
 def video_error(path: Path) -> str:
-    """What reading a clip to its end fails with."""
+    """Return the error with which reading a clip to its end fails."""
     with pytest.raises(MediaError) as caught:
         list(read(path))
     assert caught.value.path == path

@@ -20,13 +20,13 @@ RATE = Fraction(1, 25)
 
 
 def native_frames(path: Path) -> list[av.VideoFrame]:
-    """The same clip, decoded by PyAV alone."""
+    """Decode the same clip by PyAV alone."""
     with av.open(str(path)) as container:
         return list(container.decode(video=0))
 
 
 def planes_of(picture: av.VideoFrame) -> list[np.ndarray]:
-    """The planes of a planar picture, cut out of PyAV's buffers."""
+    """Return the planes of a planar frame, cut out of PyAV's buffers."""
     name, planes = picture.format.name, []
     for plane in picture.planes:
         codes = np.frombuffer(bytes(plane), "<u2" if name.endswith("le") else np.uint8)
@@ -271,7 +271,7 @@ WORKING = {
 
 
 class TestCrop:
-    """What H.264 and HEVC store beyond the picture is left out to the pixel."""
+    """Pixels that H.264 and HEVC store beyond the frame are left out."""
 
     @pytest.mark.parametrize(
         ("codec", "metadata"), [("libx264", "h264_metadata"), ("libx265", "hevc_metadata")]

@@ -1,4 +1,4 @@
-"""Which pictures make a sequence, and what is missing of it."""
+"""Image sequences: which images belong to one, and what is missing of it."""
 
 from __future__ import annotations
 
