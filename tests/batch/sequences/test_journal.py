@@ -242,7 +242,7 @@ def test_killed_again_and_again(tmp_path, make, run, painter, tiny_style):
     # Its server imports PyTorch once; a process of it begins at once.
     forks = multiprocessing.get_context("forkserver")
     forks.set_forkserver_preload(["brushreel.batch.clips.clip", "torch._dynamo"])
-    job = {"device": "cpu", "precision": "fp32"}
+    job = {"device": "cpu", "precision": "fp32", "stroke_size": "native"}
     for wanted in (1, 9, None):
         process = forks.Process(
             target=stylize_clip, args=(source, output, tmp_path / "tiny.safetensors"), kwargs=job
