@@ -83,7 +83,8 @@ def _picture(
         ]
         pale = 0.5 + (small - 0.5) * (0.5 if number else 1)
         low, high = (0, 2**bits - 1) if full else (16 << (bits - 8), 235 << (bits - 8))
-        rows = np.frombuffer(plane, dtype).reshape(plane.height, -1)
+        buffer: Any = plane  # it is one, though PyAV's types do not say so
+        rows = np.frombuffer(buffer, dtype).reshape(plane.height, -1)
         rows[...] = low
         rows[: pale.shape[0], : pale.shape[1]] = low + pale * (high - low)
     return frame
@@ -173,7 +174,7 @@ def make_clip(
     sample_aspect_ratio: Fraction | None = None,
     display_matrix: tuple[int, ...] | None = None,
     metadata: dict[str, str] | None = None,
-    chapters: list[dict[str, Any]] | None = None,
+    chapters: list[Any] | None = None,
     subtitles: list[str] | None = None,
     options: dict[str, str] | None = None,
     muxer_options: dict[str, str] | None = None,
@@ -197,6 +198,7 @@ def make_clip(
         video = container.add_stream(
             codec, rate=rate, options=DEFAULT_OPTIONS.get(codec, {}) | (options or {})
         )
+        assert isinstance(video, av.VideoStream)
         video.width, video.height, video.pix_fmt = *size, pixel_format
         video.codec_context.time_base = tick
         video.codec_context.thread_count = 1

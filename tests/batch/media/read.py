@@ -55,7 +55,8 @@ def _planes(frame: av.VideoFrame) -> tuple[np.ndarray, ...]:
     planes = []
     for number, plane in enumerate(frame.planes):
         deep = frame.format.components[min(number, len(frame.format.components) - 1)].bits > 8
-        samples = np.frombuffer(plane, np.uint16 if deep else np.uint8)
+        buffer: Any = plane  # it is one, though PyAV's types do not say so
+        samples = np.frombuffer(buffer, np.uint16 if deep else np.uint8)
         rows = samples.reshape(plane.height, -1)
         row_samples = plane.width * (3 if frame.format.name in ("rgb24", "bgr24") else 1)
         planes.append(rows[:, :row_samples].copy())
@@ -76,14 +77,19 @@ def _matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     return None if data is None else struct.unpack("=9i", data)
 
 
+def _seconds(ticks: int, of: av.Packet | av.VideoFrame) -> Fraction:
+    assert of.time_base is not None
+    return ticks * of.time_base
+
+
 def _track(stream: Any, packets: list[av.Packet]) -> Track:
     return Track(
         type=stream.type,
         codec=stream.codec_context.name if stream.codec_context else "",
         metadata=dict(stream.metadata),
         disposition=int(stream.disposition),
-        starts=tuple(p.pts * p.time_base for p in packets if p.pts is not None),
-        durations=tuple(packet.duration * packet.time_base for packet in packets),
+        starts=tuple(_seconds(p.pts, p) for p in packets if p.pts is not None),
+        durations=tuple(_seconds(packet.duration or 0, packet) for packet in packets),
         contents=(stream.data,) if stream.type == "attachment" else tuple(map(bytes, packets)),
     )
 
@@ -97,8 +103,8 @@ def moving_picture(container: Any) -> Any:
 def _time(picture: av.VideoFrame, before: list[Fraction]) -> Fraction:
     """Return the time of a frame; one without a time follows the one before it."""
     if picture.pts is not None:
-        return picture.pts * picture.time_base
-    return before[-1] + picture.duration * picture.time_base if before else Fraction(0)
+        return _seconds(picture.pts, picture)
+    return before[-1] + _seconds(picture.duration, picture) if before else Fraction(0)
 
 
 def read_clip(path: Path, *, planes: bool = True) -> Clip:
@@ -112,6 +118,7 @@ def read_clip(path: Path, *, planes: bool = True) -> Clip:
         for packet in container.demux():
             if packet.stream is video:
                 for picture in packet.decode():
+                    assert isinstance(picture, av.VideoFrame)
                     first = first or picture
                     times.append(_time(picture, times))
                     frames += [_planes(picture)] if planes else []
@@ -137,8 +144,8 @@ def read_clip(path: Path, *, planes: bool = True) -> Clip:
             ),
             chapters=tuple(
                 (
-                    chapter["start"] * chapter["time_base"],
-                    chapter["end"] * chapter["time_base"],
+                    chapter["start"] * Fraction(chapter["time_base"] or 0),
+                    chapter["end"] * Fraction(chapter["time_base"] or 0),
                     chapter["metadata"].get("title", ""),
                 )
                 for chapter in container.chapters()
