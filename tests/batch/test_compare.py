@@ -74,7 +74,7 @@ def near(shown: np.ndarray, source: np.ndarray) -> bool:
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.8])
 def test_a_fixed_line(pair, luma, tmp_path, share):
     before, after = map(luma, pair)
-    compare(*pair, tmp_path / "wipe.mp4", line=share)
+    compare(pair[0], pair[1], tmp_path / "wipe.mp4", line=share)
     shown, edge = luma(tmp_path / "wipe.mp4"), 2 * round(share * SIZE[0] / 2)
     assert near(shown[..., : edge - LINE], before[..., : edge - LINE])
     assert near(shown[..., edge:], after[..., edge:])
@@ -83,7 +83,7 @@ def test_a_fixed_line(pair, luma, tmp_path, share):
 
 def test_the_line_goes_to_the_left_and_back(flat, luma, tmp_path):
     pair = flat("before.mp4", [30] * 26), flat("after.mp4", [150] * 26)
-    compare(*pair, tmp_path / "wipe.mp4")
+    compare(pair[0], pair[1], tmp_path / "wipe.mp4")
     shares = (np.abs(luma(tmp_path / "wipe.mp4") - 30) < 20).mean(axis=(1, 2))
     assert shares[0] > 0.95
     assert shares[13] < 0.05
@@ -97,7 +97,7 @@ def test_a_long_clip_s_line_takes_8_seconds(flat, luma, tmp_path):
     clips = [
         flat(f"{level}.mp4", [level] * 9, times=times, time_base=Fraction(1)) for level in (30, 150)
     ]
-    compare(*clips, tmp_path / "wipe.mp4")
+    compare(clips[0], clips[1], tmp_path / "wipe.mp4")
     shares = (np.abs(luma(tmp_path / "wipe.mp4") - 30) < 20).mean(axis=(1, 2))
     assert shares == pytest.approx([1, 0.5, 0, 0.5, 1, 0.5, 0, 0.5, 1], abs=0.05)
 
@@ -114,7 +114,7 @@ def test_the_line_cuts_where_it_stands_whatever_the_ticks(make_clip, luma, tmp_p
 
 @pytest.mark.parametrize(("layout", "axis"), [("side", 2), ("stack", 1)])
 def test_one_beside_the_other(pair, luma, tmp_path, layout, axis):
-    compare(*pair, tmp_path / "both.mp4", layout=layout)
+    compare(pair[0], pair[1], tmp_path / "both.mp4", layout=layout)
     left, right = np.split(luma(tmp_path / "both.mp4"), 2, axis=axis)
     assert near(left, luma(pair[0]))
     assert near(right, luma(pair[1]))
@@ -122,7 +122,7 @@ def test_one_beside_the_other(pair, luma, tmp_path, layout, axis):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_sound_is_copied_packet_for_packet(pair, read_clip, tmp_path, suffix):
-    assert compare(*pair, tmp_path / f"wipe{suffix}") == ()
+    assert compare(pair[0], pair[1], tmp_path / f"wipe{suffix}") == ()
     source, shown = read_clip(pair[0]), read_clip(tmp_path / f"wipe{suffix}")
     assert [track.contents for track in shown.audio] == [track.contents for track in source.audio]
     assert shown.audio[1].metadata["language"] == "ger"
@@ -252,9 +252,9 @@ def test_an_old_output_is_replaced_only_when_asked(pair, tmp_path, read_clip):
     output = tmp_path / "wipe.mp4"
     output.write_text("mine")
     with pytest.raises(OutputError, match="exists already"):
-        compare(*pair, output)
+        compare(pair[0], pair[1], output)
     assert output.read_text() == "mine"
-    compare(*pair, output, overwrite=True)
+    compare(pair[0], pair[1], output, overwrite=True)
     assert len(read_clip(output).frames) == 12
 
 
@@ -266,7 +266,7 @@ def test_a_clip_against_itself_is_refused(pair, tmp_path):
 def test_the_sources_are_never_overwritten(pair):
     for clip in pair:
         with pytest.raises(UsageError, match="same file"):
-            compare(*pair, clip, overwrite=True)
+            compare(pair[0], pair[1], clip, overwrite=True)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_the_sources_are_never_overwritten(pair):
 )
 def test_wrong_usage(pair, tmp_path, settings, words):
     with pytest.raises(UsageError, match=words):
-        compare(*pair, tmp_path / "wipe.mp4", **settings)
+        compare(pair[0], pair[1], tmp_path / "wipe.mp4", **settings)
 
 
 def test_a_clip_that_is_cut_short_is_refused(pair, tmp_path, listing):
@@ -298,7 +298,7 @@ def test_nothing_is_left_when_ffmpeg_fails(pair, tmp_path, listing, monkeypatch)
         module, "_written", lambda *_: module.ffmpeg.output(module.ffmpeg.input("no"), "x.mp4")
     )
     with pytest.raises(OutputError, match=r"wipe\.mp4: FFmpeg failed: "):
-        compare(*pair, tmp_path / "wipe.mp4")
+        compare(pair[0], pair[1], tmp_path / "wipe.mp4")
     assert listing(tmp_path) == before
 
 
@@ -314,11 +314,11 @@ def test_nothing_is_left_when_interrupted(pair, tmp_path, listing, monkeypatch):
         lambda path, probe=module.probe: probe(path) if path in pair else interrupted(),
     )
     with pytest.raises(KeyboardInterrupt):
-        compare(*pair, tmp_path / "wipe.mp4")
+        compare(pair[0], pair[1], tmp_path / "wipe.mp4")
     assert listing(tmp_path) == before
 
 
 def test_a_folder_that_can_t_be(pair, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"wipe\.mp4: can't be written"):
-        compare(*pair, tmp_path / "file" / "wipe.mp4")
+        compare(pair[0], pair[1], tmp_path / "file" / "wipe.mp4")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_frames_as_stated_or_from_the_duration_or_unknown(info):
 
 
 def test_disk_follows_length_size_codec_and_profile(info):
-    def needed(clip: ClipInfo = info, **settings: object) -> int:
+    def needed(clip: ClipInfo = info, **settings: Any) -> int:
         disk = disk_expected(clip, Path("o.mov"), EncodeSettings(**settings))
         assert disk is not None
         return disk.meanwhile

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -112,7 +114,7 @@ def test_a_layer_of_a_composition(clip, effect, painted):
 def test_a_whole_composition_with_sound(clip, effect, painted):
     top = ColorClip((20, 10), (255, 0, 0), duration=2).with_position((5, 6)).with_opacity(0.5)
     whole = CompositeVideoClip([clip.with_effects([FadeIn(1)]), top])
-    result = whole.with_effects([effect])
+    result: Any = whole.with_effects([effect])
     assert result.size == whole.size
     assert np.array_equal(result.get_frame(0.5), painted(whole.get_frame(0.5)))
     assert result.audio.duration == 2
@@ -127,7 +129,7 @@ def test_a_picture_is_painted_once(effect, painted, monkeypatch):
         return painted(frame)
 
     monkeypatch.setattr(effect, "_painted", counted)
-    result = ImageClip(scene(0), duration=3).with_effects([effect])
+    result: Any = ImageClip(scene(0), duration=3).with_effects([effect])
     assert np.array_equal(result.get_frame(0), result.get_frame(2.5))
     assert count == 1
 
@@ -155,7 +157,7 @@ def test_alpha_of_a_frame_is_no_colour(effect, painted):
 
 
 def test_floating_point_frames_are_8_bit_codes(effect, painted):
-    clip = VideoClip(lambda t: scene(t).astype(float), duration=1)
+    clip: Any = VideoClip(lambda t: scene(t).astype(float), duration=1)
     assert np.array_equal(clip.with_effects([effect]).get_frame(0.2), painted(scene(0.2)))
 
 

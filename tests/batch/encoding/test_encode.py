@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import av
 import pytest
+from av.codec.codec import UnknownCodecError
 
 from brushreel.batch.clips.clip import convert, inspect_clip
 from brushreel.batch.clips.settings import WriteSettings
@@ -345,7 +346,7 @@ def test_every_row_of_the_table_is_true():
 def known_here(row: Encoder) -> av.Codec | None:
     try:
         return av.Codec(row.name, "w")
-    except av.codec.codec.UnknownCodecError:
+    except UnknownCodecError:
         return None  # this build of FFmpeg lacks it; another may have it
 
 

@@ -7,6 +7,7 @@ import os
 import struct
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -123,7 +124,7 @@ def ssim(sources: list[Frame], decoded: list[av.VideoFrame]) -> float:
         graph.add_buffer(
             width=first.width,
             height=first.height,
-            format=first.format.name,
+            format=first.format,
             time_base=Fraction(1, 25),
         )
         for _ in range(2)
@@ -243,7 +244,9 @@ def test_ffv1_loses_nothing(video, tmp_path, form):
         same_range = int(result.color_range)
         shown = result.reformat(format=form, src_color_range=same_range, dst_color_range=same_range)
         for index, plane in enumerate(source.planes):
-            rows = np.frombuffer(shown.planes[index], plane.dtype).reshape(plane.shape[0], -1)
+            rows = np.frombuffer(memoryview(shown.planes[index]), plane.dtype).reshape(
+                plane.shape[0], -1
+            )
             assert (rows[:, : plane.shape[1]] == plane).all()
 
 
@@ -252,7 +255,7 @@ def test_prores_keeps_transparency(video, tmp_path):
     source = video("yuva444p10le", (96, 64))
     encode(path, source, EncodeSettings(), 1)
     result = decode(path)[0]
-    rows = np.frombuffer(result.planes[3], np.uint16).reshape(64, -1)[:, :96]
+    rows = np.frombuffer(memoryview(result.planes[3]), np.uint16).reshape(64, -1)[:, :96]
     error = np.abs(rows.astype(int) / 4095 - frames(source, 1)[0].planes[3] / 1023)
     assert error.max() <= 1 / 1023
 
@@ -323,7 +326,7 @@ def test_mastering_metadata_is_written(video, tmp_path, codec, suffix):
     path = tmp_path / f"o.{suffix}"
     source = video("yuv420p10le", mastering_display=DISPLAY, content_light=(1000, 400))
     encode(path, source, EncodeSettings(codec=codec, preset="veryfast"), 1)
-    side_data = decode(path)[0].side_data
+    side_data: Any = decode(path)[0].side_data
     light = struct.unpack("=2I", bytes(side_data.get("CONTENT_LIGHT_LEVEL")))
     assert light == (1000, 400)
     # AVMasteringDisplayMetadata: ten rationals, then two flags.

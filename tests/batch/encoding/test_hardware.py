@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import av
 import pytest
+from av.logging import get_level
 
 from brushreel.batch.encoding import encode, hardware
 from brushreel.batch.encoding.codecs import CODECS, Encoder, constant_rate_factor, same
@@ -148,9 +149,9 @@ def test_each_is_tried_once_for_a_size_and_format(monkeypatch):
 
 
 def test_the_log_level_is_what_it_was():
-    before = av.logging.get_level()
+    before = get_level()
     hardware.why_not(replace(MISSING, name="other"), "yuv420p", (96, 64), ())
-    assert av.logging.get_level() == before
+    assert get_level() == before
 
 
 @pytest.mark.parametrize(

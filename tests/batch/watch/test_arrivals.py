@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,8 +82,8 @@ def test_a_file_of_full_size_that_is_still_written_to_is_left_alone(arrive, fold
 def test_a_file_open_for_writing_is_left_alone(arrive, folders, clock):
     clip = arrive()
     program = f"f = open({str(clip)!r}, 'ab'); print(flush=True); input()"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", program], **pipes) as writer:
+    command, pipe = [sys.executable, "-c", program], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as writer:
         assert writer.stdout is not None and writer.stdout.readline()
         assert open_for_writing(clip)
         assert folders.once() == 0
@@ -195,7 +196,12 @@ def test_wrong_usage(folders, tmp_path):
         watch(tmp_path / "none", folders.outbox, folders.work())
     with pytest.raises(UsageError, match="is both watched and written to"):
         watch(folders.inbox, folders.inbox, folders.work())
-    for times in ({"settle": -1.0}, {"poll": 0.0}, {"settle": float("nan")}):
+    wrong: tuple[dict[str, Any], ...] = (
+        {"settle": -1.0},
+        {"poll": 0.0},
+        {"settle": float("nan")},
+    )
+    for times in wrong:
         with pytest.raises(UsageError, match="--settle must be"):
             watch(folders.inbox, folders.outbox, folders.work(), **times)
     assert not folders.outbox.exists()
