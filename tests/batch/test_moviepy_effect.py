@@ -128,7 +128,7 @@ def test_a_picture_is_painted_once(effect, painted, monkeypatch):
         count += 1
         return painted(frame)
 
-    monkeypatch.setattr(effect, "_painted", counted)
+    monkeypatch.setattr(effect, "_stylized", counted)
     result: Any = ImageClip(scene(0), duration=3).with_effects([effect])
     assert np.array_equal(result.get_frame(0), result.get_frame(2.5))
     assert count == 1
@@ -153,7 +153,7 @@ def test_the_network_is_loaded_once(clip, tiny_style, monkeypatch):
 
 def test_alpha_of_a_frame_is_no_colour(effect, painted):
     with_alpha = np.dstack([scene(0), np.full((48, 64), 7, np.uint8)])
-    assert np.array_equal(effect._painted(with_alpha), painted(scene(0)))
+    assert np.array_equal(effect._stylized(with_alpha), painted(scene(0)))
 
 
 def test_floating_point_frames_are_8_bit_codes(effect, painted):
@@ -181,5 +181,5 @@ def test_a_wrong_name_is_refused_at_once():
     "other", [ColorClip(SIZE, is_mask=True, color=1.0, duration=1), AudioClip(tone, duration=1)]
 )
 def test_what_has_no_colours_is_refused(effect, other):
-    with pytest.raises(UsageError, match="only a picture in colour"):
+    with pytest.raises(UsageError, match="only video in colour"):
         other.with_effects([effect])
