@@ -210,6 +210,8 @@ class Baker:
             recipe.style,
             strength=recipe.strength,
             keep_colors=recipe.keep_colors,
+            stroke_size=recipe.stroke_size,
+            detail=recipe.detail,
             device=self._device,
             read=ReadSettings(range=plan.frames, for_timeline=True),
             # A file that has the name by now is not a complete one.

@@ -10,12 +10,13 @@ from functools import cached_property
 from typing import Any, Self
 
 from ..core.errors import UsageError
+from ..core.frames.stroke_size import DETAIL, NATURAL, StrokeSize, check_stroke_size
 from ..core.keys import key_digest
 from ..core.library import load_style
 from ..core.options import EDIT_CODECS, EditCodec
 
 _WRITTEN = re.compile(r"\bstyle=")
-_DECIMAL_COMMA = re.compile(r"(?<==[01]),(?=\d)")
+_DECIMAL_COMMA = re.compile(r"(?<==[0-4]),(?=\d)")
 _YES = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}
 
 
@@ -28,6 +29,8 @@ class Recipe:
         strength: 0 (the source) to 1.
         keep_colors: Keep the source's colours.
         codec: "prores" is ProRes 422 HQ, 4444 where there is alpha; "dnxhr" is DNxHR HQX.
+        stroke_size: Size of strokes as a share of the frame, see `Stylizer`.
+        detail: Share of the source's finest detail that comes back, 0 to 1.
 
     Raises:
         UsageError: A value is out of range.
@@ -37,12 +40,19 @@ class Recipe:
     strength: float = 1.0
     keep_colors: bool = False
     codec: EditCodec = "prores"
+    stroke_size: StrokeSize = NATURAL
+    detail: float = DETAIL
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
             raise UsageError(f"strength must be 0 to 1, not {self.strength}")
         if self.codec not in EDIT_CODECS:
             raise UsageError(f"codec must be {' or '.join(EDIT_CODECS)}, not {self.codec!r}")
+        if not 0 <= self.detail <= 1:
+            raise UsageError(f"detail must be 0 to 1, not {self.detail}")
+        # 1 and 1.0 are one recipe with one digest.
+        object.__setattr__(self, "stroke_size", check_stroke_size(self.stroke_size))
+        object.__setattr__(self, "detail", float(self.detail))
 
     @cached_property
     def digest(self) -> str:
@@ -84,7 +94,7 @@ class Recipe:
     def parse(cls, text: str, *, codec: EditCodec = "prores") -> Self | None:
         """Read a recipe in a marker's or clip's name; return None where it names no style.
 
-        It is written as ``style=wave strength=0.7 keep_colors=yes``.
+        It is written as ``style=wave strength=0.7 keep_colors=yes stroke_size=1.5 detail=0.3``.
 
         Raises:
             UsageError: A value is not valid.
@@ -124,11 +134,11 @@ def _words(text: str) -> list[str]:
 
 
 def _value(name: str, text: str) -> str | float | bool:
-    if name == "strength":
+    if name in ("strength", "detail"):
         try:
             return float(text)
         except ValueError:
-            raise UsageError(f"strength must be a number, not {text!r}") from None
+            raise UsageError(f"{name} must be a number, not {text!r}") from None
     if name.startswith("keep"):
         if text.lower() not in _YES:
             raise UsageError(f"{name} must be yes or no, not {text!r}")

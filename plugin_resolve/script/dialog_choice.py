@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -12,6 +12,7 @@ from platformdirs import user_config_path
 
 from ...core.atomic import atomic_write
 from ...core.errors import UsageError
+from ...core.frames.stroke_size import DETAIL, LEAST, MOST, NATURAL
 from ...core.options import EDIT_CODECS, EditCodec
 
 Mode = Literal["track", "take", "copy"]
@@ -22,6 +23,43 @@ MODES: dict[Mode, str] = {
     "copy": "A copy of the timeline",
 }
 CODECS: dict[EditCodec, str] = {"prores": "ProRes 422 HQ", "dnxhr": "DNxHR HQX"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """The settings that previews of the styles show.
+
+    Attributes:
+        stroke_size: See `Choice`.
+        detail: See `Choice`.
+        first: The chosen style, whose preview is made first.
+
+    Raises:
+        UsageError: Something is out of range.
+    """
+
+    stroke_size: float = NATURAL
+    detail: float = DETAIL
+    first: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if not LEAST <= self.stroke_size <= MOST:
+            raise UsageError(f"stroke size must be {LEAST:g} to {MOST:g}, not {self.stroke_size}")
+        if not 0 <= self.detail <= 1:
+            raise UsageError(f"detail must be 0 to 1, not {self.detail}")
+
+    @classmethod
+    def read(cls, fields: object) -> Self:
+        """Read a look from the fields that the page has sent.
+
+        Raises:
+            UsageError: A field is missing, unknown, of another type or out of range.
+        """
+        if not isinstance(fields, Mapping) or set(fields) != set(cls.__dataclass_fields__):
+            raise UsageError("the look lacks a field or has an unknown one")
+        if any(not _fits(getattr(cls, name), value) for name, value in fields.items()):
+            raise UsageError("the look has a value of the wrong type")
+        return cls(**fields)
 
 
 @dataclass(frozen=True)
@@ -36,6 +74,8 @@ class Choice:
         mode: Where stylized shots are put.
         codec: Codec of the stylized files.
         handles: Extra frames before and after each shot, as far as the clip has them.
+        stroke_size: Size of strokes as a share of the frame, 0.25 to 4; see `Stylizer`.
+        detail: Share of the source's finest detail that comes back, 0 to 1.
 
     Raises:
         UsageError: Something is out of range.
@@ -48,6 +88,8 @@ class Choice:
     mode: Mode = "track"
     codec: EditCodec = "prores"
     handles: int = 12
+    stroke_size: float = NATURAL
+    detail: float = DETAIL
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
@@ -56,6 +98,12 @@ class Choice:
             raise UsageError(f"handles must be 0 to {MOST_HANDLES} frames, not {self.handles}")
         if self.mode not in get_args(Mode) or self.codec not in EDIT_CODECS:
             raise UsageError(f"there is no mode {self.mode!r} or codec {self.codec!r}")
+        _ = self.look
+
+    @property
+    def look(self) -> Look:
+        """The settings that previews show."""
+        return Look(self.stroke_size, self.detail, self.style)
 
     @classmethod
     def read(cls, fields: object) -> Self:
@@ -84,8 +132,10 @@ def _file() -> Path:
 def last_choice() -> Choice:
     """Return the stored choice; the defaults if there is none."""
     try:
-        return Choice.read(json.loads(_file().read_text(encoding="utf-8")))
-    except (OSError, ValueError, UsageError):
+        stored = json.loads(_file().read_text(encoding="utf-8"))
+        # An earlier version stored fewer fields.
+        return Choice.read(asdict(Choice()) | stored)
+    except (OSError, TypeError, ValueError, UsageError):
         return Choice()
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ...core.errors import UsageError
+from ...core.frames.stroke_size import DETAIL, NATURAL
 from ...core.library import list_styles
 from .dialog_choice import CODECS, MODES, Choice, last_choice
 from .preview import SOURCE
@@ -80,6 +81,7 @@ class Options:
             "mode": [{"value": value, "label": label} for value, label in MODES.items()],
             "codec": [{"value": value, "label": label} for value, label in CODECS.items()],
             "last": asdict(self.last),
+            "defaults": {"stroke_size": NATURAL, "detail": DETAIL},
         }
 
     def extent(self, choice: Choice) -> Extent:

@@ -14,6 +14,7 @@ import secrets
 import threading
 import time
 import webbrowser
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import UsageError
-from .dialog_choice import Choice
+from .dialog_choice import Choice, Look
 from .options import Options
 
 _FILES = Path(__file__).parent / "page"
@@ -51,12 +52,14 @@ class Page:
     Attributes:
         cancelled: Set when the user stops the job, or leaves before it was started.
         address: The address for the browser; valid once, it redirects to the page.
+        look: The settings that previews should show.
     """
 
     def __init__(self, options: Options, title: str, previews: Path):
         self.cancelled = threading.Event()
         self._choices: queue.Queue[Choice] = queue.Queue()
         self._options, self._previews = options, previews
+        self.look = options.last.look
         self._state: dict[str, Any] = {"phase": "choose", "title": title, "text": "", "share": 0.0}
         self._state["lines"] = []
         self._end_fetched, self._shown = threading.Event(), False
@@ -131,6 +134,14 @@ class Page:
             self._state |= {"phase": "work", "text": "Starting"}
             self._choices.put(choice)
 
+    def show(self, fields: object) -> None:
+        """Note the settings that previews should show.
+
+        Raises:
+            UsageError: They are out of range.
+        """
+        self.look = Look.read(fields)
+
     def admits(self, path: str) -> bool:
         """Return whether a path is that of `address`, used for the first time."""
         matches = secrets.compare_digest(path.encode(), self._ticket.encode())
@@ -164,12 +175,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_file(name or "index.html")
 
     def do_POST(self) -> None:
-        """Do what the user asks for: start, cancel or leave."""
+        """Do what the user asks for: start, show other previews, cancel or leave."""
         name = self._name()
         if name is None or self.headers.get("Origin") != f"http://{self._page.host}":
             self._send(HTTPStatus.FORBIDDEN)
-        elif name == "start":
-            self._start()
+        elif name in ("start", "look"):
+            self._read(self._page.start if name == "start" else self._page.show)
         elif name in ("cancel", "leave"):
             self._page.cancelled.set() if name == "cancel" else self._page.leave()
             self._send(HTTPStatus.NO_CONTENT)
@@ -185,13 +196,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _names_this_host(self) -> bool:
         return self.headers.get("Host") == self._page.host
 
-    def _start(self) -> None:
+    def _read(self, act: Callable[[object], None]) -> None:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > _LONGEST_BODY:
             self._send(HTTPStatus.BAD_REQUEST)
             return
         try:
-            self._page.start(json.loads(self.rfile.read(int(length))))
+            act(json.loads(self.rfile.read(int(length))))
         except (ValueError, UsageError) as error:
             answer = json.dumps({"error": str(error)}).encode()
             self._send(HTTPStatus.BAD_REQUEST, answer, "application/json")

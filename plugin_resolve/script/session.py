@@ -107,7 +107,14 @@ class _Job:
     ):
         self._resolve, self._project, self._timeline = resolve, project, timeline
         self._choice, self._window, self._folder = choice, window, folder
-        self._recipe = Recipe(choice.style, choice.strength, choice.keep_colors, choice.codec)
+        self._recipe = Recipe(
+            choice.style,
+            choice.strength,
+            choice.keep_colors,
+            choice.codec,
+            stroke_size=choice.stroke_size,
+            detail=choice.detail,
+        )
         self._failed: list[str] = []
         self._cancelled = False
 

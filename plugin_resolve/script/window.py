@@ -5,17 +5,20 @@ from __future__ import annotations
 import queue
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 from ...core.errors import BrushreelError, EditorError
 from .bridge import Bridge
-from .dialog_choice import Choice
+from .dialog_choice import Choice, Look
 from .options import Options
 from .page import Page
 from .preview import make_previews
+
+# Seconds between two looks at what the page asks for.
+_FOLLOWING = 0.1
 
 
 class Window(Protocol):
@@ -116,7 +119,8 @@ def open_window(
 ) -> Iterator[tuple[Window, Choice | None]]:
     """Open a window and wait for the user's choice.
 
-    Resolve's window shows all previews from the start; in the page they appear one by one.
+    Resolve's window shows all previews from the start, with the last choice's stroke size and
+    detail; in the page they appear one by one, and follow what is chosen.
 
     Args:
         bridge: The bridge to the script inside Resolve.
@@ -130,7 +134,7 @@ def open_window(
     with tempfile.TemporaryDirectory(prefix="brushreel-") as folder:
         previews = _Previews(options, rate, Path(folder))
         if bridge.hello.get("window"):
-            previews.run(as_paths=True)
+            previews.make(options.last.look, as_paths=True)
             window = ResolveWindow(bridge, options)
             choice = window.choose()
             if choice is not None or bridge.cancelled.is_set():
@@ -139,7 +143,7 @@ def open_window(
             options.forget_previews()
         page = PageWindow(bridge, options, title, Path(folder))
         try:
-            threading.Thread(target=previews.run, daemon=True).start()
+            threading.Thread(target=previews.follow, args=(lambda: page.look,), daemon=True).start()
             choice = page.choose()
             previews.stop()
             yield page, choice
@@ -156,21 +160,42 @@ class _Previews:
         self._stopped, self._idle = threading.Event(), threading.Event()
         self._idle.set()
 
-    def run(self, *, as_paths: bool = False) -> None:
-        """Make all previews; enter full paths if `as_paths`, else addresses within the page."""
-        cuts = (cut for extent in self._options.extents for cut in extent.cuts)
-        cut = next(cuts, None)
-        if cut is None or self._options.source:
-            return
+    def follow(self, look: Callable[[], Look]) -> None:
+        """Make all previews, and again whenever another look is wanted, until stopped."""
         self._idle.clear()
+        shown = None
         try:
-            names = [style["name"] for style in self._options.styles]
-            for name, path in make_previews(cut, self._rate, names, self._folder):
-                self._options.add_preview(name, str(path) if as_paths else path.name)
-                if self._stopped.is_set():
-                    return
+            while not self._stopped.wait(_FOLLOWING):
+                wanted = look()
+                if wanted != shown:
+                    self.make(wanted, is_outdated=lambda wanted=wanted: look() != wanted)
+                    shown = wanted
         finally:
             self._idle.set()
+
+    def make(
+        self,
+        look: Look,
+        *,
+        as_paths: bool = False,
+        is_outdated: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Make all previews of a look, as far as it is not outdated.
+
+        Args:
+            look: The settings that they show.
+            as_paths: Enter full paths, not addresses within the page.
+            is_outdated: Asked after each preview.
+        """
+        cuts = (cut for extent in self._options.extents for cut in extent.cuts)
+        cut = next(cuts, None)
+        if cut is None:
+            return
+        names = [style["name"] for style in self._options.styles]
+        for name, path in make_previews(cut, self._rate, names, self._folder, look):
+            self._options.add_preview(name, str(path) if as_paths else path.name)
+            if self._stopped.is_set() or is_outdated():
+                return
 
     def stop(self) -> None:
         """Stop after the current preview: the folder is removed, and the CPU is needed."""

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...core.arguments import add_strokes
 from ...core.errors import INTERRUPTED, BrushreelError, OutputError, UsageError
 from ...core.options import EDIT_CODECS
 
@@ -48,6 +49,7 @@ def add_timeline(parser: argparse.ArgumentParser) -> None:
         help="Strength of --style, from 0 (the source) to 1. Default: 1.",
     )
     add("--keep-colors", action="store_true", help="Keep the source's colours with --style.")
+    add_strokes(add)
     add(
         "--color",
         action="append",
@@ -169,6 +171,7 @@ def _check_output(options: argparse.Namespace) -> None:
 
 
 def _request(options: argparse.Namespace) -> Request:
+    from ...core.frames.stroke_size import check_stroke_size
     from ..recipe import Recipe
     from .styling import Request
 
@@ -180,9 +183,14 @@ def _request(options: argparse.Namespace) -> Request:
         written = style if style.startswith("style=") else f"style={style}"
         Recipe.parse(written)
         by_color[color.strip().casefold()] = written
-    if options.style is not None:
-        Recipe(options.style, options.strength)
-    return Request(options.style, options.strength, options.keep_colors, options.codec, by_color)
+    strokes = {
+        "stroke_size": check_stroke_size(options.stroke_size),
+        "detail": options.detail,
+    }
+    Recipe(options.style or "", options.strength, **strokes)
+    return Request(
+        options.style, options.strength, options.keep_colors, options.codec, by_color, **strokes
+    )
 
 
 def _rate(text: str) -> Fraction:

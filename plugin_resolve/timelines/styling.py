@@ -17,6 +17,7 @@ from ...core.atomic import atomic_write
 from ...core.clips.media import probe
 from ...core.clips.timecode import Timecode, editing_rate
 from ...core.errors import BrushreelError, MediaError, OutputError, UsageError
+from ...core.frames.stroke_size import DETAIL, NATURAL, StrokeSize
 from ...core.options import EditCodec
 from ..bake import Baker, Plan, Shot, plan_shot
 from ..recipe import Recipe
@@ -42,6 +43,8 @@ class Request:
         keep_colors: Keep the source's colours with that style.
         codec: Codec of all files.
         by_color: Recipes for clips of a colour, such as ``style=wave strength=0.5``.
+        stroke_size: Size of strokes with that style, see `Stylizer`.
+        detail: Share of the source's finest detail that comes back with that style, 0 to 1.
     """
 
     style: str | None = None
@@ -49,6 +52,8 @@ class Request:
     keep_colors: bool = False
     codec: EditCodec = "prores"
     by_color: Mapping[str, str] = field(default_factory=dict)
+    stroke_size: StrokeSize = NATURAL
+    detail: float = DETAIL
 
     def recipe(self, use: ClipUse) -> Recipe | None:
         """Return the recipe of a clip; None leaves it alone.
@@ -61,7 +66,14 @@ class Request:
                 return None if recipe.style == _NO_STYLE else recipe
         if self.style is None:
             return None
-        return Recipe(self.style, self.strength, self.keep_colors, self.codec)
+        return Recipe(
+            self.style,
+            self.strength,
+            self.keep_colors,
+            self.codec,
+            stroke_size=self.stroke_size,
+            detail=self.detail,
+        )
 
 
 @dataclass(frozen=True)

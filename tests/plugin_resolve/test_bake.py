@@ -97,6 +97,19 @@ def test_frames_before_encoding_are_those_of_the_whole_clip(baked, tmp_path, mon
         assert all(map(np.array_equal, one, other))
 
 
+def test_strokes_of_the_recipe_are_the_stylizer_s(baked, tmp_path, monkeypatch):
+    seen = []
+    stylize = Stylizer.stylize
+
+    def noted(self, frame, **how):
+        seen.append((self.stroke_size, self.detail))
+        return stylize(self, frame, **how)
+
+    monkeypatch.setattr(Stylizer, "stylize", noted)
+    baked(Shot("a", _clip(tmp_path / "a.mov"), 0, 1), handles=0, stroke_size=1.5, detail=0.2)
+    assert seen == [(1.5, 0.2)]
+
+
 @pytest.mark.parametrize(
     ("first", "end", "held"), [(0, 5, (0, 9)), (38, 40, (34, 6)), (0, 40, (0, 40))]
 )
@@ -113,6 +126,10 @@ def test_the_same_again_is_used_again(baked, tmp_path):
     assert (again.path, again.reused) == (one.path, True)
     (weaker,) = baked(shot, strength=0.5)
     assert not weaker.reused
+    (larger,) = baked(shot, stroke_size=2.0)
+    assert not larger.reused
+    (plainer,) = baked(shot, detail=0.0)
+    assert not plainer.reused
     (longer,) = baked(Shot("a", clip, 10, 21))
     assert not longer.reused
     _clip(clip)

@@ -19,6 +19,9 @@ from brushreel.plugin_resolve.recipe import Recipe
         ('style="my styles/wave.safetensors"', Recipe("my styles/wave.safetensors")),
         (r"style=C:\styles\wave.safetensors", Recipe(r"C:\styles\wave.safetensors")),
         ("it's style=wave", Recipe("wave")),
+        ("style=wave stroke_size=1.5 detail=0.3", Recipe("wave", stroke_size=1.5, detail=0.3)),
+        ("style=wave,stroke-size=2,5,detail=0", Recipe("wave", stroke_size=2.5, detail=0)),
+        ("style=wave stroke_size=native", Recipe("wave", stroke_size="native")),
         ("a wave", None),
         ("lifestyle=good", None),
     ],
@@ -29,7 +32,18 @@ def test_a_recipe_is_found_in_a_text(text, recipe):
 
 @pytest.mark.parametrize(
     "text",
-    ["style=wave strength=much", "style=wave strength=2", "style=wave keep=maybe", "style=a b=c"],
+    [
+        "style=wave strength=much",
+        "style=wave strength=2",
+        "style=wave keep=maybe",
+        "style=a b=c",
+        "style=wave stroke_size=0",
+        "style=wave stroke_size=nan",
+        "style=wave stroke_size=large",
+        "style=wave detail=-1",
+        "style=wave detail=nan",
+        "style=wave detail=fine",
+    ],
 )
 def test_a_recipe_that_makes_no_sense_is_refused(text):
     with pytest.raises(UsageError):
@@ -37,8 +51,20 @@ def test_a_recipe_that_makes_no_sense_is_refused(text):
 
 
 def test_a_recipe_is_read_as_it_was_written():
-    recipe = Recipe("wave:0.6+udnie", 0.25, keep_colors=True, codec="dnxhr")
+    recipe = Recipe(
+        "wave:0.6+udnie", 0.25, keep_colors=True, codec="dnxhr", stroke_size=2.0, detail=0.1
+    )
     assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_marker_of_an_earlier_version_has_default_strokes():
+    text = '{"style": "wave", "strength": 0.5, "keep_colors": true, "codec": "dnxhr"}'
+    assert Recipe.from_json(text) == Recipe("wave", 0.5, keep_colors=True, codec="dnxhr")
+
+
+def test_number_s_type_does_not_change_the_digest(style_file):
+    whole = Recipe(str(style_file), stroke_size=2, detail=1)
+    assert whole.digest == Recipe(str(style_file), stroke_size=2.0, detail=1.0).digest
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"style": "wave", "colour": 1}', '"wave"'])
@@ -57,9 +83,12 @@ def test_a_digest_is_the_weights_and_every_setting(style_file, tmp_path, tiny_st
         Recipe(str(style_file), 0.5),
         Recipe(str(style_file), keep_colors=True),
         Recipe(str(style_file), codec="dnxhr"),
+        Recipe(str(style_file), stroke_size=1.5),
+        Recipe(str(style_file), stroke_size="native"),
+        Recipe(str(style_file), detail=0.1),
         Recipe("wave"),
     ]
-    assert len({plain.digest, *(other.digest for other in others)}) == 5
+    assert len({plain.digest, *(other.digest for other in others)}) == 8
 
 
 def test_a_digest_needs_the_style():

@@ -6,6 +6,11 @@ let over = false;
 // A computer that wakes up or changes its network fails once or twice; Brushreel goes on in the meantime.
 const PATIENCE = 8;
 let failures = 0;
+// Milliseconds without a change of the strokes after which the previews are made again.
+const SETTLING = 250;
+let strokeSize = 1;
+let lookTimer = null;
+let lookAskedFor = null;
 
 function element(kind, className, ...children) {
   const made = document.createElement(kind);
@@ -38,8 +43,20 @@ function fill() {
     $("modes").append(element("label", "mode", radio("mode", one.value, one.value === last.mode), one.label));
   }
   $("strength").value = Math.round(100 * last.strength);
+  setStrokeSize(last.stroke_size);
+  $("detail").value = Math.round(100 * last.detail);
   $("handles").value = last.handles;
   $("keep_colors").checked = last.keep_colors;
+  for (const [id, value] of Object.entries(options.defaults)) {
+    $(id).addEventListener("dblclick", () => {
+      if (id === "stroke_size") setStrokeSize(value);
+      else $(id).value = 100 * value;
+      update();
+    });
+  }
+  $("stroke_size").addEventListener("input", () => {
+    strokeSize = Number((2 ** Number($("stroke_size").value)).toFixed(2));
+  });
   $("form").addEventListener("input", update);
   update();
 }
@@ -48,11 +65,12 @@ function showPreviews() {
   for (const one of options.styles) {
     const card = document.querySelector(`.style input[value="${one.name}"]`).parentElement;
     const blank = card.querySelector(".blank");
-    if (!one.preview || !blank) continue;
-    const image = element("img");
+    if (!one.preview) continue;
+    const image = card.querySelector("img") ?? element("img");
+    if (image.getAttribute("src") === one.preview) continue;
     image.src = one.preview;
     image.alt = "";
-    blank.replaceWith(image);
+    blank?.replaceWith(image);
   }
   showPreview();
 }
@@ -70,9 +88,29 @@ function showPreview() {
   else if (options.source) $("caption").textContent = `Stylizing a frame in ${one?.name} …`;
 }
 
+// The slider's middle is the style's own size; its ends are a quarter and four times of that.
+function setStrokeSize(size) {
+  strokeSize = size;
+  $("stroke_size").value = Math.log2(size);
+}
+
+const detail = () => Number($("detail").value) / 100;
+
+function askForLook() {
+  const look = JSON.stringify({ stroke_size: strokeSize, detail: detail() });
+  if (look === lookAskedFor) return;
+  lookAskedFor = look;
+  clearTimeout(lookTimer);
+  const ask = () => send("look", { ...JSON.parse(look), first: chosen("style") }).catch(() => {});
+  lookTimer = setTimeout(ask, SETTLING);
+}
+
 function update() {
   const extent = options.extent.find((one) => one.value === $("extent").value);
   $("percent").textContent = `${$("strength").value} %`;
+  $("stroke").textContent = strokeSize.toFixed(2);
+  $("detail_percent").textContent = `${$("detail").value} %`;
+  askForLook();
   const shots = extent.shots === 1 ? "1 shot" : `${extent.shots} shots`;
   $("amount").textContent = extent.shots ? `${shots}, ${extent.frames} frames` : "Nothing here can be stylized";
   $("start").disabled = !extent.shots;
@@ -93,6 +131,7 @@ async function start(event) {
   const answer = await send("start", {
     style: chosen("style"), strength: $("strength").value / 100, keep_colors: $("keep_colors").checked,
     extent: $("extent").value, mode: chosen("mode"), codec: $("codec").value, handles: Number($("handles").value),
+    stroke_size: strokeSize, detail: detail(),
   });
   if (!answer.ok) $("error").textContent = (await answer.json()).error;
   else ask();

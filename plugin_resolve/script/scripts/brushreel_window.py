@@ -10,6 +10,7 @@ PREVIEW = (192, 108)
 COLUMNS = 4
 MILLISECONDS = 100
 CHOICES = ("extent", "mode", "codec")
+STROKES = ("stroke_size", "detail")
 
 
 class Window:
@@ -19,7 +20,7 @@ class Window:
         manager: fusion.UIManager.
         bmd: The module of that name that Resolve defines for scripts.
         options: What can be chosen: "styles" (name, title, preview), "extent", "mode" and "codec"
-            (value, label), and "last", the choice of the last time.
+            (value, label), "last", the choice of the last time, and "defaults" of strokes.
         tell: Sends a message to Brushreel's process.
     """
 
@@ -84,13 +85,21 @@ class Window:
             ui.SpinBox({"ID": "handles", "Minimum": 0, "Maximum": 240}),
             ui.CheckBox({"ID": "keep_colors", "Text": "Keep the clip's colours"}),
         ]
+        strokes = [
+            ui.Label({"Text": "Stroke size, %", "Weight": 0.3}),
+            ui.SpinBox({"ID": "stroke_size", "Minimum": 25, "Maximum": 400, "SingleStep": 5}),
+            ui.Label({"Text": "Detail, %", "Weight": 0.3}),
+            ui.SpinBox({"ID": "detail", "Minimum": 0, "Maximum": 100}),
+            ui.Button({"ID": "Reset", "Text": "Reset strokes", "Weight": 0}),
+        ]
         buttons = [
             ui.Label({"ID": "Status", "Text": "", "Weight": 1}),
             ui.Button({"ID": "Cancel", "Text": "Cancel", "Weight": 0}),
             ui.Button({"ID": "Start", "Text": "Start", "Weight": 0}),
         ]
         log = ui.TextEdit({"ID": "Log", "ReadOnly": True, "Weight": 0.5})
-        parts = previews + combos + [ui.HGroup(numbers), log, ui.HGroup(buttons)]
+        settings = [*combos, ui.HGroup(numbers), ui.HGroup(strokes)]
+        parts = previews + settings + [log, ui.HGroup(buttons)]
         return [ui.VGroup({"Spacing": 8}, parts)]
 
     def _preview(self, style: Dict[str, str]) -> Any:
@@ -115,12 +124,19 @@ class Window:
             wanted = last[name]
             self._parts[name].CurrentIndex = values.index(wanted) if wanted in values else 0
         self._parts["strength"].Value = round(100 * last["strength"])
+        self._fill_strokes(last)
         self._parts["handles"].Value = last["handles"]
         self._parts["keep_colors"].Checked = last["keep_colors"]
+
+    def _fill_strokes(self, values: Dict[str, Any]) -> None:
+        for name in STROKES:
+            self._parts[name].Value = round(100 * values[name])
 
     def _connect(self) -> None:
         for style in self._options["styles"]:
             self._window.On["style " + style["name"]].Clicked = self._chosen(style["name"])
+        defaults = self._options["defaults"]
+        self._window.On.Reset.Clicked = lambda _event: self._fill_strokes(defaults)
         self._window.On.Start.Clicked = self._start
         self._window.On.Cancel.Clicked = self._cancel
         self._window.On.Brushreel.Close = self._close
@@ -144,6 +160,8 @@ class Window:
             "handles": int(self._parts["handles"].Value),
             "keep_colors": bool(self._parts["keep_colors"].Checked),
         }
+        for name in STROKES:
+            choice[name] = self._parts[name].Value / 100.0
         for name in CHOICES:
             choice[name] = self._options[name][int(self._parts[name].CurrentIndex)]["value"]
         self._tell({"do": "choice", "choice": choice})

@@ -205,11 +205,11 @@ def test_watched_folder(constant_style):
 
 def test_recipe(constant_style):
     recipe = Recipe(str(constant_style), strength=0.5, keep_colors=True, codec="dnxhr")
-    assert recipe.digest == "a53343430fcdc34c"
+    assert recipe.digest == "3463050be1afe65c"
 
 
 def test_shot_file(constant_style, clip, tmp_path, monkeypatch):
     monkeypatch.setattr(bake, "clip_identity", lambda _path: {"path": "a.mp4", "size": 1})
     shot = bake.Shot("a shot", clip, 3, 9)
     plan = bake.plan_shot(shot, Recipe(str(constant_style)), tmp_path, handles=2)
-    assert plan.path.name == "a.constant.65349c3fba.mov"
+    assert plan.path.name == "a.constant.cf1774af6d.mov"

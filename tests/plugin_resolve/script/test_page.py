@@ -16,7 +16,7 @@ import pytest
 
 from brushreel.core.errors import EditorError, UsageError
 from brushreel.plugin_resolve.script import page as page_module
-from brushreel.plugin_resolve.script.dialog_choice import Choice, last_choice, remember
+from brushreel.plugin_resolve.script.dialog_choice import Choice, Look, last_choice, remember
 from brushreel.plugin_resolve.script.options import Extent, Options
 from brushreel.plugin_resolve.script.page import Page
 from brushreel.plugin_resolve.script.survey import LeftOut
@@ -71,6 +71,10 @@ def test_choice_arrives(page):
         {"handles": -1},
         {"mode": "replace"},
         {"keep_colors": "yes"},
+        {"stroke_size": 0.2},
+        {"stroke_size": "native"},
+        {"detail": 1.1},
+        {"detail": None},
         {"extra": 1},
     ],
     ids=lambda wrong: " ".join(map(str, *wrong.items())),
@@ -84,6 +88,16 @@ def test_what_was_not_offered_is_refused(page, wrong):
 @pytest.mark.parametrize("body", [None, [], "x", {}])
 def test_what_is_no_choice_is_refused(page, body):
     assert ask(page, "POST", "start", body)[0] == 400
+
+
+def test_look_that_is_chosen_is_noted_for_the_previews(page):
+    assert page.look == Look()
+    wanted = {"stroke_size": 2, "detail": 0.5, "first": "wave"}
+    assert ask(page, "POST", "look", wanted)[0] == 204
+    assert (page.look, page.look.first) == (Look(2.0, 0.5), "wave")
+    for wrong in ({"stroke_size": 9}, {"detail": True}, {"first": 1}, {"extra": 1}):
+        assert ask(page, "POST", "look", wanted | wrong)[0] == 400
+    assert page.look == Look(2.0, 0.5)
 
 
 @pytest.mark.parametrize("name", ["", "style.css", "script.js", "wave.jpg", "state"])
@@ -170,11 +184,23 @@ def test_page_says_that_resolve_is_gone(tmp_path):
 def test_last_choice_is_remembered(home, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     assert last_choice() == Choice()
-    chosen = Choice("scream", 0.5, True, "track 2", "copy", "dnxhr", 24)
+    chosen = Choice("scream", 0.5, True, "track 2", "copy", "dnxhr", 24, 1.5, 0.2)
     remember(chosen)
     assert last_choice() == chosen
-    Path(home / "config" / "brushreel" / "resolve.json").write_text("{", encoding="utf-8")
-    assert last_choice() == Choice()
+    file = Path(home / "config" / "brushreel" / "resolve.json")
+    for broken in ("{", "[]", "null"):
+        file.write_text(broken, encoding="utf-8")
+        assert last_choice() == Choice()
+
+
+def test_choice_of_an_earlier_version_is_remembered(home, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    remember(Choice("scream", 0.5))
+    file = Path(home / "config" / "brushreel" / "resolve.json")
+    fields = json.loads(file.read_text())
+    del fields["stroke_size"], fields["detail"]
+    file.write_text(json.dumps(fields))
+    assert last_choice() == Choice("scream", 0.5)
 
 
 def test_choice_out_of_range_is_refused():

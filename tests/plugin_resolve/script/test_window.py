@@ -20,7 +20,8 @@ OPTIONS = {
     "extent": [{"value": "selection", "label": "Selected"}, {"value": "track 1", "label": "V1"}],
     "mode": [{"value": "track", "label": "A new track"}, {"value": "take", "label": "A take"}],
     "codec": [{"value": "prores", "label": "ProRes"}, {"value": "dnxhr", "label": "DNxHR"}],
-    "last": asdict(Choice("scream", 0.7, True, "track 1", "take", "dnxhr", 8)),
+    "last": asdict(Choice("scream", 0.7, True, "track 1", "take", "dnxhr", 8, 1.5, 0.2)),
+    "defaults": {"stroke_size": 1.0, "detail": 0.4},
 }
 KINDS = {
     "Label",
@@ -144,6 +145,22 @@ def test_window_starts_with_the_last_choice_and_sends_it():
     )
     assert child.heard[0]["window"] is True
     assert child.heard[1] == {"do": "choice", "choice": OPTIONS["last"]}
+
+
+def test_strokes_are_chosen_and_reset():
+    def steps(it: Dispatcher) -> list[Callable[[], None]]:
+        return [
+            lambda: it.click("Reset"),
+            lambda: setattr(it.manager.parts["stroke_size"], "Value", 175),
+            lambda: it.click("Start"),
+            lambda: None,
+            lambda: it.click("Cancel"),
+        ]
+
+    manager, child = serve(steps)
+    choice = child.heard[1]["choice"]
+    assert (choice["stroke_size"], choice["detail"]) == (1.75, 0.4)
+    assert (manager.parts["stroke_size"].Minimum, manager.parts["stroke_size"].Maximum) == (25, 400)
 
 
 def test_the_clicked_preview_is_the_chosen_style():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import opentimelineio as otio
 import pytest
 
 from brushreel.core.errors import UsageError
+from brushreel.plugin_resolve.recipe import Recipe
 from brushreel.plugin_resolve.timelines.model import SWITCHED_OFF, ClipUse
-from brushreel.plugin_resolve.timelines.styling import read_timeline
+from brushreel.plugin_resolve.timelines.styling import Request, read_timeline
 
 from .cuts import FORMATS
 
@@ -120,3 +122,12 @@ def test_a_file_that_is_no_cut_is_refused(tmp_path, name, text, says):
     with pytest.raises(UsageError) as error:
         read_timeline(tmp_path / name)
     assert says in str(error.value)
+
+
+def test_strokes_of_the_request_are_for_clips_without_a_recipe():
+    request = Request("wave", stroke_size=2.0, detail=0.1, by_color={"orange": "style=wave"})
+    use = ClipUse(0, 0, "one", 0, 10)
+    assert request.recipe(use) == Recipe("wave", stroke_size=2.0, detail=0.1)
+    assert request.recipe(replace(use, color="Orange")) == Recipe("wave")
+    named = replace(use, texts=("style=wave stroke_size=0.5",))
+    assert request.recipe(named) == Recipe("wave", stroke_size=0.5)
