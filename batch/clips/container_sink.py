@@ -19,6 +19,7 @@ from .finish import FinishedFile, open_output
 from .not_kept import losses, met_on_the_way
 from .resume import Work, owned_work
 from .segment import FreshEncoder, write_segment
+from .segment_check import SegmentChecks
 from .settings import ReadSettings, WriteSettings
 from .sink import Written
 from .verify import Expectation, verify
@@ -95,8 +96,12 @@ class ContainerSink:
     @contextmanager
     def opened(self, key: Mapping[str, Any]) -> Iterator[SegmentWriter]:
         """Take the work folder, see `Sink`."""
-        with owned_work(self.destination.path, key, resume=self.write.resume) as work:
-            yield SegmentWriter(self, work)
+        path = self.destination.path
+        with (
+            owned_work(path, key, resume=self.write.resume) as work,
+            SegmentChecks(work, path) as checks,
+        ):
+            yield SegmentWriter(self, work, checks)
 
 
 class SegmentWriter:
@@ -106,8 +111,8 @@ class SegmentWriter:
         done: Frames that an earlier run has done.
     """
 
-    def __init__(self, sink: ContainerSink, work: Work):
-        self._sink, self._reader, self._work = sink, sink.reader, work
+    def __init__(self, sink: ContainerSink, work: Work, checks: SegmentChecks):
+        self._sink, self._reader, self._work, self._checks = sink, sink.reader, work, checks
         self._size = sink.frames_per_segment
         self._expected = Expectation(sink.reader.info.video.time_base)
         self._reused = frozenset(work.segments)
@@ -139,15 +144,17 @@ class SegmentWriter:
         return picture.pixel_format, picture.colour
 
     def write(self, frames: Iterator[NumberedFrame]) -> None:
-        """Encode every segment with a fresh encoder into a file of its own."""
+        """Encode every segment with a fresh encoder into a file of its own, which is checked."""
         video, encode = self._reader.info.video, self._sink.write.encode
         for number, group in groupby(frames, key=lambda item: item.number // self._size):
             with FreshEncoder(video, encode, self._sink.destination.muxer) as encoder:
                 stylized = (item.frame for item in group)
-                self._work.add(write_segment(self._work.folder, number, stylized, encoder))
+                segment = write_segment(self._work.folder, number, stylized, encoder)
+                self._checks.start(segment, encoder.decoder())
 
     def finish(self) -> Written:
         """Put the segments together with the other streams, verify, and give the name."""
+        self._checks.finish()
         self._check()
         file = self._put_together()
         self._verify()
@@ -205,11 +212,12 @@ class SegmentWriter:
         except OutputError as error:
             error.hint = f"what was written is in {work.folder}; --no-resume starts again"
             raise
-        self._stages["verify"] = monotonic() - since
+        self._stages["verify"] = self._checks.seconds + monotonic() - since
 
     def _segments_of(self, frames: int) -> int:
         return -(-frames // self._size)
 
     def kept(self) -> tuple[Path, int] | None:
         """Return the work folder and the frames of its segments; None where there is none."""
+        self._checks.settle()
         return (self._work.folder, self._work.frames) if self._work.segments else None

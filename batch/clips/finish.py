@@ -17,7 +17,7 @@ from ...core.errors import OutputError
 from ..encoding.encode import EncodeSettings, add_video_stream, start_encoding
 from .mux import CopiedTracks, copy_metadata, has_own_names, movie_timescale
 from .segment import Segment, header_of, read_segment
-from .verify import Expectation
+from .verify import Expectation, ExpectedVideo
 
 # Matroska as FFmpeg writes it counts in milliseconds.
 _MATROSKA_TICK = Fraction(1, 1000)
@@ -106,7 +106,7 @@ class FinishedFile:
         Args:
             folder: Folder of the segments.
             segments: All of them, in their order.
-            expected: Times of the frames; what is written of the other streams is added to it.
+            expected: Times of the frames; what is written of every stream is added to it.
 
         Raises:
             OutputError: A segment is not what was written, or not of this stream.
@@ -116,9 +116,11 @@ class FinishedFile:
             if segment.header != header_of(self._stream):
                 raise OutputError("the encoder gave another header than before", path=folder)
         expected.tolerance, expected.tracks = self.tolerance, self.tracks.tracks
+        expected.video = written = ExpectedVideo.of(self._stream)
         video = video_packets(folder, segments, expected)
         for packet in interleaved(video, self._reader.packets()):
             if packet.stream is None:
+                written.add(packet)
                 packet.stream = self._stream
                 self._container.mux(packet)
             else:

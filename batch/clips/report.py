@@ -18,7 +18,7 @@ class ClipReport:
         audio_tracks: Audio tracks copied packet for packet.
         seconds: Wall time, verification included.
         warnings: What could not be kept, a line each.
-        stages: Seconds of work: "decode", "stylize" and "encode", which overlap, "mux", "verify".
+        stages: Seconds of work: "decode", "stylize", "encode" and "verify", which overlap, "mux".
         segments: In how many segments it was done.
         segments_reused: How many of them an earlier run had left.
     """

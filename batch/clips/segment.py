@@ -32,6 +32,8 @@ _MAGIC = b"brushreel segment 1\n"
 # Bytes of the packet; the frame it shows, counted from the segment's first; whether a decoder can
 # start here.
 _RECORD = struct.Struct("<II?")
+# FFmpeg's decoder of the codec's own name needs hardware.
+_DECODERS = {"av1": "libdav1d"}
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,20 @@ class FreshEncoder:
     def header(self) -> str:
         """Fingerprint of what the codec stores once for the whole stream."""
         return header_of(self._stream)
+
+    def decoder(self) -> av.VideoCodecContext:
+        """Return a fresh decoder of the packets, told what a container would tell it."""
+        encoder = self._stream.codec_context
+        codec = encoder.codec.canonical_name
+        decoder = av.CodecContext.create(_DECODERS.get(codec, codec), "r")
+        assert isinstance(decoder, av.VideoCodecContext)
+        decoder.width, decoder.height = encoder.width, encoder.height
+        decoder.codec_tag = encoder.codec_tag
+        decoder.extradata = encoder.extradata
+        decoder.thread_type = "AUTO"
+        # What a player conceals is an error here.
+        decoder.options = {"err_detect": "explode"}
+        return decoder
 
     def encode(self, frame: Frame | None) -> list[av.Packet]:
         """Return the packets that the encoder gives for a frame; None makes it give the rest."""

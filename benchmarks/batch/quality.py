@@ -1,11 +1,13 @@
 """Measure the quality of each codec's defaults on real footage: encode, decode, compare.
 
     python benchmarks/batch/quality.py CLIPS... [--frames 48] [--codec h264 ...] [--encoder auto]
+        [--preset superfast medium ...]
 
 Every clip is encoded by every codec at default settings, in its own pixel format or the nearest
-that the codec has, as `--strength 0` writes it. Columns: the pixel format written; the mean and the
-worst frame's SSIM over all planes (FFmpeg's ssim filter, against the source in the written format);
-bytes written, as a ratio to the source's bytes for the same frames; frames encoded per second of
+that the codec has, as `--strength 0` writes it; with `--preset` by every preset named, of the
+codecs that have presets. Columns: the preset, the pixel format written; the mean and the worst
+frame's SSIM over all planes (FFmpeg's ssim filter, against the source in the written format); bytes
+written, as a ratio to the source's bytes for the same frames; frames encoded per second of
 processor time, as a ratio to the first codec's.
 """
 
@@ -22,7 +24,7 @@ import av
 from av.filter import Graph
 from av.filter.context import FilterContext
 
-from brushreel.batch.encoding.codecs import CODECS
+from brushreel.batch.encoding.codecs import CODECS, PRESETS
 from brushreel.batch.encoding.encode import EncodeSettings, Picture, add_video_stream
 from brushreel.core.clips.media import ClipReader, VideoInfo
 from brushreel.core.errors import BrushreelError
@@ -110,20 +112,27 @@ def _input(graph: Graph, like: av.VideoFrame) -> FilterContext:
     )
 
 
-def rows_of(path: Path, count: int, codecs: list[str], encoder: str) -> None:
+def ways(codecs: list[str], presets: list[str]) -> list[tuple[str, str | None]]:
+    """List the pairs of codec and preset; None is the default preset."""
+    if not presets:
+        return [(codec, None) for codec in codecs]
+    return [(codec, name) for codec in codecs if CODECS[codec].preset for name in presets]
+
+
+def rows_of(path: Path, count: int, rows: list[tuple[str, str | None]], encoder: str) -> None:
     """Print the rows of one clip."""
     video, frames, size = source_of(path, count)
     pace = None
-    for codec in codecs:
+    for codec, preset in rows:
         try:
-            settings = EncodeSettings(codec, encoder=encoder)
+            settings = EncodeSettings(codec, preset=preset, encoder=encoder)
             file, picture, seconds = encode(video, frames, settings)
         except BrushreelError as error:
-            print(f"| {path.name} | {codec} | {error.what} |")
+            print(f"| {path.name} | {codec} {preset or ''} | {error.what} |")
             continue
         values = ssim([repacked(frame, picture) for frame in frames], file)
         pace = pace or seconds
-        cells = [path.name, codec, picture.pixel_format.name]
+        cells = [path.name, codec, preset or "default", picture.pixel_format.name]
         cells += [f"{sum(values) / len(values):.4f}", f"{min(values):.4f}"]
         cells += [f"{len(file) / size:.1f}", f"{pace / seconds:.2f}"]
         print("| " + " | ".join(cells) + " |", flush=True)
@@ -141,11 +150,13 @@ def main() -> None:
     )
     parser.add_argument("--codec", nargs="+", choices=tuple(CODECS), default=list(CODECS))
     parser.add_argument("--encoder", choices=ENCODERS, default="software")
+    parser.add_argument("--preset", nargs="+", choices=PRESETS, default=[])
     options = parser.parse_args()
-    print("| clip | codec | written as | SSIM | worst frame | size ratio | fps ratio |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    rows = ways(options.codec, options.preset)
+    print("| clip | codec | preset | written as | SSIM | worst frame | size ratio | fps ratio |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for path in options.clips:
-        rows_of(path, options.frames, options.codec, options.encoder)
+        rows_of(path, options.frames, rows, options.encoder)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from av.stream import AttachmentStream, Stream
 
 from brushreel.batch.clips.mux import CopiedTrack, TrackDigest
-from brushreel.batch.clips.verify import Expectation, verify
+from brushreel.batch.clips.packet_units import VideoDigest
+from brushreel.batch.clips.verify import Expectation, ExpectedVideo, verify
 from brushreel.core.clips.clip_info import StreamInfo
 from brushreel.core.errors import OutputError
 
@@ -33,6 +35,7 @@ def expectation(path: Path) -> Expectation:
                 assert frame.pts is not None
                 expected.pts.append(frame.pts)
                 expected.last_end = frame.pts + frame.duration
+    expected.video = written_video(path)
     return expected
 
 
@@ -41,6 +44,34 @@ def copied(stream: Stream) -> CopiedTrack:
     if isinstance(stream, AttachmentStream):
         digest.add_content(stream.data)
     return CopiedTrack(StreamInfo(stream.index, stream.type, "any", None), stream, digest)
+
+
+def written_video(path: Path) -> ExpectedVideo:
+    """Return what would have been noted of the video stream, had the encoder written MP4's form."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        extradata = bytes(context.extradata or b"")
+        codec = context.codec.canonical_name
+        digest = VideoDigest(codec, extradata)
+        # As MP4 states them: SPS and PPS behind their lengths (ISO/IEC 14496-15, 5.3.3.1).
+        header = annex_b(extradata) if codec == "h264" else extradata
+        video = ExpectedVideo(codec, (context.width, context.height), header, digest)
+        for packet in container.demux(stream):
+            if packet.size:
+                video.add(packet)
+    return video
+
+
+def annex_b(record: bytes) -> bytes:
+    units, position = b"", 5
+    for mask in (31, 255):
+        count, position = record[position] & mask, position + 1
+        for _ in range(count):
+            end = position + 2 + int.from_bytes(record[position : position + 2])
+            units += b"\0\0\0\1" + record[position + 2 : end]
+            position = end
+    return units
 
 
 @pytest.fixture
@@ -78,13 +109,11 @@ def test_a_frame_at_another_time(make_clip, meant):
 def test_times_off_by_less_than_a_millisecond(make_clip, meant):
     ticks = Fraction(1, 90_000)
     times = [3600 * number for number in range(10)]
-    verify(make_clip("a.mkv", time_base=ticks, times=times), without_sound(meant), NAME)
+    rounded = make_clip("a.mkv", time_base=ticks, times=times)
+    video = replace(written_video(rounded), pts=meant.pts)
+    verify(rounded, replace(meant, tracks=(), video=video), NAME)
     times[5] += 1
     assert_refused(make_clip("a.mp4", time_base=ticks, times=times), meant, "frame 5 is at")
-
-
-def without_sound(meant: Expectation) -> Expectation:
-    return Expectation(meant.time_base, meant.tolerance, meant.pts, meant.last_end)
 
 
 def test_tolerance_is_for_containers_that_round(make_clip):
@@ -102,6 +131,55 @@ def test_a_last_frame_that_lasts_too_long_or_too_short(clip, meant):
     assert_refused(clip, meant, "ends at 0.4.* instead of 0.44")
     meant.last_end -= 2 * meant.pts[1]
     assert_refused(clip, meant, "ends at 0.4.* instead of 0.36")
+
+
+def test_other_video(make_clip, sound, meant):
+    tracks = (sound(), sound("libmp3lame"))
+    assert_refused(make_clip("a.mp4", first=3, sounds=tracks), meant, "video differs")
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov", "mkv"])
+def test_one_changed_byte_of_the_video(make_clip, container):
+    clip = make_clip(f"a.{container}")
+    meant = expectation(clip)
+    verify(clip, meant, NAME)
+    with av.open(str(clip)) as opened:
+        last = bytes([p for p in opened.demux(video=0) if p.size][-1])
+    content = bytearray(clip.read_bytes())
+    content[content.rindex(last) + len(last) - 1] ^= 1
+    clip.write_bytes(content)
+    assert_refused(clip, meant, "video differs")
+
+
+def test_swapped_times(clip, meant):
+    pts = meant.video.pts
+    pts[2], pts[3] = pts[3], pts[2]
+    assert_refused(clip, meant, "frame . is at")
+
+
+def test_a_header_of_another_encoder(make_clip, clip, meant):
+    other = expectation(make_clip("other.mp4", options={"preset": "medium"}))
+    assert other.video.header != meant.video.header
+    meant.video.header = other.video.header
+    assert_refused(clip, meant, "header differs")
+
+
+def test_another_codec_or_size(clip, meant):
+    width, height = meant.video.size
+    meant.video.size = (width + 2, height)
+    assert_refused(clip, meant, f"is h264 {width}x{height} instead of h264 {width + 2}x{height}")
+    meant.video.size, meant.video.codec = (width, height), "hevc"
+    assert_refused(clip, meant, "is h264 .* instead of hevc")
+
+
+def test_frames_that_an_edit_list_hides(clip, meant):
+    """FFmpeg starts playing at the second frame; all packets are still there."""
+    content = clip.read_bytes()
+    at = content.index(b"elst")
+    media_time = content[at + 16 : at + 20]
+    first = int.from_bytes(media_time) + meant.pts[1]
+    clip.write_bytes(content[: at + 16] + first.to_bytes(4) + content[at + 20 :])
+    assert_refused(clip, meant, "9 frames instead of 10|frame . is at")
 
 
 def test_other_sound(make_clip, sound, meant):
