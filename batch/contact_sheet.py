@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from math import ceil, sqrt
 from pathlib import Path
 
@@ -18,15 +19,18 @@ from tqdm import tqdm
 from ..core.atomic import atomic_write
 from ..core.clips.clip_info import ClipInfo
 from ..core.clips.media import ClipReader
+from ..core.clips.sampling import sampled_frames
 from ..core.clips.sequence import Pattern
 from ..core.clips.sequence_reader import SequenceReader
 from ..core.errors import OutputError, UsageError
+from ..core.frames.bars import Bars, find_bars
 from ..core.frames.colour import to_rgb
 from ..core.frames.frame import Frame
 from ..core.frames.hdr import to_sdr
 from ..core.frames.orientation import oriented
 from ..core.frames.stroke_size import DETAIL, NATURAL, StrokeSize
 from ..core.library import list_styles
+from ..core.source_stylizer import SourceStylizer
 from ..core.stylizer import Stylizer
 from .ffmpeg_process import run_graph
 
@@ -56,6 +60,13 @@ class Still:
     def is_image(self) -> bool:
         """True if it came from an image file."""
         return _is_image(self.info)
+
+    @cached_property
+    def bars(self) -> Bars:
+        """The clip's burnt-in bars; none for an image."""
+        if self.is_image:
+            return Bars()
+        return find_bars(sampled_frames(self.info.path, self.info.video))
 
     @property
     def shown_size(self) -> tuple[int, int]:
@@ -230,7 +241,17 @@ def _cells(
     hdr = still.frame.colour.hdr
     yield caption, _as_sdr(still.frame) if hdr else source
     for stylizer in stylizers:
-        stylized = _as_sdr(stylizer.stylize(still.frame)) if hdr else stylizer(source)
+        if hdr:
+            of_source = SourceStylizer(stylizer, still.info.video, still.bars)
+            yield stylizer.style.name, _as_sdr(of_source(still.frame))
+            continue
+        stylized, bars = source.clone(), still.bars
+        rows = slice(bars.top, still.frame.height - bars.bottom)
+        columns = slice(bars.left, still.frame.width - bars.right)
+        aspect = still.info.video.sample_aspect_ratio or 1
+        stylized[..., rows, columns] = stylizer(
+            source[..., rows, columns], sample_aspect_ratio=aspect
+        )
         yield stylizer.style.name, stylized
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,24 @@ def home(tmp_path_factory, monkeypatch) -> Path:
     monkeypatch.setenv("XDG_DATA_HOME", str(folder / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     return folder
+
+
+@pytest.fixture(scope="session")
+def measured_runtimes(tmp_path_factory) -> Path:
+    """Which runtime is fastest, kept from test to test."""
+    return tmp_path_factory.mktemp("measured") / "runtimes.json"
+
+
+@pytest.fixture(autouse=True)
+def known_runtimes(home, measured_runtimes) -> Iterator[None]:
+    """Measure once for all tests of a process which runtime is fastest, not once a test."""
+    own = home / "cache" / "brushreel" / "runtimes.json"
+    if measured_runtimes.exists():
+        own.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(measured_runtimes, own)
+    yield
+    if own.exists():
+        shutil.copy(own, measured_runtimes)
 
 
 @pytest.fixture(scope="session")

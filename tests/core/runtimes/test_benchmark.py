@@ -11,6 +11,11 @@ from brushreel.core.runtimes.runtime import Wanted
 CPU = Wanted(torch.device("cpu"), "fp32")
 
 
+@pytest.fixture(autouse=True)
+def known_runtimes() -> None:
+    """Know nothing yet: what is measured, and when, is tested here."""
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """Runtimes that take as long as is said, and a list of those that were timed."""
