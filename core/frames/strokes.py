@@ -195,7 +195,7 @@ def stylized_rgb(
             stylized, luma, _FLOATS, _RGB, detail=detail, strength=strength, keep=keep_colors
         )
         green, blue, red = map(torch.from_numpy, made)
-        return torch.stack([red, green, blue]).unsqueeze(0)
+        return torch.stack([red, green, blue]).clamp_(0, 1).unsqueeze(0)
     whole = Size(*rgb.shape[-2:])
     stylized = _resized(stylize(_resized(rgb, size).clamp(0, 1)), first)[0]
     coarse = _luma(_resized(rgb, first)[0], _RGB)

@@ -188,7 +188,8 @@ def test_large_frames_are_painted_large_and_shown_small(styles, tmp_path, cells,
     rgb = torch.tensor(pixels / 255, dtype=torch.float32).permute(2, 0, 1)[None]
     painted = Image.fromarray(codes(Stylizer(tiny_style, device="cpu")(rgb)).astype(np.uint8))
     expected = np.asarray(painted.resize((640, 200), Image.Resampling.LANCZOS)).astype(int)
-    assert np.array_equal(found, expected)
+    # Eight bits as floats differ in their last bit from the decoder's.
+    assert np.abs(found - expected).max() <= 1
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])

@@ -67,7 +67,9 @@ def test_nv12_is_stylized_like_clips(tiny_style, tmp_path):
         time_base=Fraction(1, 25),
         colour=Colour(Matrix.BT709, Range.LIMITED, 1, 1),
     )
-    wanted = Stylizer(tiny_style, device="cpu", precision="fp32", stroke_size="native").stylize(frame)
+    wanted = Stylizer(tiny_style, device="cpu", precision="fp32", stroke_size="native").stylize(
+        frame
+    )
     painted = session(tmp_path / "tiny.onnx").run(
         ["painted_luma", "painted_chroma"], {"luma": luma[None], "chroma": chroma[None]}
     )

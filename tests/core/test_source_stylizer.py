@@ -106,5 +106,5 @@ def test_pixel_aspect_and_bars_decide_the_working_size(stylizer: Stylizer) -> No
 
 def test_too_small_strokes_are_refused_before_the_first_frame(tiny_style: Style) -> None:
     stylizer = Stylizer(tiny_style, device="cpu", stroke_size=0.25)
-    with pytest.raises(UsageError, match="too small for a picture of 256x144"):
+    with pytest.raises(UsageError, match="too small for a frame of 256x144"):
         SourceStylizer(stylizer, video(), Bars())

@@ -22,7 +22,12 @@ from brushreel.core.tiling import (
 )
 
 SPEC = NetworkSpec(channels=(4, 6, 8), residual_blocks=2)
-EXACT: dict[str, Any] = {"device": "cpu", "precision": "fp32", "runtime": "torch"}
+EXACT: dict[str, Any] = {
+    "device": "cpu",
+    "stroke_size": "native",
+    "precision": "fp32",
+    "runtime": "torch",
+}
 
 
 def network(**changes) -> StylizingNetwork:
@@ -106,13 +111,24 @@ class TestStylizer:
         if precision == "bf16" != choose_precision("auto", torch.device("cpu")):
             pytest.skip("this CPU does not compute in bf16")
         style, frames = load_style("wave"), noise(201, 211)
-        settings = {"device": "cpu", "precision": precision, "runtime": "openvino"}
+        settings = {
+            "device": "cpu",
+            "stroke_size": "native",
+            "precision": precision,
+            "runtime": "openvino",
+        }
         tiled = Stylizer(style, **settings, tile=64)(frames)
         assert torch.equal(tiled, Stylizer(style, **settings, tile="off")(frames))
 
     def test_several_threads(self, tiny_style):
         pytest.importorskip("openvino")
-        settings = {"device": "cpu", "precision": "fp32", "runtime": "openvino", "tile": 64}
+        settings = {
+            "device": "cpu",
+            "stroke_size": "native",
+            "precision": "fp32",
+            "runtime": "openvino",
+            "tile": 64,
+        }
         stylizer = Stylizer(tiny_style, **settings)
         frames = [noise(150, 130 + index) for index in range(6)]
         with ThreadPoolExecutor(3) as threads:
@@ -121,7 +137,13 @@ class TestStylizer:
             assert torch.equal(found, stylizer(frame))
 
     def test_one_frame_at_a_time(self, tiny_style, monkeypatch):
-        settings = {"device": "cpu", "precision": "fp32", "runtime": "openvino", "parallel": 2}
+        settings = {
+            "device": "cpu",
+            "stroke_size": "native",
+            "precision": "fp32",
+            "runtime": "openvino",
+            "parallel": 2,
+        }
         pytest.importorskip("openvino")
         stylizer = Stylizer(tiny_style, **settings)
         assert stylizer.parallel(160, 160) == 2

@@ -80,9 +80,7 @@ def test_every_frame_differs_from_its_source(make_clip, read_clip, painter, conv
 
 def test_half_the_strength_is_half_way(make_clip, tiny_style, painter, converted):
     source = make_clip(name="a.mkv", codec="ffv1", frames=2)
-    half = Stylizer(
-        tiny_style, device="cpu", precision="fp32", strength=0.5, stroke_size="native"
-    )
+    half = Stylizer(tiny_style, device="cpu", precision="fp32", strength=0.5, stroke_size="native")
     written = converted(source, half, codec="ffv1").frames
     for frame, planes in zip(read(source), written, strict=True):
         rgb = to_rgb(frame)
