@@ -206,7 +206,9 @@ def _add_encoding(flags: Flags) -> None:
     flags.add(
         "--preset",
         metavar="NAME",
-        help="Effort of the encoder, from ultrafast to veryslow. Default: by codec.",
+        default="auto",
+        help="Effort of the encoder, from ultrafast to veryslow, or auto: the fastest settings "
+        "that keep the quality of the default --crf. Default: %(default)s.",
     )
     flags.add(
         "--encoder",

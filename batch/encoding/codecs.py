@@ -41,7 +41,9 @@ class Encoder:
         quality: Options for a constant rate factor; None where it has none.
         presets: Each preset with the encoder's own word for it.
         preset_option: The option that takes that word.
-        usual_preset: The preset where none is named, if not the codec's.
+        usual_preset: The preset where none is named, if not the codec's: the fastest one that keeps
+            the SSIM of docs/encoding.md.
+        usual_params: More of `params` where no preset is named.
         options: Options that are always set.
         params_option: The option that takes `params`, joined by colons.
         params: The encoder library's own settings.
@@ -56,6 +58,7 @@ class Encoder:
     presets: Mapping[str, str] = field(default_factory=dict)
     preset_option: str = "preset"
     usual_preset: str | None = None
+    usual_params: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     params_option: str = ""
     params: tuple[str, ...] = ()
@@ -122,8 +125,10 @@ _X264 = Encoder(
     same(*_YUV_8, *_YUV_10, "gray", "gray10le"),
     quality=constant_rate_factor,
     presets={name: name for name in PRESETS},
-    # Next to a fast network the encoder counts: a third of medium's time for a few more bytes.
-    usual_preset="veryfast",
+    # superfast codes every block as if nothing referred to it, in up to twice veryfast's bytes.
+    # With the macroblock tree of a short lookahead it is as fast, in about veryfast's bytes.
+    usual_preset="superfast",
+    usual_params=("mbtree=1", "rc-lookahead=5"),
     options={"threads": "12"},
     params_option="x264-params",
     # With AVX-512 libx264's mbtree writes other frames every time it runs. Named where a CPU has
@@ -142,6 +147,7 @@ _X265 = Encoder(
     ),
     quality=constant_rate_factor,
     presets={name: name for name in PRESETS},
+    usual_preset="veryfast",
     params_option="x265-params",
     # Weights for fades are found in a race of threads; the offsets: libx265 spares the chroma of
     # textures until it shows.
@@ -159,6 +165,7 @@ _SVT_AV1 = Encoder(
         **dict(zip(PRESETS, ("12", "11", "10", "9", "8", "6", "4", "3", "2"), strict=True)),
         **{str(number): str(number) for number in range(14)},
     },
+    usual_preset="faster",
     params_option="svtav1-params",
     # Keeps noise and soft gradients, which it would else smooth away at any CRF.
     params=(

@@ -33,7 +33,8 @@ class EncodeSettings:
         profile: One of the codec's profiles; None for the usual one.
         crf: Constant rate factor, lower is better; None for the codec's default.
         bitrate: Bits per second instead of a CRF.
-        preset: One of `PRESETS`, for av1 also "0" (slow) to "13" (fast); None for the codec's.
+        preset: One of `PRESETS`, for av1 also "0" (slow) to "13" (fast); None for the fastest
+            settings that keep the quality of the default CRF.
         encoder: One of `ENCODERS`.
 
     With "auto", `crf`, `bitrate` and `preset` count where the chosen codec has them.
@@ -296,7 +297,8 @@ def _options(
     if profile is not None:
         options["profile"] = profile
     at_bitrate = () if settings.bitrate is None else encoder.bitrate_params
-    params = (*encoder.params, *at_bitrate, *mastering_params(encoder, video))
+    at_default = encoder.usual_params if settings.preset is None else ()
+    params = (*encoder.params, *at_default, *at_bitrate, *mastering_params(encoder, video))
     if params:
         options[encoder.params_option] = ":".join(params)
     return options | _rate(codec, encoder, settings)

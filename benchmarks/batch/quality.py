@@ -113,10 +113,11 @@ def _input(graph: Graph, like: av.VideoFrame) -> FilterContext:
 
 
 def ways(codecs: list[str], presets: list[str]) -> list[tuple[str, str | None]]:
-    """List the pairs of codec and preset; None is the default preset."""
+    """List the pairs of codec and preset; None stands for auto."""
     if not presets:
         return [(codec, None) for codec in codecs]
-    return [(codec, name) for codec in codecs if CODECS[codec].preset for name in presets]
+    named = [None if name == "auto" else name for name in presets]
+    return [(codec, name) for codec in codecs if CODECS[codec].preset for name in named]
 
 
 def rows_of(path: Path, count: int, rows: list[tuple[str, str | None]], encoder: str) -> None:
@@ -132,7 +133,7 @@ def rows_of(path: Path, count: int, rows: list[tuple[str, str | None]], encoder:
             continue
         values = ssim([repacked(frame, picture) for frame in frames], file)
         pace = pace or seconds
-        cells = [path.name, codec, preset or "default", picture.pixel_format.name]
+        cells = [path.name, codec, preset or "auto", picture.pixel_format.name]
         cells += [f"{sum(values) / len(values):.4f}", f"{min(values):.4f}"]
         cells += [f"{len(file) / size:.1f}", f"{pace / seconds:.2f}"]
         print("| " + " | ".join(cells) + " |", flush=True)
@@ -150,7 +151,7 @@ def main() -> None:
     )
     parser.add_argument("--codec", nargs="+", choices=tuple(CODECS), default=list(CODECS))
     parser.add_argument("--encoder", choices=ENCODERS, default="software")
-    parser.add_argument("--preset", nargs="+", choices=PRESETS, default=[])
+    parser.add_argument("--preset", nargs="+", choices=("auto", *PRESETS), default=[])
     options = parser.parse_args()
     rows = ways(options.codec, options.preset)
     print("| clip | codec | preset | written as | SSIM | worst frame | size ratio | fps ratio |")

@@ -184,9 +184,10 @@ def test_what_is_no_bitrate_is_refused(text):
 @pytest.mark.parametrize(
     ("settings", "options"),
     [
-        ({"codec": "h264"}, {"crf": "9", "preset": "veryfast"}),
+        ({"codec": "h264"}, {"crf": "9", "preset": "superfast"}),
+        ({"codec": "hevc"}, {"crf": "9", "preset": "veryfast"}),
         ({"codec": "hevc", "crf": 0, "preset": "slow"}, {"crf": "0", "preset": "slow"}),
-        ({"codec": "av1"}, {"crf": "4", "preset": "6"}),
+        ({"codec": "av1"}, {"crf": "4", "preset": "9"}),
         ({"codec": "av1", "preset": "veryslow"}, {"preset": "2"}),
         ({"codec": "av1", "preset": "13"}, {"preset": "13"}),
         ({"codec": "h264", "bitrate": 8_000_000}, {"b": "8000000"}),
@@ -197,6 +198,17 @@ def test_settings_become_the_encoder_s_options(video, settings, options):
     chosen = choose(video("yuv420p"), EncodeSettings(**settings), "mp4").options
     assert {name: chosen[name] for name in options} == options
     assert ("b" in chosen) != ("crf" in chosen)
+
+
+def test_a_named_preset_is_the_encoder_s_own(video):
+    params = [
+        choose(video("yuv420p"), EncodeSettings("h264", preset=preset), "mp4").options[
+            "x264-params"
+        ]
+        for preset in (None, "superfast")
+    ]
+    assert "mbtree=1:rc-lookahead=5" in params[0]
+    assert "mbtree" not in params[1]
 
 
 @pytest.mark.parametrize(

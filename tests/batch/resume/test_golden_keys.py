@@ -105,8 +105,8 @@ CLIP = KEY | {
     "muxer": "mp4",
     "encoding": {
         "threads": "12",
-        "preset": "veryfast",
-        "x264-params": "asm=avx2:aq-mode=3",
+        "preset": "superfast",
+        "x264-params": "asm=avx2:aq-mode=3:mbtree=1:rc-lookahead=5",
         "crf": "9",
         "encoder": "libx264",
         "pixel_format": "yuv420p",
