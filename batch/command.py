@@ -116,7 +116,7 @@ def _write_settings(settings: argparse.Namespace) -> WriteSettings:
         profile=settings.profile,
         crf=settings.crf,
         bitrate=None if settings.bitrate is None else parse_bitrate(settings.bitrate),
-        preset=None if settings.preset == "auto" else settings.preset,
+        preset=settings.preset,
         encoder=settings.encoder,
     )
     return WriteSettings(

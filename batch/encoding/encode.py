@@ -33,8 +33,8 @@ class EncodeSettings:
         profile: One of the codec's profiles; None for the usual one.
         crf: Constant rate factor, lower is better; None for the codec's default.
         bitrate: Bits per second instead of a CRF.
-        preset: One of `PRESETS`, for av1 also "0" (slow) to "13" (fast); None for the fastest
-            settings that keep the quality of the default CRF.
+        preset: One of `PRESETS`, for av1 also "0" (slow) to "13" (fast); "auto" or None for the
+            fastest settings that keep the quality of the default CRF.
         encoder: One of `ENCODERS`.
 
     With "auto", `crf`, `bitrate` and `preset` count where the chosen codec has them.
@@ -51,6 +51,8 @@ class EncodeSettings:
     encoder: str = "software"
 
     def __post_init__(self) -> None:
+        if self.preset == "auto":
+            object.__setattr__(self, "preset", None)
         if self.codec != "auto" and self.codec not in CODECS:
             raise UsageError(f"codec must be one of auto, {', '.join(CODECS)}, not {self.codec}")
         if self.encoder not in ENCODERS:
@@ -91,7 +93,7 @@ class EncodeSettings:
             raise UsageError(f"{self.codec} does not support presets")
         known = PRESETS if codec is None else tuple(codec.software.presets)
         if self.preset not in known:
-            raise UsageError(f"preset must be one of {', '.join(known)}, not {self.preset}")
+            raise UsageError(f"preset must be one of auto, {', '.join(known)}, not {self.preset}")
 
 
 def parse_bitrate(text: str) -> int:

@@ -36,9 +36,9 @@ def source(make_clip) -> Path:
 
 
 def written(
-    folder: Path, source: Path, codec: str = "h264", suffix: str = "mp4"
+    folder: Path, source: Path, codec: str = "h264", suffix: str = "mp4", preset: str = "auto"
 ) -> tuple[Segment, av.VideoCodecContext]:
-    video, settings = probe(source).video, EncodeSettings(codec=codec)
+    video, settings = probe(source).video, EncodeSettings(codec=codec, preset=preset)
     with FreshEncoder(video, settings, MUXERS[suffix]) as encoder:
         segment = write_segment(folder, 0, read(source), encoder)
         return segment, encoder.decoder()
@@ -99,12 +99,14 @@ def test_bytes_that_do_not_decode_are_found(source, tmp_path, codec):
 
 
 def test_a_lost_frame_is_found(source, tmp_path):
-    segment, decoder = written(tmp_path, source, "prores", "mov")
-    segment = changed(
-        tmp_path, segment, lambda stored: [replace(stored[0], content=b""), *stored[1:]]
-    )
-    with pytest.raises(OutputError, match="did not read back"):
-        check_segment(tmp_path, segment, decoder)
+    segment, decoder = written(tmp_path, source, preset="ultrafast")
+
+    def say_nothing(stored):
+        # An access unit delimiter alone (ITU-T H.264, 7.3.2.4) shows no frame.
+        return [*stored[:-1], replace(stored[-1], content=b"\0\0\0\1\x09\xf0")]
+
+    with pytest.raises(OutputError, match="segment 0 has 11 frames instead of 12"):
+        check_segment(tmp_path, changed(tmp_path, segment, say_nothing), decoder)
 
 
 def test_swapped_frames_are_found(source, tmp_path):
@@ -145,14 +147,20 @@ def test_a_damaged_segment_ends_the_run(clip, painter, tmp_path, monkeypatch):
     assert convert(clip, output, painter, write=SHORT).segments_reused == 1
 
 
-def test_checks_overlap_with_stylization_and_are_noted_after(clip, painter, tmp_path, monkeypatch):
-    """The first segment's check waits for a frame of the second: a check in line would time out."""
+def test_checks_overlap_with_stylization_and_are_noted_after(
+    make_clip, painter, tmp_path, monkeypatch
+):
+    """The first segment's check waits until the second is under way.
+
+    The second has 20 frames, more than the stages can run ahead of each other.
+    """
+    clip = make_clip(frames=45)
     output, original = tmp_path / "o.mp4", segment_check.check_segment
     went_on, noted, waited = threading.Event(), [], []
 
     def wait_first(folder: Path, segment: Segment, decoder) -> None:
         if segment.number == 0:
-            waited.append(went_on.wait(20))
+            waited.append(went_on.wait(10))
             noted.append((folder / "manifest.json").exists())
         original(folder, segment, decoder)
 
@@ -161,8 +169,8 @@ def test_checks_overlap_with_stylization_and_are_noted_after(clip, painter, tmp_
         clip,
         output,
         painter,
-        write=SHORT,
-        handle=on_frame(lambda count: went_on.set() if count == 8 else None),
+        write=WriteSettings(segment=0.8),
+        handle=on_frame(lambda count: went_on.set() if count == 36 else None),
     )
     assert waited == [True]
     assert noted == [False]

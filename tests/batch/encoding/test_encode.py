@@ -155,7 +155,7 @@ def test_what_a_codec_does_not_have_is_refused(codec, setting, what):
         ({"profile": "hq"}, "needs a codec"),
         ({"codec": "prores", "profile": "hqx"}, "proxy, lt, standard, hq, 4444, 4444xq, not hqx"),
         ({"codec": "av1", "profile": "main"}, "av1 does not support profiles"),
-        ({"preset": "8"}, "preset must be one of ultrafast"),
+        ({"preset": "8"}, "preset must be one of auto, ultrafast"),
         ({"codec": "av1", "preset": "14"}, "12, 13, not 14"),
         ({"encoder": "cuda"}, "software, auto, nvenc, qsv, videotoolbox, amf, vaapi, not cuda"),
     ],
@@ -198,6 +198,11 @@ def test_settings_become_the_encoder_s_options(video, settings, options):
     chosen = choose(video("yuv420p"), EncodeSettings(**settings), "mp4").options
     assert {name: chosen[name] for name in options} == options
     assert ("b" in chosen) != ("crf" in chosen)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_auto_is_the_default_preset_of_every_codec(codec):
+    assert EncodeSettings(codec, preset="auto") == EncodeSettings(codec)
 
 
 def test_a_named_preset_is_the_encoder_s_own(video):
