@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import pytest
@@ -12,7 +15,13 @@ import pytest
 from brushreel.batch.clips import segment_check
 from brushreel.batch.clips.clip import convert
 from brushreel.batch.clips.finish import FinishedFile
-from brushreel.batch.clips.segment import FreshEncoder, Segment, write_segment
+from brushreel.batch.clips.segment import (
+    FreshEncoder,
+    Segment,
+    StoredPacket,
+    read_segment,
+    write_segment,
+)
 from brushreel.batch.clips.segment_check import check_segment
 from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.clips.verify import verify
@@ -23,6 +32,8 @@ from brushreel.core.clips.media import probe, read
 from brushreel.core.errors import OutputError
 
 from ..listening import on_frame
+
+Change = Callable[[list[StoredPacket]], list[StoredPacket]]
 
 SHORT = WriteSettings(segment=0.2)
 SIZE = (256, 120)  # the least that every codec takes
@@ -58,31 +69,28 @@ def test_every_container_gives_the_packets_back(source, untouched, tmp_path, cod
     assert (report.frames, report.segments) == (12, 3)
 
 
-def changed(folder: Path, segment: Segment, change) -> Segment:
+class GivesPackets:
+    """An encoder whose packets are there already."""
+
+    def __init__(self, header: str, packets: list[StoredPacket]):
+        self.header, self._packets = header, packets
+
+    def encode(self, frame: object) -> list[av.Packet]:
+        made = []
+        for stored in self._packets if frame is None else ():
+            packet = av.Packet(stored.content)
+            packet.pts, packet.is_keyframe = stored.frame, stored.keyframe
+            made.append(packet)
+        return made
+
+
+def changed(folder: Path, segment: Segment, change: Change) -> Segment:
     """Return a segment whose file is what was written, and is wrong."""
-    stored = list(change(list(segment_check.read_segment(folder, segment))))
-    path = folder / segment.name
-    path.unlink()
-    frames = {packet.frame: packet for packet in stored}
-
-    class Changed:
-        header = segment.header
-
-        def encode(self, frame):
-            if frame is not None:
-                return []
-            made = []
-            for packet in stored:
-                item = av.Packet(packet.content)
-                item.pts, item.is_keyframe = packet.frame, packet.keyframe
-                made.append(item)
-            return made
-
-    class Shown:
-        def __init__(self, pts):
-            self.pts = pts
-
-    return write_segment(folder, 0, [Shown(pts) for pts in sorted(frames)], Changed())
+    packets = change(list(read_segment(folder, segment)))
+    (folder / segment.name).unlink()
+    frames: Any = [SimpleNamespace(pts=pts) for pts in range(segment.frames)]
+    encoder: Any = GivesPackets(segment.header, packets)
+    return write_segment(folder, segment.number, frames, encoder)
 
 
 @pytest.mark.parametrize("codec", ["h264", "av1", "prores"])
