@@ -21,7 +21,14 @@ from typing import NoReturn
 from .batch import command as clips
 from .batch import flags
 from .core.allocator import keep_freed_memory
-from .core.arguments import STYLE, Formatter, add_json_lines, add_overwrite, every_parser
+from .core.arguments import (
+    STYLE,
+    Formatter,
+    add_json_lines,
+    add_overwrite,
+    add_strokes,
+    every_parser,
+)
 from .core.errors import INTERRUPTED, BrushreelError, OutputError, UsageError
 from .core.options import PIXEL_LAYOUTS
 from .core.version import __version__
@@ -224,6 +231,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         help="Pixels that the model takes and gives: RGB in [0, 1], 8-bit RGB or 8-bit NV12. "
         "Default: %(default)s.",
     )
+    add_strokes(add)
     add_overwrite(add, "a model that exists")
 
 
@@ -237,7 +245,13 @@ def _export(options: argparse.Namespace) -> int:
         raise UsageError("unsupported extension for a model", path=output, hint="use .onnx")
     if output.exists() and not options.overwrite:
         raise OutputError("exists already", path=output, hint="--overwrite replaces it")
-    export_onnx(style, output, pixels=options.pixels)
+    export_onnx(
+        style,
+        output,
+        pixels=options.pixels,
+        stroke_size=options.stroke_size,
+        detail=options.detail,
+    )
     print(output)
     return 0
 

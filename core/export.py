@@ -6,7 +6,7 @@ import importlib
 import io
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .atomic import atomic_write
 from .errors import DeviceError, OutputError, extra_hint
-from .frames.colour import BT709_LUMA
-from .network import StylizingNetwork
+from .export_modules import WRAPPERS
+from .export_scaling import StrokesInModel
+from .frames.stroke_size import DETAIL, NATURAL, StrokeSize, check_detail, check_stroke_size
 from .options import PixelLayout
 from .runtimes.folded import folded
 from .style import Style
@@ -36,10 +36,18 @@ _LARGEST_DIFFERENCE = {"float": 1e-3, "rgb8": 1, "nv12": 1}
 _EXAMPLE = (66, 90)
 
 
-def export_onnx(style: Style, path: Path, *, pixels: PixelLayout = "float") -> None:
-    """Write a model with dynamic batch, height and width, after a trial at three sizes.
+def export_onnx(
+    style: Style,
+    path: Path,
+    *,
+    pixels: PixelLayout = "float",
+    stroke_size: StrokeSize = NATURAL,
+    detail: float = DETAIL,
+) -> None:
+    """Write a model with dynamic batch, height and width, after a trial at several sizes.
 
-    Its metadata names the style, its digest, the layout and the range of values.
+    Its metadata names the style, its digest and lines, stroke size and detail, the layout and the
+    range of values.
 
     Args:
         style: The style to export.
@@ -48,20 +56,36 @@ def export_onnx(style: Style, path: Path, *, pixels: PixelLayout = "float") -> N
             (N, H, W, 3) RGB, uint8. "nv12": `luma` (N, H, W) and `chroma` (N, H / 2, W / 2, 2),
             uint8, limited-range BT.709 with chroma at the left, the outputs `painted_luma` and
             `painted_chroma`; even sizes.
+        stroke_size: The model scales frames, of square pixels, to the working size for such strokes
+            and back. "native": it is the network alone.
+        detail: Share of the source's finest detail that it adds again, 0 to 1.
 
     Raises:
+        UsageError: Stroke size or detail is out of range.
         DeviceError: The packages for it are not installed.
-        OutputError: It can't be written, or its frames differ from the network's.
+        OutputError: It can't be written, or its frames differ from those of `Stylizer`.
     """
+    stroke_size, detail = check_stroke_size(stroke_size), check_detail(detail)
     onnx, onnxruntime = (_package(name) for name in ("onnx", "onnxruntime"))
-    module = _WRAPPERS[pixels](folded(style.network()))
-    model = _converted(module, pixels)
+    network = folded(style.network())
+    if stroke_size == "native":
+        module = WRAPPERS[pixels](network)
+        model = _converted(module, pixels)
+        wanted, sizes = module, _TRIALS
+    else:
+        strokes = StrokesInModel(
+            network, pixels, stroke_size=stroke_size, lines=style.lines, detail=detail
+        )
+        model = _converted(strokes.module, pixels, strokes.example_weights(*_EXAMPLE))
+        model = strokes.add_to(model, _SIDES[pixels][0])
+        wanted, sizes = strokes.reference, strokes.trial_sizes()
     _name_sizes(model, pixels)
-    for key, value in _about(style, pixels).items():
+    for key, value in _about(style, pixels, stroke_size, detail).items():
         model.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(model, full_check=True)
     data = model.SerializeToString()
-    _try(onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]), module, pixels)
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    _try(session, wanted, pixels, sizes)
     try:
         with atomic_write(path) as file:
             file.write(data)
@@ -76,37 +100,52 @@ def _package(name: str) -> ModuleType:
         raise DeviceError(f"{name} is not installed", hint=extra_hint("onnx")) from error
 
 
-def _about(style: Style, pixels: PixelLayout) -> dict[str, str]:
+def _about(
+    style: Style, pixels: PixelLayout, stroke_size: StrokeSize, detail: float
+) -> dict[str, str]:
     layouts = {
         "float": "(N, 3, H, W) RGB, float32 in [0, 1]",
         "rgb8": "(N, H, W, 3) RGB, uint8 in 0 to 255",
         "nv12": "NV12 planes, uint8, limited-range BT.709, chroma sited left",
     }
-    painting = style.painting
+    painting, native = style.painting, stroke_size == "native"
     return {
         "brushreel.version": __version__,
         "brushreel.style": style.name,
         "brushreel.digest": style.digest,
         "brushreel.painting": f"{painting.artist}, {painting.title}, {painting.year}",
         "brushreel.pixels": layouts[pixels],
+        "brushreel.lines": str(style.lines),
+        "brushreel.stroke_size": "native" if native else f"{stroke_size:g}",
+        "brushreel.detail": "none" if native else f"{detail:g}",
     }
 
 
-def _converted(module: nn.Module, pixels: PixelLayout) -> ModelProto:
-    """Convert a module with PyTorch's exporter."""
+def _converted(
+    module: nn.Module, pixels: PixelLayout, weights: dict[str, Tensor] | None = None
+) -> ModelProto:
+    """Convert a module with PyTorch's exporter.
+
+    Args:
+        module: It takes images, and a dictionary of weights if there are any.
+        pixels: Layout of the images.
+        weights: Examples of matrices that are inputs too, of dynamic sizes.
+    """
     _package("onnxscript")
     height, width = _SIDES[pixels]
-    dynamic = dict.fromkeys((0, height, width), torch.export.Dim.DYNAMIC)
     examples = _example_images(pixels, 2, *_EXAMPLE)
     inputs, outputs = _NAMES[pixels]
+    dynamic = dict.fromkeys((0, height, width), torch.export.Dim.DYNAMIC)
+    of_weights = {name: dict.fromkeys((0, 1), torch.export.Dim.DYNAMIC) for name in weights or {}}
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), _quiet():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module,
-            examples,
+            # A dictionary at the end is taken for keyword arguments.
+            (*examples, weights, {}) if weights else examples,
             dynamo=True,
-            dynamic_shapes=tuple(dynamic for _ in examples),
-            input_names=inputs,
+            dynamic_shapes=(*(dynamic for _ in examples), *([of_weights] if weights else [])),
+            input_names=[*inputs, *of_weights],
             output_names=outputs,
             verbose=False,
         )
@@ -137,21 +176,26 @@ class _quiet:  # noqa: N801  reads as a word in a with statement
         logging.disable(self._level)
 
 
-def _try(session: InferenceSession, module: nn.Module, pixels: PixelLayout) -> None:
+def _try(
+    session: InferenceSession,
+    stylized: Callable[..., Tensor | tuple[Tensor, ...]],
+    pixels: PixelLayout,
+    sizes: Sequence[tuple[int, int]],
+) -> None:
     """Run the model as another program would.
 
     Raises:
-        OutputError: Its frames differ from the network's.
+        OutputError: Its frames differ from those that `stylized` gives.
     """
-    for height, width in _TRIALS:
+    for height, width in sizes:
         images = _example_images(pixels, 1, height, width)
         feed = {name: image.numpy() for name, image in zip(_NAMES[pixels][0], images, strict=True)}
         with torch.no_grad():
-            wanted = module(*images)
+            wanted = stylized(*images)
         wanted = wanted if isinstance(wanted, tuple) else (wanted,)
         for got, right in zip(session.run(None, feed), wanted, strict=True):
             off = (torch.from_numpy(got).float() - right.float()).abs().max().item()
-            if off > _LARGEST_DIFFERENCE[pixels]:
+            if not off <= _LARGEST_DIFFERENCE[pixels]:
                 raise OutputError(
                     f"the exported model differs from the network by {off:.3g} at {width}x{height}",
                     hint="another release of onnxruntime or torch may help",
@@ -178,65 +222,3 @@ def _example_images(pixels: PixelLayout, count: int, height: int, width: int) ->
     }
     noise = (torch.randint(16, 236, shape, generator=generator) for shape in shapes[pixels])
     return tuple(image.to(torch.uint8) for image in noise)
-
-
-class _Rgb8(nn.Module):
-    """The network between (N, H, W, 3) uint8 and the same."""
-
-    def __init__(self, network: StylizingNetwork):
-        super().__init__()
-        self.network = network
-
-    def forward(self, frames: Tensor) -> Tensor:
-        stylized = self.network(frames.permute(0, 3, 1, 2).to(torch.float32) / 255)
-        return (stylized.permute(0, 2, 3, 1) * 255).round().to(torch.uint8)
-
-
-class _Nv12(nn.Module):
-    """The network between limited-range BT.709 planes (H.273), chroma at the left."""
-
-    def __init__(self, network: StylizingNetwork):
-        super().__init__()
-        self.network = network
-        kr, _, kb = BT709_LUMA
-        kg = 1 - kr - kb
-        to_rgb = torch.tensor(
-            [
-                [1.0, 0.0, 2 * (1 - kr)],
-                [1.0, -2 * (1 - kb) * kb / kg, -2 * (1 - kr) * kr / kg],
-                [1.0, 2 * (1 - kb), 0.0],
-            ]
-        )
-        self.register_buffer("to_rgb", to_rgb)
-        self.register_buffer("from_rgb", torch.linalg.inv(to_rgb))
-
-    def forward(self, luma: Tensor, chroma: Tensor) -> tuple[Tensor, Tensor]:
-        y = (luma.to(torch.float32).unsqueeze(1) - 16) / 219
-        c = _doubled((chroma.permute(0, 3, 1, 2).to(torch.float32) - 128) / 224)
-        rgb = torch.einsum("ij,njhw->nihw", self.to_rgb, torch.cat([y, c], 1)).clamp(0, 1)
-        ycc = torch.einsum("ij,njhw->nihw", self.from_rgb, self.network(rgb))
-        stylized_luma = (ycc[:, 0] * 219 + 16).round().to(torch.uint8)
-        halved = _halved(ycc[:, 1:]).permute(0, 2, 3, 1)
-        return stylized_luma, (halved * 224 + 128).round().clamp(16, 240).to(torch.uint8)
-
-
-def _doubled(chroma: Tensor) -> Tensor:
-    """Double (N, 2, h, w) bilinearly; samples are on even columns, between rows."""
-    right = torch.cat([chroma[..., 1:], chroma[..., -1:]], 3)
-    wide = torch.stack([chroma, (chroma + right) / 2], -1).flatten(3)
-    return F.interpolate(wide, scale_factor=(2.0, 1.0), mode="bilinear")
-
-
-def _halved(chroma: Tensor) -> Tensor:
-    """Halve (N, 2, 2h, 2w) to (N, 2, h, w), by a tent of three columns and the mean of two rows."""
-    rows = (chroma[..., 0::2, :] + chroma[..., 1::2, :]) / 2
-    even, odd = rows[..., 0::2], rows[..., 1::2]
-    left = torch.cat([even[..., :1], odd[..., :-1]], 3)
-    return (left + 2 * even + odd) / 4
-
-
-_WRAPPERS: dict[str, Callable[[StylizingNetwork], nn.Module]] = {
-    "float": lambda network: network,
-    "rgb8": _Rgb8,
-    "nv12": _Nv12,
-}

@@ -22,6 +22,7 @@ from .frames.stroke_size import (
     NATURAL,
     Size,
     StrokeSize,
+    check_detail,
     check_stroke_size,
     detail_size,
     working_size,
@@ -87,10 +88,8 @@ class Stylizer:
     ):
         if not 0 <= strength <= 1:
             raise UsageError(f"strength must lie between 0 and 1, not {strength}")
-        if not 0 <= detail <= 1:
-            raise UsageError(f"detail must lie between 0 and 1, not {detail}")
         self.stroke_size: StrokeSize = check_stroke_size(stroke_size)
-        self.detail = detail
+        self.detail = check_detail(detail)
         if precision not in PRECISIONS:
             raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}")
         self.style = style if isinstance(style, Style) else load_style(style)

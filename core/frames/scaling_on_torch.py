@@ -115,19 +115,19 @@ def detail_gain(stylized: Tensor, luma: Tensor, detail: tuple[float, float, floa
     """Return how much of the source's finer luma comes back where: a of `strokes`.
 
     Args:
-        stylized: (h, w) float32, luma.
-        luma: (h, w) float32, of the source.
+        stylized: (..., h, w) float32, luma; at most one dimension before.
+        luma: (..., h, w) float32, of the source.
         detail: Where the source is flat; at edges; the variance of luma that is half an edge.
 
     Returns:
-        (h, w) float32, from 0 to the second of `detail`.
+        (..., h, w) float32, from 0 to the second of `detail`.
     """
     flat, most, edge = detail
-    moments = torch.stack([stylized, luma, stylized * luma, luma * luma]).unsqueeze(0)
-    p, y, py, yy = _local_mean(moments)[0]
+    moments = torch.stack([stylized, luma, stylized * luma, luma * luma])
+    p, y, py, yy = _local_mean(moments)
     covariance, variance = py.sub_(p * y), yy.sub_(y * y)
     gain = covariance.mul_(most).add_(edge * flat).div_(variance.add_(edge))
-    return gain.clamp_(0, most)
+    return gain.clamp_(0.0, most)
 
 
 def enlarge(
@@ -219,7 +219,7 @@ class _Source:
 
 
 def _local_mean(planes: Tensor) -> Tensor:
-    """Compute the mean of each neighbourhood of (1, C, h, w), borders repeated."""
+    """Compute the mean of each neighbourhood of (..., C, h, w), borders repeated."""
     side = 2 * REACH + 1
     planes = F.avg_pool2d(F.pad(planes, (REACH, REACH, 0, 0), mode="replicate"), (1, side), 1)
     return F.avg_pool2d(F.pad(planes, (0, 0, REACH, REACH), mode="replicate"), (side, 1), 1)

@@ -29,11 +29,11 @@ LINES = 432
 
 LEAST, MOST = 0.25, 4.0
 # Larger factors would enlarge a frame that has no detail for strokes.
-_MOST_ENLARGED = 4
+MOST_ENLARGED = 4
 # The network halves twice; sizes that it has to pad would cost a copy, and proxies of a slightly
 # other shape than the final would not get the same size.
-_MULTIPLE = 4
-_LEAST_SIDE = 8
+MULTIPLE = 4
+LEAST_SIDE = 8
 
 
 class Size(NamedTuple):
@@ -61,6 +61,17 @@ def check_stroke_size(value: object) -> StrokeSize:
     if not LEAST <= size <= MOST:
         raise UsageError(f"stroke size must be native or from {LEAST:g} to {MOST:g}, not {value}")
     return size
+
+
+def check_detail(value: float) -> float:
+    """Refuse what is no share of the source's detail.
+
+    Raises:
+        UsageError: It does not lie between 0 and 1.
+    """
+    if not 0 <= value <= 1:
+        raise UsageError(f"detail must lie between 0 and 1, not {value}")
+    return value
 
 
 def working_size(
@@ -93,11 +104,11 @@ def working_size(
     if stroke_size == "native":
         return None
     shorter = min(width * float(sample_aspect_ratio), height)
-    most = _MOST_ENLARGED * shorter
+    most = MOST_ENLARGED * shorter
     if lines / stroke_size > most and stroke_size != NATURAL:
         raise UsageError(
             f"a stroke size of {stroke_size:g} is too small for a frame of {width}x{height}",
-            hint=f"use at least {lines / shorter / _MOST_ENLARGED:.2f}, or native",
+            hint=f"use at least {lines / shorter / MOST_ENLARGED:.2f}, or native",
         )
     return _size(width, height, min(lines / stroke_size, most), sample_aspect_ratio)
 
@@ -119,7 +130,7 @@ def detail_size(
     if stroke_size == "native":
         return None
     shorter = min(width * float(sample_aspect_ratio), height)
-    lines = min(lines / min(stroke_size, NATURAL), _MOST_ENLARGED * shorter)
+    lines = min(lines / min(stroke_size, NATURAL), MOST_ENLARGED * shorter)
     return _size(width, height, lines, sample_aspect_ratio)
 
 
@@ -130,4 +141,4 @@ def _size(width: int, height: int, lines: float, sample_aspect_ratio: Fraction |
 
 
 def _whole(side: float) -> int:
-    return max(_LEAST_SIDE, _MULTIPLE * round(side / _MULTIPLE))
+    return max(LEAST_SIDE, MULTIPLE * round(side / MULTIPLE))

@@ -199,7 +199,7 @@ def stylized_rgb(
     whole = Size(*rgb.shape[-2:])
     stylized = _resized(stylize(_resized(rgb, size).clamp(0, 1)), first)[0]
     coarse = _luma(_resized(rgb, first)[0], _RGB)
-    slope = detail_gain(_luma(stylized, _RGB), coarse, _shares_of(detail))
+    slope = detail_gain(_luma(stylized, _RGB), coarse, detail_shares(detail))
     made = _resized(stylized - slope * coarse, whole) + _resized(slope, whole) * _luma(rgb[0], _RGB)
     return mixed(rgb, made.clamp_(0, 1).unsqueeze(0), strength=strength, keep_colors=keep_colors)
 
@@ -319,7 +319,7 @@ class _Scaling:
             stylized.contiguous(),
             shares,
             luma.contiguous() if detail else None,
-            detail=_shares_of(detail),
+            detail=detail_shares(detail),
             order=(1, 2, 0) if form.family == "rgb" and not keep else None,
             levels=(levels.zero, levels.span),
             luma_levels=(own.zero, own.span),
@@ -385,7 +385,7 @@ class _Scaling:
         """Return the finished frame of (1, 3, h, w) R'G'B', by way of R'G'B'."""
         frame, own = self.frame, self.frame.colour
         even = _to_even(stylized[0], own)
-        slope = detail_gain(_luma(even, own), luma, _shares_of(detail))
+        slope = detail_gain(_luma(even, own), luma, detail_shares(detail))
         base = even - slope * luma
         across, down = self._axes(_FLOATS, own, False, Size(*luma.shape), up=True)
         shapes = (
@@ -454,7 +454,7 @@ class _Scaling:
         return green, blue, red
 
 
-def _shares_of(detail: float) -> tuple[float, float, float]:
+def detail_shares(detail: float) -> tuple[float, float, float]:
     """Return what comes back of flat texture and of edges, and the variance of half an edge.
 
     Edges suffer from softness what texture does not.

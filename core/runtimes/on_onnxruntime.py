@@ -46,7 +46,7 @@ class _OnnxRuntime:
         self._turn = threading.Lock() if alone else nullcontext()
         self._session = kept_model(
             (style.digest, f"onnx of torch {torch.__version__}"),
-            make=lambda folder: export_onnx(style, folder / "network.onnx"),
+            make=lambda folder: export_onnx(style, folder / "network.onnx", stroke_size="native"),
             read=lambda folder: _session(folder / "network.onnx", wanted, providers),
         )
         # If the device's libraries are missing, it silently runs on the CPU.

@@ -20,7 +20,7 @@ from brushreel.cli import _parser, main
 from brushreel.core import machine
 from brushreel.core import options as tables
 from brushreel.core.errors import UsageError
-from brushreel.core.export import _WRAPPERS
+from brushreel.core.export_modules import WRAPPERS
 from brushreel.core.runtimes.runtime import KINDS
 from brushreel.training.command import training_settings
 from brushreel.training.recipe import HOUSE, PRECISIONS, RECIPES
@@ -106,6 +106,17 @@ def test_export_writes_what_others_can_run(style_file, tmp_path, capsys):
     assert "unsupported extension for a model" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", [("--stroke-size", "0"), ("--detail", "nan")])
+def test_export_refuses_bad_strokes_in_a_line(style_file, tmp_path, capsys, option):
+    pytest.importorskip("onnx")
+    output = tmp_path / "tiny.onnx"
+    assert main(["export", str(style_file), "-o", str(output), *option]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert option[0].strip("-").replace("-", " ") in line
+    assert option[1] in line
+    assert not output.exists()
+
+
 def test_demo_ends_with_a_stylized_clip_with_sound(style_file, tmp_path):
     ended = run_command("demo", "-s", style_file, "-o", tmp_path / "demo")
     assert ended.returncode == 0, ended.stderr
@@ -128,7 +139,7 @@ def test_the_choices_are_those_of_the_tables():
     assert {"auto", *precisions} == set(tables.PRECISIONS)
     devices = {name for kind in KINDS.values() for name in kind.devices}
     assert devices == set(tables.DEVICE_TYPES)
-    assert set(_WRAPPERS) == set(tables.PIXEL_LAYOUTS)
+    assert set(WRAPPERS) == set(tables.PIXEL_LAYOUTS)
     assert {"auto", *PRECISIONS} == set(tables.TRAINING_PRECISIONS)
     assert tuple(RECIPES) == tables.TRAINING_RECIPES
 

@@ -1,0 +1,359 @@
+"""Stroke sizes inside exported models: `frames.strokes` for frames of any size.
+
+PyTorch exports the arithmetic, with the weights of the resampling as inputs. It can't express how
+the working size follows from a frame's: ONNX operators that compute the size and the weights are
+added here, and take the place of those inputs.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .export_modules import SCALED
+from .frames.frame import Colour, Frame, Matrix, Range, pixel_format
+from .frames.resampling import Axis, matrix
+from .frames.stroke_size import (
+    LEAST_SIDE,
+    MOST_ENLARGED,
+    MULTIPLE,
+    NATURAL,
+    Size,
+    detail_size,
+    working_size,
+)
+from .frames.strokes import from_working, stylized_rgb, to_working
+from .options import PixelLayout
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
+
+_DOMAIN = "brushreel"
+# Working size of a frame, see `stroke_size.working_size`: in double precision, as there.
+_WORKING_SIZE = """
+<domain: "brushreel", opset_import: ["" : OPSET]>
+WorkingSize (height, width, lines) => (working_height, working_width)
+{
+  multiple = Constant <value = double {MULTIPLE}> ()
+  least = Constant <value = double {LEAST_SIDE}> ()
+  enlarged = Constant <value = double {MOST_ENLARGED}> ()
+  h = Cast <to = 11> (height)
+  w = Cast <to = 11> (width)
+  shorter = Min (h, w)
+  most = Mul (enlarged, shorter)
+  wanted = Min (lines, most)
+  scale = Div (wanted, shorter)
+  scaled_h = Mul (h, scale)
+  scaled_w = Mul (w, scale)
+  parts_h = Div (scaled_h, multiple)
+  parts_w = Div (scaled_w, multiple)
+  whole_h = Round (parts_h)
+  whole_w = Round (parts_w)
+  rounded_h = Mul (whole_h, multiple)
+  rounded_w = Mul (whole_w, multiple)
+  side_h = Max (rounded_h, least)
+  side_w = Max (rounded_w, least)
+  working_height = Cast <to = 7> (side_h)
+  working_width = Cast <to = 7> (side_w)
+}
+"""
+# Weights (target, source) of an axis, see `resampling`. Those of samples beyond the border are
+# added to the outermost sample's.
+_WEIGHTS = """
+<domain: "brushreel", opset_import: ["" : OPSET]>
+Weights (source, target, at_source, at_target) => (weights)
+{
+  zero = Constant <value_int = 0> ()
+  one = Constant <value_int = 1> ()
+  first_axis = Constant <value_ints = [0]> ()
+  second_axis = Constant <value_ints = [1]> ()
+  f0 = Constant <value_float = 0.0> ()
+  f05 = Constant <value_float = -0.5> ()
+  f1 = Constant <value_float = 1.0> ()
+  f15 = Constant <value_float = 1.5> ()
+  f2 = Constant <value_float = 2.0> ()
+  f25 = Constant <value_float = 2.5> ()
+  f4 = Constant <value_float = 4.0> ()
+  sources = Cast <to = 1> (source)
+  targets = Cast <to = 1> (target)
+  ratio = Div (sources, targets)
+  stretch = Max (ratio, f1)
+  rows = Range (zero, target, one)
+  numbers = Cast <to = 1> (rows)
+  places = Add (numbers, at_target)
+  products = Mul (places, sources)
+  positions = Div (products, targets)
+  centres = Sub (positions, at_source)
+  column = Unsqueeze (centres, second_axis)
+  kernel_reach = Mul (stretch, f2)
+  whole_reach = Ceil (kernel_reach)
+  last_reach = Cast <to = 7> (whole_reach)
+  reach = Add (last_reach, one)
+  begin = Neg (reach)
+  end = Add (source, reach)
+  columns = Range (begin, end, one)
+  samples = Cast <to = 1> (columns)
+  offsets = Sub (samples, column)
+  stretched = Div (offsets, stretch)
+  x = Abs (stretched)
+  n1 = Mul (x, f15)
+  n2 = Sub (n1, f25)
+  n3 = Mul (n2, x)
+  n4 = Mul (n3, x)
+  near = Add (n4, f1)
+  d1 = Mul (x, f05)
+  d2 = Add (d1, f25)
+  d3 = Mul (d2, x)
+  d4 = Sub (d3, f4)
+  d5 = Mul (d4, x)
+  far = Add (d5, f2)
+  is_near = Less (x, f1)
+  is_far = Less (x, f2)
+  outer = Where (is_far, far, f0)
+  kernel = Where (is_near, near, outer)
+  sums = ReduceSum (kernel, second_axis)
+  shares = Div (kernel, sums)
+  inside_begin = Unsqueeze (reach, first_axis)
+  inside_last = Add (source, reach)
+  inside_end = Unsqueeze (inside_last, first_axis)
+  all_begin = Unsqueeze (zero, first_axis)
+  all_last = Add (inside_last, reach)
+  all_end = Unsqueeze (all_last, first_axis)
+  before = Slice (shares, all_begin, inside_begin, second_axis)
+  inside = Slice (shares, inside_begin, inside_end, second_axis)
+  after = Slice (shares, inside_end, all_end, second_axis)
+  all_before = ReduceSum (before, second_axis)
+  all_after = ReduceSum (after, second_axis)
+  source_samples = Range (zero, source, one)
+  last = Sub (source, one)
+  at_first = Equal (source_samples, zero)
+  at_last = Equal (source_samples, last)
+  first_share = Where (at_first, all_before, f0)
+  last_share = Where (at_last, all_after, f0)
+  with_first = Add (inside, first_share)
+  weights = Add (with_first, last_share)
+}
+"""
+
+
+class _Way(NamedTuple):
+    """Resampling from a plane of one size to another.
+
+    Attributes:
+        name: Prefix of the names of its weights.
+        source: "frame", "chroma", "working" or "detail".
+        target: The same.
+        at_source: Where a source sample sits across, see `resampling.Axis`.
+        at_target: The same of a target sample.
+    """
+
+    name: str
+    source: str
+    target: str
+    at_source: float = 0.5
+    at_target: float = 0.5
+
+
+class StrokesInModel:
+    """Scaling of an exported model for one stroke size.
+
+    Args:
+        network: The style's.
+        pixels: Layout of the model's frames.
+        stroke_size: A number, see `stroke_size.StrokeSize`.
+        lines: The style's.
+        detail: Share of the source's detail that comes back.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        pixels: PixelLayout,
+        *,
+        stroke_size: float,
+        lines: int,
+        detail: float,
+    ):
+        self.network, self.pixels, self.lines = network, pixels, lines
+        self.stroke_size, self.detail = stroke_size, detail
+        self.coarse = coarse = stroke_size > NATURAL
+        self.module = SCALED[pixels](network, detail, coarse)
+        first = "detail" if coarse else "working"
+        self._ways = [_Way("down", "frame", "working"), _Way("up", first, "frame")]
+        if pixels == "nv12":
+            self._ways += [
+                _Way("chroma_down", "chroma", "working", at_source=0.25),
+                _Way("chroma_up", first, "chroma", at_target=0.25),
+            ]
+        if coarse:
+            self._ways += [_Way("step", "working", "detail")]
+        if coarse and detail:
+            self._ways += [_Way("luma_down", "frame", "detail")]
+
+    def example_weights(self, height: int, width: int) -> dict[str, Tensor]:
+        """Return weights for a frame of a size, each a (target, source) matrix.
+
+        The working sizes are no multiples of 4, and all sizes differ: from what sizes have in
+        common, the exporter would conclude that they always do.
+        """
+        sizes = {
+            "frame": (height, width),
+            "chroma": (height // 2, width // 2),
+            "working": (38, 54),
+            "detail": (46, 62),
+        }
+        weights = {}
+        for way in self._ways:
+            for index, name in enumerate(_names(way)):
+                source, target = sizes[way.source][index], sizes[way.target][index]
+                axis = Axis(source, target, source / target)
+                weights[name] = matrix(axis, torch.device("cpu")).clone()
+        return weights
+
+    def trial_sizes(self) -> list[Size]:
+        """Return heights and widths at which a model is tried.
+
+        A frame larger than the working size, its proxy, an odd one, a portrait, and one that is
+        too small for such strokes.
+        """
+        half = self.lines / self.stroke_size / 2
+        odd = 0 if self.pixels == "nv12" else 1
+        shares = ((3, 3.5), (1.5, 1.75), (2.2, 2.4), (2.6, 2), (0.1, 0.2))
+        whole = [Size(*(2 * max(4, round(half * share / 2)) for share in pair)) for pair in shares]
+        whole[2] = Size(whole[2].height + odd, whole[2].width + odd)
+        return whole
+
+    def reference(self, *images: Tensor) -> tuple[Tensor, ...]:
+        """Stylize one frame in the model's layout as `Stylizer` does."""
+        if self.pixels == "nv12":
+            return self._planes(*images)
+        if self.pixels == "rgb8":
+            rgb = self._rgb(images[0].permute(0, 3, 1, 2) / 255)
+            return ((rgb.permute(0, 2, 3, 1) * 255).round(),)
+        return (self._rgb(images[0]),)
+
+    def _rgb(self, frames: Tensor) -> Tensor:
+        size, first = self._sizes(*frames.shape[-2:])
+        return stylized_rgb(frames, self.network, size, detail_size=first, detail=self.detail)
+
+    def _planes(self, luma: Tensor, chroma: Tensor) -> tuple[Tensor, ...]:
+        height, width = luma.shape[1:]
+        planes = (luma[0], chroma[0, ..., 0].contiguous(), chroma[0, ..., 1].contiguous())
+        frame = Frame(
+            planes=tuple(plane.numpy() for plane in planes),
+            pixel_format=pixel_format("yuv420p"),
+            width=width,
+            height=height,
+            pts=0,
+            duration=1,
+            time_base=Fraction(1),
+            colour=Colour(Matrix.BT709, Range.LIMITED),
+        )
+        size, first = self._sizes(height, width)
+        working = to_working(frame, size, detail_size=first)
+        stylized = self.network(working.rgb.clamp(0, 1))
+        made = from_working(stylized, working, frame, detail=self.detail)
+        y, cb, cr = map(torch.from_numpy, made.planes)
+        return y.unsqueeze(0), torch.stack([cb, cr], -1).unsqueeze(0)
+
+    def _sizes(self, height: int, width: int) -> tuple[Size, Size]:
+        # A model can't refuse a frame: one that is too small gets the smallest strokes it can have.
+        lines = self.lines / self.stroke_size
+        working = working_size(width, height, NATURAL, lines=lines)
+        first = detail_size(width, height, self.stroke_size, lines=self.lines)
+        assert working and first
+        return working, first
+
+    def add_to(self, model: ModelProto, height_index: int) -> ModelProto:
+        """Return the model with operators that compute its weights.
+
+        Args:
+            model: From `module`, weights as its last inputs.
+            height_index: Of the dimension of height in its first input.
+        """
+        from onnx import inliner, parser  # noqa: PLC0415  an extra
+
+        graph, frames = model.graph, model.graph.input[0].name
+        weights = {name for way in self._ways for name in _names(way)}
+        kept = [value for value in graph.input if value.name not in weights]
+        del graph.input[:]
+        graph.input.extend(kept)
+        nodes = [*self._size_nodes(frames, height_index), *self._weight_nodes(), *graph.node]
+        del graph.node[:]
+        graph.node.extend(nodes)
+        opset = next(each.version for each in model.opset_import if not each.domain)
+        for text in (_WORKING_SIZE, _WEIGHTS):
+            model.functions.append(parser.parse_function(_filled(text, opset)))
+        model.opset_import.add(domain=_DOMAIN, version=1)
+        inlined = inliner.inline_local_functions(model)
+        kept_sets = [each for each in inlined.opset_import if each.domain != _DOMAIN]
+        del inlined.opset_import[:]
+        inlined.opset_import.extend(kept_sets)
+        return inlined
+
+    def _size_nodes(self, frames: str, height_index: int) -> list[NodeProto]:
+        """Return operators that compute all sizes, scalars such as "working_height"."""
+        from onnx import helper  # noqa: PLC0415  an extra
+
+        nodes = []
+        for index, side in enumerate(("height", "width"), height_index):
+            nodes += [
+                helper.make_node("Shape", [frames], [f"{side}_alone"], start=index, end=index + 1),
+                helper.make_node("Squeeze", [f"{side}_alone"], [f"frame_{side}"]),
+            ]
+        if self.pixels == "nv12":
+            nodes.append(_constant("two", 2, "INT64"))
+            for side in ("height", "width"):
+                nodes.append(helper.make_node("Div", [f"frame_{side}", "two"], [f"chroma_{side}"]))
+        lines = self.lines / self.stroke_size
+        wanted = {"working": lines, "detail": self.lines} if self.coarse else {"working": lines}
+        for name, most in wanted.items():
+            outputs = [f"{name}_height", f"{name}_width"]
+            inputs = ["frame_height", "frame_width", f"{name}_lines"]
+            nodes += [
+                _constant(f"{name}_lines", most, "DOUBLE"),
+                helper.make_node("WorkingSize", inputs, outputs, domain=_DOMAIN),
+            ]
+        return nodes
+
+    def _weight_nodes(self) -> list[NodeProto]:
+        from onnx import helper  # noqa: PLC0415  an extra
+
+        nodes = []
+        for way in self._ways:
+            places = (way.at_source, way.at_target)
+            for name, side in zip(_names(way), ("height", "width"), strict=True):
+                ends = [f"{name}_at_source", f"{name}_at_target"]
+                inputs = [f"{way.source}_{side}", f"{way.target}_{side}", *ends]
+                for end, place in zip(ends, places if side == "width" else (0.5, 0.5), strict=True):
+                    nodes.append(_constant(end, place, "FLOAT"))
+                nodes.append(helper.make_node("Weights", inputs, [name], domain=_DOMAIN))
+        return nodes
+
+
+def _names(way: _Way) -> tuple[str, str]:
+    """Return the names of the weights down and across."""
+    return f"{way.name}_rows", f"{way.name}_columns"
+
+
+def _filled(text: str, opset: int) -> str:
+    values = {
+        "OPSET": opset,
+        "MULTIPLE": MULTIPLE,
+        "LEAST_SIDE": LEAST_SIDE,
+        "MOST_ENLARGED": MOST_ENLARGED,
+    }
+    for name, value in values.items():
+        text = text.replace(name, str(value))
+    return text
+
+
+def _constant(name: str, value: float, kind: str) -> NodeProto:
+    """Return a scalar."""
+    from onnx import TensorProto, helper  # noqa: PLC0415  an extra
+
+    tensor = helper.make_tensor(name, getattr(TensorProto, kind), [], [value])
+    return helper.make_node("Constant", [], [name], value=tensor)
