@@ -69,7 +69,8 @@ class OnnxModel:
 
     Its first input takes frames, (N, 3, H, W) RGB in [0, 1] float32, H and W multiples of 4; its
     first output is the same, stylized. Sizes in between are padded by repeating the border, and
-    cropped back.
+    cropped back; models that `brushreel export` wrote get every size as it is, since their strokes
+    follow from it.
 
     Raises:
         StyleError: ONNX Runtime is not installed, or the file is not an ONNX model.
@@ -96,6 +97,8 @@ class OnnxModel:
         except Exception as error:  # ONNX Runtime's errors have no common base
             raise StyleError(f"can't be read as an ONNX model: {error}", path=path) from error
         self.path = path
+        own = "brushreel.stroke_size" in self._session.get_modelmeta().custom_metadata_map
+        self._multiple = 1 if own else _SIZE_MULTIPLE
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Stylize a batch of frames.
@@ -104,7 +107,7 @@ class OnnxModel:
             StyleError: The model fails on frames, or returns another shape.
         """
         height, width = frames.shape[-2:]
-        taken = padded(frames, _SIZE_MULTIPLE, least=1)
+        taken = padded(frames, self._multiple, least=1)
         stylized = self._run(taken)
         if stylized.shape != taken.shape:
             raise StyleError(

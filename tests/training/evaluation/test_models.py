@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from brushreel.core.errors import StyleError
+from brushreel.core.export import export_onnx
 from brushreel.core.stylizer import Stylizer
 from brushreel.training.evaluation.models import OnnxModel, open_model, open_models
 
@@ -130,3 +132,13 @@ class TestOpenModels:
     def test_unknown_style(self):
         with pytest.raises(StyleError, match="there is no style named 'nothing'"):
             open_models(["nothing"])
+
+
+def test_an_exported_style_gets_odd_sizes_as_they_are(tiny_style, tmp_path):
+    pytest.importorskip("onnxruntime")
+    style = replace(tiny_style, lines=64)
+    export_onnx(style, tmp_path / "tiny.onnx")
+    frames = torch.rand(1, 3, 61, 98)
+    wanted = Stylizer(style, device="cpu", precision="fp32", runtime="torch")(frames)
+    stylized = OnnxModel(tmp_path / "tiny.onnx")(frames)
+    torch.testing.assert_close(stylized, wanted, atol=1e-3, rtol=0)
