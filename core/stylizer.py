@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from copy import copy
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -172,13 +173,31 @@ class Stylizer:
                 self._for_size[height, width] = self._opened[name]
             return self._for_size[height, width]
 
+    def with_strokes(self, stroke_size: StrokeSize, detail: float) -> Stylizer:
+        """Return a stylizer with other strokes, which shares this one's networks.
+
+        Raises:
+            UsageError: A value is out of range.
+        """
+        other = copy(self)
+        other.stroke_size, other.detail = check_stroke_size(stroke_size), check_detail(detail)
+        return other
+
     @torch.no_grad()
-    def __call__(self, frames: Tensor, *, sample_aspect_ratio: Fraction | float = 1) -> Tensor:
+    def __call__(
+        self,
+        frames: Tensor,
+        *,
+        sample_aspect_ratio: Fraction | float = 1,
+        full_size: Size | None = None,
+    ) -> Tensor:
         """Stylize a batch of frames.
 
         Args:
             frames: (N, 3, H, W) RGB in [0, 1], floating point, any size and device.
             sample_aspect_ratio: Width of a pixel by its height.
+            full_size: Size in square pixels of the frames that these are proxies of: they get the
+                look of those.
 
         Returns:
             (N, 3, H, W) RGB in [0, 1], of the same dtype and device; at strength 0 the
@@ -196,6 +215,8 @@ class Stylizer:
             return frames.clone()
         source = frames.to(self.device, torch.float32)
         height, width = source.shape[-2:]
+        if full_size is not None:
+            (height, width), sample_aspect_ratio = full_size, 1
         size = self.working_size(height, width, sample_aspect_ratio)
         if size is None:
             stylized = self._mixed(source, self._stylized(source))

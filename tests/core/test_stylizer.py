@@ -13,6 +13,7 @@ from brushreel.core.errors import DeviceError, StyleError, UsageError
 from brushreel.core.frames.colour import from_rgb, to_rgb
 from brushreel.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
 from brushreel.core.frames.mixing import with_chroma_of
+from brushreel.core.frames.stroke_size import DETAIL, Size
 from brushreel.core.library import SHIPPED, user_styles
 from brushreel.core.style import Style
 from brushreel.core.stylizer import Stylizer, choose_device, choose_precision
@@ -343,3 +344,24 @@ def test_what_makes_no_strokes_is_refused(tiny_style, options):
 def test_strokes_finer_than_a_picture_are_refused(tiny_style):
     with pytest.raises(UsageError, match="too small for a frame of 40x30"):
         cpu(tiny_style, stroke_size=0.9).stylize(native("yuv420p", 40, 30))
+
+
+def test_other_strokes_share_the_networks(tiny_style):
+    stylizer = cpu(tiny_style, stroke_size=4)
+    other = stylizer.with_strokes(3.5, 0.1)
+    expected = cpu(tiny_style, stroke_size=3.5, detail=0.1)(scene(1, 96, 128))
+    assert torch.equal(other(scene(1, 96, 128)), expected)
+    assert (stylizer.stroke_size, stylizer.detail) == (4, DETAIL)
+    assert other._opened is stylizer._opened and len(stylizer._opened) == 1
+    with pytest.raises(UsageError):
+        stylizer.with_strokes(0, 0.1)
+
+
+def test_a_proxy_is_stylized_as_its_full_size_says(tiny_style):
+    stylizer, proxy = cpu(tiny_style, stroke_size=0.5), scene(1, 24, 32)
+    with pytest.raises(UsageError, match="too small"):
+        stylizer(proxy)
+    sizes = []
+    stylizer._stylized = lambda source: sizes.append(source.shape[-2:]) or source
+    stylizer(proxy, full_size=Size(270, 360))
+    assert sizes == [(864, 1152)]

@@ -79,19 +79,34 @@ static void define_style(OfxParamSetHandle set, const br_styles *styles) {
     br_set_number(about, kOfxParamPropEvaluateOnChange, 0);
 }
 
-static void define_strength(OfxParamSetHandle set) {
-    OfxPropertySetHandle about = define(set, kOfxParamTypeDouble, BR_STRENGTH, "Strength",
-                                        "0 is the source, 1 the full style.");
+typedef struct range {
+    double least, most, shown_least, shown_most, usual;
+} range;
+
+static void define_number(OfxParamSetHandle set, const char *name, const char *label,
+                          const char *hint, range values) {
+    OfxPropertySetHandle about = define(set, kOfxParamTypeDouble, name, label, hint);
     if (!about) return;
-    br_set_real(about, kOfxParamPropDefault, 1);
+    br_set_real(about, kOfxParamPropDefault, values.usual);
     /* Some hosts limit parameters that lack either of the two ranges to ±1. */
-    br_set_real(about, kOfxParamPropMin, 0);
-    br_set_real(about, kOfxParamPropMax, 1);
-    br_set_real(about, kOfxParamPropDisplayMin, 0);
-    br_set_real(about, kOfxParamPropDisplayMax, 1);
+    br_set_real(about, kOfxParamPropMin, values.least);
+    br_set_real(about, kOfxParamPropMax, values.most);
+    br_set_real(about, kOfxParamPropDisplayMin, values.shown_least);
+    br_set_real(about, kOfxParamPropDisplayMax, values.shown_most);
     br_set_real(about, kOfxParamPropIncrement, 0.01);
     br_set_number(about, kOfxParamPropDigits, 2);
     br_set_number(about, kOfxParamPropAnimates, 1);
+}
+
+static void define_numbers(OfxParamSetHandle set) {
+    define_number(set, BR_STRENGTH, "Strength", "0 is the source, 1 the full style.",
+                  (range){0, 1, 0, 1, 1});
+    define_number(set, BR_STROKE_SIZE, "Stroke size",
+                  "As a share of the frame: 1 is the style's own size, at every resolution.",
+                  (range){BR_LEAST_STROKE_SIZE, BR_MOST_STROKE_SIZE, 0.5, 2, 1});
+    define_number(set, BR_DETAIL, "Detail",
+                  "Share of the source's finest detail, such as grain and titles, that comes back.",
+                  (range){0, 1, 0, 1, 0.4});
 }
 
 static void define_keep_colors(OfxParamSetHandle set) {
@@ -103,8 +118,9 @@ static void define_keep_colors(OfxParamSetHandle set) {
 }
 
 static void define_page(OfxParamSetHandle set) {
-    static const char *const children[] = {BR_STYLE,     BR_STRENGTH, BR_KEEP_COLORS,
-                                           BR_TRANSFORM, BR_QUALITY,  NULL};
+    static const char *const children[] = {
+        BR_STYLE, BR_STRENGTH, BR_STROKE_SIZE, BR_DETAIL, BR_KEEP_COLORS, BR_TRANSFORM, BR_QUALITY,
+        NULL};
     OfxPropertySetHandle about = define(set, kOfxParamTypePage, "controls", "Controls", "");
     if (about) set_texts(about, kOfxParamPropPageChild, children);
 }
@@ -126,12 +142,11 @@ OfxStatus br_describe_in_context(OfxImageEffectHandle effect, const br_styles *s
     if (status == kOfxStatOK) status = br_effects->getParamSet(effect, &set);
     if (status != kOfxStatOK) return status;
     define_style(set, styles);
-    define_strength(set);
+    define_numbers(set);
     define_keep_colors(set);
     define_choice(set, BR_TRANSFORM, "Input", "Transfer curve of the host's pixels.", transforms,
                   0);
-    define_choice(set, BR_QUALITY, "Quality", "Draft renders at half the size: four times faster.",
-                  qualities, 0);
+    define_choice(set, BR_QUALITY, "Quality", "Draft is four times faster; its strokes are twice as large.", qualities, 0);
     define_page(set);
     return kOfxStatOK;
 }

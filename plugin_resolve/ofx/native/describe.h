@@ -7,6 +7,10 @@
 
 #define BR_STYLE "style"
 #define BR_STRENGTH "strength"
+#define BR_STROKE_SIZE "strokeSize"
+#define BR_DETAIL "detail"
+#define BR_LEAST_STROKE_SIZE 0.25
+#define BR_MOST_STROKE_SIZE 4.0
 #define BR_KEEP_COLORS "keepColors"
 #define BR_TRANSFORM "inputTransform"
 #define BR_QUALITY "quality"

@@ -7,10 +7,12 @@
 #include "describe.h"
 #include "link.h"
 
+#define MOST_REGION_SIDE 1e6
+
 typedef struct instance {
     const br_styles *styles;
     OfxImageClipHandle source, output;
-    OfxParamHandle style, strength, keep_colors, transform, quality, style_name;
+    OfxParamHandle style, strength, stroke_size, detail, keep_colors, transform, quality, style_name;
 } instance;
 
 /* The number of instances; connections and their memory are kept while there are any. */
@@ -41,6 +43,8 @@ static bool find_parameters(OfxImageEffectHandle effect, instance *made) {
         OfxParamHandle *handle;
     } wanted[] = {{BR_STYLE, &made->style},
                   {BR_STRENGTH, &made->strength},
+                  {BR_STROKE_SIZE, &made->stroke_size},
+                  {BR_DETAIL, &made->detail},
                   {BR_KEEP_COLORS, &made->keep_colors},
                   {BR_TRANSFORM, &made->transform},
                   {BR_QUALITY, &made->quality},
@@ -131,10 +135,14 @@ static double time_of(OfxPropertySetHandle in) {
     return time;
 }
 
+static double within(OfxParamHandle parameter, double time, double least, double most) {
+    double value = most;
+    br_parameters->paramGetValueAtTime(parameter, time, &value);
+    return value < least ? least : value > most ? most : value;
+}
+
 static double strength_at(const instance *self, double time) {
-    double strength = 1;
-    br_parameters->paramGetValueAtTime(self->strength, time, &strength);
-    return strength < 0 ? 0 : strength > 1 ? 1 : strength;
+    return within(self->strength, time, 0, 1);
 }
 
 OfxStatus br_is_identity(OfxImageEffectHandle effect, OfxPropertySetHandle in,
@@ -212,7 +220,39 @@ static br_job job_at(const instance *self, double time, OfxPropertySetHandle sou
                     .draft = quality != 0,
                     .transform = (uint32_t)transform,
                     .strength = strength_at(self, time),
+                    .stroke_size = within(self->stroke_size, time, BR_LEAST_STROKE_SIZE,
+                                          BR_MOST_STROKE_SIZE),
+                    .detail = within(self->detail, time, 0, 1),
                     .colourspace = clip ? br_text(clip, kOfxImageClipPropColourspace) : ""};
+}
+
+static double positive(double number) { return number > 0 ? number : 1; }
+
+/* True if an image of this size, shown with square pixels, can be all of the region: its sides are
+ * rounded to whole pixels. */
+static bool is_of_shape(double width, double height, double region_width, double region_height) {
+    double difference = width * region_height - height * region_width;
+    return region_width >= 1 && region_height >= 1 && region_width <= MOST_REGION_SIDE &&
+           region_height <= MOST_REGION_SIDE &&
+           difference <= 2 * (region_width + region_height) &&
+           -difference <= 2 * (region_width + region_height);
+}
+
+/* Strokes have a share of the whole clip as shown, so that a proxy looks like the final: its
+ * region of definition, which does not depend on the render scale. */
+static void set_full_size(const instance *self, OfxPropertySetHandle in,
+                          OfxPropertySetHandle source, OfxRectI bounds, br_job *job) {
+    double scale[2] = {1, 1}, aspect = 1;
+    OfxRectD all = {0, 0, 0, 0};
+    br_properties->propGetDoubleN(in, kOfxImageEffectPropRenderScale, 2, scale);
+    br_properties->propGetDouble(source, kOfxImagePropPixelAspectRatio, 0, &aspect);
+    double width = (bounds.x2 - bounds.x1) * positive(aspect), height = bounds.y2 - bounds.y1;
+    br_effects->clipGetRegionOfDefinition(self->source, time_of(in), &all);
+    job->full_width = all.x2 - all.x1;
+    job->full_height = all.y2 - all.y1;
+    if (is_of_shape(width, height, job->full_width, job->full_height)) return;
+    job->full_width = width / positive(scale[0]);
+    job->full_height = height / positive(scale[1]);
 }
 
 static int asked_to_abort(void *effect) { return br_effects->abort(effect); }
@@ -231,6 +271,7 @@ static br_outcome stylize(OfxImageEffectHandle effect, OfxPropertySetHandle in,
     }
     br_job job = job_at(self, time_of(in), source);
     if (!(job.style = style_of(self, message))) return BR_FAILED;
+    set_full_size(self, in, source, from.bounds, &job);
     br_properties->propGetIntN(in, kOfxImageEffectPropRenderWindow, 4, window);
     OfxRectI rectangle = {window[0], window[1], window[2], window[3]};
     return br_stylize(&job, &from, &to, rectangle, &abort, message);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum {
-    PROTOCOL = 1,
+    PROTOCOL = 2,
     HELLO = 1,
     MEMORY = 2,
     RENDER = 3,
@@ -226,6 +226,10 @@ static br_outcome render(br_link *link, const br_job *job, const br_image *sourc
     put_number(&asked, job->draft);
     put_number(&asked, job->transform);
     put(&asked, &job->strength, sizeof job->strength);
+    put(&asked, &job->stroke_size, sizeof job->stroke_size);
+    put(&asked, &job->detail, sizeof job->detail);
+    put(&asked, &job->full_width, sizeof job->full_width);
+    put(&asked, &job->full_height, sizeof job->full_height);
     put_text(&asked, job->style);
     put_text(&asked, job->colourspace);
     br_gather(source, link->memory.bytes);

@@ -13,6 +13,9 @@ typedef struct br_job {
     uint32_t draft;
     uint32_t transform; /* index in the effect's menu */
     double strength;
+    double stroke_size;
+    double detail;
+    double full_width, full_height; /* of the whole clip as shown, whatever the render scale */
     const char *style;
     const char *colourspace; /* the host's name of it, or "" */
 } br_job;

@@ -153,6 +153,7 @@ typedef struct OfxMessageSuiteV2 {
 #define kOfxImageEffectPluginRenderThreadSafety "OfxImageEffectPluginRenderThreadSafety"
 #define kOfxImageEffectRenderFullySafe "OfxImageEffectRenderFullySafe"
 #define kOfxImageEffectPropRenderWindow "OfxImageEffectPropRenderWindow"
+#define kOfxImageEffectPropRenderScale "OfxImageEffectPropRenderScale"
 #define kOfxImageEffectPropPixelDepth "OfxImageEffectPropPixelDepth"
 #define kOfxImageEffectPropComponents "OfxImageEffectPropComponents"
 #define kOfxImageEffectPropPreMultiplication "OfxImageEffectPropPreMultiplication"
@@ -165,6 +166,7 @@ typedef struct OfxMessageSuiteV2 {
 #define kOfxImagePreMultiplied "OfxImageAlphaPremultiplied"
 #define kOfxImagePropData "OfxImagePropData"
 #define kOfxImagePropBounds "OfxImagePropBounds"
+#define kOfxImagePropPixelAspectRatio "OfxImagePropPixelAspectRatio"
 #define kOfxImagePropRowBytes "OfxImagePropRowBytes"
 
 #define kOfxParamTypeBoolean "OfxParamTypeBoolean"

@@ -49,7 +49,7 @@ static OfxPlugin plugin = {kOfxImageEffectPluginApi,
                            kOfxImageEffectPluginApiVersion,
                            "org.brushreel.paint",
                            1,
-                           0,
+                           1,
                            br_set_host,
                            act};
 

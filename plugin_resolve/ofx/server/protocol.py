@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ....core.errors import EditorError
+from ....core.frames.stroke_size import LEAST, MOST
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Version, raised with every change of a message; effect and server must have the same."""
 
 HEADER = struct.Struct("<II")
@@ -25,6 +26,7 @@ DONE, REFUSED = 0, 1
 
 TOKEN_BYTES = 64
 MAX_SIDE = 16384
+MAX_FULL_SIDE = 2**20
 MAX_MEMORY = MAX_SIDE * MAX_SIDE * 16
 BYTES_PER_PIXEL = {1: 4, 2: 8, 3: 8, 4: 16}
 """Bytes of an RGBA pixel by depth: byte, short, half, float."""
@@ -85,9 +87,13 @@ class Render:
         depth: A key of `BYTES_PER_PIXEL`.
         premultiplied: Colour is multiplied by alpha.
         keep_colors: Keep the source's colours and stylize lightness only.
-        draft: Stylize at half the size.
+        draft: Stylize on a quarter of the pixels, with strokes twice as large.
         transform: Number of the input transform, see `transfer`.
         strength: 0 (the source) to 1.
+        stroke_size: See `Stylizer`.
+        detail: See `Stylizer`.
+        full_width, full_height: Size of the whole clip as shown, in square pixels: the same at
+            every render scale.
         style: Name of a style in the library.
         colourspace: The host's name of the colour space; may be empty.
     """
@@ -100,6 +106,10 @@ class Render:
     draft: bool
     transform: int
     strength: float
+    stroke_size: float
+    detail: float
+    full_width: float
+    full_height: float
     style: str
     colourspace: str
 
@@ -163,13 +173,17 @@ def _memory(body: _Body) -> Memory:
 
 def _render(body: _Body) -> Render:
     width, height, depth, *flags, transform = body.take("<7I")
-    (strength,) = body.take("<d")
+    strength, stroke_size, detail, *full = body.take("<5d")
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise EditorError(f"a frame of {width}x{height} is out of range")
     if depth not in BYTES_PER_PIXEL or transform >= TRANSFORMS or max(flags) > 1:
         raise EditorError("a frame of an unknown kind was asked for")
     if not (math.isfinite(strength) and 0 <= strength <= 1):
         raise EditorError(f"a strength of {strength} is out of range")
+    if not (LEAST <= stroke_size <= MOST and 0 <= detail <= 1):
+        raise EditorError(f"strokes of size {stroke_size} and detail {detail} are out of range")
+    if not all(1 <= side <= MAX_FULL_SIDE for side in full):
+        raise EditorError(f"a clip of {full[0]}x{full[1]} is out of range")
     premultiplied, keep_colors, draft = map(bool, flags)
     return Render(
         width,
@@ -180,6 +194,9 @@ def _render(body: _Body) -> Render:
         draft,
         transform,
         strength,
+        stroke_size,
+        detail,
+        *full,
         style=body.text(),
         colourspace=body.text(),
     )

@@ -123,6 +123,7 @@ class Instance(Effect):
         *,
         time: float = 0.0,
         window: list[int] | None = None,
+        scale: float = 1.0,
     ) -> tuple[int, Image]:
         """Render into `output`, by default an image like the source; return status and output."""
         if output is None:
@@ -135,7 +136,7 @@ class Instance(Effect):
         given = Properties(
             OfxPropTime=time,
             OfxImageEffectPropRenderWindow=window or output["OfxImagePropBounds"],
-            OfxImageEffectPropRenderScale=[1.0, 1.0],
+            OfxImageEffectPropRenderScale=[scale, scale],
         )
         return self.host.act("OfxImageEffectActionRender", self, given), output
 

@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from brushreel.core.frames.stroke_size import DETAIL
+
 from .minihost import DEPTHS, FAILED, OK, REPLY_DEFAULT, Image, MiniHost, Properties
 
 TOLERANCE = 1e-3
@@ -15,7 +17,7 @@ WHITE = {np.uint8: 255, np.uint16: 65535, np.float16: 1, np.float32: 1}
 @pytest.fixture
 def effect(host):
     instance = host.create()
-    instance.change(style="tiny")
+    instance.change(style="tiny", strokeSize=4.0)
     yield instance
     instance.destroy()
 
@@ -35,6 +37,11 @@ def test_describes_itself(place, context):
     for least, most in (("Min", "Max"), ("DisplayMin", "DisplayMax")):
         assert (strength[f"OfxParamProp{least}"], strength[f"OfxParamProp{most}"]) == (0, 1)
     assert strength["OfxParamPropAnimates"] == 1
+    strokes = about.parameters["strokeSize"]
+    names = ("Min", "DisplayMin", "Default", "DisplayMax", "Max", "Animates")
+    assert [strokes[f"OfxParamProp{name}"] for name in names] == [0.25, 0.5, 1, 2, 4, 1]
+    detail = about.parameters["detail"]
+    assert [detail[f"OfxParamProp{name}"] for name in names] == [0, 0, DETAIL, 1, 1, 1]
 
 
 def test_instances_come_and_go_with_ok(host):
@@ -92,10 +99,77 @@ def test_images_may_lie_anywhere_and_what_is_outside_is_transparent(effect, nois
 
 
 def test_a_proxy_is_stylized_as_an_image_of_its_size(effect, noise, stylized):
-    source = Image(noise(size=(23, 31)))
+    source = Image(noise(size=(29, 37)))
     status, output = effect.render(source)
     assert status == OK
     assert np.abs(output.pixels[..., :3] - stylized(source.pixels)).max() <= TOLERANCE
+
+
+def _frame(height: int) -> np.ndarray:
+    """Return a soft image of 16:9, the same at every size."""
+    y, x = np.mgrid[:height, : height * 16 // 9] / height
+    waves = [np.sin(9 * x + 5 * k) * np.cos(7 * y + 2 * k) / 2 + 0.5 for k in range(3)]
+    return np.stack([*waves, np.ones_like(x)], -1).astype(np.float32)
+
+
+def _halved(pixels: np.ndarray) -> np.ndarray:
+    return (pixels[::2, ::2] + pixels[1::2, ::2] + pixels[::2, 1::2] + pixels[1::2, 1::2]) / 4
+
+
+FULL_REGION, HALF_SCALE = (0.0, 0.0, 320.0, 180.0), 0.5
+
+
+@pytest.mark.parametrize(("region", "scale"), [(FULL_REGION, HALF_SCALE), ((0.0,) * 4, HALF_SCALE)])
+def test_proxy_has_the_look_of_the_final(effect, region, scale):
+    full = _frame(180)
+    effect.clips["Source"].region = region
+    effect.change(strokeSize=2.0)
+    _, final = effect.render(Image(full))
+    status, proxy = effect.render(Image(_halved(full)), scale=scale)
+    assert status == OK, effect.shown
+    assert np.abs(_halved(final.pixels) - proxy.pixels).mean() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("region", "scale", "wanted"),
+    [
+        ((0.0,) * 4, 1.0, FAILED),
+        ((0.0,) * 4, HALF_SCALE, OK),
+        (FULL_REGION, HALF_SCALE, OK),
+        # The region counts, not the scale.
+        (FULL_REGION, 1.0, OK),
+        # A region of another shape is not the image's.
+        ((0.0, 0.0, 320.0, 320.0), 1.0, FAILED),
+        ((-(2.0**31), -(2.0**31), 2.0**31, 2.0**31), HALF_SCALE, OK),
+    ],
+)
+def test_limit_of_strokes_goes_by_the_full_size_as_stated(effect, region, scale, wanted):
+    effect.clips["Source"].region = region
+    effect.change(strokeSize=0.6)
+    status, _ = effect.render(Image(_halved(_frame(180))), scale=scale)
+    assert status == wanted, effect.shown
+    assert status == OK or "too small for a frame of 160x90" in effect.shown
+
+
+def test_strokes_follow_their_keyframes(effect, stylized):
+    effect.parameters["strokeSize"].value = lambda time: 4 - time / 20
+    effect.parameters["detail"].value = lambda time: time / 10
+    source, seen = Image(_frame(144)), []
+    for time in (0, 5, 10):
+        status, output = effect.render(source, time=time)
+        assert status == OK
+        expected = stylized(source.pixels, stroke_size=4 - time / 20, detail=time / 10)
+        assert np.abs(output.pixels[..., :3] - expected).max() <= TOLERANCE
+        seen.append(output.pixels)
+    assert np.abs(seen[0] - seen[1]).mean() > 1e-4 < np.abs(seen[1] - seen[2]).mean()
+
+
+def test_pixel_aspect_ratio_is_respected(effect, noise, stylized):
+    source = Image(noise(size=(96, 64)))
+    source["OfxImagePropPixelAspectRatio"] = 2.0
+    status, output = effect.render(source)
+    assert status == OK
+    assert np.abs(output.pixels[..., :3] - stylized(source.pixels, aspect=2)).max() <= TOLERANCE
 
 
 def test_premultiplied_colour_is_stylized_as_if_it_were_not(effect, noise, stylized):
@@ -152,6 +226,7 @@ def test_colours_are_kept(effect, noise, stylized):
 
 def test_draft_is_like_the_full_frame_and_not_the_same(effect, noise):
     pixels = np.repeat(np.repeat(noise(size=(12, 12)), 6, 0), 6, 1)
+    effect.change(strokeSize=1.0)
     _, full = effect.render(Image(pixels))
     effect.change(quality="Draft")
     status, draft = effect.render(Image(pixels))
@@ -168,7 +243,7 @@ def test_order_instances_and_threads_change_nothing(host, noise, stylized):
     }
     effects = {style: host.create() for style in ("tiny", "other")}
     for style, effect in effects.items():
-        effect.change(style=style)
+        effect.change(style=style, strokeSize=4.0)
     jobs = [(style, seed) for seed in (3, 0, 5, 1, 4, 2, 3) for style in effects] * 2
 
     def differs(job) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from brushreel.core.errors import EditorError
+from brushreel.core.errors import EditorError, UsageError
 from brushreel.plugin_resolve.ofx.server import renderer as renderers
 from brushreel.plugin_resolve.ofx.server.frame_cache import FrameCache
 from brushreel.plugin_resolve.ofx.server.protocol import Render
@@ -22,30 +22,38 @@ def library(tiny_style, home):
 def render(renderer, pixels: np.ndarray, **changed) -> np.ndarray:
     height, width, _ = pixels.shape
     depth = {1: 1, 2: 3 if pixels.dtype == np.float16 else 2, 4: 4}[pixels.itemsize]
-    plain = Render(width, height, depth, False, False, False, 0, 1.0, "tiny", "")
+    full = float(width), float(height)
+    plain = Render(width, height, depth, False, False, False, 0, 1.0, 1.0, 0.4, *full, "tiny", "")
     memory = bytearray(pixels.tobytes())
     renderer(replace(plain, **changed), memoryview(memory), lambda: False)
     return np.frombuffer(memory, pixels.dtype).reshape(pixels.shape)
 
 
 class Spy:
-    """A network that counts its frames and makes everything grey."""
+    """A stylizer that counts its frames and strokes, and makes everything grey."""
 
-    def __init__(self):
-        self.seen = []
+    def __init__(self, grey=0.25):
+        self.grey, self.made = grey, 0
+        self.seen, self.strokes, self.full_sizes = [], [], []
 
-    def __call__(self, _style):
-        def stylizer(frames):
-            self.seen.append(frames)
-            return torch.full_like(frames, 0.25)
+    def __call__(self, frames, *, full_size=None):
+        self.seen.append(frames)
+        self.full_sizes.append(full_size)
+        return torch.full_like(frames, self.grey)
 
-        return stylizer
+    def load(self, _style):
+        self.made += 1
+        return self
+
+    def with_strokes(self, stroke_size, detail):
+        self.strokes.append((stroke_size, detail))
+        return self
 
 
 @pytest.fixture
 def spy(library, monkeypatch):
     found = Spy()
-    monkeypatch.setattr(renderers, "Stylizer", found)
+    monkeypatch.setattr(renderers, "Stylizer", found.load)
     return found
 
 
@@ -70,6 +78,31 @@ def test_strength_and_colours_change_without_the_network(spy):
     assert render(renderer, grey(0.5), strength=0.5)[0, 0, 0] == pytest.approx(0.375)
     render(renderer, grey(0.5), keep_colors=True)
     assert len(spy.seen) == 1
+
+
+def test_strokes_and_full_sizes_are_stylized_with_one_loaded_style(spy):
+    renderer = Renderer()
+    render(renderer, grey(0.5))
+    for changed in ({"stroke_size": 2.0}, {"detail": 0.1}, {"full_width": 12, "full_height": 8}):
+        render(renderer, grey(0.5), **changed)
+        render(renderer, grey(0.5), **changed)
+    assert spy.strokes == [(1.0, 0.4), (2.0, 0.4), (1.0, 0.1), (1.0, 0.4)]
+    assert spy.full_sizes == [(4, 6), (4, 6), (4, 6), (8, 12)]
+    assert spy.made == 1
+
+
+def test_draft_has_strokes_of_twice_the_size(spy):
+    renderer = Renderer()
+    for size in (0.5, 1.0, 3.0):
+        render(renderer, grey(0.5), stroke_size=size, draft=True)
+    assert spy.strokes == [(1.0, 0.4), (2.0, 0.4), (4.0, 0.4)]
+
+
+def test_limit_of_strokes_goes_by_the_full_size(library):
+    pixels = np.random.default_rng(0).random((64, 64, 4), np.float32)
+    with pytest.raises(UsageError, match="too small"):
+        render(Renderer(), pixels, stroke_size=0.5)
+    render(Renderer(), pixels, stroke_size=0.5, full_width=256.0, full_height=256.0)
 
 
 def test_images_of_the_same_bytes_and_another_shape_are_others(spy):
@@ -118,16 +151,14 @@ def test_numbers_that_are_none_do_not_spread(library):
 
 
 def test_a_network_that_gives_no_finite_values_is_an_error(library, monkeypatch):
-    monkeypatch.setattr(
-        renderers, "Stylizer", lambda _: lambda frames: torch.full_like(frames, torch.nan)
-    )
+    monkeypatch.setattr(renderers, "Stylizer", Spy(torch.nan).load)
     with pytest.raises(EditorError, match="not finite"):
         render(Renderer(), grey(0.5))
 
 
 def test_a_frame_that_nobody_waits_for_is_not_stylized(spy):
     memory = bytearray(grey(0.5).tobytes())
-    frame = Render(6, 4, 4, False, False, False, 0, 1.0, "tiny", "")
+    frame = Render(6, 4, 4, False, False, False, 0, 1.0, 1.0, 0.4, 6.0, 4.0, "tiny", "")
     with pytest.raises(EditorError, match="nobody waits"):
         Renderer()(frame, memoryview(memory), lambda: True)
     assert not spy.seen

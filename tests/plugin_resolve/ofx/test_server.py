@@ -60,9 +60,11 @@ def text(words: str | bytes) -> bytes:
 def frame(**changed) -> bytes:
     values: dict[str, Any] = {"width": 8, "height": 8, "depth": 4}
     values |= {"premultiplied": 0, "keep": 0, "draft": 0}
-    values |= {"transform": 0, "strength": 0.0, "style": "tiny", "colourspace": ""}
-    *numbers, strength, style, colourspace = (values | changed).values()
-    return struct.pack("<7Id", *numbers, strength) + text(style) + text(colourspace)
+    values |= {"transform": 0, "strength": 0.0}
+    values |= {"stroke_size": 1.0, "detail": 0.4, "full_width": 8.0, "full_height": 8.0}
+    values |= {"style": "tiny", "colourspace": ""}
+    *numbers, style, colourspace = (values | changed).values()
+    return struct.pack("<7I5d", *numbers) + text(style) + text(colourspace)
 
 
 def sealed(size: int, *, shrinkable: bool = False) -> int:
@@ -219,6 +221,11 @@ def test_a_frame_must_fit_into_the_memory(let_in):
         {"transform": 7},
         {"strength": float("nan")},
         {"strength": 1.01},
+        {"stroke_size": 0.2},
+        {"stroke_size": float("nan")},
+        {"detail": 1.1},
+        {"full_width": 0.0},
+        {"full_height": float("inf")},
         {"style": b"\xff"},
     ],
 )
