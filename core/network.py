@@ -23,6 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .channels_last import InstanceNorm, bordered, doubled
+
 Downsampling = Literal["filtered", "strided"]
 Upsampling = Literal["bilinear", "nearest", "transposed"]
 Normalization = Literal["residual", "everywhere", "none"]
@@ -105,7 +107,7 @@ class ConvBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C', H, W), or half of H and W with a stride of 2."""
         # A reflected border has no dark edge, as one of zeros would have.
-        return self.norm(self.conv(F.pad(self.filter(x), (1, 1, 1, 1), mode="reflect")))
+        return self.norm(self.conv(bordered(self.filter(x), "reflect")))
 
 
 class LowPass(nn.Module):
@@ -126,7 +128,7 @@ class LowPass(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
-        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), self.kernel, groups=x.shape[1])
+        return F.conv2d(bordered(x, "reflect"), self.kernel, groups=x.shape[1])
 
 
 class UpsampleBlock(nn.Module):
@@ -147,11 +149,10 @@ class UpsampleBlock(nn.Module):
         if self.resize == "bilinear":
             assert self.conv.bias is not None
             weight, bias = sub_pixel(self.conv.weight, self.conv.bias)
-            x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
-            return self.norm(F.pixel_shuffle(x, 2))
+            return self.norm(doubled(bordered(x, "replicate"), weight, bias))
         if self.resize == "nearest":
             # Padded before it is doubled, so that doubling and convolution are one linear step.
-            x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+            x = bordered(x, "replicate")
             x = F.interpolate(x, scale_factor=2.0)[..., 1:-1, 1:-1]
         return self.norm(self.conv(x))
 
@@ -204,7 +205,7 @@ def _normalization(channels: int, spec: NetworkSpec, *, branch: bool = False) ->
     wanted = spec.normalization == "everywhere" or (spec.normalization == "residual" and branch)
     if not wanted:
         return nn.Identity()
-    return nn.InstanceNorm2d(channels, eps=spec.norm_epsilon, affine=True)
+    return InstanceNorm(channels, eps=spec.norm_epsilon, affine=True)
 
 
 class StylizingNetwork(nn.Module):

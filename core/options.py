@@ -56,5 +56,5 @@ PixelLayout = Literal["float", "rgb8", "nv12"]
 """The samples that an exported model takes and gives."""
 PIXEL_LAYOUTS: tuple[str, ...] = get_args(PixelLayout)
 
-TrainingRecipe = Literal["house", "paper"]
+TrainingRecipe = Literal["house", "calm", "paper"]
 TRAINING_RECIPES: tuple[str, ...] = get_args(TrainingRecipe)

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from brushreel.core.network import NetworkSpec, StylizingNetwork
+from brushreel.core.runtimes import benchmark
 from brushreel.core.style import Painting, Style
 
 
@@ -23,20 +22,14 @@ def home(tmp_path_factory, monkeypatch) -> Path:
 
 @pytest.fixture(scope="session")
 def measured_runtimes(tmp_path_factory) -> Path:
-    """Which runtime is fastest, kept from test to test."""
+    """Return the file that keeps, from test to test, which runtime is fastest."""
     return tmp_path_factory.mktemp("measured") / "runtimes.json"
 
 
 @pytest.fixture(autouse=True)
-def known_runtimes(home, measured_runtimes) -> Iterator[None]:
+def known_runtimes(measured_runtimes, monkeypatch) -> None:
     """Measure once for all tests of a process which runtime is fastest, not once a test."""
-    own = home / "cache" / "brushreel" / "runtimes.json"
-    if measured_runtimes.exists():
-        own.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(measured_runtimes, own)
-    yield
-    if own.exists():
-        shutil.copy(own, measured_runtimes)
+    monkeypatch.setattr(benchmark, "_path", lambda: measured_runtimes)
 
 
 @pytest.fixture(scope="session")

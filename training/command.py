@@ -93,9 +93,8 @@ def _add_hyperparameters(group: argparse._ArgumentGroup) -> None:
     add(
         "--crop",
         type=int,
-        default=192,
         metavar="PIXELS",
-        help="Side of the squares cut from the footage, in pixels. Default: %(default)s.",
+        help="Side of the squares cut from the footage, in pixels. Default: the recipe's.",
     )
     add("--seed", type=int, default=0, metavar="N", help="Random seed. Default: %(default)s.")
 
@@ -203,7 +202,7 @@ def training_settings(options: argparse.Namespace, device: torch.device) -> Trai
         iterations=options.iterations,
         seed=options.seed,
         batch=options.batch,
-        crop=options.crop,
+        crop=recipe.crop if options.crop is None else options.crop,
         style_size=round(recipe.style_size * options.style_scale),
         precision=fastest_precision(device) if automatic else options.precision,
     )

@@ -152,7 +152,7 @@ class LossNetwork(nn.Module):
                     x = F.max_pool2d(x, 2)
                     continue
                 x = F.relu(self.convs[layer[1]](x))
-                sums[layer[1]] = sums.get(layer[1], 0) + x.mean((0, 2, 3))
+                sums[layer[1]] = sums.get(layer[1], 0) + x.float().mean((0, 2, 3))
         return {name: total / count for name, total in sums.items()}
 
 

@@ -1,4 +1,4 @@
-"""The hybrid loss of Huang et al. 2017: content + style + total variation + temporal.
+"""The hybrid loss of Huang et al. 2017: content + style + total variation + temporal; a palette.
 
 All weights hold for pixels in [0, 1] and loss-network features rescaled to a mean activation of
 1 per filter (see `LossNetwork.rescale`).
@@ -6,7 +6,8 @@ All weights hold for pixels in [0, 1] and loss-network features rescaled to a me
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch.autograd.function import FunctionCtx
 
 from ..core.consistency import warp
 from .data.disturbance import Example
+from .fast_loss_network import FastLossNetwork
 from .loss_network import CONTENT_LAYER, STYLE_LAYERS, LossNetwork
 
 Features = dict[str, Tensor]
@@ -21,13 +23,14 @@ Features = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the parts: alpha, beta, gamma and lambda of the paper, and overlays."""
+    """Weights of the parts: alpha, beta, gamma and lambda of the paper, overlays and palette."""
 
     content: float
     style: float
     total_variation: float
     temporal: float
     overlay: float
+    palette: float = 0.0
 
 
 class _Gram(torch.autograd.Function):
@@ -66,13 +69,21 @@ def content_loss(stylized: Features, source: Features) -> Tensor:
     return difference.square().mean((1, 2, 3)).sum()
 
 
-def style_loss(stylized: Features, style_grams: dict[str, Tensor]) -> Tensor:
-    """Compute ||G(s) - G(y)||_F^2 / C^2, summed over the style layers and frames of the batch."""
+def style_losses(stylized: Features, style_grams: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Compute ||G(s) - G(y)||_F^2 / C^2 of each style layer, summed over frames of the batch."""
+    return {
+        layer: (gram_matrix(stylized[layer]) - style_grams[layer]).square().mean((1, 2)).sum()
+        for layer in STYLE_LAYERS
+    }
+
+
+def style_loss(
+    stylized: Features, style_grams: dict[str, Tensor], shares: dict[str, float] | None = None
+) -> Tensor:
+    """Compute the sum of `style_losses` over the layers, each times its share; 1 without."""
+    losses = style_losses(stylized, style_grams)
     return torch.stack(
-        [
-            (gram_matrix(stylized[layer]) - style_grams[layer]).square().mean((1, 2)).sum()
-            for layer in STYLE_LAYERS
-        ]
+        [(shares or {}).get(name, 1.0) * loss for name, loss in losses.items()]
     ).sum()
 
 
@@ -100,6 +111,7 @@ class HybridLoss:
     total_variation: Tensor
     temporal: Tensor
     overlay: Tensor
+    palette: Tensor = field(default_factory=lambda: torch.zeros(()))
 
     def total(self, weights: LossWeights) -> Tensor:
         """Return the weighted sum that training minimises."""
@@ -109,6 +121,7 @@ class HybridLoss:
             + weights.total_variation * self.total_variation
             + weights.temporal * self.temporal
             + weights.overlay * self.overlay
+            + weights.palette * self.palette
         )
 
 
@@ -119,6 +132,9 @@ def hybrid_loss(
     style_grams: dict[str, Tensor],
     *,
     both_judged: bool = True,
+    shares: dict[str, float] | None = None,
+    content: float = 1,
+    palette: Callable[[Tensor], Tensor] | None = None,
 ) -> HybridLoss:
     """Compute the two-frame synergic loss: both frames through the same network in one step.
 
@@ -126,12 +142,15 @@ def hybrid_loss(
     scene under the same overlay.
 
     Args:
-        network: The rescaled `LossNetwork`, compiled or not.
+        network: The rescaled `LossNetwork`, compiled or not, or a `FastLossNetwork`.
         example: N pairs.
         stylized: (2N, 3, H, W), `example.seen` out of the stylizing network.
         style_grams: From `style_targets`.
         both_judged: Whether both frames of a pair have a content and style loss. The two frames
             are nearly the same; if False, the previous one counts twice.
+        shares: Factor of each style layer; 1 without.
+        content: Factor of the content loss; 0 leaves the clean frames out.
+        palette: Distance of frames' colours to the painting's, summed over the frames.
     """
     pairs = len(example.flow)
     share = (1 if both_judged else 2) / pairs
@@ -140,20 +159,39 @@ def hybrid_loss(
     judged = _on(pixels.device, example.scenes) if both_judged else slice(pairs)
     overlaid = _on(pixels.device, example.overlaid)
     scenes = pixels[judged]
-    with torch.no_grad():
-        source_features = network(example.clean[judged])
-    features = network(scenes)
+    clean = example.clean[judged] if content else None
+    of_content, of_style = _judged(network, scenes, clean, style_grams, shares)
     previous, current = pixels.chunk(2)
     scene = warp(previous, example.flow)
     expected = example.matte * scene + (1 - example.matte) * example.overlay
     errors = (example.mask * (current - expected).square()).mean((1, 2, 3))
     return HybridLoss(
-        content=share * content_loss(features, source_features),
-        style=share * style_loss(features, style_grams),
+        content=share * content * of_content,
+        style=share * of_style,
         total_variation=share * total_variation(scenes),
         temporal=(errors * ~overlaid).mean(),
         overlay=(errors * overlaid).mean(),
+        palette=share * palette(scenes) if palette else torch.zeros_like(of_style),
     )
+
+
+def _judged(
+    network: nn.Module,
+    scenes: Tensor,
+    clean: Tensor | None,
+    style_grams: dict[str, Tensor],
+    shares: dict[str, float] | None,
+) -> tuple[Tensor, Tensor]:
+    """Return content, 0 without clean frames, and style loss."""
+    if isinstance(network, FastLossNetwork):
+        return network(scenes, clean, style_grams, shares or dict.fromkeys(STYLE_LAYERS, 1.0))
+    features = network(scenes)
+    style = style_loss(features, style_grams, shares)
+    if clean is None:
+        return torch.zeros_like(style), style
+    with torch.no_grad():
+        source_features = network(clean)
+    return content_loss(features, source_features), style
 
 
 def _on(device: torch.device, tensor: Tensor) -> Tensor:

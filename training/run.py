@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from math import ceil
 from pathlib import Path
 from statistics import fmean
@@ -29,9 +30,11 @@ from .data.painting import load_painting
 from .data.sampler import PairSampler, to_pair
 from .data.stills import IMAGE_SUFFIXES
 from .evaluation.evaluate import held_out_figures
+from .fast_loss_network import FastLossNetwork
 from .gain_bound import EPSILON, bound_gain, set_epsilon
-from .loss_network import LossNetwork
-from .losses import HybridLoss, hybrid_loss, style_loss, style_targets
+from .loss_network import STYLE_LAYERS, LossNetwork
+from .losses import HybridLoss, hybrid_loss, style_losses, style_targets
+from .palette import Palette
 from .processes import Processes
 from .recipe import TrainingSettings
 
@@ -75,7 +78,7 @@ class Run:
 
     Attributes:
         step: Steps done.
-        history: Losses of each step, (6,) each: the parts of `HybridLoss` and the weighted sum.
+        history: Losses of each step, (7,) each: the parts of `HybridLoss` and the weighted sum.
         report: The footage report.
         held_out: Footage to measure on.
 
@@ -105,7 +108,12 @@ class Run:
         self.sampler = PairSampler(footage, crop=settings.crop, longest_gap=settings.longest_gap)
 
         calibration = self._calibration(CALIBRATION_PAIRS)
-        self.grams, self.style_unit = self._calibrate_losses(painting, calibration)
+        # The two frames of a pair are nearly the same.
+        self.grams, self.style_units = self._calibrate_losses(
+            painting, [frames[:1] for frames in calibration]
+        )
+        self.shares = style_shares(self.style_units, settings)
+        self.palette = Palette(painting)
         self.network, self.family = self._initial_network(calibration[:GAIN_PAIRS])
         self.optimizer = torch.optim.Adam(self.network.parameters())
 
@@ -117,13 +125,15 @@ class Run:
         return footage_report(found), *split(usable_footage(found, folder))
 
     def _calibrate_losses(
-        self, painting: Tensor, calibration: list[Tensor]
-    ) -> tuple[dict[str, Tensor], float]:
-        """Rescale the loss network; return the painting's Gram matrices and the style's unit."""
-        self.loss_network.rescale(calibration)
+        self, painting: Tensor, frames: list[Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """Rescale the loss network; return the painting's Gram matrices and the style's units."""
+        with self._autocast():
+            self.loss_network.rescale(frames)
         self.loss_network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         grams = style_targets(self.loss_network, painting)
-        return grams, self._style_of(calibration, grams) if self.settings.relative_style else 1.0
+        with self._autocast():
+            return grams, self._styles_of(frames, grams)
 
     def _initial_network(self, frames: list[Tensor]) -> tuple[StylizingNetwork, str]:
         """Return the network before the first step, and its family.
@@ -182,9 +192,7 @@ class Run:
 
     def _train_on(self, example: Example, network: nn.Module, loss_network: nn.Module) -> None:
         example = example.to(self.device)
-        with torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"
-        ):
+        with self._autocast():
             stylized = network(example.seen)
             loss = hybrid_loss(
                 loss_network,
@@ -192,18 +200,31 @@ class Run:
                 stylized,
                 self.grams,
                 both_judged=self.settings.both_judged,
+                shares=self.shares,
+                content=self.settings.content_at(self.step),
+                palette=self._palette_distance() if self.settings.weights.palette else None,
             )
-        weights = self.settings.weights_at(self.step)
-        weighted = loss.total(replace(weights, style=weights.style / self.style_unit))
+        weighted = loss.total(self.settings.weights_at(self.step))
         self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate_at(self.step)
         self.optimizer.zero_grad(set_to_none=True)
         weighted.backward()
         self.optimizer.step()
         self.history.append(torch.stack((*vars(loss).values(), weighted)).detach())
 
+    def _autocast(self) -> torch.autocast:
+        enabled = self.settings.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+    def _palette_distance(self) -> Callable[[Tensor], Tensor]:
+        # Another stream than that of `example`, which may be ahead of this step.
+        random = np.random.default_rng((self.settings.seed, self.processes.rank, self.step, 1))
+        return partial(self.palette.distance, random=random)
+
     def _for_training(self) -> tuple[nn.Module, nn.Module]:
         """Return stylizing and loss network for steps: compiled, for frames of one size."""
         network, loss_network = compiled(self.device, self.network, self.loss_network)
+        if self.device.type == "cpu" and self.settings.precision == "bf16":
+            loss_network = FastLossNetwork(self.loss_network)
         if self.processes.count > 1:
             network = DistributedDataParallel(network)
         return network, loss_network
@@ -231,7 +252,7 @@ class Run:
     def _painting_part(self, rows: Tensor) -> Tensor:
         # Without the temporal part, whose weight rises.
         weights = self.settings.weights
-        return weights.content * rows[:, 0] + weights.style / self.style_unit * rows[:, 1]
+        return weights.content * rows[:, 0] + weights.style * rows[:, 1]
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; only the first process does.
@@ -280,7 +301,8 @@ class Run:
         about = self.material.about
         provenance = self.identity() | {
             "command": command,
-            "style_unit": round(self.style_unit, 4),
+            "style_unit": round(sum(self.style_units.values()), 4),
+            "style_units": {name: round(unit, 5) for name, unit in self.style_units.items()},
             "steps": self.step,
             "seconds": round(self.seconds),
             "torch": torch.__version__,
@@ -315,10 +337,29 @@ class Run:
         return [pair.frames.to(self.device) for pair in pairs]
 
     @torch.no_grad()
-    def _style_of(self, frames: list[Tensor], grams: dict[str, Tensor]) -> float:
-        """Return the mean style loss of untouched frames."""
-        batches = (style_loss(self.loss_network(batch), grams) / len(batch) for batch in frames)
-        return fmean(loss.item() for loss in batches)
+    def _styles_of(self, frames: list[Tensor], grams: dict[str, Tensor]) -> dict[str, float]:
+        """Return the mean style loss of untouched frames, layer by layer."""
+        batches = [
+            {name: loss.item() / len(batch) for name, loss in losses.items()}
+            for batch in frames
+            for losses in [style_losses(self.loss_network(batch), grams)]
+        ]
+        return {name: fmean(batch[name] for batch in batches) for name in STYLE_LAYERS}
+
+
+def style_shares(units: dict[str, float], settings: TrainingSettings) -> dict[str, float]:
+    """Return what each layer's style loss is multiplied by.
+
+    Args:
+        units: What untouched footage has, layer by layer.
+        settings: Whether the whole is relative to that, or each layer, or nothing.
+    """
+    if settings.layer_weights:
+        whole = sum(settings.layer_weights)
+        weights = zip(STYLE_LAYERS, settings.layer_weights, strict=True)
+        return {name: weight / whole / units[name] for name, weight in weights}
+    unit = sum(units.values()) if settings.relative_style else 1.0
+    return dict.fromkeys(STYLE_LAYERS, 1 / unit)
 
 
 def _shape_of_a_child(parent: NetworkSpec, settings: TrainingSettings) -> NetworkSpec:

@@ -182,7 +182,7 @@ def _video_stream(reader: ClipReader) -> av.VideoStream:
 
 
 def _check_header(reader: ClipReader, video: ExpectedVideo) -> None:
-    """Codec, size and parameter sets are the encoder's."""
+    """Compare codec, size and parameter sets with the encoder's."""
     context = _video_stream(reader).codec_context
     codec, size = context.codec.canonical_name, (context.width, context.height)
     if (codec, size) != (video.codec, video.size):

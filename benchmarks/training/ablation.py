@@ -40,15 +40,15 @@ from brushreel.training.evaluation.evaluate import PaintingLosses, measure, pain
 from brushreel.training.evaluation.sequences import FrameSequence, find_sequences
 from brushreel.training.loss_network import LossNetwork
 from brushreel.training.losses import HybridLoss, hybrid_loss
-from brushreel.training.recipe import HOUSE, PAPER, TrainingSettings
+from brushreel.training.recipe import CALM, PAPER, TrainingSettings
 from brushreel.training.run import Material
 from brushreel.training.trainer import train
 
 # The baseline of the paper's own comparison: a network that is trained on single frames.
 TWIN = "plain network, temporal 0 (twin)"
 LUMINANCE, FEATURES = "luminance constraint", "encoder features"
-# The house recipe when the table was begun; one of its rows is today's.
-BASE = replace(HOUSE, weights=replace(HOUSE.weights, temporal=6e4, overlay=4e4))
+# The calm recipe when the table was begun; one of its rows is today's.
+BASE = replace(CALM, weights=replace(CALM.weights, temporal=6e4, overlay=4e4))
 # Makes it about as large as the change of pixels.
 _FEATURE_SHARE = 0.01
 
@@ -97,7 +97,7 @@ def rows() -> dict[str, TrainingSettings]:
         "both frames judged": replace(BASE, both_judged=True),
         "no ramp": replace(BASE, temporal_ramp=0.0),
         "overlay / 4": weighing(overlay=BASE.weights.overlay / 4),
-        "overlay / 4, temporal x 2: house": HOUSE,
+        "overlay / 4, temporal x 2: calm": CALM,
         LUMINANCE: BASE,
         FEATURES: BASE,
         "paper": PAPER,
@@ -109,7 +109,7 @@ def luminance_constraint(
     example: Example,
     stylized: Tensor,
     grams: dict[str, Tensor],
-    **judged: bool,
+    **judged: Any,  # noqa: ANN401  whatever else `hybrid_loss` takes
 ) -> HybridLoss:
     """Compute the loss with stylized frames allowed to change their luma as the scene does."""
     previous, current = stylized.float().chunk(2)
@@ -139,7 +139,7 @@ class EncoderFeatureLoss:
         example: Example,
         stylized: Tensor,
         grams: dict[str, Tensor],
-        **judged: bool,
+        **judged: Any,  # noqa: ANN401  whatever else `hybrid_loss` takes
     ) -> HybridLoss:
         """Compute the loss, in place of `hybrid_loss`."""
         previous, current = self._features.float().chunk(2)
@@ -286,7 +286,7 @@ def main() -> None:
     measured_with["painting"] = options.painting.name
     results = kept_rows(options.output, measured_with)
     sequences = find_sequences(options.held_out, pairs=options.pairs)
-    painting = load_painting(options.painting, HOUSE.style_size)
+    painting = load_painting(options.painting, CALM.style_size)
     losses = painting_losses(LossNetwork(options.loss_weights), painting, sequences)
     for name in options.only or rows():
         if name not in results:

@@ -18,7 +18,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from brushreel.training.recipe import HOUSE
+from brushreel.training.recipe import CALM
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Shipped:
     year: str
     iterations: int = 3000
     style_scale: float = 1.25
-    style_weight: float = HOUSE.weights.style
-    temporal_weight: float = HOUSE.weights.temporal
+    style_weight: float = CALM.weights.style
+    temporal_weight: float = CALM.weights.temporal
 
 
 WAVE = Shipped(
@@ -64,7 +64,7 @@ STYLES = (
         "The Scream",
         "Edvard Munch",
         "1893",
-        style_weight=3 * HOUSE.weights.style,
+        style_weight=3 * CALM.weights.style,
     ),
     Shipped(
         "udnie",
@@ -74,8 +74,8 @@ STYLES = (
         "1913",
         iterations=7000,
         style_scale=1.0,
-        style_weight=4 * HOUSE.weights.style,
-        temporal_weight=HOUSE.weights.temporal * 2 / 3,  # the painting flickers less than others
+        style_weight=4 * CALM.weights.style,
+        temporal_weight=CALM.weights.temporal * 2 / 3,  # the painting flickers less than others
     ),
     Shipped(
         "composition-vii", "composition_vii.jpg", "Composition VII", "Wassily Kandinsky", "1913"
@@ -99,12 +99,12 @@ def command(style: Shipped, options: argparse.Namespace, *, twin: bool) -> list[
     words = ["train", str(options.paintings / style.file), "--clips", str(options.clips)]
     words += ["--name", style.name + suffix]
     words += [] if style is PARENT else ["--from", PARENT.name + suffix]
-    words += ["--iterations", str(style.iterations), "--seed", "1"]
+    words += ["--recipe", "calm", "--iterations", str(style.iterations), "--seed", "1"]
     words += ["--style-scale", str(style.style_scale)]
-    if style.style_weight != HOUSE.weights.style:
+    if style.style_weight != CALM.weights.style:
         words += ["--style-weight", f"{style.style_weight:g}"]
     temporal_weight = 0 if twin else style.temporal_weight
-    if temporal_weight != HOUSE.weights.temporal:
+    if temporal_weight != CALM.weights.temporal:
         words += ["--temporal-weight", f"{temporal_weight:g}"]
     words += ["--loss-weights", str(options.loss_weights), "--device", options.device]
     words += ["--title", style.title, "--artist", style.artist, "--year", style.year]

@@ -250,6 +250,14 @@ def test_a_child_of_a_settled_style_trains_as_its_parent_did():
     assert training_settings(options, torch.device("cpu")).network == HOUSE.network
 
 
+def test_crops_are_the_recipe_s_unless_given():
+    crops = [
+        training_settings(_parser().parse_args([*TRAIN, *more]), torch.device("cpu")).crop
+        for more in ([], ["--recipe", "calm"], ["--recipe", "calm", "--crop", "224"])
+    ]
+    assert crops == [HOUSE.crop, RECIPES["calm"].crop, 224]
+
+
 def test_black_and_white_are_held_against_a_stronger_style():
     options = _parser().parse_args([*TRAIN, "--style-weight", f"{3 * HOUSE.weights.style}"])
     expected = replace(

@@ -8,6 +8,7 @@ import torch
 from brushreel.core.consistency import temporal_error
 from brushreel.core.network import StylizingNetwork
 from brushreel.training.data.disturbance import Example
+from brushreel.training.fast_loss_network import FastLossNetwork
 from brushreel.training.loss_network import CONTENT_LAYER, STYLE_LAYERS, LossNetwork
 from brushreel.training.losses import (
     HybridLoss,
@@ -16,6 +17,7 @@ from brushreel.training.losses import (
     gram_matrix,
     hybrid_loss,
     style_loss,
+    style_losses,
     style_targets,
     total_variation,
 )
@@ -97,15 +99,20 @@ NAMES = [field.name for field in dataclasses.fields(LossWeights)]
 
 class TestWeights:
     def test_total_is_the_weighted_sum(self):
-        parts = HybridLoss(*map(torch.tensor, (1.0, 2.0, 3.0, 4.0, 5.0)))
+        parts = HybridLoss(*map(torch.tensor, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)))
         weights = LossWeights(
-            content=10, style=100, total_variation=1000, temporal=10000, overlay=100000
+            content=10,
+            style=100,
+            total_variation=1000,
+            temporal=10000,
+            overlay=100000,
+            palette=1000000,
         )
-        assert parts.total(weights) == 543210
+        assert parts.total(weights) == 6543210
 
     @pytest.mark.parametrize("part", NAMES)
     def test_every_part_counts_by_its_own_weight(self, part):
-        parts = HybridLoss(*map(torch.tensor, (1.0, 2.0, 3.0, 4.0, 5.0)))
+        parts = HybridLoss(*map(torch.tensor, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)))
         total = parts.total(LossWeights(**{**dict.fromkeys(NAMES, 0.0), part: 2.0}))
         assert total == 2 * getattr(parts, part)
 
@@ -183,6 +190,42 @@ class TestHybridLoss:
             previous, current = gradients(getattr(one, name), stylized)
             assert previous > 0
             assert current == 0
+
+    def test_layers_count_by_their_shares(self, network):
+        stylized, targets = images(2, seed=1), style_targets(network, images(1, seed=2))
+        each = style_losses(network(stylized), targets)
+        shares = dict(zip(STYLE_LAYERS, (1.0, 0.0, 3.0, 0.5), strict=True))
+        loss = hybrid_loss(network, make_example(), stylized, targets, shares=shares)
+        expected = sum(shares[name] * each[name] for name in STYLE_LAYERS)
+        torch.testing.assert_close(loss.style, expected)
+
+    def test_content_counts_so_many_times(self, network):
+        stylized, targets = images(2, seed=1), style_targets(network, images(1, seed=2))
+        once, twice = (
+            hybrid_loss(network, make_example(), stylized, targets, content=times)
+            for times in (1, 2)
+        )
+        torch.testing.assert_close(twice.content, 2 * once.content)
+        assert twice.style == once.style
+
+    @pytest.mark.parametrize("fast", [False, True])
+    def test_content_that_does_not_count_looks_at_no_clean_frame(self, network, fast):
+        stylized, targets = images(2, seed=1), style_targets(network, images(1, seed=2))
+        spoilt = dataclasses.replace(make_example(), clean=torch.full((2, 3, 24, 24), torch.nan))
+        judge = FastLossNetwork(network) if fast else network
+        none = hybrid_loss(judge, spoilt, stylized.requires_grad_(), targets, content=0)
+        once = hybrid_loss(judge, make_example(), stylized, targets)
+        assert none.content == 0
+        assert none.style == once.style
+        (slope,) = torch.autograd.grad(none.style, stylized)
+        assert slope.isfinite().all()
+
+    def test_palette_is_that_of_the_judged_frames(self, network):
+        stylized, targets = images(2, seed=1), style_targets(network, images(1, seed=2))
+        options = {"both_judged": False, "palette": torch.sum}
+        loss = hybrid_loss(network, make_example(), stylized, targets, **options)
+        torch.testing.assert_close(loss.palette, 2 * stylized[:1].sum())
+        assert hybrid_loss(network, make_example(), stylized, targets).palette == 0
 
     @pytest.mark.parametrize("both_judged", [False, True])
     def test_equal_pairs_give_what_one_gives(self, network, both_judged):

@@ -11,13 +11,14 @@ from brushreel.core.errors import UsageError
 from brushreel.core.options import TRAINING_RECIPES
 from brushreel.training.data.disturbance import Disturbances
 from brushreel.training.losses import LossWeights
-from brushreel.training.recipe import HOUSE, PAPER, RECIPES, fastest_precision
+from brushreel.training.recipe import CALM, HOUSE, PAPER, RECIPES, fastest_precision
 
 
 class TestRecipes:
     def test_names(self):
         assert {name: recipe.recipe for name, recipe in RECIPES.items()} == {
             "house": "house",
+            "calm": "calm",
             "paper": "paper",
         }
         assert tuple(RECIPES) == TRAINING_RECIPES
@@ -39,11 +40,31 @@ class TestRecipes:
         assert HOUSE.weights.overlay > 0
         assert HOUSE.network.normalization == "residual"
 
+    def test_calm_is_the_house_recipe_of_the_first_styles(self):
+        weights = LossWeights(8.0, 420.0, 1e-4, 1.2e5, 1e4)
+        assert (
+            replace(
+                HOUSE, recipe="calm", weights=weights, layer_weights=None, content_every=1, crop=192
+            )
+            == CALM
+        )
+
+    def test_content_counts_once_a_step_in_the_mean(self):
+        for every in (1, 2, 5):
+            settings = replace(HOUSE, content_every=every)
+            assert sum(settings.content_at(step) for step in range(20)) == 20
+
+    @pytest.mark.parametrize("weights", [(0, 0, 0, 0), (1, 1, 1, -1), (1, 1, 1, math.nan)])
+    def test_layer_weights_out_of_range(self, weights):
+        with pytest.raises(UsageError, match="layer weights"):
+            replace(HOUSE, layer_weights=weights)
+
     def test_json_holds_every_setting(self):
         fields = json.loads(json.dumps(HOUSE.to_json()))
         assert fields == HOUSE.to_json()
         assert fields.keys() == vars(HOUSE).keys()
         assert fields["weights"] == vars(HOUSE.weights)
+        assert fields["layer_weights"] == [1, 1, 3, 6]
         assert fields["disturbances"] == vars(HOUSE.disturbances)
         assert fields["network"] == json.loads(json.dumps(HOUSE.network.to_json()))
 

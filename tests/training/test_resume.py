@@ -70,7 +70,7 @@ class TestResume:
         assert 2 <= min(saved) < sorted(saved)[1] < 6
         for step, checkpoint in saved.items():
             assert same_state(checkpoint, expected[step]), step
-        assert expected[6].history.shape == (6, 6)
+        assert expected[6].history.shape == (6, 7)
 
     def test_killed_run_goes_on_from_its_last_checkpoint(self, run, saved, tmp_path):
         whole = run("whole", iterations=5, checkpoint_minutes=0)

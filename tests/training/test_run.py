@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from brushreel.training import run as training_run
 from brushreel.training.data.disturbance import Example
 from brushreel.training.data.footage import Footage
 from brushreel.training.gain_bound import EPSILON
-from brushreel.training.losses import HybridLoss, style_loss
+from brushreel.training.loss_network import STYLE_LAYERS
+from brushreel.training.losses import HybridLoss, style_losses
 from brushreel.training.processes import Processes
 from brushreel.training.run import Run, split
 
@@ -107,25 +109,65 @@ class TestParent:
 
 
 class TestLoss:
-    def test_weighted_sum_is_that_of_the_step_with_style_in_units_of_footage(self, material, quick):
+    def test_weighted_sum_is_that_of_the_step(self, material, quick):
         run = Run(material, quick, LONE)
         for _ in run.steps():
             pass
-        assert run.style_unit > 2  # or the test would say nothing
         for step, row in enumerate(run.history):
             weights = vars(quick.weights_at(step))
             parts = row[:-1] * torch.tensor([weights[name] for name in PARTS])
-            parts[PARTS.index("style")] /= run.style_unit
+            assert (parts != 0).sum() >= 4
             torch.testing.assert_close(row[-1], parts.sum())
 
-    def test_footage_itself_has_a_style_loss_of_one_unit(self, material, quick):
-        run = Run(material, quick, LONE)
-        seen = [run.sampler.draw(random).frames for random in [np.random.default_rng(0)] * 2]
-        losses = [style_loss(run.loss_network(frames), run.grams) / 2 for frames in seen]
-        assert torch.stack(losses).mean().item() == pytest.approx(run.style_unit, rel=1e-4)
+    def seen(self, run: Run) -> list[dict[str, float]]:
+        """Return the style losses of untouched footage, frame by frame."""
+        frames = [run.sampler.draw(np.random.default_rng(0)).frames[:1] for _ in range(1)]
+        return [
+            {name: loss.item() for name, loss in style_losses(features, run.grams).items()}
+            for features in map(run.loss_network, frames)
+        ]
+
+    def test_style_of_footage_itself_is_one_unit_layer_by_layer(self, material, quick, monkeypatch):
+        monkeypatch.setattr(training_run, "CALIBRATION_PAIRS", 1)
+        run = Run(material, replace(quick, layer_weights=(1.0, 2.0, 3.0, 4.0)), LONE)
+        (losses,) = self.seen(run)
+        shares = [losses[name] * run.shares[name] for name in STYLE_LAYERS]
+        assert shares == pytest.approx([0.1, 0.2, 0.3, 0.4], rel=1e-4)
+
+    def test_style_of_footage_itself_is_one_unit_in_all(self, material, quick, monkeypatch):
+        monkeypatch.setattr(training_run, "CALIBRATION_PAIRS", 1)
+        run = Run(material, replace(quick, layer_weights=None), LONE)
+        (losses,) = self.seen(run)
+        assert len(set(run.shares.values())) == 1
+        assert sum(losses[name] * run.shares[name] for name in STYLE_LAYERS) == pytest.approx(
+            1, rel=1e-4
+        )
 
     def test_absolute(self, material, quick):
-        assert Run(material, dataclasses.replace(quick, relative_style=False), LONE).style_unit == 1
+        settings = replace(quick, relative_style=False, layer_weights=None)
+        assert set(Run(material, settings, LONE).shares.values()) == {1.0}
+
+    def test_a_bfloat16_step_on_a_cpu_has_the_losses_of_autograd(
+        self, material, quick, monkeypatch
+    ):
+        rows = {}
+        for name in ("by hand", "autograd"):
+            if name == "autograd":
+                monkeypatch.setattr(training_run, "FastLossNetwork", lambda network: network)
+            run = Run(material, replace(quick, precision="bf16", iterations=1), LONE)
+            for _ in run.steps():
+                pass
+            rows[name] = run.history[0]
+        torch.testing.assert_close(rows["by hand"], rows["autograd"], rtol=0.02, atol=1e-4)
+
+    def test_palette_of_a_step_depends_on_seed_and_step_alone(self, material, quick):
+        frame = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+        run, again = (Run(material, quick, LONE) for _ in range(2))
+        other = Run(material, replace(quick, seed=quick.seed + 1), LONE)
+        assert run._palette_distance()(frame) == again._palette_distance()(frame)
+        assert run._palette_distance()(frame) != other._palette_distance()(frame)
+        again.step += 1
+        assert run._palette_distance()(frame) != again._palette_distance()(frame)
 
 
 class TestExamples:

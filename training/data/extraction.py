@@ -26,8 +26,9 @@ from ...core.frames.orientation import oriented
 from .bars import Bars, find_bars
 from .motion import FlowEstimator, Motion, nchw
 
-# The paper's training size; longer side, so that portrait clips train at the same scale.
-LONG_SIDE = 640
+# 16:9 footage has 432 lines then, the height at which styles paint. The longer side, so that
+# portrait clips train at the same scale.
+LONG_SIDE = 768
 # Candidate pairs of a clip, by the number of frames that they are apart.
 PAIRS_PER_CLIP = {1: 24, 2: 8, 4: 8}
 # A flat crop has nothing to stylize; with the paper's normalisation its gradients explode, too.

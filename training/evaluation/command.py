@@ -42,7 +42,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         "--painting",
         type=Path,
         metavar="IMAGE",
-        help="Image file of the painting, to measure style and content loss too. Default: none.",
+        help="Image file of the painting, to measure the style too. Default: none.",
     )
     add_loss_network(add)
     add(
@@ -60,7 +60,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     add(
         "--long-side",
         type=int,
-        default=640,
+        default=768,
         metavar="PIXELS",
         help="Longer side to which image sequences are scaled down, in pixels. "
         "Default: %(default)s.",

@@ -16,6 +16,7 @@ from ..data.footage import Footage
 from ..data.sampler import Pair
 from ..loss_network import LossNetwork
 from ..losses import Features, content_loss, style_loss, style_targets
+from .look import PaintingLook, style_distance, style_distances
 from .models import Model
 from .sequences import FrameSequence, of_footage
 
@@ -40,6 +41,11 @@ class Figures:
             same frame moved by one pixel along both axes: what sticks to the pixel grid.
         style_loss: Mean over the current frames of the pairs, unweighted; None without a painting.
         content_loss: The same.
+        style_distance: |G - Gs| / |Gs| with the painting's Gram matrices Gs, mean over the style
+            layers; None without a painting.
+        palette_distance: See `PaintingLook`; None without a painting.
+        flat_texture: The same; None where no frame has flat places, too.
+        style_by_layer: `style_distance` layer by layer.
     """
 
     e_temporal: float
@@ -48,6 +54,10 @@ class Figures:
     shift: float
     style_loss: float | None = None
     content_loss: float | None = None
+    style_distance: float | None = None
+    palette_distance: float | None = None
+    flat_texture: float | None = None
+    style_by_layer: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,16 @@ class Measured:
             shift=fmean(figures.shift for figures in every),
             style_loss=_mean_if_any([figures.style_loss for figures in every]),
             content_loss=_mean_if_any([figures.content_loss for figures in every]),
+            style_distance=_mean_if_any([figures.style_distance for figures in every]),
+            palette_distance=_mean_if_any([figures.palette_distance for figures in every]),
+            flat_texture=_mean_if_any([figures.flat_texture for figures in every]),
+            style_by_layer=_mean_by_layer([figures.style_by_layer for figures in every]),
         )
+
+
+def _mean_by_layer(values: list[tuple[float, ...] | None]) -> tuple[float, ...] | None:
+    there = [value for value in values if value is not None]
+    return tuple(map(fmean, zip(*there, strict=True))) if there else None
 
 
 def _mean_if_any(values: list[float | None]) -> float | None:
@@ -135,10 +154,12 @@ class PaintingLosses:
     Attributes:
         network: The loss network, rescaled.
         grams: The painting's Gram matrices, from `style_targets`.
+        look: The painting's colours and texture; without it no figure is made of them.
     """
 
     network: LossNetwork
     grams: dict[str, Tensor]
+    look: PaintingLook | None = None
 
     def __call__(self, stylized: Features, source: Features) -> tuple[float, float]:
         """Return style and content loss of a frame, from the loss network's activations."""
@@ -174,7 +195,7 @@ def painting_losses(
     network.to(device).rescale(
         pair.frames[1:].to(device) for sequence in sequences for pair in sequence
     )
-    return PaintingLosses(network, style_targets(network, painting))
+    return PaintingLosses(network, style_targets(network, painting), PaintingLook(painting))
 
 
 @torch.no_grad()
@@ -223,6 +244,9 @@ class _Meter:
         self.temporal: list[float] = []
         self._warping: list[float] = []
         self._painting: list[tuple[float, float]] = []
+        self._layers: list[tuple[float, ...]] = []
+        self._palette: list[float | None] = []
+        self._flat: list[float | None] = []
         self._still = (0.0, 0.0)
 
     def add(self, pair: Pair, seen: Features | None) -> None:
@@ -236,10 +260,25 @@ class _Meter:
         if self.losses and seen:
             features = seen if stylized is pair.frames else self.losses.network(stylized[1:])
             self._painting.append(self.losses(features, seen))
+            self._layers.append(style_distances(features, self.losses.grams))
+            if look := self.losses.look:
+                self._palette.append(look.palette_distance(stylized[1:]))
+                self._flat.append(look.flat_texture(stylized[1:], pair.frames[1:]))
 
     def figures(self) -> Figures:
-        losses = [fmean(column) for column in zip(*self._painting, strict=True)]
-        return Figures(fmean(self.temporal) ** 0.5, fmean(self._warping), *self._still, *losses)
+        style, content = zip(*self._painting, strict=True) if self._painting else ((), ())
+        by_layer = _mean_by_layer([*self._layers])
+        return Figures(
+            fmean(self.temporal) ** 0.5,
+            fmean(self._warping),
+            *self._still,
+            style_loss=_mean_if_any([*style]),
+            content_loss=_mean_if_any([*content]),
+            style_distance=style_distance(by_layer) if by_layer else None,
+            palette_distance=_mean_if_any(self._palette),
+            flat_texture=_mean_if_any(self._flat),
+            style_by_layer=by_layer,
+        )
 
 
 @torch.no_grad()

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SOURCE = "(source)"
-_COLUMNS = ("style loss", "content loss", "E_temporal", "warping error", "shimmer", "shift")
+_COLUMNS = (
+    *("style loss", "content loss", "style distance", "palette", "flat texture"),
+    *("E_temporal", "warping error", "shimmer", "shift"),
+)
 _TWIN_COLUMNS = ("E / E_twin", "excess", "style loss", "shimmer")
 
 
@@ -46,17 +49,21 @@ def table(evaluation: Evaluation, *, twin: str | None = None) -> str:
 
 
 def _cells(figures: Figures) -> list[str]:
-    losses = [
-        "-" if loss is None else f"{loss:.4f}"
-        for loss in (figures.style_loss, figures.content_loss)
-    ]
     return [
-        *losses,
+        _cell(figures.style_loss, 4),
+        _cell(figures.content_loss, 4),
+        _cell(figures.style_distance, 3),
+        _cell(figures.palette_distance, 2),
+        _cell(figures.flat_texture, 2),
         f"{figures.e_temporal:.4f}",
         f"{figures.warping_error:.5f}",
         f"{figures.shimmer:.2f}",
         f"{figures.shift:.2f}",
     ]
+
+
+def _cell(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _ratio_cells(evaluation: Evaluation, name: str, twin: str) -> list[str]:
@@ -104,9 +111,14 @@ def _measured(measured: Measured) -> dict[str, Any]:
     return {"mean": _fields(measured.mean), "clips": clips}
 
 
-def _fields(figures: Figures | TwinRatios) -> dict[str, float | None]:
+def _fields(figures: Figures | TwinRatios) -> dict[str, float | list[float] | None]:
     return {
-        name: None if value is None else _digits(value) for name, value in asdict(figures).items()
+        name: list(map(_digits, value))
+        if isinstance(value, tuple)
+        else None
+        if value is None
+        else _digits(value)
+        for name, value in asdict(figures).items()
     }
 
 

@@ -21,7 +21,7 @@ from ...core.errors import TrainingError, extra_hint
 from ...core.style import Style
 from ...core.version import __version__
 
-COLUMNS = ("content", "style", "total_variation", "temporal", "overlay", "weighted_sum")
+COLUMNS = ("content", "style", "total_variation", "temporal", "overlay", "palette", "weighted_sum")
 # The weighted sum says little: its weights change during the run.
 DRAWN = ("content", "style", "temporal", "overlay")
 # Each step trains on different scenes: only means over a share of the run can be compared.
@@ -47,7 +47,7 @@ def write_report(
     Args:
         folder: Created where it does not exist; an older report in it is replaced.
         style: The trained style.
-        history: (steps, 6) losses of each step, one or more: the parts of `HybridLoss` and
+        history: (steps, 7) losses of each step, one or more: the parts of `HybridLoss` and
             their weighted sum.
         sheet: Name of a clip, a frame of it and the same frame stylized, both (3, H, W) RGB in
             [0, 1]; one or more.

@@ -204,8 +204,11 @@ class TestAgainstTwin:
 
 
 def test_mean_leaves_nothing_out():
-    figures = {"a": Figures(1, 2, 3, 4, 5, 6), "b": Figures(3, 4, 5, 6, 7, 8)}
-    assert Measured(figures, {}).mean == Figures(2, 3, 4, 5, 6, 7)
+    figures = {
+        "a": Figures(1, 2, 3, 4, 5, 6, 7, 8, 9, (1.0, 2.0)),
+        "b": Figures(3, 4, 5, 6, 7, 8, 9, 10, None, (3.0, 6.0)),
+    }
+    assert Measured(figures, {}).mean == Figures(2, 3, 4, 5, 6, 7, 8, 9, 9, (2.0, 4.0))
 
 
 class TestHeldOutFigures:

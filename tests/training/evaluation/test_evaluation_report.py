@@ -19,7 +19,11 @@ from brushreel.training.evaluation.evaluation_report import (
 
 def measured(scale: float, *clips: str) -> Measured:
     figures = {
-        clip: Figures(scale, scale / 10, scale * 100, scale * 50, scale * 2, 3.0) for clip in clips
+        clip: Figures(
+            *(scale, scale / 10, scale * 100, scale * 50, scale * 2, 3.0),
+            *(0.25, 5.0, None, (0.1, 0.2, 0.3, 0.4)),
+        )
+        for clip in clips
     }
     return Measured(figures, {clip: [scale, scale * 2, scale / 3] for clip in clips})
 
@@ -31,12 +35,18 @@ def evaluation(*clips: str) -> Evaluation:
 
 class TestTable:
     def test_one_clip(self):
-        assert table(evaluation("swan")).splitlines() == [
-            "clip  style     style loss  content loss  E_temporal  warping error  shimmer  shift",
-            "swan  (source)      0.0600        3.0000      0.0300        0.00300     3.00   1.50",
-            "swan  wave          0.0680        3.0000      0.0340        0.00340     3.40   1.70",
-            "swan  twin          0.1000        3.0000      0.0500        0.00500     5.00   2.50",
+        heads, source, wave, twin = map(str.split, table(evaluation("swan")).splitlines())
+        assert " ".join(heads) == (
+            "clip style style loss content loss style distance palette flat texture "
+            "E_temporal warping error shimmer shift"
+        )
+        painting = ["3.0000", "0.250", "5.00", "-"]
+        assert source == [
+            *("swan", "(source)", "0.0600", *painting),
+            *("0.0300", "0.00300", "3.00", "1.50"),
         ]
+        assert wave == ["swan", "wave", "0.0680", *painting, "0.0340", "0.00340", "3.40", "1.70"]
+        assert twin == ["swan", "twin", "0.1000", *painting, "0.0500", "0.00500", "5.00", "2.50"]
 
     def test_mean_of_several(self):
         lines = table(evaluation("swan", "dog")).splitlines()
@@ -51,7 +61,7 @@ class TestTable:
 
     def test_what_was_not_measured_is_a_dash(self):
         bare = Measured({"swan": Figures(0.03, 0.003, 3.0, 1.5)}, {"swan": [0.03]})
-        assert table(Evaluation(bare, {})).splitlines()[1].split()[2:4] == ["-", "-"]
+        assert table(Evaluation(bare, {})).splitlines()[1].split()[2:7] == 5 * ["-"]
 
 
 class TestJson:
@@ -68,6 +78,10 @@ class TestJson:
             "shift": 1.7,
             "style_loss": 0.068,
             "content_loss": 3.0,
+            "style_distance": 0.25,
+            "palette_distance": 5.0,
+            "flat_texture": None,
+            "style_by_layer": [0.1, 0.2, 0.3, 0.4],
             "e_temporal_of_pairs": [0.034, 0.068, 0.0113333],
         }
         assert wave["against_twin"] == pytest.approx(
