@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import partial
 
 Split = Callable[[bytes], Iterator[bytes]]
 
@@ -61,10 +62,13 @@ def splitter(codec: str, extradata: bytes) -> Split:
         return _kept_obus
     if codec not in _LENGTH_SIZE_AT:
         return lambda content: iter([content])
-    if extradata[:1] != bytes([_RECORD_VERSION]):
-        return _units_after_start_codes
-    size = (extradata[_LENGTH_SIZE_AT[codec]] & 3) + 1
-    return lambda content: _units_after_lengths(content, size)
+    units: Split = _units_after_start_codes
+    if extradata[:1] == bytes([_RECORD_VERSION]):
+        size = (extradata[_LENGTH_SIZE_AT[codec]] & 3) + 1
+        units = partial(_units_after_lengths, size=size)
+    # Encoders repeat parameter sets in HDR, and MP4 keeps them in its header alone.
+    sets = _PARAMETER_SETS[codec]
+    return lambda content: (unit for unit in units(content) if _nal_type(codec, unit) not in sets)
 
 
 def header_units(codec: str, header: bytes) -> list[bytes]:

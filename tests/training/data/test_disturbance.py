@@ -272,8 +272,8 @@ class TestOverlays:
         assert len(fades) > 60
         for low, high in ((0, 0.01), (0.01, 0.3), (0.3, 0.6), (0.6, 1)):
             assert ((left >= low) & (left < high)).any()
-        assert np.mean(level == 0) == pytest.approx(0.5, abs=0.15)
-        assert np.mean(level == 1) == pytest.approx(0.2, abs=0.12)
+        assert np.mean(level == 0) == pytest.approx(0.4, abs=0.15)
+        assert np.mean(level == 1) == pytest.approx(0.4, abs=0.15)
         assert ((level > 0.1) & (level < 0.9)).any()
 
     def test_bars_are_black_and_along_any_side(self, pair):
