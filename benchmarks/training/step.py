@@ -124,7 +124,7 @@ class Step:
 
 def main() -> None:
     """Print a line for each part."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--loss-weights", type=Path, required=True)
     parser.add_argument("--crop", type=int, default=HOUSE.crop)
     parser.add_argument("--before", action="store_true", help="the step as it was")

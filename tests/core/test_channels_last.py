@@ -45,7 +45,7 @@ def test_instance_norm_is_pytorch_s():
         one.bias.data.copy_(bias)
     both(norm, plain, features(3, 5, 6, 4))
     slopes = [
-        torch.autograd.grad(one(features(3, 5, 6, 4)).square().sum(), one.parameters())
+        torch.autograd.grad(one(features(3, 5, 6, 4)).square().sum(), list(one.parameters()))
         for one in (norm, plain)
     ]
     for one, other in zip(*slopes, strict=True):

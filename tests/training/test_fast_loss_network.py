@@ -7,7 +7,7 @@ from brushreel.training.fast_loss_network import FastLossNetwork
 from brushreel.training.loss_network import STYLE_LAYERS, LossNetwork
 from brushreel.training.losses import content_loss, style_loss, style_targets
 
-SHARES = dict(zip(STYLE_LAYERS, (0.5, 1.0, 2.0, 4.0), strict=True))
+SHARES: dict[str, float] = dict(zip(STYLE_LAYERS, (0.5, 1.0, 2.0, 4.0), strict=True))
 
 
 @pytest.fixture(scope="module")

@@ -194,7 +194,7 @@ class TestHybridLoss:
     def test_layers_count_by_their_shares(self, network):
         stylized, targets = images(2, seed=1), style_targets(network, images(1, seed=2))
         each = style_losses(network(stylized), targets)
-        shares = dict(zip(STYLE_LAYERS, (1.0, 0.0, 3.0, 0.5), strict=True))
+        shares: dict[str, float] = dict(zip(STYLE_LAYERS, (1.0, 0.0, 3.0, 0.5), strict=True))
         loss = hybrid_loss(network, make_example(), stylized, targets, shares=shares)
         expected = sum(shares[name] * each[name] for name in STYLE_LAYERS)
         torch.testing.assert_close(loss.style, expected)

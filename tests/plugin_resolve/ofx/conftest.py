@@ -138,9 +138,10 @@ def stylized(place):
     """
 
     def make(rgb: np.ndarray, style: str = "tiny", aspect: float = 1, **settings) -> np.ndarray:
-        settings = {"stroke_size": 4.0} | settings
         frames = torch.from_numpy(np.ascontiguousarray(rgb[..., :3].transpose(2, 0, 1)))[None]
-        stylizer = Stylizer(place.styles / f"{style}.safetensors", **settings)
+        stylizer = Stylizer(
+            place.styles / f"{style}.safetensors", **{"stroke_size": 4.0, **settings}
+        )
         stylized = stylizer(frames.float(), sample_aspect_ratio=aspect)
         return stylized[0].numpy().transpose(1, 2, 0)
 
