@@ -118,9 +118,8 @@ static void define_keep_colors(OfxParamSetHandle set) {
 }
 
 static void define_page(OfxParamSetHandle set) {
-    static const char *const children[] = {
-        BR_STYLE, BR_STRENGTH, BR_STROKE_SIZE, BR_DETAIL, BR_KEEP_COLORS, BR_TRANSFORM, BR_QUALITY,
-        NULL};
+    static const char *const children[] = {BR_STYLE,       BR_STRENGTH,  BR_STROKE_SIZE, BR_DETAIL,
+                                           BR_KEEP_COLORS, BR_TRANSFORM, BR_QUALITY,     NULL};
     OfxPropertySetHandle about = define(set, kOfxParamTypePage, "controls", "Controls", "");
     if (about) set_texts(about, kOfxParamPropPageChild, children);
 }
@@ -146,7 +145,8 @@ OfxStatus br_describe_in_context(OfxImageEffectHandle effect, const br_styles *s
     define_keep_colors(set);
     define_choice(set, BR_TRANSFORM, "Input", "Transfer curve of the host's pixels.", transforms,
                   0);
-    define_choice(set, BR_QUALITY, "Quality", "Draft is four times faster; its strokes are twice as large.", qualities, 0);
+    define_choice(set, BR_QUALITY, "Quality",
+                  "Draft is four times faster; its strokes are twice as large.", qualities, 0);
     define_page(set);
     return kOfxStatOK;
 }

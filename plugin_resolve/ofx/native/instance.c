@@ -12,7 +12,8 @@
 typedef struct instance {
     const br_styles *styles;
     OfxImageClipHandle source, output;
-    OfxParamHandle style, strength, stroke_size, detail, keep_colors, transform, quality, style_name;
+    OfxParamHandle style, strength, stroke_size, detail, keep_colors, transform, quality,
+        style_name;
 } instance;
 
 /* The number of instances; connections and their memory are kept while there are any. */
@@ -214,16 +215,16 @@ static br_job job_at(const instance *self, double time, OfxPropertySetHandle sou
     br_parameters->paramGetValueAtTime(self->quality, time, &quality);
     br_effects->clipGetPropertySet(self->source, &clip);
     const char *alpha = br_text(source, kOfxImageEffectPropPreMultiplication);
-    return (br_job){.depth = depth_of(source),
-                    .premultiplied = !strcmp(alpha, kOfxImagePreMultiplied),
-                    .keep_colors = keep_colors != 0,
-                    .draft = quality != 0,
-                    .transform = (uint32_t)transform,
-                    .strength = strength_at(self, time),
-                    .stroke_size = within(self->stroke_size, time, BR_LEAST_STROKE_SIZE,
-                                          BR_MOST_STROKE_SIZE),
-                    .detail = within(self->detail, time, 0, 1),
-                    .colourspace = clip ? br_text(clip, kOfxImageClipPropColourspace) : ""};
+    return (br_job){
+        .depth = depth_of(source),
+        .premultiplied = !strcmp(alpha, kOfxImagePreMultiplied),
+        .keep_colors = keep_colors != 0,
+        .draft = quality != 0,
+        .transform = (uint32_t)transform,
+        .strength = strength_at(self, time),
+        .stroke_size = within(self->stroke_size, time, BR_LEAST_STROKE_SIZE, BR_MOST_STROKE_SIZE),
+        .detail = within(self->detail, time, 0, 1),
+        .colourspace = clip ? br_text(clip, kOfxImageClipPropColourspace) : ""};
 }
 
 static double positive(double number) { return number > 0 ? number : 1; }
@@ -233,8 +234,7 @@ static double positive(double number) { return number > 0 ? number : 1; }
 static bool is_of_shape(double width, double height, double region_width, double region_height) {
     double difference = width * region_height - height * region_width;
     return region_width >= 1 && region_height >= 1 && region_width <= MOST_REGION_SIDE &&
-           region_height <= MOST_REGION_SIDE &&
-           difference <= 2 * (region_width + region_height) &&
+           region_height <= MOST_REGION_SIDE && difference <= 2 * (region_width + region_height) &&
            -difference <= 2 * (region_width + region_height);
 }
 
