@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Code of 255: compression leaves bars a little above black.
-BLACK = 12
+from ...core.frames.bars import BLACK
+
 # Share of a side: where less is lit, the scene is dark and has no bars; 9:16 in 16:9 keeps 0.32.
 LEAST_KEPT = 0.3
 # Scaling and subsampled chroma blend the rows next to a bar with it.
