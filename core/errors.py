@@ -7,6 +7,7 @@
     │   └── ColourError          a pixel format or matrix that has no conversion here
     ├── OutputError              a file that can't be written, or failed verification
     ├── DeviceError              a device or precision that this machine lacks
+    ├── ExtraError               a package of an extra that is not installed
     ├── TrainingError            a painting, footage, loss network or run that can't be trained
     └── EditorError              an editing program that refused or failed a call
 
@@ -16,6 +17,8 @@ line, ready for a terminal.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 INTERRUPTED = 130
@@ -71,6 +74,10 @@ class DeviceError(BrushreelError):
     """A device or precision that this machine does not have."""
 
 
+class ExtraError(BrushreelError):
+    """A package of an extra that is not installed."""
+
+
 class TrainingError(BrushreelError):
     """Training material, loss network or a training run that can't be used."""
 
@@ -85,3 +92,19 @@ def extra_hint(extra: str) -> str:
     A checkout is the only source: a package index may have a stranger's under this name.
     """
     return f"in Brushreel's checkout: pip install -c constraints.txt '.[{extra}]'"
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Import, in a `with` block, packages that only an extra such as "train" installs.
+
+    Raises:
+        ExtraError: One of them is not installed, or can't be loaded.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ExtraError(f"{error.name} is not installed", hint=extra_hint(name)) from error
+    except ImportError as error:
+        what = f"{error.name or 'a package'} can't be loaded: {error}"
+        raise ExtraError(what, hint=extra_hint(name)) from error

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import logging
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from .atomic import atomic_write
-from .errors import DeviceError, OutputError, extra_hint
+from .errors import OutputError, extra
 from .export_modules import WRAPPERS
 from .export_scaling import StrokesInModel
 from .frames.stroke_size import DETAIL, NATURAL, StrokeSize, check_detail, check_stroke_size
@@ -62,11 +60,14 @@ def export_onnx(
 
     Raises:
         UsageError: Stroke size or detail is out of range.
-        DeviceError: The packages for it are not installed.
+        ExtraError: The packages for it are not installed.
         OutputError: It can't be written, or its frames differ from those of `Stylizer`.
     """
     stroke_size, detail = check_stroke_size(stroke_size), check_detail(detail)
-    onnx, onnxruntime = (_package(name) for name in ("onnx", "onnxruntime"))
+    with extra("onnx"):
+        import onnx  # noqa: PLC0415
+        import onnxruntime  # noqa: PLC0415
+        import onnxscript  # noqa: F401, PLC0415  PyTorch's exporter needs it
     network = folded(style.network())
     if stroke_size == "native":
         module = WRAPPERS[pixels](network)
@@ -91,13 +92,6 @@ def export_onnx(
             file.write(data)
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror}", path=path) from error
-
-
-def _package(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise DeviceError(f"{name} is not installed", hint=extra_hint("onnx")) from error
 
 
 def _about(
@@ -131,7 +125,6 @@ def _converted(
         pixels: Layout of the images.
         weights: Examples of matrices that are inputs too, of dynamic sizes.
     """
-    _package("onnxscript")
     height, width = _SIDES[pixels]
     examples = _example_images(pixels, 2, *_EXAMPLE)
     inputs, outputs = _NAMES[pixels]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .errors import extra
 from .export_modules import SCALED
 from .frames.frame import Colour, Frame, Matrix, Range, pixel_format
 from .frames.resampling import Axis, matrix
@@ -274,7 +275,8 @@ class StrokesInModel:
             model: From `module`, weights as its last inputs.
             height_index: Of the dimension of height in its first input.
         """
-        from onnx import inliner, parser  # noqa: PLC0415  an extra
+        with extra("onnx"):
+            from onnx import inliner, parser  # noqa: PLC0415
 
         graph, frames = model.graph, model.graph.input[0].name
         weights = {name for way in self._ways for name in _names(way)}
@@ -296,7 +298,8 @@ class StrokesInModel:
 
     def _size_nodes(self, frames: str, height_index: int) -> list[NodeProto]:
         """Return operators that compute all sizes, scalars such as "working_height"."""
-        from onnx import helper  # noqa: PLC0415  an extra
+        with extra("onnx"):
+            from onnx import helper  # noqa: PLC0415
 
         nodes = []
         for index, side in enumerate(("height", "width"), height_index):
@@ -320,7 +323,8 @@ class StrokesInModel:
         return nodes
 
     def _weight_nodes(self) -> list[NodeProto]:
-        from onnx import helper  # noqa: PLC0415  an extra
+        with extra("onnx"):
+            from onnx import helper  # noqa: PLC0415
 
         nodes = []
         for way in self._ways:
@@ -353,7 +357,8 @@ def _filled(text: str, opset: int) -> str:
 
 def _constant(name: str, value: float, kind: str) -> NodeProto:
     """Return a scalar."""
-    from onnx import TensorProto, helper  # noqa: PLC0415  an extra
+    with extra("onnx"):
+        from onnx import TensorProto, helper  # noqa: PLC0415
 
     tensor = helper.make_tensor(name, getattr(TensorProto, kind), [], [value])
     return helper.make_node("Constant", [], [name], value=tensor)

@@ -17,7 +17,7 @@ import torch
 from platformdirs import user_cache_path
 
 from ..atomic import atomic_write
-from ..errors import DeviceError
+from ..errors import DeviceError, ExtraError
 from ..style import Style
 from .runtime import KINDS, Runtime, Wanted, able, open_runtime
 
@@ -57,7 +57,7 @@ def measured(style: Style, wanted: Wanted, size: int, *, again: bool = False) ->
         figures = {}
         for name in names:
             # A runtime may be installed without its libraries for the device.
-            with suppress(DeviceError):
+            with suppress(DeviceError, ExtraError):
                 figures[name] = _milliseconds(open_runtime(name, style, wanted), frame)
         kept = _read() | {key: figures}
         with suppress(OSError), atomic_write(_path()) as file:

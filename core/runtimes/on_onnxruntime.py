@@ -11,15 +11,17 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor
 
-from ..errors import DeviceError
+from ..errors import DeviceError, extra
 from ..export import export_onnx
 from ..style import Style
 from .model_cache import kept_model
 from .runtime import Runtime, Wanted
+
+with extra("onnx"):
+    import onnxruntime
 
 _DIRECTML = "DmlExecutionProvider"
 _PROVIDERS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.clips.timecode import editing_rate
-from ...core.errors import UsageError, extra_hint
+from ...core.errors import UsageError, extra
 from ..styled_track import is_styled_track
 from .model import (
     GENERATED,
@@ -32,12 +32,10 @@ def opentimelineio() -> Any:  # noqa: ANN401  a module
     """Import and return OpenTimelineIO.
 
     Raises:
-        UsageError: It is not installed.
+        ExtraError: It is not installed.
     """
-    try:
-        import opentimelineio  # noqa: PLC0415  an extra
-    except ImportError as error:
-        raise UsageError("needs OpenTimelineIO", hint=extra_hint("timeline")) from error
+    with extra("timeline"):
+        import opentimelineio  # noqa: PLC0415
     return opentimelineio
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from brushreel.core import export, export_scaling
-from brushreel.core.errors import DeviceError, OutputError, UsageError
+from brushreel.core.errors import OutputError, UsageError
 from brushreel.core.export import export_onnx
 from brushreel.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
 from brushreel.core.frames.stroke_size import Size
@@ -186,12 +186,3 @@ def test_a_folder_that_can_t_be_written(tiny_style, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="can't be written"):
         export_onnx(tiny_style, tmp_path / "file" / "tiny.onnx", stroke_size="native")
-
-
-def test_what_has_to_be_installed_is_said(tiny_style, tmp_path, monkeypatch):
-    def missing(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr(export.importlib, "import_module", missing)
-    with pytest.raises(DeviceError, match=r"onnx is not installed .*\.\[onnx\]"):
-        export_onnx(tiny_style, tmp_path / "tiny.onnx", stroke_size="native")

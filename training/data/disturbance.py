@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core.consistency import inside, warp
+from ...core.errors import extra
 from .motion import nchw, shift_motion, synthetic_motion
 from .sampler import Pair
+
+with extra("train"):
+    import cv2
 
 JPEG_QUALITY = (15, 60)
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image, ImageOps
 
-from ...core.errors import MediaError, TrainingError, extra_hint
-
-if TYPE_CHECKING:
-    from PIL import Image
+from ...core.errors import MediaError
 
 
 def open_image(path: Path) -> Image.Image:
@@ -19,12 +16,7 @@ def open_image(path: Path) -> Image.Image:
 
     Raises:
         MediaError: It can't be read as an image.
-        TrainingError: Pillow is not installed.
     """
-    try:
-        from PIL import Image, ImageOps  # noqa: PLC0415  an extra: only training needs it
-    except ImportError as error:
-        raise TrainingError("reading images needs Pillow", hint=extra_hint("train")) from error
     # What Pillow raises on damaged files; the latter ones from EXIF, which it writes again when it
     # rotates.
     damage = (

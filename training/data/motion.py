@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...core.consistency import visibility_mask
-from ...core.errors import TrainingError, extra_hint
+from ...core.errors import extra
 
 # Synthetic motion: pixels, pixels, pixels, share, radians.
 WARP_CELL, WARP_DEVIATION = 100, 8.0
@@ -34,17 +34,15 @@ class FlowEstimator:
     """Optical flow by dense inverse search (Kroeger et al. 2016), in both directions.
 
     Raises:
-        TrainingError: OpenCV is not installed.
+        ExtraError: OpenCV is not installed.
     """
 
     # Part of the cache's key: change it whenever the flow would come out differently.
     version = "dis-medium-1"
 
     def __init__(self) -> None:
-        try:
-            import cv2  # noqa: PLC0415  an extra: only training needs it
-        except ImportError as error:
-            raise TrainingError("optical flow needs OpenCV", hint=extra_hint("train")) from error
+        with extra("train"):
+            import cv2  # noqa: PLC0415
         self._cv2: Any = cv2
         self._dis: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 

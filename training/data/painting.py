@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL.Image import Resampling
 from torch import Tensor
 
 from ...core.errors import MediaError, TrainingError
@@ -34,8 +35,6 @@ def load_painting(path: Path, size: int) -> Tensor:
             path=path,
             hint=f"its shorter side should have at least {size} pixels",
         )
-    from PIL.Image import Resampling  # noqa: PLC0415  an extra, there since open_image
-
     scale = size / min(image.size)
     shape = (round(image.width * scale), round(image.height * scale))
     pixels = np.asarray(image.convert("RGB").resize(shape, Resampling.LANCZOS))

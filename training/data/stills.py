@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL.Image import Resampling
 
 from ...core.consistency import inside, warp
 from ...core.errors import MediaError
@@ -47,8 +48,6 @@ def _read(path: Path) -> Pixels | None:
         image = open_image(path).convert("RGB")
     except MediaError:
         return None
-    from PIL.Image import Resampling  # noqa: PLC0415  an extra, there since open_image
-
     scale = extraction.LONG_SIDE / max(image.size)
     shape = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return np.asarray(image.resize(shape, Resampling.BOX if scale < 1 else None))

@@ -7,14 +7,15 @@ from dataclasses import asdict
 from io import BytesIO
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core.atomic import atomic_write
-from ...core.errors import OutputError, TrainingError, extra_hint
+from ...core.errors import OutputError, extra
 from .evaluate import Evaluation, Figures, Measured, TwinRatios, against_twin
 
-if TYPE_CHECKING:
+with extra("train"):
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SOURCE = "(source)"
 _COLUMNS = (
@@ -140,7 +141,7 @@ def write_report(folder: Path, evaluation: Evaluation, report: dict[str, Any]) -
 
     Raises:
         OutputError: They can't be written.
-        TrainingError: Matplotlib is not installed.
+        ExtraError: Matplotlib is not installed.
     """
     text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
     metrics, plot = folder / "metrics.json", folder / "error_over_time.png"
@@ -158,16 +159,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def error_over_time(evaluation: Evaluation) -> bytes:
-    """Plot E_temporal pair by pair, a panel for each sequence, a line for each model, as PNG.
-
-    Raises:
-        TrainingError: Matplotlib is not installed.
-    """
-    try:
-        # In an extra: only reports need it.
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as error:
-        raise TrainingError("the plot needs Matplotlib", hint=extra_hint("train")) from error
+    """Plot E_temporal pair by pair, a panel for each sequence, a line for each model, as PNG."""
     clips = list(evaluation.source.errors)
     columns = 1 if len(clips) < 4 else 3
     rows = ceil(len(clips) / columns)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...core.errors import StyleError, extra_hint
+from ...core.errors import StyleError, extra
 from ...core.network import padded
 from ...core.style import SUFFIX as STYLE_SUFFIX
 from ...core.stylizer import Stylizer
@@ -73,18 +73,13 @@ class OnnxModel:
     follow from it.
 
     Raises:
-        StyleError: ONNX Runtime is not installed, or the file is not an ONNX model.
+        ExtraError: ONNX Runtime is not installed.
+        StyleError: The file is not an ONNX model.
     """
 
     def __init__(self, path: Path):
-        try:
-            import onnxruntime  # noqa: PLC0415  an extra: only comparisons need it
-        except ImportError as error:
-            raise StyleError(
-                "running an ONNX model needs ONNX Runtime",
-                path=path,
-                hint=extra_hint("onnx"),
-            ) from error
+        with extra("onnx"):
+            import onnxruntime  # noqa: PLC0415
         if not path.is_file():
             raise StyleError("no such file", path=path)
         options = onnxruntime.SessionOptions()

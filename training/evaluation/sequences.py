@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from PIL.Image import Resampling
 
 from ...core.clips.media import find_clips
 from ...core.consistency import visibility_mask
@@ -181,8 +182,6 @@ def _read_pair(other: Path, current: Path, long_side: int | None = None) -> Pixe
 
 def _read_image(path: Path, long_side: int | None) -> Pixels:
     image = open_image(path).convert("RGB")
-    from PIL.Image import Resampling  # noqa: PLC0415  an extra, there since open_image
-
     scale = min(1.0, (long_side or max(image.size)) / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return np.asarray(image.resize(size, Resampling.BOX))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -12,14 +12,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from jinja2 import Environment, FileSystemLoader
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ...core.atomic import atomic_write
-from ...core.errors import TrainingError, extra_hint
+from ...core.errors import TrainingError, extra
 from ...core.style import Style
 from ...core.version import __version__
+from .report_images import draw_losses, draw_sheet
+
+with extra("train"):
+    from jinja2 import Environment, FileSystemLoader
 
 COLUMNS = ("content", "style", "total_variation", "temporal", "overlay", "palette", "weighted_sum")
 # The weighted sum says little: its weights change during the run.
@@ -57,9 +60,8 @@ def write_report(
         The path of report.html.
 
     Raises:
-        TrainingError: The files can't be written, or Matplotlib or Pillow is not installed.
+        TrainingError: The files can't be written.
     """
-    draw_sheet, draw_losses = _drawing()
     columns = history.detach().cpu().double().numpy().T
     losses = dict[str, NDArray[np.float64]](zip(COLUMNS, columns, strict=True))
     curves = {_label(name): losses[name] for name in DRAWN}
@@ -76,23 +78,12 @@ def prepare_report(folder: Path) -> None:
     """Check, before hours of training, that a report can be written.
 
     Raises:
-        TrainingError: The folder can't be created, or Matplotlib or Pillow is not installed.
+        TrainingError: The folder can't be created.
     """
-    _drawing()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"can't be created: {error.strerror or error}", path=folder) from error
-
-
-def _drawing() -> tuple[Callable[..., bytes], Callable[..., bytes]]:
-    try:
-        from .report_images import draw_losses, draw_sheet  # noqa: PLC0415  need an extra
-    except ImportError as error:
-        raise TrainingError(
-            "the report needs Matplotlib and Pillow", hint=extra_hint("train")
-        ) from error
-    return draw_sheet, draw_losses
 
 
 def _encoded(text: str) -> bytes:

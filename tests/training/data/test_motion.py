@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 import torch
 
 from brushreel.core.consistency import warp
-from brushreel.core.errors import TrainingError
 from brushreel.training.data.motion import (
     FlowEstimator,
     camera_motion,
@@ -61,13 +58,6 @@ def test_one_pair_does_not_depend_on_the_one_before(texture):
     estimate(other, third)
     np.testing.assert_array_equal(kept.flow, first)
     np.testing.assert_array_equal(estimate(one, other).flow, first)
-
-
-def test_without_opencv(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(TrainingError, match="optical flow needs OpenCV") as caught:
-        FlowEstimator()
-    assert "'.[train]'" in str(caught.value)
 
 
 class TestMadeUpMotion:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -88,10 +86,3 @@ class TestPainting:
         with pytest.raises(TrainingError, match="too small: 31x200") as caught:
             load_painting(tmp_path / "p.png", 64)
         assert "64 pixels" in str(caught.value)
-
-
-def test_missing_pillow_is_named_with_the_way_out(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(TrainingError, match="needs Pillow") as caught:
-        load_painting(tmp_path / "p.png", 64)
-    assert "'.[train]'" in str(caught.value)

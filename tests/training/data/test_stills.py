@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import struct
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from brushreel.core.consistency import temporal_error
-from brushreel.core.errors import TrainingError
 from brushreel.training.data import extraction
 from brushreel.training.data.footage import load_footage
 from brushreel.training.data.sampler import to_pair
@@ -123,10 +121,3 @@ def test_flat_and_narrow(tmp_path):
     assert extract_image(tmp_path / "p.png").left_out == {"flat": 1}
     Image.new("RGB", (160, 4)).save(tmp_path / "p.png")
     assert extract_image(tmp_path / "p.png").left_out == {"too narrow": 1}
-
-
-def test_without_pillow(still, monkeypatch):
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(TrainingError, match="needs Pillow") as caught:
-        extract_image(still)
-    assert "'.[train]'" in str(caught.value)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
-import sys
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -108,18 +107,6 @@ class TestFiles:
         with pytest.raises(TrainingError, match="can't be written: No space left on device"):
             write_report(tmp_path, style, HISTORY + 1, SHEET[:1] * 2, "after")
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-    @pytest.mark.parametrize("missing", ["matplotlib", "PIL"])
-    def test_missing_extra_is_named_with_the_way_out(self, style, tmp_path, monkeypatch, missing):
-        monkeypatch.delitem(
-            sys.modules, "brushreel.training.reporting.report_images", raising=False
-        )
-        monkeypatch.setitem(sys.modules, missing, None)
-        missed = pytest.raises(TrainingError, match=r"needs Matplotlib and Pillow.*\[train\]")
-        with missed:
-            write_report(tmp_path, style, HISTORY, SHEET, "")
-        with missed:
-            prepare_report(tmp_path)
 
     def test_preparing_makes_the_folder(self, tmp_path):
         for _ in range(2):
