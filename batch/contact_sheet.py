@@ -169,7 +169,7 @@ def still_at(path: Path, seconds: float | None) -> Still:
         UsageError: The clip has no such time.
         MediaError: The clip can't be read.
     """
-    if (pattern := Pattern.of(path)) is not None:
+    if (pattern := Pattern.of_source(path)) is not None:
         with SequenceReader(pattern, linear=True) as reader:
             return Still(reader.info, next(iter(reader)))
     with ClipReader(path) as reader:

@@ -155,7 +155,7 @@ def _is_file_name(output: Path, inputs: Sequence[Path]) -> bool:
 def _suffix(clip: Path, container: str | None, codec: str) -> str:
     if container is not None:
         return f".{container}"
-    if codec == "auto" and Pattern.of(clip) is not None:
+    if codec == "auto" and Pattern.of_source(clip) is not None:
         return clip.suffix
     kept = _KEPT_SUFFIXES.get(clip.suffix.lower(), ".mp4")
     holders = CODECS[codec].containers if codec in CODECS else CONTAINERS
@@ -186,7 +186,7 @@ def _told_apart(
 
 def _name(clip: Path, middle: str, ending: str, *, whole: bool) -> str:
     """Return an output's name, with the source's suffix in it if it is to be whole."""
-    pattern = Pattern.of(clip)
+    pattern = Pattern.of_source(clip)
     if pattern is None or not pattern.numbered:
         return f"{clip.name if whole else clip.stem}{middle}{ending}"
     own = clip.suffix if whole else ""
@@ -199,7 +199,7 @@ def _name(clip: Path, middle: str, ending: str, *, whole: bool) -> str:
 
 def _titled(clip: Path, middle: str) -> Path:
     """Insert text before the number of an image sequence: ``shot.wave.%04d.png``."""
-    pattern = Pattern.of(clip)
+    pattern = Pattern.of_source(clip)
     if not middle or pattern is None or not pattern.numbered:
         return clip.with_name(f"{clip.stem}{middle}{clip.suffix}")
     front, place, end = pattern.parts

@@ -47,7 +47,7 @@ def open_reader(source: Path, settings: ReadSettings, output: Path | None = None
         MediaError: As `ClipReader`, `RangeReader` and `SequenceReader`; or it is an image in an
             unsupported format.
     """
-    if (pattern := Pattern.of(source)) is not None:
+    if (pattern := Pattern.of_source(source)) is not None:
         linear = output is not None and kind_of(output) == "exr"
         return SequenceReader(pattern, rate=settings.frame_rate, part=settings.range, linear=linear)
     reader = _clip_reader(source, settings)

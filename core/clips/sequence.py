@@ -9,6 +9,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 
 from ..errors import MediaError, UsageError
+from ..pictures.picture_header import is_animated
 
 IMAGE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".exr"})
 """Suffixes of the images that are read and written."""
@@ -42,6 +43,18 @@ class Pattern:
         if len(_PLACE.findall(path.name)) > 1 and not path.is_file():
             raise UsageError("has several places for a number", path=path)
         return cls(path)
+
+    @classmethod
+    def of_source(cls, path: Path) -> Pattern | None:
+        """Return the pattern that a source's path stands for; None where it is a clip.
+
+        A PNG of several frames is a clip, whatever its suffix.
+
+        Raises:
+            UsageError: See `of`.
+        """
+        pattern = cls.of(path)
+        return None if pattern is None or is_animated(path) else pattern
 
     @property
     def numbered(self) -> bool:

@@ -68,7 +68,7 @@ class SequenceReader(ClosedAtExit):
         self.range: FrameRange | None = None
         self.sequence = ImageSequence.find(pattern)
         self._linear = linear
-        _check_headers(self.sequence)
+        self._images_passed_over = _check_headers(self.sequence)
         self.first = read_picture(self.sequence.files()[0])
         self.rate = rate or self.first.frame_rate or USUAL_RATE
         self._rate_is_stated = rate is not None or self.first.frame_rate is not None
@@ -107,8 +107,14 @@ class SequenceReader(ClosedAtExit):
             yield f"{self.rate} images a second; --sequence-fps takes another rate"
         if not self._linear and self.first.frame.pixel_format.floating:
             yield "linear light becomes a display's signal: highlights are rolled off"
+        if more := self._images_passed_over:
+            path = next(iter(more))
+            files = f" and {len(more) - 1} other files" if len(more) > 1 else ""
+            yield f"only the first of {more[path] + 1} images in {path.name}{files} is read"
         if kind == self.first.codec:
             yield from self.first.warnings
+        elif self.first.alone:
+            yield f"not kept of the images: {', '.join(self.first.alone)}"
 
     @property
     def video_metadata(self) -> Mapping[str, str]:
@@ -185,8 +191,11 @@ class SequenceReader(ClosedAtExit):
             raise _mixed(path, found, self.sequence.files()[0], wanted)
 
 
-def _check_headers(sequence: ImageSequence) -> None:
+def _check_headers(sequence: ImageSequence) -> dict[Path, int]:
     """Find out before the first frame that images don't go together.
+
+    Returns:
+        The files that hold more than the one image that is read, and how many more.
 
     Raises:
         MediaError: One is of another size or kind than the first, or can't be read.
@@ -194,9 +203,13 @@ def _check_headers(sequence: ImageSequence) -> None:
     first, *others = sequence.files()
     kind = kind_of(first)
     wanted = stated(first, kind)
+    more = {first: wanted.images - 1}
     for path in others:
-        if (found := stated(path, kind)) != wanted:
+        found = stated(path, kind)
+        if found != wanted:
             raise _mixed(path, found, first, wanted)
+        more[path] = found.images - 1
+    return {path: count for path, count in more.items() if count}
 
 
 def _mixed(path: Path, found: object, first: Path, wanted: object) -> MediaError:

@@ -68,6 +68,7 @@ def read_exr(path: Path) -> Picture:
         timecode=_timecode(header),
         kept=rest,
         warnings=tuple(_warnings(rest)),
+        alone=tuple(_alone(rest)),
         grey=len(names) == 2,
     )
 
@@ -192,6 +193,15 @@ def _warnings(rest: PassThrough) -> Iterator[str]:
     for index, part in enumerate(rest.parts):
         if index != rest.index and "R" in _names(part.channels):
             yield f"its part {part.name} also has R, G and B, and is not stylized"
+
+
+def _alone(rest: PassThrough) -> Iterator[str]:
+    own = [name for name in rest.parts[rest.index].channels if name not in rest.stylized]
+    if own:
+        yield f"channels {', '.join(sorted(own))}"
+    for index, part in enumerate(rest.parts):
+        if index != rest.index:
+            yield f"part {part.name}"
 
 
 def _compression(part: Part) -> str:

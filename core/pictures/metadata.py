@@ -26,6 +26,7 @@ class Picture:
         timecode: Such as ``01:00:00:00``, from OpenEXR.
         kept: Metadata that passes through to an image of the same kind made from this one.
         warnings: Losses of that image.
+        alone: What an image of another kind, or a clip, can't hold of it: channels, a profile.
         grey: True for grey with alpha, which a frame can only have as equal R, G and B.
     """
 
@@ -37,6 +38,7 @@ class Picture:
     timecode: str | None = None
     kept: Any = None
     warnings: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
     grey: bool = False
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import MediaError
-from .picture_tags import tiff_number
+from .picture_tags import PNG_SIGNATURE
+from .tiff_layout import TiffLayout
 
 # W3C PNG, third edition, table 11.1: samples a pixel by colour type.
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -18,7 +19,6 @@ _PNG_PALETTE = 3
 # OpenEXR's file layout: types of channels, and a flag of the version.
 _EXR_TYPES = {0: "uint", 1: "half", 2: "float"}
 _EXR_SEVERAL_PARTS = 1 << 12
-_WIDTH, _HEIGHT, _BITS, _SAMPLES = 256, 257, 258, 277
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,13 @@ class Header:
     Attributes:
         width, height: Size in pixels; OpenEXR's is the display window's.
         samples: Number and bits of a pixel's samples, or OpenEXR's channels with their types.
+        images: Images in the file, of which the first is read: pages of a TIFF, frames of a PNG.
     """
 
     width: int
     height: int
     samples: str
+    images: int = field(default=1, compare=False)
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height} with {self.samples}"
@@ -63,17 +65,42 @@ def stated(path: Path, kind: str) -> Header:
 def _png(path: Path) -> Header:
     with path.open("rb") as file:
         name, width, height, bits, colours = struct.unpack("!12x4sIIBB", file.read(26))
-    if name != b"IHDR":
-        raise MediaError("is not a PNG file")
+        if name != b"IHDR":
+            raise MediaError("is not a PNG file")
+        file.seek(7, 1)
+        images = _png_frames(file)
     palette = ", a palette's" if colours == _PNG_PALETTE else ""
-    return Header(width, height, f"{_PNG_SAMPLES[colours]} samples of {bits} bit{palette}")
+    return Header(width, height, f"{_PNG_SAMPLES[colours]} samples of {bits} bit{palette}", images)
+
+
+def _png_frames(file: BinaryIO) -> int:
+    """Return the frames that an animation states before the first samples; 1 for an image."""
+    while len(head := file.read(8)) == 8:
+        length, name = struct.unpack("!I4s", head)
+        if name == b"IDAT":
+            break
+        if name == b"acTL":
+            return max(1, int.from_bytes(file.read(4)))
+        file.seek(length + 4, 1)
+    return 1
+
+
+def is_animated(path: Path) -> bool:
+    """Return whether a file is a PNG of several frames, whatever its name says."""
+    try:
+        with path.open("rb") as file:
+            return file.read(8) == PNG_SIGNATURE and _png_frames(file) > 1
+    except OSError:
+        return False
 
 
 def _tiff(path: Path) -> Header:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        facts = [tiff_number(content, tag) for tag in (_WIDTH, _HEIGHT, _SAMPLES, _BITS)]
-    width, height, samples, bits = facts
-    return Header(width, height, f"{samples} samples of {bits} bit")
+        layout = TiffLayout.read(content)
+    layout.check()
+    return Header(
+        layout.width, layout.height, f"{layout.parts} samples of {layout.bits} bit", layout.pages
+    )
 
 
 def _exr(path: Path) -> Header:

@@ -38,10 +38,8 @@ def read_raster(path: Path, kind: str) -> Picture:
     """
     content = path.read_bytes()
     kept = _tags(content, kind)
-    image, aspect = _decoded(content, kind)
+    image, aspect = _image(content, kind, kept)
     native = image.format
-    if "f32" in native.name or "f16" in native.name:
-        raise MediaError("has floating point samples", hint="write it as OpenEXR")
     form = working_format(native)
     if native.has_palette and kept.transparent:
         image = image.reformat(format="rgba")
@@ -60,12 +58,45 @@ def read_raster(path: Path, kind: str) -> Picture:
         shown=(0, 0, frame.height, frame.width),
         sample_aspect_ratio=None if aspect == 1 else aspect,
         kept=kept,
+        alone=("ICC profile",) if kept.has_profile else (),
         grey=native.name.startswith("ya"),
     )
 
 
 def _tags(content: bytes, kind: str) -> PngChunks | TiffTags:
     return PngChunks.read(content) if kind == "png" else TiffTags.read(content)
+
+
+def _image(content: bytes, kind: str, kept: PngChunks | TiffTags) -> tuple[av.VideoFrame, Fraction]:
+    if isinstance(kept, PngChunks):
+        return _decoded(content, kind)
+    kept.layout.check()
+    if kept.layout.is_plain:
+        return _decoded(content, kind)
+    return _from_samples(kept.layout.samples(content, _strip)), kept.aspect
+
+
+def _strip(content: bytes, form: str) -> np.ndarray:
+    """Decode a TIFF file of one strip to (height, width, samples), see `TiffLayout.samples`."""
+    image, _ = _decoded(content, "tiff")
+    if form.startswith("ya"):
+        samples = _samples_of_grey_with_alpha(image)
+        return samples.reshape(image.height, -1, 2)
+    samples = image.to_ndarray(format=form)
+    return samples.reshape(image.height, image.width, -1)
+
+
+def _from_samples(samples: np.ndarray) -> av.VideoFrame:
+    """Return an image of (height, width, 1 to 4) samples: grey, with alpha, RGB, RGBA."""
+    height, width, parts = samples.shape
+    deep = samples.dtype.itemsize > 1
+    if parts == 2:
+        image = av.VideoFrame(width, height, "ya16le" if deep else "ya8")
+        _samples_of_grey_with_alpha(image)[...] = samples.reshape(height, -1)
+        return image
+    name = {1: "gray", 3: "rgb", 4: "rgba"}[parts]
+    size = {1: "16le", 3: "48le", 4: "64le"}[parts] if deep else "24" * (parts == 3)
+    return av.VideoFrame.from_ndarray(samples[..., 0] if parts == 1 else samples, f"{name}{size}")
 
 
 def _decoded(content: bytes, kind: str) -> tuple[av.VideoFrame, Fraction]:
@@ -140,10 +171,14 @@ def _grey_with_alpha(frame: Frame, name: str) -> av.VideoFrame:
     """Pack grey with alpha here: FFmpeg would weight the colours again, and round."""
     image = av.VideoFrame(frame.width, frame.height, name)
     image.pts, image.time_base = frame.pts, frame.time_base
-    order = ">" if name.endswith("be") else "<"
-    samples = np.frombuffer(
-        memoryview(image.planes[0]), frame.pixel_format.dtype.newbyteorder(order)
-    )
-    rows = samples.reshape(frame.height, -1)[:, : 2 * frame.width]
+    rows = _samples_of_grey_with_alpha(image)
     rows[:, 0::2], rows[:, 1::2] = frame.planes[0], frame.planes[3]
     return image
+
+
+def _samples_of_grey_with_alpha(image: av.VideoFrame) -> np.ndarray:
+    """Return a view of (height, 2 * width) samples, grey and alpha in turn."""
+    name = image.format.name
+    dtype = np.dtype(f"{'>' if name.endswith('be') else '<'}u{1 if name == 'ya8' else 2}")
+    samples = np.frombuffer(memoryview(image.planes[0]), dtype)
+    return samples.reshape(image.height, -1)[:, : 2 * image.width]
