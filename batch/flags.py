@@ -12,6 +12,7 @@ from ..core.arguments import (
     add_overwrite,
     add_strength,
     add_strokes,
+    folder,
 )
 from ..core.options import (
     BARS,
@@ -88,7 +89,7 @@ def add_watch(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``brushreel watch``."""
     add = parser.add_argument
     add("inbox", type=Path, metavar="IN", help="Folder in which clips arrive.")
-    add("outbox", type=Path, metavar="OUT", help="Folder in which outputs are written.")
+    add("outbox", type=folder, metavar="OUT", help="Folder in which outputs are written.")
     add("--once", action="store_true", help="Stylize the clips that are there, and end.")
     flags = Flags(parser)
     _add_style(flags)
@@ -353,7 +354,7 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=folder,
         default=Path("demo"),
         metavar="FOLDER",
         help="Folder for the generated and the stylized clip. Default: %(default)s.",

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.arguments import names_file
 from ..core.clips.media import CLIP_SUFFIXES, find_clips
 from ..core.clips.sequence import Pattern, find_patterns, has_place
 from ..core.errors import UsageError
 from ..core.options import CONTAINERS
+from .clips.destination import writable_suffixes
 from .encoding.encode import CODECS
 from .reporting.events import Clip
 
@@ -69,12 +71,14 @@ def plan(
         sequences: Search folders for image sequences, too.
 
     Raises:
-        UsageError: No clips.
+        UsageError: No clips, or `output` is no name for what is written.
     """
     if output is not None and _is_file_name(output, inputs):
         if container is not None and output.suffix.lower() != f".{container}":
             raise UsageError(f"is not an .{container}", path=output, hint=f"name it .{container}")
         return [Job(inputs[0], output)]
+    if output is not None:
+        _check_folder(output, inputs)
     clips = _clips_of(inputs, output, recursive=recursive, sequences=sequences)
     if output is None:
         clips = _without_earlier(clips, style_name)
@@ -142,6 +146,25 @@ def _without_earlier(clips: dict[Path, Path], style_name: str) -> dict[Path, Pat
         )
     }
     return {clip: place for clip, place in clips.items() if clip.with_suffix("") not in made}
+
+
+def _check_folder(output: Path, inputs: Sequence[Path]) -> None:
+    """Refuse a name for a new folder that was plainly meant for a file."""
+    if output.is_dir():
+        return
+    if len(inputs) > 1 or inputs[0].is_dir():
+        if names_file(output):
+            raise UsageError(
+                "is the name of one file, and several may be written",
+                path=output,
+                hint=f"name a folder, such as {output.with_suffix('')}",
+            )
+    elif output.suffix[1:] and not output.suffix[1:].isdigit():  # "v1.2" is a folder's name
+        raise UsageError(
+            f"can't write a {output.suffix}",
+            path=output,
+            hint=f"use {writable_suffixes()}; for a folder of that name, create it first",
+        )
 
 
 def _is_file_name(output: Path, inputs: Sequence[Path]) -> bool:

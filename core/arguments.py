@@ -14,6 +14,8 @@ from .frames.stroke_size import DETAIL, NATURAL
 STYLE = "a name of the library, a style file, or a blend such as wave:0.6+udnie:0.4"
 _DEVICES = "auto, cpu, cuda, cuda:1 or mps"
 
+_OTHER_FILES = {".gif", ".htm", ".html", ".jpeg", ".jpg", ".json", ".log", ".txt", ".webp"}
+
 Add = Callable[..., object]
 
 
@@ -99,6 +101,27 @@ def add_loss_network(add: Add) -> None:
         action="store_true",
         help="Download the weights of VGG-19 if they are missing.",
     )
+
+
+def folder(text: str) -> Path:
+    """Parse the name of a folder that is written to.
+
+    Raises:
+        ArgumentTypeError: It is plainly that of a file.
+    """
+    path = Path(text)
+    if names_file(path) and not path.is_dir():
+        stem = path.with_suffix("")
+        raise argparse.ArgumentTypeError(f"{text} names a file; name a folder, such as {stem}")
+    return path
+
+
+def names_file(path: Path) -> bool:
+    """Return whether a name has the suffix of a clip, an image or a text file."""
+    from .clips.media import CLIP_SUFFIXES  # noqa: PLC0415  not for --help
+    from .clips.sequence import IMAGE_SUFFIXES  # noqa: PLC0415
+
+    return path.suffix.lower() in CLIP_SUFFIXES | IMAGE_SUFFIXES | _OTHER_FILES
 
 
 def every_parser(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

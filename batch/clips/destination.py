@@ -57,7 +57,7 @@ class FileDestination:
             raise UsageError(
                 f"can't write a {path.suffix or 'file without a suffix'}",
                 path=path,
-                hint=f"use {', '.join(MUXERS)}, .png, .tif or .exr",
+                hint=f"use {writable_suffixes()}",
             )
         if path.exists() and source.exists() and path.samefile(source):
             raise UsageError("input and output are the same file", path=path, hint="choose another")
@@ -188,6 +188,11 @@ class ImageDestination:
             path=self.path,
             hint="use --overwrite to replace them",
         )
+
+
+def writable_suffixes() -> str:
+    """Return the suffixes of the files that can be written, for a hint."""
+    return f"{', '.join(MUXERS)}, .png, .tif or .exr"
 
 
 Destination = FileDestination | ImageDestination

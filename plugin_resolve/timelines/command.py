@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.arguments import add_strokes
+from ...core.arguments import add_strokes, folder
 from ...core.errors import INTERRUPTED, BrushreelError, OutputError, UsageError
 from ...core.options import EDIT_CODECS
 
@@ -72,7 +72,7 @@ def add_timeline(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--media",
-        type=Path,
+        type=folder,
         metavar="FOLDER",
         help="Folder of the stylized shots. Default: OUT with the suffix .media.",
     )

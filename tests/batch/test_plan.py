@@ -72,6 +72,25 @@ def test_one_file_into_a_folder_that_exists_or_not(tree, tmp_path):
     assert planned([root / "a.mp4"], tmp_path / "there.mp4") == {"in/a.mp4": "there.mp4/a.mp4"}
 
 
+@pytest.mark.parametrize("name", ["out.mp4", "out.MOV", "out.%04d.png", "out.gif"])
+@pytest.mark.parametrize("inputs", [("in/a.mp4", "in/b.mp4"), ("in",)])
+def test_a_file_s_name_for_several_clips_is_refused(tree, tmp_path, inputs, name):
+    tree("a.mp4", "b.mp4")
+    told = r"several may be written \(name a folder, such as .*/out(\.%04d)?\)"
+    with pytest.raises(UsageError, match=told):
+        plan([tmp_path / path for path in inputs], tmp_path / name, style_name="wave")
+
+
+def test_an_unknown_suffix_is_no_folder_s_unless_it_exists(tree, tmp_path):
+    clip = tree("a.mp4") / "a.mp4"
+    with pytest.raises(UsageError, match=r"can't write a \.xyz .*create it first") as caught:
+        plan([clip], tmp_path / "out.xyz", style_name="wave")
+    assert ".mp4, .mov, .mkv" in str(caught.value)
+    (tmp_path / "out.xyz").mkdir()
+    assert planned([clip], tmp_path / "out.xyz") == {"in/a.mp4": "out.xyz/a.mp4"}
+    assert planned([clip], tmp_path / "v1.2") == {"in/a.mp4": "v1.2/a.mp4"}
+
+
 def test_a_folder_goes_into_a_folder_as_a_mirrored_tree(tree, tmp_path):
     root = tree("a.mp4", "x/a.mp4", "x/y/b.mkv")
     assert planned([root], tmp_path / "out", recursive=True) == {

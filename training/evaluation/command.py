@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.arguments import add_device, add_loss_network
+from ...core.arguments import add_device, add_loss_network, folder
 from ...core.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     add(
         "-o",
         "--output",
-        type=Path,
+        type=folder,
         metavar="FOLDER",
         help="Folder for metrics.json and a plot. Default: none are written.",
     )
