@@ -16,7 +16,7 @@ from ..core.frames.stroke_size import check_stroke_size
 
 if TYPE_CHECKING:
     from .clips.settings import JobSettings, ReadSettings, WriteSettings
-    from .plan import Job
+    from .plan import Job, PassOver
     from .reporting.reporter import Reporter, Reporters
     from .run import BatchResult
 
@@ -32,7 +32,17 @@ def stylize(options: argparse.Namespace) -> int:
     job_settings = job_settings_of(settings)
     devices = _devices(settings.device, settings.jobs)
     style_name = job_settings.load_style().name
-    jobs = _plan(settings.inputs, settings.output, settings, style_name)
+    left: dict[str, list[Path]] = {}
+    jobs = _plan(
+        settings.inputs,
+        settings.output,
+        settings,
+        style_name,
+        pass_over=lambda clip, why: left.setdefault(why, []).append(clip),
+    )
+    for why, clips in left.items():
+        more = f" and {len(clips) - 1} more" if len(clips) > 1 else ""
+        print(f"left out: {clips[0]}{more} ({why})", file=sys.stderr)
     if settings.dry_run:
         return _dry_run(jobs, job_settings, devices, as_json=settings.json)
     _check_records(settings.report, settings.log, inputs=[job.source for job in jobs])
@@ -53,6 +63,7 @@ def _plan(
     style_name: str,
     *,
     sequences: bool = True,
+    pass_over: PassOver | None = None,
 ) -> list[Job]:
     from .plan import plan
 
@@ -64,6 +75,7 @@ def _plan(
         container=settings.container,
         codec=settings.codec,
         sequences=sequences,
+        pass_over=pass_over,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +13,18 @@ from ..core.arguments import names_file
 from ..core.clips.media import CLIP_SUFFIXES, find_clips
 from ..core.clips.sequence import Pattern, find_patterns, has_place
 from ..core.errors import UsageError
+from ..core.library import style_paths
 from ..core.options import CONTAINERS
 from .clips.destination import writable_suffixes
+from .clips.mux import is_output
 from .encoding.encode import CODECS
 from .reporting.events import Clip
 
 # What these hold, the written container holds too; everything else becomes MP4.
 _KEPT_SUFFIXES = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".mkv": ".mkv", ".webm": ".mkv"}
+
+PassOver = Callable[[Path, str], None]
+_OUTPUT = "an output of an earlier run; named alone, it is stylized again"
 
 # Between a sequence's name and its numbers.
 _JOINTS = "._- "
@@ -47,6 +52,7 @@ def plan(
     container: str | None = None,
     codec: str = "auto",
     sequences: bool = True,
+    pass_over: PassOver | None = None,
 ) -> list[Job]:
     """Decide every output's name before anything is done.
 
@@ -55,8 +61,8 @@ def plan(
     folder: the tree of one input folder directly, those of several each under its folder's name.
     Inputs of one name keep the folders that tell them apart (``card1/a.mp4``, ``card2/a.mp4``);
     clips that differ only in their suffix keep it (``a.avi.mp4``, ``a.mpg.mp4``); names that a
-    file system may take for one (``A.mp4``, ``a.mp4``) are numbered (``a.2.mp4``). What an
-    earlier run with this style wrote is not taken for an input.
+    file system may take for one (``A.mp4``, ``a.mp4``) are numbered (``a.2.mp4``). What earlier
+    runs wrote, with whatever style, is not taken for an input beside others; alone it is.
 
     An image sequence is one input, ``shot.%04d.png``, and becomes images of that kind
     (``shot.wave.%04d.png``), or a clip where a container or codec is asked for.
@@ -69,6 +75,7 @@ def plan(
         container: Container of the clips that are written.
         codec: Codec of the clips that are written.
         sequences: Search folders for image sequences, too.
+        pass_over: Is told what is left out, and why. With None, only names are looked at.
 
     Raises:
         UsageError: No clips, or `output` is no name for what is written.
@@ -81,7 +88,9 @@ def plan(
         _check_folder(output, inputs)
     clips = _clips_of(inputs, output, recursive=recursive, sequences=sequences)
     if output is None:
-        clips = _without_earlier(clips, style_name)
+        clips = _without_earlier(clips, {style_name, *style_paths()}, pass_over or _say_nothing)
+    if pass_over is not None:
+        clips = _without_outputs(clips, pass_over)
     if not clips:
         raise UsageError("no clips here", path=inputs[0], hint="--recursive searches subfolders")
     names = _told_apart(
@@ -133,19 +142,38 @@ def _below(path: Path, namesakes: set[Path]) -> Path:
         return Path(path.name)
 
 
-def _without_earlier(clips: dict[Path, Path], style_name: str) -> dict[Path, Path]:
+def _say_nothing(clip: Path, why: str) -> None:
+    del clip, why
+
+
+def _without_outputs(clips: dict[Path, Path], pass_over: PassOver) -> dict[Path, Path]:
+    """Leave out clips that say that they are outputs, unless all do: then they are meant."""
+    outputs = {clip for clip in clips if Pattern.of(clip) is None and is_output(clip)}
+    if len(outputs) == len(clips):
+        return clips
+    for clip in sorted(outputs):
+        pass_over(clip, _OUTPUT)
+    return {clip: place for clip, place in clips.items() if clip not in outputs}
+
+
+def _without_earlier(
+    clips: dict[Path, Path], style_names: set[str], pass_over: PassOver
+) -> dict[Path, Path]:
     """Leave out ``a.wave.mp4`` where the ``a.mp4`` that it was made of exists, too."""
-    middle = f".{style_name}"
     made = {
         clip.with_name(name)
         for clip in clips
+        for middle in (f".{name}" for name in style_names)
         for name in (
             _name(clip, middle, "", whole=False),
             _name(clip, middle, "", whole=True),
             _titled(clip, middle).stem,
         )
     }
-    return {clip: place for clip, place in clips.items() if clip.with_suffix("") not in made}
+    earlier = {clip for clip in clips if clip.with_suffix("") in made}
+    for clip in sorted(earlier):
+        pass_over(clip, _OUTPUT)
+    return {clip: place for clip, place in clips.items() if clip not in earlier}
 
 
 def _check_folder(output: Path, inputs: Sequence[Path]) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import TypeGuard
 
 import av
@@ -20,6 +21,7 @@ from ...core.clips.clip_info import StreamInfo
 from ...core.clips.next_to_video import PLAYED_TYPES
 from ...core.clips.reader import Reader
 from ...core.errors import OutputError
+from ...core.version import __version__
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # Written by the muxer itself, or true only of the file they came from.
@@ -34,6 +36,8 @@ _COMMON_TAGS = frozenset(
 )
 # Of the source's video stream: where its alpha is, and what Matroska's tools have counted.
 _SOURCE_VIDEO_TAGS = ("alpha_mode", "bps", "duration", "number_of_", "_statistics_", "encoder")
+MADE_BY = f"Brushreel {__version__}"
+"""What the video stream of every output names as its encoder; MP4 keeps 31 characters of it."""
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo"}
 _ADTS_SYNC = 0xFFF
 # Length of a text of no characters (3GPP TS 26.245).
@@ -296,6 +300,23 @@ def copy_metadata(source: Reader, target: OutputContainer) -> None:
     for key, value in source.video_metadata.items():
         if not key.lower().startswith(_SOURCE_VIDEO_TAGS):
             video.metadata[key] = value
+    video.metadata["encoder"] = MADE_BY
+
+
+def is_output(path: Path) -> bool:
+    """Return whether a clip is an output of this program, by what its video stream says."""
+    try:
+        with av.open(f"file:{path}", metadata_errors="replace") as container:
+            tags = [stream.metadata for stream in container.streams.video]
+    except (av.error.FFmpegError, OSError, ValueError):
+        return False
+    name = MADE_BY.split(maxsplit=1)[0]
+    return any(
+        value.startswith(name)
+        for tag in tags
+        for key, value in tag.items()
+        if key.lower() == "encoder"
+    )
 
 
 def has_own_names(metadata: Mapping[str, str]) -> bool:

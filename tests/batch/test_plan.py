@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from brushreel.batch.clips.clip import convert
 from brushreel.batch.plan import Job, plan
 from brushreel.core.errors import MediaError, UsageError
 
@@ -223,6 +224,46 @@ def test_ugly_names_never_share_an_output_nor_hit_a_source(tree, tmp_path, besid
 def test_what_an_earlier_run_wrote_is_not_an_input(tree):
     root = tree("a.mp4", "a.wave.mp4", "b.webm", "b.wave.mkv")
     assert planned([root]) == {"in/a.mp4": "in/a.wave.mp4", "in/b.webm": "in/b.wave.mkv"}
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["a folder", "as a shell does"])
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_outputs_of_other_styles_are_no_inputs(make_clip, tmp_path, painter, named, elsewhere):
+    """Whatever they are called: what they are is written in them."""
+    source = make_clip("in/a.mp4")
+    own = [source.with_name(name) for name in ("a.tiny.mp4", "b.mov", "c.mkv")]
+    for output in own:
+        convert(source, output, painter)
+    inputs = [source, *own] if named else [source.parent]
+    left: list[Path] = []
+    jobs = plan(
+        inputs,
+        tmp_path / "out" if elsewhere else None,
+        style_name="wave",
+        pass_over=lambda clip, why: left.append(clip),
+    )
+    assert [job.source for job in jobs] == [source]
+    assert left == own
+
+
+def test_outputs_alone_are_stylized_again(make_clip, tmp_path, painter):
+    source = make_clip("a.mp4")
+    convert(source, tmp_path / "out" / "a.mp4", painter)
+    for named in (tmp_path / "out", tmp_path / "out" / "a.mp4"):
+        assert plan([named], None, style_name="wave", pass_over=_not_called)
+
+
+def _not_called(clip: Path, why: str) -> None:
+    raise AssertionError((clip, why))
+
+
+def test_names_of_other_styles_are_known_too(tree):
+    root = tree("a.mp4", "a.udnie.mp4", "s.0001.png", "s.0002.png")
+    tree("s.scream.0001.png", "s.scream.0002.png")
+    assert planned([root]) == {
+        "in/a.mp4": "in/a.wave.mp4",
+        "in/s.%04d.png": "in/s.wave.%04d.png",
+    }
 
 
 def test_what_an_earlier_run_wrote_is_not_an_input_whatever_its_kind(tree):
