@@ -159,13 +159,23 @@ def _add_styles(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="Copy style files of Brushreel's former name, a file or a folder, into the library.",
     )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    summary = "remove a style of your own from the library"
+    remove = actions.add_parser("remove", help=summary, description=f"{summary.capitalize()}.")
+    remove.add_argument("name", metavar="NAME", help="Name of the style.")
 
 
 def _styles(options: argparse.Namespace) -> int:
     from .core.former_name import former_library
-    from .core.library import adopt, style_paths, user_styles
+    from .core.library import adopt, hidden_by, remove_style, style_paths, user_styles
     from .core.style import Style
 
+    if options.action == "remove":
+        path = remove_style(options.name)
+        if hidden_by(path):
+            print(f"{options.name} is the style that ships again", file=sys.stderr)
+        print(path)
+        return 0
     if options.adopt is not None:
         for path in adopt(options.adopt):
             print(path)
@@ -182,12 +192,15 @@ def _styles(options: argparse.Namespace) -> int:
             failed = 1
             print(f"brushreel: {error}", file=sys.stderr)
             continue
+        hidden = hidden_by(path)
         if options.json:
             about = {"name": name, "title": style.title, "path": str(path)}
+            about |= {"hides": None if hidden is None else str(hidden)}
             about |= {"painting": dataclasses.asdict(style.painting), "digest": style.digest}
             print(json.dumps(about | {"figures": dict(style.figures)}))
         else:
-            print(f"{name:<16} {style.title} ({style.painting.year})")
+            note = "" if hidden is None else "; yours, hides the one that ships"
+            print(f"{name:<16} {style.title} ({style.painting.year}){note}")
     return failed
 
 

@@ -13,7 +13,7 @@ from .atomic import atomic_write
 from .blend import blend, parse_blend
 from .errors import OutputError, StyleError
 from .former_name import former_library, renamed
-from .style import SUFFIX, Style, read_style_file
+from .style import SUFFIX, Style, check_name, read_style_file
 
 SHIPPED = Path(__file__).parent / "weights"
 
@@ -66,6 +66,34 @@ def style_paths() -> dict[str, Path]:
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             found.setdefault(path.stem, path)
     return found
+
+
+def hidden_by(path: Path) -> Path | None:
+    """Return the style that ships under the name of a user's style file; None if there is none."""
+    shipped = SHIPPED / path.name
+    return shipped if path != shipped and shipped.exists() else None
+
+
+def remove_style(name: str) -> Path:
+    """Remove a style from the user's library, and return the path that it had.
+
+    Raises:
+        StyleError: It is not there, or ships.
+        OutputError: It can't be removed.
+    """
+    check_name(name)
+    path = user_styles() / f"{name}{SUFFIX}"
+    if not path.exists():
+        if (SHIPPED / path.name).exists():
+            raise StyleError(f"{name} ships with Brushreel and can't be removed")
+        raise StyleError(
+            f"your library has no style named {name!r}", hint="brushreel styles lists them"
+        )
+    try:
+        path.unlink()
+    except OSError as error:
+        raise OutputError(f"can't be removed: {error.strerror}", path=path) from error
+    return path
 
 
 def list_styles() -> list[Style]:

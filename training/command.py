@@ -42,7 +42,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
         help="Style to start from, which is much faster. Default: none, from scratch.",
     )
     add("--resume", action="store_true", help="Continue an interrupted run of that name.")
-    add_overwrite(add, "a style or an interrupted run of that name")
+    add_overwrite(add, "a style or an interrupted run of that name, and hide one that ships")
     _add_hyperparameters(parser.add_argument_group("hyperparameters"))
     _add_run(parser.add_argument_group("run"))
     _add_painting(parser.add_argument_group("painting, as it is stored in the style"))
@@ -162,6 +162,7 @@ def train(options: argparse.Namespace) -> int:
 
 
 def _check_name_is_free(options: argparse.Namespace, output: Path, checkpoint: Path) -> None:
+    from ..core.library import hidden_by
     from ..core.style import check_name
 
     check_name(options.name)
@@ -169,6 +170,11 @@ def _check_name_is_free(options: argparse.Namespace, output: Path, checkpoint: P
         return
     if output.exists():
         raise UsageError("a style of that name exists", path=output, hint="--overwrite replaces it")
+    if hidden_by(output) and not options.resume:
+        raise UsageError(
+            f"a style named {options.name} ships, which yours would hide",
+            hint="choose another --name; --overwrite hides it, until brushreel styles remove",
+        )
     if checkpoint.exists() and not options.resume:
         raise UsageError(
             "an interrupted run of that name exists",

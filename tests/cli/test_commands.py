@@ -21,6 +21,7 @@ from brushreel.core import machine
 from brushreel.core import options as tables
 from brushreel.core.errors import UsageError
 from brushreel.core.export_modules import WRAPPERS
+from brushreel.core.library import SHIPPED
 from brushreel.core.runtimes.runtime import KINDS
 from brushreel.training.command import training_settings
 from brushreel.training.recipe import HOUSE, PRECISIONS, RECIPES
@@ -51,6 +52,49 @@ def test_a_damaged_style_does_not_hide_the_others(printed, home):
     assert "wave" in {style["name"] for style in styles}
     assert str(folder / "broken.safetensors") in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.fixture
+def own_wave(tiny_style, home) -> Path:
+    """A style of the user's own under the name of one that ships."""
+    path = home / "data" / "brushreel" / "styles" / "wave.safetensors"
+    replace(tiny_style, name="wave").save(path)
+    return path
+
+
+def test_styles_name_what_hides_what(printed, own_wave, capsys):
+    _, styles, _ = printed("styles", "--json")
+    hides = {style["name"]: style["hides"] for style in styles}
+    assert hides.pop("wave") == str(SHIPPED / "wave.safetensors")
+    assert set(hides.values()) == {None}
+    assert main(["styles"]) == 0
+    hiding = [line for line in capsys.readouterr().out.splitlines() if "hides" in line]
+    assert [line.split()[0] for line in hiding] == ["wave"]
+
+
+def test_a_style_is_removed(own_wave, tiny_style, capsys):
+    own = own_wave.with_name("mine.safetensors")
+    tiny_style.save(own)
+    for path, said in ((own, ""), (own_wave, "wave is the style that ships again\n")):
+        assert main(["styles", "remove", path.stem]) == 0
+        assert capsys.readouterr() == (f"{path}\n", said)
+        assert not path.exists()
+    for name, complaint in (
+        ("wave", "ships with Brushreel and can't be removed"),
+        ("mine", "your library has no style named 'mine' (brushreel styles lists them)"),
+        ("../mine", "is not a valid style name"),
+    ):
+        assert main(["styles", "remove", name]) == 1
+        assert complaint in capsys.readouterr().err
+    assert (SHIPPED / "wave.safetensors").exists()
+
+
+def test_training_does_not_hide_a_style_that_ships_unasked(tmp_path, capsys):
+    words = ["train", "p.png", "--clips", str(tmp_path), "--name", "wave"]
+    assert main(words) == 2
+    assert "a style named wave ships, which yours would hide (choose" in capsys.readouterr().err
+    assert main([*words, "--overwrite"]) == 1  # the loss network is missing here
+    assert "ships" not in capsys.readouterr().err
 
 
 def test_styles_for_people(capsys):

@@ -12,12 +12,15 @@ from torch import Tensor
 from ...core.errors import MediaError, TrainingError
 from .images import open_image
 
+# Of 8-bit codes, in any channel: a flat sheet photographed or compressed has less.
+_LEAST_DEVIATION = 2.0
+
 
 def load_painting(path: Path, size: int) -> Tensor:
     """Return the painting as (1, 3, H, W) float32 RGB in [0, 1], its shorter side scaled to `size`.
 
     Raises:
-        TrainingError: It can't be read, has transparency, or is too small.
+        TrainingError: It can't be read, has transparency, is too small or one flat colour.
     """
     try:
         image = open_image(path)
@@ -38,4 +41,8 @@ def load_painting(path: Path, size: int) -> Tensor:
     scale = size / min(image.size)
     shape = (round(image.width * scale), round(image.height * scale))
     pixels = np.asarray(image.convert("RGB").resize(shape, Resampling.LANCZOS))
+    if pixels.std(axis=(0, 1)).max() < _LEAST_DEVIATION:
+        raise TrainingError(
+            "the painting is one flat colour", path=path, hint="a style needs strokes to learn"
+        )
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255

@@ -17,15 +17,34 @@ class TestPainting:
         assert 0 <= image.min() < image.max() <= 1
 
     def test_pixels_in_order_of_rgb(self, tmp_path):
-        Image.new("RGB", (64, 80), (255, 102, 0)).save(tmp_path / "p.png")
-        image = load_painting(tmp_path / "p.png", 64)
+        painted = Image.new("RGB", (64, 80), (255, 102, 0))
+        painted.paste((0, 0, 255), (0, 0, 64, 8))
+        painted.save(tmp_path / "p.png")
+        image = load_painting(tmp_path / "p.png", 64)[..., 8:, :]
         expected = torch.tensor([1, 0.4, 0]).view(1, 3, 1, 1).expand_as(image)
         torch.testing.assert_close(image, expected)
 
+    @pytest.mark.parametrize("noise", [0, 2])
+    def test_flat_one_is_refused(self, tmp_path, noise):
+        """Also as a camera or JPEG makes it, with a little noise."""
+        random = np.random.default_rng(1)
+        codes = 128 + random.integers(-noise, noise, (64, 80, 3), endpoint=True)
+        Image.fromarray(codes.astype(np.uint8)).save(tmp_path / "p.png")
+        with pytest.raises(TrainingError, match="one flat colour"):
+            load_painting(tmp_path / "p.png", 64)
+
+    def test_lines_on_paper_are_no_flat_colour(self, tmp_path):
+        codes = np.full((200, 200), 250, np.uint8)
+        codes[100, 20:180] = 60
+        Image.fromarray(codes).save(tmp_path / "p.png")
+        assert load_painting(tmp_path / "p.png", 64).min() < 0.9
+
     def test_grey_one(self, tmp_path):
-        Image.new("L", (64, 64), 51).save(tmp_path / "p.png")
+        painted = Image.new("L", (64, 64), 51)
+        painted.paste(255, (0, 0, 64, 8))
+        painted.save(tmp_path / "p.png")
         image = load_painting(tmp_path / "p.png", 64)
-        torch.testing.assert_close(image, torch.full((1, 3, 64, 64), 0.2))
+        torch.testing.assert_close(image[..., 8:, :], torch.full((1, 3, 56, 64), 0.2))
 
     def test_grey_one_of_sixteen_bits(self, tmp_path):
         codes = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
@@ -79,7 +98,9 @@ class TestPainting:
 
     @pytest.mark.parametrize(("size", "fits"), [((31, 200), False), ((32, 200), True)])
     def test_too_small(self, tmp_path, size, fits):
-        Image.new("RGB", size).save(tmp_path / "p.png")
+        painted = Image.new("RGB", size)
+        painted.paste((255, 255, 255), (0, 0, size[0], 100))
+        painted.save(tmp_path / "p.png")
         if fits:
             assert load_painting(tmp_path / "p.png", 64).shape == (1, 3, 400, 64)
             return
