@@ -117,7 +117,7 @@ def check_space(output: Path, info: ClipInfo, settings: EncodeSettings) -> None:
         raise OutputError(
             f"needs about {human_bytes(needed)} of disk, {human_bytes(free)} are free",
             path=output,
-            hint="free some space, or choose a folder on another disk with -o",
+            hint="free some space, or write to another disk",
         )
 
 

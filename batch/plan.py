@@ -15,8 +15,7 @@ from ..core.clips.sequence import Pattern, find_patterns, has_place
 from ..core.errors import UsageError
 from ..core.library import style_paths
 from ..core.options import CONTAINERS
-from .clips.destination import writable_suffixes
-from .clips.mux import is_output
+from .clips.mux import MUXERS, is_output
 from .encoding.encode import CODECS
 from .reporting.events import Clip
 
@@ -82,7 +81,11 @@ def plan(
     """
     if output is not None and _is_file_name(output, inputs):
         if container is not None and output.suffix.lower() != f".{container}":
-            raise UsageError(f"is not an .{container}", path=output, hint=f"name it .{container}")
+            raise UsageError(
+                f"is not an .{container}",
+                path=output,
+                hint=f"name it {output.with_suffix('.' + container).name}",
+            )
         return [Job(inputs[0], output)]
     if output is not None:
         _check_folder(output, inputs)
@@ -92,7 +95,8 @@ def plan(
     if pass_over is not None:
         clips = _without_outputs(clips, pass_over)
     if not clips:
-        raise UsageError("no clips here", path=inputs[0], hint="--recursive searches subfolders")
+        hint = None if recursive else "--recursive searches subfolders"
+        raise UsageError("no clips here", path=inputs[0], hint=hint)
     names = _told_apart(
         {
             clip: clip.parent if output is None else output / place.parent
@@ -191,7 +195,8 @@ def _check_folder(output: Path, inputs: Sequence[Path]) -> None:
         raise UsageError(
             f"can't write a {output.suffix}",
             path=output,
-            hint=f"use {writable_suffixes()}; for a folder of that name, create it first",
+            hint=f"use {', '.join(MUXERS)}, .png, .tif or .exr; for a folder of that name, "
+            "create it first",
         )
 
 

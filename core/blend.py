@@ -45,7 +45,9 @@ def parse_blend(text: str) -> list[tuple[str, float]]:
         return [_part(part.strip(), text) for part in text.split("+")]
     name, weight = _name_and_weight(text)
     if weight is not None:
-        advice = f"--strength {weight:g}" if weight <= 1 else f"a blend is {EXAMPLE}"
+        advice = f"a blend is {EXAMPLE}"
+        if weight <= 1:
+            advice += f"; for less of one style, stylize -s {name} --strength {weight:g}"
         raise UsageError(f"{text!r}: a weight needs several styles", hint=advice)
     return [(name, 1.0)]
 

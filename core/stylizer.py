@@ -369,7 +369,7 @@ def _smaller(tile: int | None, height: int, width: int) -> int:
     if size <= LEAST_TILE:
         raise DeviceError(
             f"there is not enough memory for frames of {width}x{height}",
-            hint="close other programs, or use another --device",
+            hint="close other programs, or use another device",
         )
     return max(size // 2, LEAST_TILE)
 

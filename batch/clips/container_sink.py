@@ -210,7 +210,7 @@ class SegmentWriter:
                 work.partial, self._expected, self._sink.destination.path, self._sink.write.verify
             )
         except OutputError as error:
-            error.hint = f"what was written is in {work.folder}; --no-resume starts again"
+            error.hint = f"what was written is in {work.folder}; remove it to start again"
             raise
         self._stages["verify"] = self._checks.seconds + monotonic() - since
 

@@ -57,7 +57,7 @@ class FileDestination:
             raise UsageError(
                 f"can't write a {path.suffix or 'file without a suffix'}",
                 path=path,
-                hint=f"use {writable_suffixes()}",
+                hint=f"use {', '.join(MUXERS)}",
             )
         if path.exists() and source.exists() and path.samefile(source):
             raise UsageError("input and output are the same file", path=path, hint="choose another")
@@ -76,7 +76,7 @@ class FileDestination:
             raise OutputError(
                 "exists already",
                 path=self.path,
-                hint="--overwrite replaces it, --skip-existing leaves it alone",
+                hint="--overwrite replaces it",
             )
 
     def give_name(self, partial: Path) -> None:
@@ -188,11 +188,6 @@ class ImageDestination:
             path=self.path,
             hint="use --overwrite to replace them",
         )
-
-
-def writable_suffixes() -> str:
-    """Return the suffixes of the files that can be written, for a hint."""
-    return f"{', '.join(MUXERS)}, .png, .tif or .exr"
 
 
 Destination = FileDestination | ImageDestination

@@ -22,6 +22,7 @@ from ...core.clips.next_to_video import PLAYED_TYPES
 from ...core.clips.reader import Reader
 from ...core.errors import OutputError
 from ...core.version import __version__
+from ..encoding.codecs import container_hint
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 # Written by the muxer itself, or true only of the file they came from.
@@ -282,10 +283,8 @@ def supports(muxer: str, template: Stream) -> bool:
 
 
 def _refusal(template: Stream, about: StreamInfo, muxer: str) -> OutputError:
-    ways = [
-        f"--container {suffix[1:]}" for suffix, other in MUXERS.items() if supports(other, template)
-    ]
-    use = f"use {' or '.join(ways)}; " if ways else ""
+    ways = [suffix[1:] for suffix, other in MUXERS.items() if supports(other, template)]
+    use = f"{container_hint(ways)}; " if ways else ""
     return OutputError(
         f"{muxer} does not support {about.type} track {about.index} ({about.codec})",
         hint=f"{use}--drop-unsupported leaves it out",

@@ -6,7 +6,7 @@ against FFmpeg itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -249,3 +249,8 @@ CODECS = {
     ),
     "ffv1": Codec(_FFV1, ("mkv",)),
 }
+
+
+def container_hint(names: Sequence[str]) -> str:
+    """Return the two ways to another container, for a hint."""
+    return f"write a .{' or .'.join(names)}: -o NAME.{names[0]}, or --container {names[0]}"

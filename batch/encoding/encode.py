@@ -16,7 +16,7 @@ from ...core.clips.media import VideoInfo
 from ...core.errors import DeviceError, OutputError, UsageError
 from ...core.frames.frame import PIXEL_FORMATS, ChromaLocation, Colour, PixelFormat
 from ...core.options import ENCODERS
-from .codecs import CODECS, PRESETS, Codec, Encoder
+from .codecs import CODECS, PRESETS, Codec, Encoder, container_hint
 from .hardware import HARDWARE, feed, why_not
 from .mastering import loses_mastering, mastering_params
 
@@ -182,7 +182,7 @@ def _check_container(name: str, muxer: str) -> None:
     if _SUFFIXES.get(muxer, muxer) not in holders:
         raise OutputError(
             f"{_SUFFIXES.get(muxer, muxer)} does not support {name} video",
-            hint=f"use --container {' or '.join(holders)}",
+            hint=container_hint(holders),
         )
 
 

@@ -96,7 +96,7 @@ def _bwdif(like: av.VideoFrame) -> Graph:
     if form in _UNSUPPORTED:
         raise MediaError(
             f"is interlaced, and {form} can't be deinterlaced here",
-            hint="deinterlace it first, or treat it as progressive with --interlaced keep",
+            hint="deinterlace it first, or stylize it with --interlaced keep",
         )
     graph = Graph()
     graph.link_nodes(

@@ -321,11 +321,15 @@ def test_what_is_dropped_is_said_before_the_first_frame(make_clip, sound, painte
     ("name", "kind", "ways"),
     [
         ("a.avi", {"sounds": "adpcm_ms"}, "--drop-unsupported leaves it out"),
-        ("a.avi", {"sounds": "pcm_mulaw"}, "use --container mov; --drop-unsupported leaves it out"),
+        (
+            "a.avi",
+            {"sounds": "pcm_mulaw"},
+            "write a .mov: -o NAME.mov, or --container mov; --drop-unsupported leaves it out",
+        ),
         (
             "a.mkv",
             {"subtitles": ["hello"]},
-            "use --container mkv; --drop-unsupported leaves it out",
+            "write a .mkv: -o NAME.mkv, or --container mkv; --drop-unsupported leaves it out",
         ),
     ],
     ids=["adpcm_ms", "pcm_mulaw", "srt"],

@@ -76,13 +76,17 @@ def test_a_chosen_codec_is_taken_whatever_the_source(video, codec):
 
 
 @pytest.mark.parametrize(
-    ("codec", "muxer", "holders"),
-    [("dnxhr", "matroska", "mov"), ("av1", "mov", "mp4 or mkv"), ("prores", "mp4", "mov or mkv")],
+    ("codec", "muxer", "ways"),
+    [
+        ("dnxhr", "matroska", "write a .mov: -o NAME.mov, or --container mov"),
+        ("av1", "mov", "write a .mp4 or .mkv: -o NAME.mp4, or --container mp4"),
+        ("prores", "mp4", "write a .mov or .mkv: -o NAME.mov, or --container mov"),
+    ],
 )
-def test_a_container_that_cannot_hold_the_codec_is_refused(video, codec, muxer, holders):
+def test_a_container_that_cannot_hold_the_codec_is_refused(video, codec, muxer, ways):
     with pytest.raises(OutputError, match=r"does not support .* video") as caught:
         choose(video("yuv420p"), EncodeSettings(codec=codec), muxer)
-    assert caught.value.hint == f"use --container {holders}"
+    assert caught.value.hint == ways
 
 
 def test_a_picture_too_small_for_the_codec_is_refused(video):
