@@ -35,6 +35,7 @@ from brushreel.core.network import StylizingNetwork
 from brushreel.core.style import Painting
 from brushreel.training import run
 from brushreel.training.data.disturbance import Example
+from brushreel.training.data.extraction import LONG_SIDE
 from brushreel.training.data.painting import load_painting
 from brushreel.training.evaluation.evaluate import PaintingLosses, measure, painting_losses
 from brushreel.training.evaluation.sequences import FrameSequence, find_sequences
@@ -285,7 +286,7 @@ def main() -> None:
     measured_with = {name: getattr(options, name) for name in ("iterations", "crop", "pairs")}
     measured_with["painting"] = options.painting.name
     results = kept_rows(options.output, measured_with)
-    sequences = find_sequences(options.held_out, pairs=options.pairs)
+    sequences = find_sequences(options.held_out, pairs=options.pairs, long_side=LONG_SIDE)
     painting = load_painting(options.painting, CALM.style_size)
     losses = painting_losses(LossNetwork(options.loss_weights), painting, sequences)
     for name in options.only or rows():

@@ -22,6 +22,7 @@ from torch import Tensor
 from brushreel.core.blend import blend
 from brushreel.core.library import load_style
 from brushreel.core.style import Style
+from brushreel.training.data.extraction import LONG_SIDE
 from brushreel.training.data.painting import load_painting
 from brushreel.training.evaluation.evaluate import PaintingLosses, measure, painting_losses
 from brushreel.training.evaluation.sequences import FrameSequence, find_sequences
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument("--image", type=Path)
     options = parser.parse_args()
     styles = load_style(options.first), load_style(options.second)
-    sequences = find_sequences(options.clips, pairs=options.pairs)
+    sequences = find_sequences(options.clips, pairs=options.pairs, long_side=LONG_SIDE)
     paintings = [
         load_painting(path, HOUSE.style_size)
         for path in (options.first_painting, options.second_painting)

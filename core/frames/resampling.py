@@ -131,6 +131,21 @@ def resampled(planes: Tensor, across: Axis, down: Axis, rows: slice | None = Non
     return _along(planes.mT, down, wanted, skipped).mT
 
 
+def resized(planes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring whole planes to another size, on any device.
+
+    Args:
+        planes: (..., H, W) float32.
+        size: Height and width of the result.
+    """
+    (height, width), (rows, columns) = planes.shape[-2:], size
+    if (height, width) == size:
+        return planes
+    return resampled(
+        planes, Axis(width, columns, width / columns), Axis(height, rows, height / rows)
+    )
+
+
 def _along(planes: Tensor, axis: Axis, wanted: slice, skipped: int) -> Tensor:
     """Bring the last axis to another size, by products with matrices.
 

@@ -45,7 +45,7 @@ from .colour import (
 )
 from .frame import Colour, Frame, Matrix, PixelFormat, Range
 from .mixing import mixed
-from .resampling import Axis, resampled, taps
+from .resampling import Axis, resampled, resized, taps
 from .scaling_library import Chroma, Mixture, Prepared
 from .scaling_on_torch import Resident, detail_gain, strips
 from .stroke_size import DETAIL, Size
@@ -142,7 +142,7 @@ def from_working(
     meaning.check_fits(target)
     scaling = _Scaling(frame, working.resident, threads)
     luma = working.luma
-    stylized = _resized(stylized, Size(*luma.shape))
+    stylized = resized(stylized, Size(*luma.shape))
     own = strength < 1 or keep_colors
     same = (target, meaning) == (frame.pixel_format, frame.colour)
     if target.floating or _is_unbounded(frame) or (own and not same):
@@ -190,30 +190,18 @@ def stylized_rgb(
         scaling = _Scaling(frame, Resident(rgb.device), threads)
         small, luma = scaling.down(size)
         luma = luma if first == size else scaling.luma_down(first)
-        stylized = _resized(stylize(small), first)[0]
+        stylized = resized(stylize(small), first)[0]
         made = scaling.up(
             stylized, luma, _FLOATS, _RGB, detail=detail, strength=strength, keep=keep_colors
         )
         green, blue, red = map(torch.from_numpy, made)
         return torch.stack([red, green, blue]).clamp_(0, 1).unsqueeze(0)
     whole = Size(*rgb.shape[-2:])
-    stylized = _resized(stylize(_resized(rgb, size).clamp(0, 1)), first)[0]
-    coarse = _luma(_resized(rgb, first)[0], _RGB)
+    stylized = resized(stylize(resized(rgb, size).clamp(0, 1)), first)[0]
+    coarse = _luma(resized(rgb, first)[0], _RGB)
     slope = detail_gain(_luma(stylized, _RGB), coarse, detail_shares(detail))
-    made = _resized(stylized - slope * coarse, whole) + _resized(slope, whole) * _luma(rgb[0], _RGB)
+    made = resized(stylized - slope * coarse, whole) + resized(slope, whole) * _luma(rgb[0], _RGB)
     return mixed(rgb, made.clamp_(0, 1).unsqueeze(0), strength=strength, keep_colors=keep_colors)
-
-
-def _resized(planes: Tensor, size: Size) -> Tensor:
-    """Bring (..., H, W) to another size."""
-    height, width = planes.shape[-2:]
-    if (height, width) == size:
-        return planes
-    return resampled(
-        planes,
-        Axis(width, size.width, width / size.width),
-        Axis(height, size.height, height / size.height),
-    )
 
 
 class _Scaling:

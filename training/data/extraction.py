@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, pairwise
 from math import ceil
 from pathlib import Path
 
@@ -56,8 +56,26 @@ class Extraction:
     notes: tuple[str, ...] = ()
 
 
-def extract(path: Path) -> Extraction:
+@dataclass(frozen=True)
+class Evenly:
+    """Choice of neighbouring frames to measure on, evenly spread over a clip.
+
+    Attributes:
+        count: Most pairs; one that can't be used is replaced by the next one that can.
+        long_side: Frames whose longer side has more pixels are scaled down to it; None for their
+            own size.
+    """
+
+    count: int
+    long_side: int | None = None
+
+
+def extract(path: Path, evenly: Evenly | None = None) -> Extraction:
     """Extract the usable pairs of a clip, those of consecutive frames first.
+
+    Args:
+        path: The clip.
+        evenly: Which pairs to measure on; by default those that are trained on.
 
     Raises:
         TrainingError: OpenCV is not installed.
@@ -71,7 +89,12 @@ def extract(path: Path) -> Extraction:
         if shape.interlaced:
             return Extraction(join([]), {"interlaced": 1})
         notes = shape.bars.note()
-        for previous, current, gap in _candidates(path, shape.frames):
+        shape.evenly = evenly
+        if evenly:
+            candidates = _neighbours(path, shape.frames, evenly.count, records)
+        else:
+            candidates = _candidates(path, shape.frames)
+        for previous, current, gap in candidates:
             record = _record(previous, current, gap, shape, estimate)
             if isinstance(record, str):
                 left_out[record] += 1
@@ -95,6 +118,7 @@ class _Shape:
         aspect: Sample aspect ratio, width over height.
         matrix: From YUV to RGB, H.273 code point; the players' default where it is not stated.
         brightest: (H, W), see `find_bars`.
+        evenly: See `extract`.
     """
 
     frames: int
@@ -105,6 +129,7 @@ class _Shape:
     matrix: int = 0
     brightest: Pixels = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     bars: Bars = field(default_factory=Bars)
+    evenly: Evenly | None = None
 
     @property
     def interlaced(self) -> bool:
@@ -177,6 +202,21 @@ def _candidates(path: Path, count: int) -> Iterator[tuple[av.VideoFrame, av.Vide
                     yield recent[-1 - gap], current, gap
 
 
+def _neighbours(
+    path: Path, count: int, wanted: int, used: Sequence[object]
+) -> Iterator[tuple[av.VideoFrame, av.VideoFrame, int]]:
+    """Yield neighbours from evenly spread places on, from each until `used` has one more."""
+    places, before = _spread(count - 1, wanted, 1), -1
+    with open_clip(path) as container:
+        stream = video_stream(container, path)
+        stream.thread_type = "AUTO"
+        for index, (previous, current) in enumerate(pairwise(container.decode(stream))):
+            if index in places:
+                before = len(used)
+            if len(used) == before:
+                yield previous, current, 1
+
+
 def _spread(length: int, most: int, least_distance: int) -> set[int]:
     """Return up to `most` of the indices below `length`, each in the middle of its share."""
     if length < 1:
@@ -227,7 +267,7 @@ def _upright(frame: av.VideoFrame, shape: _Shape) -> Pixels:
     bars = shape.bars
     width = frame.width - bars.left - bars.right
     height = frame.height - bars.top - bars.bottom
-    down = LONG_SIDE / max(width * shape.aspect, height)
+    down = _scale(max(width * shape.aspect, height), shape.evenly)
     across = down * shape.aspect
     whole = (max(1, round(frame.width * across)), max(1, round(frame.height * down)))
     scaled = frame.reformat(
@@ -238,6 +278,12 @@ def _upright(frame: av.VideoFrame, shape: _Shape) -> Pixels:
     rows = slice(top, top + max(1, round(height * down)))
     columns = slice(left, left + max(1, round(width * across)))
     return oriented(pixels[rows, columns], display_matrix(frame))
+
+
+def _scale(longer: float, evenly: Evenly | None) -> float:
+    if evenly is None:
+        return LONG_SIDE / longer
+    return min(1.0, (evenly.long_side or longer) / longer)
 
 
 def pair_record(frames: Pixels, motion: Motion, gap: int = 1) -> NDArray[np.void]:

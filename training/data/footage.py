@@ -23,7 +23,7 @@ from ...core.errors import TrainingError
 from ...core.file_identity import file_identity
 from ...core.keys import key_digest
 from . import extraction
-from .extraction import Extraction, extract
+from .extraction import Evenly, Extraction, extract
 from .motion import FlowEstimator
 from .stills import IMAGE_SUFFIXES, PAIRS_PER_IMAGE, extract_image
 
@@ -103,8 +103,24 @@ def survey_footage(folder: Path, *, least_side: int = 1) -> list[Footage]:
         MediaError: There is no such folder.
     """
     paths = sorted(find_clips(folder, recursive=True) + find_images(folder))
+    return [_large_enough(clip, least_side) for clip in _every(paths)]
+
+
+def load_evenly(folder: Path, evenly: Evenly) -> list[Footage]:
+    """Return the usable clips of a folder, searched recursively, with pairs to measure on.
+
+    Each is decoded and its motion estimated once, then read from the cache.
+
+    Raises:
+        TrainingError: No clip has a usable pair, the cache can't be written, or OpenCV is missing.
+        MediaError: There is no such folder.
+    """
+    return usable_footage(_every(find_clips(folder, recursive=True), evenly), folder)
+
+
+def _every(paths: Sequence[Path], evenly: Evenly | None = None) -> list[Footage]:
     with tqdm(paths, desc="footage", unit="file", leave=False, dynamic_ncols=True) as bar:
-        footage = [_large_enough(_cached(path), least_side) for path in bar]
+        footage = [_cached(path, evenly) for path in bar]
     _delete_old_entries()
     return footage
 
@@ -165,11 +181,14 @@ def _cache() -> Path:
     return user_cache_path("brushreel", appauthor=False) / "footage"
 
 
-def _cached(path: Path) -> Footage:
-    cache, key = _cache(), _key(path)
+def _cached(path: Path, evenly: Evenly | None = None) -> Footage:
+    cache, key = _cache(), _key(path, evenly)
     if cached := _read(path, cache, key):
         return cached
-    extracted = (extract_image if path.suffix.lower() in IMAGE_SUFFIXES else extract)(path)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        extracted = extract_image(path)
+    else:
+        extracted = extract(path, evenly)
     if not len(extracted.pairs) and "unreadable" in extracted.left_out:
         # The reason may be temporary (permissions, an unmounted disk): not cached.
         return Footage(path, lambda: extracted.pairs, extracted.left_out, extracted.notes)
@@ -180,10 +199,14 @@ def _cached(path: Path) -> Footage:
     return written
 
 
-def _key(path: Path) -> str:
+def _key(path: Path, evenly: Evenly | None) -> str:
     facts = file_identity(path)
     identity = [str(path.resolve()), facts.size, facts.mtime_ns]
-    settings = [extraction.LONG_SIDE, list(extraction.PAIRS_PER_CLIP.items()), PAIRS_PER_IMAGE]
+    settings: list[object] = (
+        [evenly.count, evenly.long_side]
+        if evenly
+        else [*(extraction.LONG_SIDE, list(extraction.PAIRS_PER_CLIP.items()), PAIRS_PER_IMAGE)]
+    )
     versions = [VERSION, FlowEstimator.version]
     return key_digest([identity, settings, versions], sort=False)[:32]
 

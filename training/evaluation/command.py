@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.arguments import add_device, add_loss_network, folder
+from ...core.arguments import add_device, add_loss_network, add_strokes, folder
 from ...core.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     import torch
 
+    from ...core.frames.stroke_size import StrokeSize
     from .evaluate import PaintingLosses
     from .sequences import FrameSequence
 
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``brushreel evaluate``."""
+    parser.epilog = (
+        "Style, colours and texture are judged at the working height, where strokes are as large "
+        "as the painting's; flicker there and on the frame's own pixels, as viewers see it. "
+        "docs/evaluate.md defines every figure."
+    )
     add = parser.add_argument
     add(
         "styles",
@@ -60,11 +66,11 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     add(
         "--long-side",
         type=int,
-        default=768,
         metavar="PIXELS",
-        help="Longer side to which image sequences are scaled down, in pixels. "
-        "Default: %(default)s.",
+        help="Longer side to which clips and image sequences are scaled down before all else, in "
+        "pixels. Default: their own size.",
     )
+    add_strokes(add)
     add_device(add)
     add("--json", action="store_true", help="Print one JSON object on stdout.")
     add(
@@ -80,6 +86,7 @@ def evaluate(options: argparse.Namespace) -> int:
     """Run ``brushreel evaluate``."""
     from tqdm import tqdm
 
+    from ...core.frames.stroke_size import check_detail, check_stroke_size
     from ...core.stylizer import choose_device
     from .evaluate import measure
     from .evaluation_report import table, to_json, write_report
@@ -90,12 +97,17 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.output:
         _make_folder(options.output)  # before minutes of measuring
     device = choose_device(options.device)
-    models, twin = open_models(options.styles, options.twin, device=device)
+    strokes = check_stroke_size(options.stroke_size), check_detail(options.detail)
+    models, twin = open_models(
+        options.styles, options.twin, stroke_size=strokes[0], detail=strokes[1], device=device
+    )
     sequences = find_sequences(options.clips, pairs=options.pairs, long_side=options.long_side)
-    losses = _painting_losses(options, sequences, device) if options.painting else None
+    losses = None
+    if options.painting:
+        losses = _painting_losses(options, sequences, strokes[0], device)
     progress = tqdm(sequences, desc="measuring", unit="clip", leave=False, disable=None)
-    evaluation = measure(models, progress, losses=losses, device=device)
-    report = to_json(evaluation, twin=twin)
+    evaluation = measure(models, progress, losses=losses, stroke_size=strokes[0], device=device)
+    report = to_json(evaluation, stroke_size=strokes[0], detail=strokes[1], twin=twin)
     if options.output:
         for path in write_report(options.output, evaluation, report):
             print(path, file=sys.stderr)
@@ -104,7 +116,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    if options.pairs < 1 or options.long_side < 64:
+    if options.pairs < 1 or (options.long_side is not None and options.long_side < 64):
         raise UsageError("--pairs takes 1 or more, --long-side 64 or more")
     if (options.loss_weights or options.download_loss_network) and not options.painting:
         raise UsageError("the loss network (--loss-weights) needs --painting")
@@ -118,7 +130,10 @@ def _make_folder(folder: Path) -> None:
 
 
 def _painting_losses(
-    options: argparse.Namespace, sequences: Sequence[FrameSequence], device: torch.device
+    options: argparse.Namespace,
+    sequences: Sequence[FrameSequence],
+    stroke_size: StrokeSize,
+    device: torch.device,
 ) -> PaintingLosses:
     from ..data.painting import load_painting
     from ..loss_network import LossNetwork, find_weights
@@ -127,4 +142,4 @@ def _painting_losses(
 
     painting = load_painting(options.painting, TrainingSettings.style_size).to(device)
     weights = find_weights(options.loss_weights, download=options.download_loss_network)
-    return painting_losses(LossNetwork(weights), painting, sequences)
+    return painting_losses(LossNetwork(weights), painting, sequences, stroke_size=stroke_size)

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from ...core.consistency import temporal_error, warping_error
+from ...core.frames.stroke_size import Size, StrokeSize
 from ...core.network import StylizingNetwork
 from ..data.footage import Footage
 from ..data.sampler import Pair
 from ..loss_network import LossNetwork
 from ..losses import Features, content_loss, style_loss, style_targets
+from .judged import judged_frames, judged_pair, judged_size
 from .look import PaintingLook, style_distance, style_distances
 from .models import Model
 from .sequences import FrameSequence, of_footage
@@ -32,6 +34,8 @@ HELD_OUT_PAIRS = 4
 class Figures:
     """Figures of one model on one sequence, or their mean over sequences.
 
+    The first four are those of frames at their own size, all others at the size of `judged_size`.
+
     Attributes:
         e_temporal: Square root of the mean of `temporal_error` over the pairs (Huang et al. 2017).
         warping_error: Mean of `warping_error` over the pairs (Lai et al. 2018).
@@ -46,6 +50,10 @@ class Figures:
         palette_distance: See `PaintingLook`; None without a painting.
         flat_texture: The same; None where no frame has flat places, too.
         style_by_layer: `style_distance` layer by layer.
+        judged_e_temporal: `e_temporal` of the frames scaled down; None where they are judged at
+            their own size.
+        judged_shimmer: `shimmer`, with the noise on the frame's own pixels, of the outputs scaled
+            down; None as before.
     """
 
     e_temporal: float
@@ -58,6 +66,8 @@ class Figures:
     palette_distance: float | None = None
     flat_texture: float | None = None
     style_by_layer: tuple[float, ...] | None = None
+    judged_e_temporal: float | None = None
+    judged_shimmer: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,8 @@ class Measured:
             palette_distance=_mean_if_any([figures.palette_distance for figures in every]),
             flat_texture=_mean_if_any([figures.flat_texture for figures in every]),
             style_by_layer=_mean_by_layer([figures.style_by_layer for figures in every]),
+            judged_e_temporal=_mean_if_any([figures.judged_e_temporal for figures in every]),
+            judged_shimmer=_mean_if_any([figures.judged_shimmer for figures in every]),
         )
 
 
@@ -180,7 +192,11 @@ def in_float32() -> Iterator[None]:
 @torch.no_grad()
 @in_float32()
 def painting_losses(
-    network: LossNetwork, painting: Tensor, sequences: Iterable[FrameSequence]
+    network: LossNetwork,
+    painting: Tensor,
+    sequences: Iterable[FrameSequence],
+    *,
+    stroke_size: StrokeSize = "native",
 ) -> PaintingLosses:
     """Rescale the loss network on the frames that will be measured.
 
@@ -190,10 +206,13 @@ def painting_losses(
         network: Rescaled in place.
         painting: (1, 3, H, W) RGB in [0, 1].
         sequences: The current frame of every pair is used.
+        stroke_size: See `judged_size`.
     """
     device = painting.device
     network.to(device).rescale(
-        pair.frames[1:].to(device) for sequence in sequences for pair in sequence
+        judged_frames(pair.frames[1:].to(device), judged_size(pair.frames, stroke_size))
+        for sequence in sequences
+        for pair in sequence
     )
     return PaintingLosses(network, style_targets(network, painting), PaintingLook(painting))
 
@@ -205,6 +224,7 @@ def measure(
     sequences: Iterable[FrameSequence],
     *,
     losses: PaintingLosses | None = None,
+    stroke_size: StrokeSize = "native",
     device: torch.device | str = "cpu",
 ) -> Evaluation:
     """Run every model on every pair; one pair is held in memory at a time.
@@ -213,6 +233,7 @@ def measure(
         models: Name to model; each gets (2, 3, H, W) RGB in [0, 1], float32, on `device`.
         sequences: Sequences to measure on, with different names.
         losses: For style and content loss, which are left out without it.
+        stroke_size: Of the strokes in stylized frames, see `judged_size`; models know their own.
         device: Device of the frames and of `losses`.
     """
     runs: list[Model] = [_unstylized, *models.values()]
@@ -220,10 +241,11 @@ def measure(
     for sequence in sequences:
         meters = [_Meter(run, losses) for run in runs]
         for pair in sequence:
-            on_device = Pair(*(t.to(device) for t in (pair.frames, pair.flow, pair.mask)))
-            seen = losses.network(on_device.frames[1:]) if losses else None
+            own = Pair(*(t.to(device) for t in (pair.frames, pair.flow, pair.mask)))
+            judged = judged_pair(own, judged_size(own.frames, stroke_size))
+            seen = losses.network(judged.frames[1:]) if losses else None
             for meter in meters:
-                meter.add(on_device, seen)
+                meter.add(own, judged, seen)
         for result, meter in zip(measured, meters, strict=True):
             result.figures[sequence.name] = meter.figures()
             result.errors[sequence.name] = [square**0.5 for square in meter.temporal]
@@ -242,32 +264,52 @@ class _Meter:
         self.model = model
         self.losses = losses
         self.temporal: list[float] = []
+        self._judged_temporal: list[float] = []
         self._warping: list[float] = []
         self._painting: list[tuple[float, float]] = []
         self._layers: list[tuple[float, ...]] = []
         self._palette: list[float | None] = []
         self._flat: list[float | None] = []
         self._still = (0.0, 0.0)
+        self._judged_shimmer: float | None = None
 
-    def add(self, pair: Pair, seen: Features | None) -> None:
+    def add(self, own: Pair, judged: Pair, seen: Features | None) -> None:
+        size = Size(*judged.frames.shape[-2:])
         if not self.temporal:
-            still = pair.frames[1:]
-            self._still = shimmer(self.model, still), shift(self.model, still)
-        stylized = self.model(pair.frames)
-        motion = stylized[1:], stylized[:1], pair.flow, pair.mask
+            self._add_still(own.frames[1:], size)
+        stylized = self.model(own.frames)
+        motion = stylized[1:], stylized[:1], own.flow, own.mask
         self.temporal.append(temporal_error(*motion).item())
         self._warping.append(warping_error(*motion).item())
-        if self.losses and seen:
-            features = seen if stylized is pair.frames else self.losses.network(stylized[1:])
-            self._painting.append(self.losses(features, seen))
-            self._layers.append(style_distances(features, self.losses.grams))
-            if look := self.losses.look:
-                self._palette.append(look.palette_distance(stylized[1:]))
-                self._flat.append(look.flat_texture(stylized[1:], pair.frames[1:]))
+        if judged is not own:
+            stylized = judged_frames(stylized, size)
+            motion = stylized[1:], stylized[:1], judged.flow, judged.mask
+            self._judged_temporal.append(temporal_error(*motion).item())
+        if seen:
+            self._add_painting(stylized[1:], judged, seen)
+
+    def _add_still(self, still: Tensor, size: Size) -> None:
+        first, second = noisy_outputs(self.model, still).split(1)
+        self._still = difference(first, second), shift(self.model, still)
+        if size != still.shape[-2:]:
+            self._judged_shimmer = difference(
+                judged_frames(first, size), judged_frames(second, size)
+            )
+
+    def _add_painting(self, stylized: Tensor, judged: Pair, seen: Features) -> None:
+        assert self.losses is not None
+        source = judged.frames[1:]
+        features = seen if self.model is _unstylized else self.losses.network(stylized)
+        self._painting.append(self.losses(features, seen))
+        self._layers.append(style_distances(features, self.losses.grams))
+        if look := self.losses.look:
+            self._palette.append(look.palette_distance(stylized))
+            self._flat.append(look.flat_texture(stylized, source))
 
     def figures(self) -> Figures:
         style, content = zip(*self._painting, strict=True) if self._painting else ((), ())
         by_layer = _mean_by_layer([*self._layers])
+        judged = fmean(self._judged_temporal) ** 0.5 if self._judged_temporal else None
         return Figures(
             fmean(self.temporal) ** 0.5,
             fmean(self._warping),
@@ -278,7 +320,14 @@ class _Meter:
             palette_distance=_mean_if_any(self._palette),
             flat_texture=_mean_if_any(self._flat),
             style_by_layer=by_layer,
+            judged_e_temporal=judged,
+            judged_shimmer=self._judged_shimmer,
         )
+
+
+def difference(first: Tensor, second: Tensor) -> float:
+    """Return the mean absolute difference of frames in [0, 1], in 1/255."""
+    return (first - second).abs().mean().item() * 255
 
 
 @torch.no_grad()
@@ -292,10 +341,15 @@ def shimmer(model: Model, frame: Tensor) -> float:
     Returns:
         Mean absolute change in 1/255.
     """
+    return difference(*noisy_outputs(model, frame))
+
+
+@torch.no_grad()
+def noisy_outputs(model: Model, frame: Tensor) -> Tensor:
+    """Return the outputs, (2, 3, H, W), for two draws of noise on (1, 3, H, W)."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn((2, *frame.shape[1:]), generator=generator).to(frame.device)
-    first, second = model((frame + NOISE * noise).clamp(0, 1))
-    return (first - second).abs().mean().item() * 255
+    return model((frame + NOISE * noise).clamp(0, 1))
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...core.atomic import atomic_write
 from ...core.errors import OutputError, extra
+from ...core.frames.stroke_size import StrokeSize
 from .evaluate import Evaluation, Figures, Measured, TwinRatios, against_twin
 
 with extra("train"):
@@ -18,10 +19,12 @@ with extra("train"):
     from matplotlib.figure import Figure
 
 SOURCE = "(source)"
-_COLUMNS = (
+_JUDGED = (
     *("style loss", "content loss", "style distance", "palette", "flat texture"),
-    *("E_temporal", "warping error", "shimmer", "shift"),
+    *("E_temporal", "shimmer"),
 )
+_OWN = ("E_temporal", "warping error", "shimmer", "shift")
+_GROUPS = ("at the working height", "at the frame's own size")
 _TWIN_COLUMNS = ("E / E_twin", "excess", "style loss", "shimmer")
 
 
@@ -33,20 +36,29 @@ def table(evaluation: Evaluation, *, twin: str | None = None) -> str:
         twin: Name of the model that is the twin of the others.
     """
     models = {SOURCE: evaluation.source, **evaluation.models}
-    rows: list[tuple[str, ...]] = [("clip", "style", *_COLUMNS)]
+    rows: list[tuple[str, ...]] = [("clip", "style", *_JUDGED, *_OWN)]
     for clip in evaluation.source.figures:
         rows += [(clip, name, *_cells(model.figures[clip])) for name, model in models.items()]
     if len(evaluation.source.figures) > 1:
         rows += [("mean", name, *_cells(model.mean)) for name, model in models.items()]
+    whole = _with_groups(_aligned(rows))
     if twin is None:
-        return _aligned(rows)
+        return whole
     against: list[tuple[str, ...]] = [("against the twin", "", *_TWIN_COLUMNS)]
     against += [
         ("mean", name, *_ratio_cells(evaluation, name, twin))
         for name in evaluation.models
         if name != twin
     ]
-    return f"{_aligned(rows)}\n\n{_aligned(against)}"
+    return f"{whole}\n\n{_aligned(against)}"
+
+
+def _with_groups(table: str) -> str:
+    """Write above the heads at which size the columns below were measured."""
+    head = table.split("\n", 1)[0]
+    places = head.index(_JUDGED[0]), head.rindex(_OWN[0])
+    line = "".ljust(places[0]) + _GROUPS[0].ljust(places[1] - places[0]) + _GROUPS[1]
+    return f"{line}\n{table}"
 
 
 def _cells(figures: Figures) -> list[str]:
@@ -56,6 +68,8 @@ def _cells(figures: Figures) -> list[str]:
         _cell(figures.style_distance, 3),
         _cell(figures.palette_distance, 2),
         _cell(figures.flat_texture, 2),
+        _cell(figures.judged_e_temporal, 4),
+        _cell(figures.judged_shimmer, 2),
         f"{figures.e_temporal:.4f}",
         f"{figures.warping_error:.5f}",
         f"{figures.shimmer:.2f}",
@@ -86,14 +100,23 @@ def _aligned(rows: list[tuple[str, ...]]) -> str:
     return "\n".join(lines)
 
 
-def to_json(evaluation: Evaluation, *, twin: str | None = None) -> dict[str, Any]:
+def to_json(
+    evaluation: Evaluation,
+    *,
+    stroke_size: StrokeSize,
+    detail: float,
+    twin: str | None = None,
+) -> dict[str, Any]:
     """Return the evaluation as JSON values, see docs/evaluate.md.
 
     Args:
         evaluation: The evaluation to report.
+        stroke_size: Of the strokes that were measured.
+        detail: Share of the source's detail that came back.
         twin: Name of the model that is the twin of the others.
     """
-    report: dict[str, Any] = {"version": 1, "source": _measured(evaluation.source)}
+    report: dict[str, Any] = {"version": 2, "stroke_size": stroke_size, "detail": detail}
+    report["source"] = _measured(evaluation.source)
     report["styles"] = {name: _measured(model) for name, model in evaluation.models.items()}
     report["twin"] = twin
     if twin is not None:

@@ -10,6 +10,14 @@ import torch
 from torch import Tensor
 
 from ...core.errors import StyleError, extra
+from ...core.frames.stroke_size import (
+    DETAIL,
+    NATURAL,
+    StrokeSize,
+    detail_size,
+    working_size,
+)
+from ...core.frames.strokes import stylized_rgb
 from ...core.network import padded
 from ...core.style import SUFFIX as STYLE_SUFFIX
 from ...core.stylizer import Stylizer
@@ -21,13 +29,20 @@ _SIZE_MULTIPLE = 4
 
 
 def open_models(
-    names: Sequence[str], twin: str | None = None, *, device: torch.device | str = "cpu"
+    names: Sequence[str],
+    twin: str | None = None,
+    *,
+    stroke_size: StrokeSize = NATURAL,
+    detail: float = DETAIL,
+    device: torch.device | str = "cpu",
 ) -> tuple[dict[str, Model], str | None]:
     """Open models and their twin.
 
     Args:
         names: See `open_model`.
         twin: The twin, named in the same way.
+        stroke_size: See `open_model`.
+        detail: The same.
         device: Where styles run.
 
     Returns:
@@ -40,7 +55,10 @@ def open_models(
     given = [*names] if twin is None else [*names, twin]
     short = Counter(_short(name) for name in set(given))
     labels = {name: _short(name) if short[_short(name)] == 1 else name for name in given}
-    models = {label: open_model(name, device=device) for name, label in labels.items()}
+    models = {
+        label: open_model(name, stroke_size=stroke_size, detail=detail, device=device)
+        for name, label in labels.items()
+    }
     return models, None if twin is None else labels[twin]
 
 
@@ -49,19 +67,51 @@ def _short(name: str) -> str:
     return path.stem if path.suffix.lower() in (STYLE_SUFFIX, ".onnx") else name
 
 
-def open_model(name: str, *, device: torch.device | str = "cpu") -> Model:
+def open_model(
+    name: str,
+    *,
+    stroke_size: StrokeSize = NATURAL,
+    detail: float = DETAIL,
+    device: torch.device | str = "cpu",
+) -> Model:
     """Open a model by its name or path.
 
     Args:
         name: A library name, the path of a style file, or the path of an .onnx file.
+        stroke_size: Other programs' networks work at the height of a style of 432 lines; exported
+            styles have a stroke size of their own.
+        detail: Share of the source's detail that comes back.
         device: Where a style runs, in float32; ONNX models run on the CPU.
 
     Raises:
         StyleError: The model is unknown or damaged, or ONNX Runtime is not installed.
+        UsageError: Stroke size or detail is out of range.
     """
     if name.lower().endswith(".onnx"):
-        return OnnxModel(Path(name))
-    return Stylizer(name, device=str(device), precision="fp32")
+        model = OnnxModel(Path(name))
+        return model if model.own_strokes else _scaled(model, stroke_size, detail)
+    return Stylizer(
+        name, device=str(device), precision="fp32", stroke_size=stroke_size, detail=detail
+    )
+
+
+def _scaled(model: Model, stroke_size: StrokeSize, detail: float) -> Model:
+    """Make a model work at a style's working size, and scale as `Stylizer` does."""
+
+    def scaled(frames: Tensor) -> Tensor:
+        height, width = frames.shape[-2:]
+        size = working_size(width, height, stroke_size)
+        if size is None:
+            return model(frames)
+        first = detail_size(width, height, stroke_size)
+        return torch.cat(
+            [
+                stylized_rgb(frame, model, size, detail_size=first, detail=detail)
+                for frame in frames.split(1)
+            ]
+        )
+
+    return scaled
 
 
 class OnnxModel:
@@ -71,6 +121,10 @@ class OnnxModel:
     first output is the same, stylized. Sizes in between are padded by repeating the border, and
     cropped back; models that `brushreel export` wrote get every size as it is, since their strokes
     follow from it.
+
+    Attributes:
+        path: Its file.
+        own_strokes: It states a stroke size, and scales frames itself.
 
     Raises:
         ExtraError: ONNX Runtime is not installed.
@@ -92,8 +146,8 @@ class OnnxModel:
         except Exception as error:  # ONNX Runtime's errors have no common base
             raise StyleError(f"can't be read as an ONNX model: {error}", path=path) from error
         self.path = path
-        own = "brushreel.stroke_size" in self._session.get_modelmeta().custom_metadata_map
-        self._multiple = 1 if own else _SIZE_MULTIPLE
+        stated = self._session.get_modelmeta().custom_metadata_map
+        self.own_strokes = "brushreel.stroke_size" in stated
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Stylize a batch of frames.
@@ -102,7 +156,7 @@ class OnnxModel:
             StyleError: The model fails on frames, or returns another shape.
         """
         height, width = frames.shape[-2:]
-        taken = padded(frames, self._multiple, least=1)
+        taken = padded(frames, 1 if self.own_strokes else _SIZE_MULTIPLE, least=1)
         stylized = self._run(taken)
         if stylized.shape != taken.shape:
             raise StyleError(

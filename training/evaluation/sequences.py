@@ -16,8 +16,8 @@ from PIL.Image import Resampling
 from ...core.clips.media import find_clips
 from ...core.consistency import visibility_mask
 from ...core.errors import MediaError
-from ..data.extraction import LONG_SIDE, Pixels
-from ..data.footage import Footage, find_images, load_footage
+from ..data.extraction import Evenly, Pixels
+from ..data.footage import Footage, find_images, load_evenly
 from ..data.images import open_image
 from ..data.motion import FlowEstimator, nchw
 from ..data.sampler import Pair, to_pair
@@ -47,18 +47,19 @@ class FrameSequence:
 
 
 def find_sequences(
-    folder: Path, *, pairs: int = PAIRS_PER_SEQUENCE, long_side: int = LONG_SIDE
+    folder: Path, *, pairs: int = PAIRS_PER_SEQUENCE, long_side: int | None = None
 ) -> list[FrameSequence]:
     """Find what to measure on in a folder, searched recursively.
 
     One kind is used: ground truth (.flo files and their frames, at their own size) where there is
-    any, else clips (through the footage cache, at its size), else image sequences (DAVIS:
-    NAME/00000.jpg and so on, flow computed each time).
+    any, else clips (through the footage cache), else image sequences (DAVIS: NAME/00000.jpg and
+    so on, flow computed each time).
 
     Args:
         folder: The folder to search.
         pairs: Most pairs of neighbouring frames to take from each sequence, evenly spread.
-        long_side: Image sequences whose longer side has more pixels are scaled down to it.
+        long_side: Clips and image sequences whose longer side has more pixels are scaled down to
+            it; None for their own size.
 
     Raises:
         MediaError: There is no such folder, or nothing in it to measure on, or a .flo file is
@@ -69,9 +70,8 @@ def find_sequences(
         raise MediaError("no such folder", path=folder)
     if truths := find_ground_truth(folder):
         return _of_ground_truth(folder, truths, pairs)
-    if clips := find_clips(folder, recursive=True):
-        footage = [clip for clip in load_footage(folder) if clip.path in clips]
-        return of_footage(footage, pairs=pairs, root=folder)
+    if find_clips(folder, recursive=True):
+        return of_footage(load_evenly(folder, Evenly(pairs, long_side)), pairs=pairs, root=folder)
     if numbered := _image_sequences(folder):
         return _of_images(numbered, pairs, long_side)
     raise MediaError(
@@ -130,7 +130,7 @@ def _image_sequences(folder: Path) -> dict[str, list[tuple[Path, Path]]]:
 
 
 def _of_images(
-    numbered: dict[str, list[tuple[Path, Path]]], pairs: int, long_side: int
+    numbered: dict[str, list[tuple[Path, Path]]], pairs: int, long_side: int | None
 ) -> list[FrameSequence]:
     estimate = FlowEstimator()
 

@@ -9,7 +9,7 @@ import pytest
 
 from brushreel.training.data import extraction
 from brushreel.training.data.bars import Bars, find_bars
-from brushreel.training.data.extraction import _spread, extract
+from brushreel.training.data.extraction import Evenly, _spread, extract
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +60,28 @@ class TestGaps:
         assert len(chosen) == expected
         assert all(0 <= index < length for index in chosen)
         assert min(np.diff(chosen), default=2) >= 2
+
+
+class TestEvenly:
+    def test_neighbours_at_their_own_size(self, tmp_path, pan, write_footage):
+        images = pan(13, 80, 112)
+        extracted = extract(write_footage(tmp_path / "c.mkv", images), Evenly(3))
+        assert indices(extracted.pairs, images) == [(1, 2, 3), (1, 6, 7), (1, 10, 11)]
+
+    def test_the_next_one_instead_of_one_that_can_t_be_used(self, tmp_path, pan, write_footage):
+        images = pan(13, 80, 112)
+        images[3:5] = [images[2]] * 2
+        extracted = extract(write_footage(tmp_path / "c.mkv", images), Evenly(2))
+        assert extracted.pairs["gap"].tolist() == [1, 1]
+        np.testing.assert_array_equal(extracted.pairs["frames"][0], np.stack(images[4:6]))
+        np.testing.assert_array_equal(extracted.pairs["frames"][1], np.stack(images[9:11]))
+        assert extracted.left_out == {"duplicate": 1}
+
+    def test_scaled_down_but_never_up(self, tmp_path, pan, write_footage):
+        clip = write_footage(tmp_path / "c.mkv", pan(4, 80, 112))
+        for long_side, size in ((56, (40, 56)), (200, (80, 112))):
+            extracted = extract(clip, Evenly(1, long_side))
+            assert extracted.pairs["frames"].shape == (1, 2, *size, 3)
 
 
 class TestBars:

@@ -11,9 +11,11 @@ from PIL import Image
 
 from brushreel.core.errors import MediaError, TrainingError
 from brushreel.training.data import extraction
+from brushreel.training.data.extraction import Evenly
 from brushreel.training.data.footage import (
     Footage,
     footage_report,
+    load_evenly,
     load_footage,
     survey_footage,
 )
@@ -31,6 +33,19 @@ def indices(clip: Footage, images: list[np.ndarray]) -> list[tuple[int, ...]]:
     """Return the indices of each pair's images in the clip."""
     numbers = {image.tobytes(): index for index, image in enumerate(images)}
     return [tuple(numbers[frame.tobytes()] for frame in pair["frames"]) for pair in clip.pairs]
+
+
+@pytest.mark.usefixtures("small")
+def test_pairs_to_measure_on_are_not_those_of_training(tmp_path, pan, write_footage, monkeypatch):
+    write_footage(tmp_path / "c.mkv", pan(8, 120, 200))
+    Image.fromarray(pan(1, 120, 200)[0]).save(tmp_path / "still.png")
+    shapes = {(1, 2, 120, 200, 3): Evenly(1), (3, 2, 60, 100, 3): Evenly(3, 100)}
+    for _ in range(2):  # made, then from the cache
+        for shape, evenly in shapes.items():
+            (clip,) = load_evenly(tmp_path, evenly)
+            assert clip.pairs["frames"].shape == shape
+        monkeypatch.setattr(extraction, "FlowEstimator", None)
+    assert load_evenly(tmp_path, Evenly(1))[0].path == tmp_path / "c.mkv"
 
 
 @pytest.mark.usefixtures("small")

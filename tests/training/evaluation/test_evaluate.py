@@ -23,6 +23,7 @@ from brushreel.training.evaluation.evaluate import (
     shift,
     shimmer,
 )
+from brushreel.training.evaluation.judged import judged_frames, judged_pair, judged_size
 from brushreel.training.evaluation.sequences import FrameSequence
 from brushreel.training.loss_network import LossNetwork
 from brushreel.training.losses import content_loss, style_loss, style_targets
@@ -75,6 +76,37 @@ class TestMeasure:
             assert measured.errors["a"] == pytest.approx([math.sqrt(square) for square in squares])
             assert figures.style_loss is figures.content_loss is None
         assert evaluation.models["darker"].mean.style_loss is None
+
+    def test_at_the_working_height(self, losses):
+        def model(frames: torch.Tensor) -> torch.Tensor:
+            return frames.square()
+
+        wide = FrameSequence("a", (lambda: make_pair(1, 480, 640),))
+        evaluation = measure({"m": model}, [wide], losses=losses, stroke_size=4)
+        own = make_pair(1, 480, 640)
+        size = judged_size(own.frames, 4)
+        judged = judged_pair(own, size)
+        stylized = judged_frames(model(own.frames), size)
+        figures, source = evaluation.models["m"].mean, evaluation.source.mean
+        assert size == (108, 144)
+        for measured, shown in ((figures, stylized), (source, judged.frames)):
+            square = temporal_error(shown[1:], shown[:1], judged.flow, judged.mask).item()
+            assert measured.judged_e_temporal == pytest.approx(math.sqrt(square), rel=1e-4)
+        square = temporal_error(
+            model(own.frames[1:]), model(own.frames[:1]), own.flow, own.mask
+        ).item()
+        assert figures.e_temporal == pytest.approx(math.sqrt(square), rel=1e-4)
+        style = style_loss(losses.network(stylized[1:]), losses.grams).item()
+        assert figures.style_loss == pytest.approx(style, rel=1e-4)
+        assert source.content_loss == 0
+        # Noise that is drawn for every pixel is averaged away, not drawn anew.
+        assert source.judged_shimmer is not None
+        assert source.judged_shimmer < 0.5 * source.shimmer
+        assert figures.shimmer == shimmer(model, own.frames[1:])
+
+    def test_at_their_own_size_nothing_is_said_twice(self):
+        mean = measure({}, [sequence("a", 1)]).source.mean
+        assert mean.judged_e_temporal is mean.judged_shimmer is None
 
     def test_sequences_count_alike(self):
         evaluation = measure({}, [sequence("a", 1), sequence("b", 2, 3, 4)])
@@ -205,10 +237,11 @@ class TestAgainstTwin:
 
 def test_mean_leaves_nothing_out():
     figures = {
-        "a": Figures(1, 2, 3, 4, 5, 6, 7, 8, 9, (1.0, 2.0)),
-        "b": Figures(3, 4, 5, 6, 7, 8, 9, 10, None, (3.0, 6.0)),
+        "a": Figures(1, 2, 3, 4, 5, 6, 7, 8, 9, (1.0, 2.0), 11, 12),
+        "b": Figures(3, 4, 5, 6, 7, 8, 9, 10, None, (3.0, 6.0), 13, 14),
     }
-    assert Measured(figures, {}).mean == Figures(2, 3, 4, 5, 6, 7, 8, 9, 9, (2.0, 4.0))
+    mean = Figures(2, 3, 4, 5, 6, 7, 8, 9, 9, (2.0, 4.0), 12, 13)
+    assert Measured(figures, {}).mean == mean
 
 
 class TestHeldOutFigures:

@@ -21,7 +21,7 @@ def measured(scale: float, *clips: str) -> Measured:
     figures = {
         clip: Figures(
             *(scale, scale / 10, scale * 100, scale * 50, scale * 2, 3.0),
-            *(0.25, 5.0, None, (0.1, 0.2, 0.3, 0.4)),
+            *(0.25, 5.0, None, (0.1, 0.2, 0.3, 0.4), scale / 2, scale * 20),
         )
         for clip in clips
     }
@@ -35,22 +35,33 @@ def evaluation(*clips: str) -> Evaluation:
 
 class TestTable:
     def test_one_clip(self):
-        heads, source, wave, twin = map(str.split, table(evaluation("swan")).splitlines())
+        lines = table(evaluation("swan")).splitlines()
+        _, heads, source, wave, twin = map(str.split, lines)
         assert " ".join(heads) == (
             "clip style style loss content loss style distance palette flat texture "
-            "E_temporal warping error shimmer shift"
+            "E_temporal shimmer E_temporal warping error shimmer shift"
         )
         painting = ["3.0000", "0.250", "5.00", "-"]
         assert source == [
-            *("swan", "(source)", "0.0600", *painting),
+            *("swan", "(source)", "0.0600", *painting, "0.0150", "0.60"),
             *("0.0300", "0.00300", "3.00", "1.50"),
         ]
-        assert wave == ["swan", "wave", "0.0680", *painting, "0.0340", "0.00340", "3.40", "1.70"]
-        assert twin == ["swan", "twin", "0.1000", *painting, "0.0500", "0.00500", "5.00", "2.50"]
+        assert wave == [
+            *("swan", "wave", "0.0680", *painting, "0.0170", "0.68"),
+            *("0.0340", "0.00340", "3.40", "1.70"),
+        ]
+        assert twin[2:] == [
+            *("0.1000", *painting, "0.0250", "1.00", "0.0500", "0.00500", "5.00", "2.50")
+        ]
+
+    def test_says_above_the_columns_at_which_size_they_were_measured(self):
+        groups, heads = table(evaluation("swan")).splitlines()[:2]
+        assert groups.index("at the working height") == heads.index("style loss")
+        assert groups.index("at the frame's own size") == heads.rindex("E_temporal")
 
     def test_mean_of_several(self):
         lines = table(evaluation("swan", "dog")).splitlines()
-        assert len(lines) == 1 + 3 * 3
+        assert len(lines) == 2 + 3 * 3
         assert lines[-2].split()[:2] == ["mean", "wave"]
 
     def test_against_the_twin(self):
@@ -61,13 +72,15 @@ class TestTable:
 
     def test_what_was_not_measured_is_a_dash(self):
         bare = Measured({"swan": Figures(0.03, 0.003, 3.0, 1.5)}, {"swan": [0.03]})
-        assert table(Evaluation(bare, {})).splitlines()[1].split()[2:7] == 5 * ["-"]
+        assert table(Evaluation(bare, {})).splitlines()[2].split()[2:9] == 7 * ["-"]
 
 
 class TestJson:
     def test_holds_everything(self):
-        report = json.loads(json.dumps(to_json(evaluation("swan", "dog"), twin="twin")))
-        assert report["version"] == 1
+        report = to_json(evaluation("swan", "dog"), stroke_size=2, detail=0.3, twin="twin")
+        report = json.loads(json.dumps(report))
+        assert report["version"] == 2
+        assert (report["stroke_size"], report["detail"]) == (2, 0.3)
         assert report["twin"] == "twin"
         assert report["source"]["mean"]["e_temporal"] == 0.03
         wave = report["styles"]["wave"]
@@ -82,6 +95,8 @@ class TestJson:
             "palette_distance": 5.0,
             "flat_texture": None,
             "style_by_layer": [0.1, 0.2, 0.3, 0.4],
+            "judged_e_temporal": 0.017,
+            "judged_shimmer": 0.68,
             "e_temporal_of_pairs": [0.034, 0.068, 0.0113333],
         }
         assert wave["against_twin"] == pytest.approx(
@@ -90,7 +105,7 @@ class TestJson:
         assert report["styles"]["twin"]["against_twin"]["e_temporal"] == 1
 
     def test_without_a_twin(self):
-        report = to_json(evaluation("swan"))
+        report = to_json(evaluation("swan"), stroke_size=1, detail=0.4)
         assert report["twin"] is None
         assert "against_twin" not in report["styles"]["wave"]
 
@@ -128,7 +143,7 @@ class TestPlot:
 
 class TestWriteReport:
     def test_files(self, tmp_path):
-        report = to_json(evaluation("swan"))
+        report = to_json(evaluation("swan"), stroke_size=1, detail=0.4)
         files = write_report(tmp_path / "new" / "folder", evaluation("swan"), report)
         assert [path.name for path in files] == ["metrics.json", "error_over_time.png"]
         assert sorted((tmp_path / "new" / "folder").iterdir()) == sorted(files)

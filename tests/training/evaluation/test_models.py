@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from brushreel.core.errors import StyleError
+from brushreel.core.errors import StyleError, UsageError
 from brushreel.core.export import export_onnx
+from brushreel.core.frames.stroke_size import Size
+from brushreel.core.frames.strokes import stylized_rgb
 from brushreel.core.stylizer import Stylizer
 from brushreel.training.evaluation.models import OnnxModel, open_model, open_models
 
@@ -57,9 +59,51 @@ def test_a_style_runs_in_float32(style_file, tiny_style):
     assert torch.equal(stylized, Stylizer(tiny_style, device="cpu", precision="fp32")(FRAMES))
 
 
+class TestStrokes:
+    def test_of_a_style(self, style_file, tiny_style):
+        frames = torch.rand(1, 3, 120, 160)
+        stylized = open_model(str(style_file), stroke_size=4, detail=0.9)(frames)
+        wanted = Stylizer(tiny_style, device="cpu", precision="fp32", stroke_size=4, detail=0.9)(
+            frames
+        )
+        assert torch.equal(stylized, wanted)
+
+    def test_another_program_s_network_works_as_high_as_a_style(self, tmp_path, monkeypatch):
+        pytest.importorskip("onnxruntime")
+        seen, run = [], OnnxModel._run
+        monkeypatch.setattr(
+            OnnxModel, "_run", lambda model, frames: seen.append(frames.shape) or run(model, frames)
+        )
+        path, frames = (
+            onnx_model(tmp_path / "neg.onnx", node("Neg", "a", "b")),
+            torch.rand(2, 3, 120, 160),
+        )
+        stylized = open_model(str(path), stroke_size=4, detail=0.3)(frames)
+        assert seen == [(1, 3, 108, 144)] * 2
+        wanted = stylized_rgb(
+            frames[:1], torch.zeros_like, Size(108, 144), detail_size=Size(432, 576), detail=0.3
+        )
+        assert torch.equal(stylized[:1], wanted)
+
+    def test_native_ones_are_those_of_the_frame_s_own_pixels(self, multiples_of_four):
+        assert torch.equal(open_model(str(multiples_of_four), stroke_size="native")(FRAMES), FRAMES)
+
+    def test_out_of_range(self, style_file):
+        with pytest.raises(UsageError, match="stroke size must be native or from"):
+            open_model(str(style_file), stroke_size=9)
+
+    def test_an_exported_style_has_its_own(self, tiny_style, tmp_path):
+        pytest.importorskip("onnxruntime")
+        export_onnx(replace(tiny_style, lines=64), tmp_path / "tiny.onnx", stroke_size=2)
+        frames = torch.rand(1, 3, 61, 98)
+        own = OnnxModel(tmp_path / "tiny.onnx")(frames)
+        stylized = open_model(str(tmp_path / "tiny.onnx"), stroke_size=1)(frames)
+        assert torch.equal(stylized, own)
+
+
 class TestOnnxModel:
     def test_frames_of_any_size_come_back(self, multiples_of_four):
-        assert torch.equal(open_model(str(multiples_of_four))(FRAMES), FRAMES)
+        assert torch.equal(OnnxModel(multiples_of_four)(FRAMES), FRAMES)
 
     def test_the_border_is_repeated(self, multiples_of_four, monkeypatch):
         model, seen = OnnxModel(multiples_of_four), []
