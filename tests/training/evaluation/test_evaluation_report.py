@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 
 import pytest
 from PIL import Image
 
-from brushreel.core.errors import OutputError, TrainingError
+from brushreel.core.errors import OutputError
 from brushreel.training.evaluation.evaluate import Evaluation, Figures, Measured
 from brushreel.training.evaluation.evaluation_report import (
     error_over_time,
@@ -134,11 +133,6 @@ class TestPlot:
     def test_clip_of_one_pair(self):
         bare = Measured({"swan": Figures(0.03, 0.003, 3.0, 1.5)}, {"swan": [0.03]})
         assert error_over_time(Evaluation(bare, {"wave": bare}))
-
-    def test_without_its_extra_it_says_what_to_install(self, monkeypatch):
-        monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-        with pytest.raises(TrainingError, match=r"pip install -c constraints.txt '\.\[train\]'"):
-            error_over_time(evaluation("swan"))
 
 
 class TestWriteReport:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from brushreel.core.errors import StyleError, UsageError
+from brushreel.core.errors import ExtraError, StyleError, UsageError
 from brushreel.core.export import export_onnx
 from brushreel.core.frames.stroke_size import Size
 from brushreel.core.frames.strokes import stylized_rgb
@@ -146,7 +146,7 @@ class TestOnnxModel:
 
     def test_without_its_extra_it_says_what_to_install(self, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "onnxruntime", None)
-        with pytest.raises(StyleError, match=r"pip install -c constraints.txt '\.\[onnx\]'"):
+        with pytest.raises(ExtraError, match=r"pip install -c constraints.txt '\.\[onnx\]'"):
             open_model(str(tmp_path / "a.onnx"))
 
 
