@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -26,28 +26,29 @@ if TYPE_CHECKING:
 
 def stylize(options: argparse.Namespace) -> int:
     """Run ``brushreel stylize``."""
+    from .reporting.events import FilesPassedOver
     from .reporting.progress import TerminalReporter
 
     settings = options.flags.settle(options)
     job_settings = job_settings_of(settings)
     devices = _devices(settings.device, settings.jobs)
     style_name = job_settings.load_style().name
-    left: dict[str, list[Path]] = {}
+    left: dict[Path, str] = {}
     jobs = _plan(
         settings.inputs,
         settings.output,
         settings,
         style_name,
-        pass_over=lambda clip, why: left.setdefault(why, []).append(clip),
+        left.setdefault,
+        leave_outputs=True,
     )
-    for why, clips in left.items():
-        more = f" and {len(clips) - 1} more" if len(clips) > 1 else ""
-        print(f"left out: {clips[0]}{more} ({why})", file=sys.stderr)
     if settings.dry_run:
-        return _dry_run(jobs, job_settings, devices, as_json=settings.json)
+        return _dry_run(jobs, job_settings, devices, left, as_json=settings.json)
     _check_records(settings.report, settings.log, inputs=[job.source for job in jobs])
     with _log(settings.log):
         reporter = _reporter(settings, TerminalReporter(), report=settings.report)
+        if left:
+            reporter.handle(FilesPassedOver.of(left))
         try:
             result = _convert(jobs, job_settings, devices, reporter, fail_fast=settings.fail_fast)
         except KeyboardInterrupt:
@@ -61,9 +62,10 @@ def _plan(
     output: Path | None,
     settings: argparse.Namespace,
     style_name: str,
+    pass_over: PassOver | None = None,
     *,
     sequences: bool = True,
-    pass_over: PassOver | None = None,
+    leave_outputs: bool = False,
 ) -> list[Job]:
     from .plan import plan
 
@@ -75,6 +77,7 @@ def _plan(
         container=settings.container,
         codec=settings.codec,
         sequences=sequences,
+        leave_outputs=leave_outputs,
         pass_over=pass_over,
     )
 
@@ -175,20 +178,29 @@ def _convert(
 
 
 def _dry_run(
-    jobs: Sequence[Job], settings: JobSettings, devices: Sequence[str], *, as_json: bool
+    jobs: Sequence[Job],
+    settings: JobSettings,
+    devices: Sequence[str],
+    left: Mapping[Path, str],
+    *,
+    as_json: bool,
 ) -> int:
     from .dry_run import events, forecast, lines, rooms, total
+    from .reporting.events import FilesPassedOver
     from .reporting.ndjson import JsonReporter
 
     forecasts = forecast(jobs, settings, devices[0])
     whole = total(forecasts, len(set(devices)))
     disks = rooms(forecasts, at_a_time=len(devices))
+    passed_over = FilesPassedOver.of(left)
     if as_json:
         reporter = JsonReporter()
+        if left:
+            reporter.handle(passed_over)
         for event in events(forecasts, whole, disks):
             reporter.handle(event)
     else:
-        print("\n".join(lines(forecasts, whole, disks)))
+        print("\n".join([*lines(forecasts, whole, disks), *passed_over.lines()]))
     return int(whole.failing > 0 or not all(room.enough for room in disks))
 
 

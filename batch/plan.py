@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.arguments import names_file
-from ..core.clips.media import CLIP_SUFFIXES, find_clips
+from ..core.clips.folder import PassedOver, find_clips, passed_over
+from ..core.clips.recognition import CLIP_SUFFIXES
 from ..core.clips.sequence import Pattern, find_patterns, has_place
 from ..core.errors import UsageError
 from ..core.library import style_paths
@@ -20,10 +21,19 @@ from .encoding.encode import CODECS
 from .reporting.events import Clip
 
 # What these hold, the written container holds too; everything else becomes MP4.
-_KEPT_SUFFIXES = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov", ".mkv": ".mkv", ".webm": ".mkv"}
+_KEPT_SUFFIXES = {
+    ".mp4": ".mp4",
+    ".m4v": ".mp4",
+    ".mov": ".mov",
+    ".qt": ".mov",
+    ".mkv": ".mkv",
+    ".webm": ".mkv",
+}
 
 PassOver = Callable[[Path, str], None]
-_OUTPUT = "an output of an earlier run; named alone, it is stylized again"
+"""Is told of a file or folder that is not used, and why."""
+
+_OUTPUT = "is an output of an earlier run; named alone, it is stylized again"
 
 # Between a sequence's name and its numbers.
 _JOINTS = "._- "
@@ -51,6 +61,7 @@ def plan(
     container: str | None = None,
     codec: str = "auto",
     sequences: bool = True,
+    leave_outputs: bool = False,
     pass_over: PassOver | None = None,
 ) -> list[Job]:
     """Decide every output's name before anything is done.
@@ -74,7 +85,8 @@ def plan(
         container: Container of the clips that are written.
         codec: Codec of the clips that are written.
         sequences: Search folders for image sequences, too.
-        pass_over: Is told what is left out, and why. With None, only names are looked at.
+        leave_outputs: Leave out clips that say that they are outputs; opens each of them.
+        pass_over: Is told what in the folders is not used, and why; the first reason counts.
 
     Raises:
         UsageError: No clips, or `output` is no name for what is written.
@@ -89,14 +101,12 @@ def plan(
         return [Job(inputs[0], output)]
     if output is not None:
         _check_folder(output, inputs)
+    left: dict[Path, str] = {}
     clips = _clips_of(inputs, output, recursive=recursive, sequences=sequences)
     if output is None:
-        clips = _without_earlier(clips, {style_name, *style_paths()}, pass_over or _say_nothing)
-    if pass_over is not None:
-        clips = _without_outputs(clips, pass_over)
-    if not clips:
-        hint = None if recursive else "--recursive searches subfolders"
-        raise UsageError("no clips here", path=inputs[0], hint=hint)
+        clips = _without_earlier(clips, {style_name, *style_paths()}, left.setdefault)
+    if leave_outputs:
+        clips = _without_outputs(clips, left.setdefault)
     names = _told_apart(
         {
             clip: clip.parent if output is None else output / place.parent
@@ -105,7 +115,45 @@ def plan(
         middle=f".{style_name}" if output is None else "",
         endings={clip: _suffix(clip, container, codec) for clip in clips},
     )
-    return [Job(clip, name) for clip, name in names.items()]
+    jobs = [Job(clip, name) for clip, name in names.items()]
+    if pass_over is not None or not jobs:
+        for item in _left_over(inputs, output, jobs, recursive=recursive):
+            left.setdefault(item.path, item.reason)
+    for path, reason in left.items() if pass_over is not None else ():
+        pass_over(path, reason)
+    if not jobs:
+        others = f"; {len(left)} passed over, such as {next(iter(left)).name}" if left else ""
+        hint = None if recursive else "--recursive searches subfolders"
+        raise UsageError(f"no clips here{others}", path=inputs[0], hint=hint)
+    return jobs
+
+
+def _left_over(
+    inputs: Iterable[Path], output: Path | None, jobs: Iterable[Job], *, recursive: bool
+) -> Iterator[PassedOver]:
+    """Yield what the input folders have besides sources and outputs of the jobs."""
+    jobs = list(jobs)
+    used = {image for job in jobs for image in _files_of(job.source)}
+    made = {_absolute(name) for job in jobs for name in _files_of(job.output)}
+    for folder in inputs:
+        if not folder.is_dir():
+            continue
+        for item in passed_over(folder, recursive=recursive, used=used):
+            if not _is_below(item.path, output) and _absolute(item.path) not in made:
+                yield item
+
+
+def _files_of(source: Path) -> Iterator[Path]:
+    pattern = Pattern.of_source(source)
+    if pattern is None or not pattern.numbered:
+        yield source
+    else:
+        yield from map(pattern.name, pattern.numbers())
+
+
+def _is_below(path: Path, folder: Path | None) -> bool:
+    resolved = None if folder is None else folder.resolve()
+    return resolved is not None and resolved in (path.resolve(), *path.resolve().parents)
 
 
 def _clips_of(
@@ -144,10 +192,6 @@ def _below(path: Path, namesakes: set[Path]) -> Path:
         return path.relative_to(os.path.commonpath([other.parent for other in namesakes]))
     except ValueError:  # on different drives
         return Path(path.name)
-
-
-def _say_nothing(clip: Path, why: str) -> None:
-    del clip, why
 
 
 def _without_outputs(clips: dict[Path, Path], pass_over: PassOver) -> dict[Path, Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from ..core.errors import BrushreelError, MediaError, OutputError, UsageError
-from .plan import Job
+from .plan import Job, PassOver
 from .run import BatchResult
 from .watch_state import Entry, FileIdentity, State, identity
 
@@ -26,13 +26,13 @@ class Work:
     """Callbacks that plan and convert what arrives.
 
     Attributes:
-        plan: Returns the jobs of everything that is in the folder at the moment; raises
-            `UsageError` if there is nothing.
+        plan: Returns the jobs of everything that is in the folder at the moment, and tells its
+            argument what is not used; raises `UsageError` if there is nothing.
         run: Converts jobs; the second argument says whether outputs that exist are replaced.
         key: Hash of all that decides the outputs but the input, see `settings_key`.
     """
 
-    plan: Callable[[], Sequence[Job]]
+    plan: Callable[[PassOver], Sequence[Job]]
     run: Callable[[Sequence[Job], bool], BatchResult]
     key: str
 
@@ -109,6 +109,9 @@ def _alone_in(outbox: Path) -> Iterator[None]:
         yield
 
 
+_Since = dict[Path, tuple[FileIdentity, float]]
+
+
 class _Watcher:
     """Record of what was seen when, and what became of it."""
 
@@ -118,9 +121,12 @@ class _Watcher:
         self._settle = settle
         self._state = State.load(outbox / STATE)
         self._state.complete(outbox)
-        self._since: dict[Path, tuple[FileIdentity, float]] = {}
+        self._since: _Since = {}
         self._tried: set[tuple[Path, FileIdentity]] = set()
         self._trouble = ""
+        self._left: dict[Path, str] = {}
+        self._left_since: _Since = {}
+        self._said: set[tuple[Path, FileIdentity]] = set()
 
     def do_what_is_there(self) -> int:
         """Look twice, `settle` seconds apart, and convert what is complete."""
@@ -128,6 +134,7 @@ class _Watcher:
         if len(ready) < len(self._since):
             time.sleep(self._settle)
             ready = self.ready()
+        self._say_what_is_left(self._left_since)
         for clip in self._since.keys() - {job.source for job in ready}:
             _say(f"{clip}: not complete yet, left for the next time")
         result = self.do(ready)
@@ -136,25 +143,34 @@ class _Watcher:
 
     def ready(self) -> list[Job]:
         """Return the jobs whose clips are complete and not done."""
+        self._left.clear()
         jobs, now = self._open_jobs(), time.monotonic()
-        seen = {job.source: identity(job.source) for job in jobs}
-        self._since = {
-            path: self._since[path] if self._since.get(path, (None,))[0] == file else (file, now)
-            for path, file in seen.items()
-            if file is not None
-        }
-        return [job for job in jobs if self._is_complete(job.source, now)]
+        self._since = _seen(self._since, (job.source for job in jobs), now)
+        self._left_since = _seen(self._left_since, self._left, now)
+        self._say_what_is_left(self._settled(self._left_since, now))
+        complete = self._settled(self._since, now)
+        return [job for job in jobs if job.source in complete]
 
-    def _is_complete(self, clip: Path, now: float) -> bool:
-        file_and_time = self._since.get(clip)
-        if file_and_time is None or now - file_and_time[1] < self._settle:
-            return False
-        return not open_for_writing(clip)
+    def _settled(self, since: _Since, now: float) -> set[Path]:
+        """Return the files that have been the same for long enough, and that nobody writes to."""
+        return {
+            path
+            for path, (_, begun) in since.items()
+            if now - begun >= self._settle and not open_for_writing(path)
+        }
+
+    def _say_what_is_left(self, paths: Iterable[Path]) -> None:
+        """Say once of each file that it is not used."""
+        for path in sorted(paths):
+            file, _ = self._left_since[path]
+            if (path, file) not in self._said:
+                self._said.add((path, file))
+                _say(f"{path}: passed over: {self._left[path]}")
 
     def _open_jobs(self) -> list[Job]:
         """Return the jobs that are neither done nor known to fail."""
         try:
-            jobs = self._work.plan() if any(self._inbox.iterdir()) else []
+            jobs = self._work.plan(self._left.setdefault) if any(self._inbox.iterdir()) else []
         except UsageError:  # nothing that is a clip
             jobs = []
         except (MediaError, OSError) as error:  # a share that comes and goes
@@ -241,6 +257,15 @@ class _Watcher:
         else:
             self._finish(job, "stopped", entry.written)
             self._tried.add((job.source, entry.input))
+
+
+def _seen(before: _Since, paths: Iterable[Path], now: float) -> _Since:
+    """Return each file with its identity, and the time since which it has been the same."""
+    found = {path: file for path in paths if (file := identity(path)) is not None}
+    return {
+        path: before[path] if path in before and before[path][0] == file else (file, now)
+        for path, file in found.items()
+    }
 
 
 def open_for_writing(path: Path) -> bool:

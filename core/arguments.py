@@ -118,7 +118,7 @@ def folder(text: str) -> Path:
 
 def names_file(path: Path) -> bool:
     """Return whether a name has the suffix of a clip, an image or a text file."""
-    from .clips.media import CLIP_SUFFIXES  # noqa: PLC0415  not for --help
+    from .clips.recognition import CLIP_SUFFIXES  # noqa: PLC0415  not for --help
     from .clips.sequence import IMAGE_SUFFIXES  # noqa: PLC0415
 
     return path.suffix.lower() in CLIP_SUFFIXES | IMAGE_SUFFIXES | _OTHER_FILES

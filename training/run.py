@@ -25,7 +25,7 @@ from ..core.style import Painting, Style, weights_digest
 from .checkpoint import Checkpoint, adam_state, restore_adam
 from .compilation import compiled
 from .data.disturbance import Example, disturbed
-from .data.footage import Footage, footage_report, survey_footage, usable_footage
+from .data.footage import Footage, footage_report, not_footage, survey_footage, usable_footage
 from .data.painting import load_painting
 from .data.sampler import PairSampler, to_pair
 from .data.stills import IMAGE_SUFFIXES
@@ -122,7 +122,9 @@ class Run:
         folder = self.material.clips
         with self.processes.first_alone():  # fills the cache that the others read
             found = survey_footage(folder, least_side=self.settings.crop)
-        return footage_report(found), *split(usable_footage(found, folder))
+        return footage_report(found, not_footage(folder, found)), *split(
+            usable_footage(found, folder)
+        )
 
     def _calibrate_losses(
         self, painting: Tensor, frames: list[Tensor]

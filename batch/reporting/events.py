@@ -6,7 +6,7 @@ The NDJSON object of an event is `record` of it; its schema is docs/events.schem
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,7 @@ from ...core.errors import BrushreelError
 from ..clips.report import ClipReport
 
 EVENTS_VERSION = 2
+_NAMED_FILES = 5
 # Fields for reporters in this program, which NDJSON leaves out.
 _INTERNAL = {"internal": True}
 
@@ -54,6 +55,32 @@ class BatchStarted:
     name: ClassVar[str] = "batch_started"
     clips: int
     jobs: tuple[Clip, ...] = field(default=(), metadata=_INTERNAL)
+
+
+@dataclass(frozen=True)
+class FilesPassedOver:
+    """Files and folders of the input folders that are not used.
+
+    Attributes:
+        files: Each with the reason.
+    """
+
+    name: ClassVar[str] = "files_passed_over"
+    files: Mapping[str, str]
+
+    @classmethod
+    def of(cls, reasons: Mapping[Path, str]) -> FilesPassedOver:
+        """Return the event of paths and reasons."""
+        return cls({str(path): why for path, why in sorted(reasons.items())})
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for people for each reason: how many files, and some of their names."""
+        for reason in sorted(set(self.files.values())):
+            names = [name for name, why in self.files.items() if why == reason]
+            named = ", ".join(names[:_NAMED_FILES])
+            more = len(names) - _NAMED_FILES
+            rest = f" and {more} more (--json and --report name all)" if more > 0 else ""
+            yield f"passed over: {len(names)}, as each {reason}: {named}{rest}"
 
 
 @dataclass(frozen=True)
@@ -275,6 +302,7 @@ class PlanFinished:
 
 Event = (
     BatchStarted
+    | FilesPassedOver
     | ClipStarted
     | ClipResumed
     | ClipProgress

@@ -24,6 +24,7 @@ from .events import (
     ClipSkipped,
     ClipStarted,
     Event,
+    FilesPassedOver,
     details,
 )
 
@@ -38,6 +39,9 @@ class LogReporter:
         match event:
             case BatchStarted():
                 _log.info("brushreel %s, clips to do: %d", __version__, event.clips)
+            case FilesPassedOver():
+                for path, why in event.files.items():
+                    _log.info("%s: passed over: %s", path, why)
             case ClipStarted():
                 size = f"{event.width}x{event.height}"
                 _log.info("%s: %s, %s, started", event.input, event.info.video.codec, size)

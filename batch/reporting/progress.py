@@ -20,6 +20,7 @@ from .events import (
     ClipSkipped,
     ClipStarted,
     Event,
+    FilesPassedOver,
 )
 
 
@@ -42,6 +43,9 @@ class TerminalReporter:
         match event:
             case BatchStarted():
                 self._outcomes = dict.fromkeys(event.jobs)
+            case FilesPassedOver():
+                for line in event.lines():
+                    _say(line)
             case ClipStarted():
                 self._start(event)
             case ClipResumed():

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ...core.atomic import atomic_write
-from ...core.clips.media import CLIP_SUFFIXES
+from ...core.clips.recognition import CLIP_SUFFIXES
 from ...core.clips.sequence import IMAGE_SUFFIXES
 from ...core.errors import INTERRUPTED, OutputError, UsageError
 from ...core.version import __version__
@@ -24,6 +24,7 @@ from .events import (
     ClipSkipped,
     ClipStarted,
     Event,
+    FilesPassedOver,
     details,
 )
 
@@ -77,6 +78,7 @@ class ReportFile:
             "finished": None,
             "exit_status": None,
             "settings": settings,
+            "passed_over": {},
         }
         self._clips: dict[Clip, dict[str, object]] = {}
         try:
@@ -90,6 +92,8 @@ class ReportFile:
             case BatchStarted():
                 self._clips = {clip: _entry(*clip) for clip in event.jobs}
                 self._update()
+            case FilesPassedOver():
+                self._report["passed_over"] = dict(event.files)
             case ClipStarted():
                 # The warnings are kept of a clip that will fail, too.
                 self._set(event.clip, "unfinished", warnings=list(event.warnings))

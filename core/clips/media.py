@@ -41,49 +41,22 @@ if TYPE_CHECKING:
     from av.container.core import Chapter
 
 __all__ = [
-    "CLIP_SUFFIXES",
     "CLOCKED_CONTAINERS",
     "ClipInfo",
     "ClipReader",
     "StreamInfo",
     "VideoInfo",
     "display_matrix",
-    "find_clips",
     "open_clip",
     "probe",
     "read",
     "video_stream",
 ]
 
-CLIP_SUFFIXES = frozenset(
-    f".{kind}"
-    for kind in (
-        *("3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4"),
-        *("mpeg", "mpg", "mts", "mxf", "ogv", "ts", "webm", "wmv"),
-    )
-)
 # Transport and program streams count from an arbitrary clock; their zero means nothing.
 CLOCKED_CONTAINERS = frozenset({"mpegts", "mpeg"})
 # FFmpeg's own decoders of these leave out the alpha that WebM stores next to the video.
 _DECODERS_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-
-
-def find_clips(folder: Path, *, recursive: bool) -> list[Path]:
-    """Return the clips of a folder by their suffix, sorted by path; hidden files are left out.
-
-    Raises:
-        MediaError: There is no such folder.
-    """
-    if not folder.is_dir():
-        raise MediaError("no such folder", path=folder)
-    files = folder.rglob("*") if recursive else folder.iterdir()
-    return sorted(
-        path
-        for path in files
-        if path.suffix.lower() in CLIP_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
 
 
 def probe(path: Path) -> ClipInfo:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from ..errors import MediaError, UsageError
 from ..pictures.picture_header import is_animated
+from .folder import listing
+from .recognition import is_clip
 
 IMAGE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".exr"})
 """Suffixes of the images that are read and written."""
@@ -155,14 +157,12 @@ def find_patterns(folder: Path, *, recursive: bool) -> list[Path]:
     Raises:
         MediaError: There is no such folder.
     """
-    if not folder.is_dir():
-        raise MediaError("no such folder", path=folder)
     images = [
         path
-        for path in (folder.rglob("*") if recursive else folder.iterdir())
+        for path in listing(folder, recursive=recursive).files
         if path.suffix.lower() in IMAGE_SUFFIXES
         and _NUMBER.search(path.stem)
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not (path.suffix.lower() == ".png" and is_clip(path))
     ]
     return sorted(_patterns(images))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from ...core.clips.media import CLIP_SUFFIXES
+from ...core.clips.folder import listing
+from ...core.clips.recognition import CLIP_SUFFIXES, is_clip
 from ...core.errors import MediaError
 
 
@@ -57,9 +57,8 @@ class MediaSearch:
     def _by_name(self) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = {}
         for folder in self._folders:
-            for parent, _, names in os.walk(folder):
-                for name in names:
-                    found.setdefault(name, []).append(Path(parent, name))
+            for path in listing(folder, recursive=True).files if folder.is_dir() else ():
+                found.setdefault(path.name, []).append(path)
         return found
 
     @cached_property
@@ -67,8 +66,9 @@ class MediaSearch:
         """Clips by their stems; sidecars, which have the same stems, are left out."""
         found: dict[str, list[Path]] = {}
         for name, paths in self._by_name.items():
-            if Path(name).suffix.lower() in CLIP_SUFFIXES:
-                found.setdefault(Path(name).stem, []).extend(paths)
+            clips = [path for path in paths if is_clip(path)]
+            if clips:
+                found.setdefault(Path(name).stem, []).extend(clips)
         return found
 
 

@@ -240,6 +240,7 @@ def test_outputs_of_other_styles_are_no_inputs(make_clip, tmp_path, painter, nam
         inputs,
         tmp_path / "out" if elsewhere else None,
         style_name="wave",
+        leave_outputs=True,
         pass_over=lambda clip, why: left.append(clip),
     )
     assert [job.source for job in jobs] == [source]
@@ -250,7 +251,7 @@ def test_outputs_alone_are_stylized_again(make_clip, tmp_path, painter):
     source = make_clip("a.mp4")
     convert(source, tmp_path / "out" / "a.mp4", painter)
     for named in (tmp_path / "out", tmp_path / "out" / "a.mp4"):
-        assert plan([named], None, style_name="wave", pass_over=_not_called)
+        assert plan([named], None, style_name="wave", leave_outputs=True, pass_over=_not_called)
 
 
 def _not_called(clip: Path, why: str) -> None:

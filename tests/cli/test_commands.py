@@ -29,6 +29,35 @@ from brushreel.training.recipe import HOUSE, PRECISIONS, RECIPES
 from .called import everything_in, run_command, validated
 
 
+def test_what_a_folder_has_besides_clips_is_said(clip, options, capsys, tmp_path):
+    folder = clip.parent
+    (folder / "notes.txt").write_text("day one")
+    (folder / "sub").mkdir()
+    wanted = [
+        f"passed over: 1, as each is a folder; --recursive searches it: {folder / 'sub'}",
+        f"passed over: 1, as each is not a clip: {folder / 'notes.txt'}",
+    ]
+    command = ["stylize", str(folder), *options]
+    assert main([*command, "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == wanted
+    assert main([*command, "--dry-run", "--json"]) == 0
+    about, *_ = validated(capsys.readouterr().out)
+    assert (about["event"], len(about["files"])) == ("files_passed_over", 2)
+    assert main([*command, "--strength", "0", "--report", str(tmp_path / "r.json")]) == 0
+    assert capsys.readouterr().err.splitlines()[:2] == wanted
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["passed_over"] == {
+        str(folder / "notes.txt"): "is not a clip",
+        str(folder / "sub"): "is a folder; --recursive searches it",
+    }
+
+
+def test_a_folder_without_clips_says_what_it_has(clip, options, capsys):
+    clip.rename(clip.with_suffix(".txt"))
+    assert main(["stylize", str(clip.parent), *options]) == 2
+    assert "no clips here; 1 passed over, such as a.txt" in capsys.readouterr().err
+
+
 def test_styles_as_json(printed, tiny_style, home):
     tiny_style.save(home / "data" / "brushreel" / "styles" / "own.safetensors")
     status, styles, err = printed("styles", "--json")

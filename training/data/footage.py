@@ -18,7 +18,8 @@ from platformdirs import user_cache_path
 from tqdm import tqdm
 
 from ...core.atomic import atomic_write
-from ...core.clips.media import find_clips
+from ...core.clips.folder import PassedOver, find_clips, listing, passed_over
+from ...core.clips.recognition import is_clip
 from ...core.errors import TrainingError
 from ...core.file_identity import file_identity
 from ...core.keys import key_digest
@@ -102,7 +103,7 @@ def survey_footage(folder: Path, *, least_side: int = 1) -> list[Footage]:
         TrainingError: The cache can't be written, or OpenCV or Pillow is missing.
         MediaError: There is no such folder.
     """
-    paths = sorted(find_clips(folder, recursive=True) + find_images(folder))
+    paths = sorted({*find_clips(folder, recursive=True), *find_images(folder)})
     return [_large_enough(clip, least_side) for clip in _every(paths)]
 
 
@@ -140,9 +141,16 @@ def usable_footage(footage: Sequence[Footage], folder: Path) -> list[Footage]:
     return usable
 
 
-def footage_report(footage: Sequence[Footage]) -> str:
-    """Return what was used of each clip, what was left out and why, one line a clip."""
-    return "\n".join(f"{clip.path.name}: {_report_line(clip)}" for clip in footage)
+def footage_report(footage: Sequence[Footage], passed_over: Sequence[PassedOver] = ()) -> str:
+    """Return what was used of each clip, what was left out and why, one line a file."""
+    lines = [f"{clip.path.name}: {_report_line(clip)}" for clip in footage]
+    lines += [f"{item.path.name}: passed over: {item.reason}" for item in passed_over]
+    return "\n".join(lines)
+
+
+def not_footage(folder: Path, footage: Sequence[Footage]) -> list[PassedOver]:
+    """Return the files of a folder that are neither clips nor images, sorted by path."""
+    return passed_over(folder, recursive=True, used=[clip.path for clip in footage])
 
 
 def _report_line(clip: Footage) -> str:
@@ -168,13 +176,8 @@ def _large_enough(clip: Footage, least_side: int) -> Footage:
 
 def find_images(folder: Path) -> list[Path]:
     """Find the images of a folder by suffix, recursively; hidden ones are left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+    files = listing(folder, recursive=True).files
+    return [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
 
 
 def _cache() -> Path:
@@ -185,10 +188,7 @@ def _cached(path: Path, evenly: Evenly | None = None) -> Footage:
     cache, key = _cache(), _key(path, evenly)
     if cached := _read(path, cache, key):
         return cached
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        extracted = extract_image(path)
-    else:
-        extracted = extract(path, evenly)
+    extracted = extract(path, evenly) if is_clip(path) else extract_image(path)
     if not len(extracted.pairs) and "unreadable" in extracted.left_out:
         # The reason may be temporary (permissions, an unmounted disk): not cached.
         return Footage(path, lambda: extracted.pairs, extracted.left_out, extracted.notes)

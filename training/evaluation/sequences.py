@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL.Image import Resampling
 
-from ...core.clips.media import find_clips
+from ...core.clips.folder import find_clips
 from ...core.consistency import visibility_mask
 from ...core.errors import MediaError
 from ..data.extraction import Evenly, Pixels

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from brushreel.batch.plan import Job, plan
+from brushreel.batch.plan import Job, PassOver, plan
 from brushreel.batch.run import BatchResult
 from brushreel.batch.watch import LOCK, STATE, Work, watch
 
@@ -29,8 +29,10 @@ class Folders:
 
         return Work(self.plan, noted, self.key)
 
-    def plan(self) -> list[Job]:
-        return plan([self.inbox], self.outbox, style_name="tiny", recursive=True)
+    def plan(self, pass_over: PassOver) -> list[Job]:
+        return plan(
+            [self.inbox], self.outbox, style_name="tiny", recursive=True, pass_over=pass_over
+        )
 
     def once(self, **settings) -> int:
         return watch(self.inbox, self.outbox, self.work(), once=True, **settings)

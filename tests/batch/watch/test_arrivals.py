@@ -184,11 +184,18 @@ def test_a_share_that_comes_and_goes(arrive, folders, clock, capsys, tmp_path):
 def test_once_on_a_share_that_goes_fails(arrive, folders):
     arrive()
 
-    def vanished():
+    def vanished(_pass_over):
         raise MediaError("no such folder", path=folders.inbox)
 
     work = replace(folders.work(), plan=vanished)
     assert watch(folders.inbox, folders.outbox, work, once=True) == 1
+
+
+def test_what_is_no_clip_is_said_once(folders, capsys):
+    notes = folders.inbox / "notes.txt"
+    notes.write_text("day one")
+    assert folders.once() == 0
+    assert capsys.readouterr().err == f"{notes}: passed over: is not a clip\n"
 
 
 def test_wrong_usage(folders, tmp_path):

@@ -12,8 +12,8 @@ import av
 import pytest
 
 from brushreel.core.clips.clip_info import _mastering_display, _rotation_matrix
-from brushreel.core.clips.media import ClipReader, VideoInfo, find_clips, probe, read
-from brushreel.core.errors import ColourError, MediaError
+from brushreel.core.clips.media import ClipReader, VideoInfo, probe, read
+from brushreel.core.errors import ColourError
 from brushreel.core.frames.frame import ChromaLocation, Frame, Matrix, Range
 
 RATE = Fraction(25)
@@ -290,38 +290,6 @@ class TestReader:
             next(iter(reader))
         with pytest.raises(AssertionError, match="not open"):
             next(reader.container.demux())
-
-
-class TestFindClips:
-    @pytest.fixture
-    def folder(self, tmp_path) -> Path:
-        names = "b.MP4 a.mkv c.Mov notes.txt .hidden.mp4 noise.wav sub/d.webm sub/.x/e.mp4 .y/f.mp4"
-        for name in names.split():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-        (tmp_path / "folder.mp4").mkdir()
-        return tmp_path
-
-    def test_one_level(self, folder):
-        found = [str(path.relative_to(folder)) for path in find_clips(folder, recursive=False)]
-        assert found == ["a.mkv", "b.MP4", "c.Mov"]
-
-    def test_recursive(self, folder):
-        found = [path.relative_to(folder) for path in find_clips(folder, recursive=True)]
-        assert found == [Path(name) for name in ("a.mkv", "b.MP4", "c.Mov", "sub/d.webm")]
-
-    def test_hidden_folder_by_its_own_name(self, folder):
-        assert [path.name for path in find_clips(folder / ".y", recursive=True)] == ["f.mp4"]
-
-    def test_nothing_there(self, tmp_path):
-        assert find_clips(tmp_path, recursive=True) == []
-
-    @pytest.mark.parametrize("name", ["none", "file"])
-    def test_no_folder(self, tmp_path, name):
-        (tmp_path / "file").touch()
-        with pytest.raises(MediaError, match="no such folder"):
-            find_clips(tmp_path / name, recursive=False)
 
 
 def test_video_info_is_documented():

@@ -42,6 +42,13 @@ def test_a_file_that_is_found_twice_is_one(tmp_path):
     assert MediaSearch(folders).find(Path("/gone/C1.mov")).samefile(path)
 
 
+def test_a_linked_card_is_searched(tmp_path):
+    (path,) = _made(tmp_path, "card/C1.xyz")
+    (tmp_path / "shoot").mkdir()
+    (tmp_path / "shoot/card").symlink_to("../card", target_is_directory=True)
+    assert MediaSearch([tmp_path / "shoot"]).find(Path("/gone/C1.xyz")).samefile(path)
+
+
 def test_a_name_without_suffix_means_the_clip_and_no_sidecar(tmp_path):
     *_, clip = _made(tmp_path, "B7.jpg", "B7.xml", "B7.MOV")
     search = MediaSearch([tmp_path])
@@ -59,8 +66,8 @@ def test_a_name_with_suffix_is_not_taken_for_a_stem(tmp_path):
 def test_folders_are_walked_through_once_and_only_where_something_is_missing(tmp_path, monkeypatch):
     (path,) = _made(tmp_path, "C1.mov")
     walked = []
-    walk = os.walk
-    monkeypatch.setattr(os, "walk", lambda folder: walked.append(folder) or walk(folder))
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: walked.append(folder) or scan(folder))
     search = MediaSearch([tmp_path])
     assert search.find(path) == path
     assert not walked

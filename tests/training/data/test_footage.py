@@ -17,6 +17,7 @@ from brushreel.training.data.footage import (
     footage_report,
     load_evenly,
     load_footage,
+    not_footage,
     survey_footage,
 )
 from brushreel.training.data.sampler import PairSampler
@@ -169,13 +170,16 @@ class TestReport:
         write_footage(tmp_path / "c.mkv", barred)
         write_footage(tmp_path / "d.mkv", pan(1, 90, 160))
         (tmp_path / "e.mp4").write_text("not a clip\n" * 20)
-        lines = footage_report(survey_footage(tmp_path)).splitlines()
+        (tmp_path / "notes.txt").write_text("day one")
+        found = survey_footage(tmp_path)
+        lines = footage_report(found, not_footage(tmp_path, found)).splitlines()
         assert lines[0] == "a.mkv: 5 pairs, 2 over 2 frames, 1 over 4 frames"
         assert lines[1].startswith("b.mkv: 1 pairs; left out: 3 cut, ")
         assert lines[2].endswith("; 44 rows of black bars cropped")
         assert lines[3:] == [
             "d.mkv: 0 pairs; left out: too short",
             "e.mp4: 0 pairs; left out: 1 unreadable",
+            "notes.txt: passed over: is not a clip",
         ]
 
 
