@@ -24,10 +24,12 @@ from .core.allocator import keep_freed_memory
 from .core.arguments import (
     STYLE,
     Formatter,
+    Parser,
     add_json_lines,
     add_overwrite,
     add_strokes,
     every_parser,
+    path,
 )
 from .core.errors import INTERRUPTED, BrushreelError, OutputError, UsageError
 from .core.options import PIXEL_LAYOUTS
@@ -105,10 +107,11 @@ def _terminate(_signal: int, _frame: object) -> NoReturn:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="brushreel", description="Put trained painting styles on video without flicker."
     )
     parser.add_argument("--version", action="version", version=f"brushreel {__version__}")
+    parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, summary, add_options, run in (
         ("styles", "list the styles of the library", _add_styles, _styles),
@@ -141,6 +144,7 @@ def _add_command(
     add_options(parser)
     for one in every_parser(parser):
         one.formatter_class = Formatter
+        one.set_defaults(parser=one)
         # A command inside a command leaves alone what came before it.
         one.add_argument(
             "--debug",
@@ -155,7 +159,7 @@ def _add_styles(parser: argparse.ArgumentParser) -> None:
     add_json_lines(parser.add_argument)
     parser.add_argument(
         "--adopt",
-        type=Path,
+        type=path,
         metavar="PATH",
         help="Copy style files of Brushreel's former name, a file or a folder, into the library.",
     )
@@ -233,7 +237,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     add(
         "-o",
         "--output",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="Model to write, an .onnx. Default: the style's name with .onnx.",
     )

@@ -42,6 +42,11 @@ def stylize(options: argparse.Namespace) -> int:
         left.setdefault,
         leave_outputs=True,
     )
+    if settings.sequence_fps is not None and not any(map(_is_sequence, jobs)):
+        raise UsageError(
+            "--sequence-fps is for image sequences, and there is none",
+            hint="a clip keeps its own frame rate",
+        )
     if settings.dry_run:
         return _dry_run(jobs, job_settings, devices, left, as_json=settings.json)
     _check_records(settings.report, settings.log, inputs=[job.source for job in jobs])
@@ -55,6 +60,12 @@ def stylize(options: argparse.Namespace) -> int:
             reporter.interrupt()
             return INTERRUPTED
         return result.exit_status
+
+
+def _is_sequence(job: Job) -> bool:
+    from ..core.clips.sequence import Pattern
+
+    return Pattern.of_source(job.source) is not None
 
 
 def _plan(
@@ -151,6 +162,8 @@ def _devices(named: str, jobs: int | None) -> list[str]:
     count = len(devices) if jobs is None else jobs
     if not all(devices):
         raise UsageError(f"empty device name in {named!r}", hint="such as cuda:0,cuda:1")
+    if count < 1:
+        raise UsageError(f"--jobs {count} converts nothing", hint="1 or more clips at a time")
     if count < len(devices):
         raise UsageError(
             f"--jobs {count} can't keep the devices {named} busy",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..core.arguments import path
 from ..core.errors import UsageError
+from ..core.options import nearest
 
 # What a delivery sets, under the flags' own names.
 DELIVERIES: Mapping[str, Mapping[str, object]] = {
@@ -53,7 +54,7 @@ class Flags:
         )
         self._group.add_argument(
             "--config",
-            type=Path,
+            type=path,
             metavar="FILE",
             help="Read flags from a TOML file, whose keys are the flags' names without dashes.",
         )
@@ -95,8 +96,8 @@ class Flags:
     def _action(self, key: str, path: Path | None) -> argparse.Action:
         if key in self._actions:
             return self._actions[key]
-        near = difflib.get_close_matches(key, self._actions, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"keys are {', '.join(self._actions)}"
+        near = nearest(key, self._actions)
+        hint = f"did you mean {near}?" if near else f"keys are {', '.join(self._actions)}"
         raise UsageError(f"unknown key {key}", path=path, hint=hint)
 
 
@@ -114,5 +115,7 @@ def _converted(key: str, value: object, action: argparse.Action, path: Path | No
         raise UsageError(f"{key} can't be {value!r}", path=path) from error
     if action.choices is not None and made not in action.choices:
         offered = ", ".join(map(str, action.choices))
-        raise UsageError(f"{key} must be one of {offered}, not {value!r}", path=path)
+        near = nearest(str(made), map(str, action.choices))
+        hint = f"did you mean {near}?" if near else None
+        raise UsageError(f"{key} must be one of {offered}, not {value!r}", path=path, hint=hint)
     return made

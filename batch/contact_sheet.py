@@ -195,7 +195,9 @@ def _read_to(reader: ClipReader, seconds: float | None) -> Still:
     moment = _moment(reader.info, seconds)
     frame = _shown(reader, moment)
     if frame is None:
-        raise UsageError(f"has no frame at {float(moment):g} s", path=reader.path)
+        length = reader.info.video.duration
+        lasts = "" if length is None else f"lasts {float(length):g} s and "
+        raise UsageError(f"{lasts}has no frame at {float(moment):g} s", path=reader.path)
     return Still(reader.info, frame)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from fractions import Fraction
 from pathlib import Path
 
 from ..core.arguments import (
@@ -13,7 +14,9 @@ from ..core.arguments import (
     add_strength,
     add_strokes,
     folder,
+    path,
 )
+from ..core.errors import UsageError
 from ..core.options import (
     BARS,
     CODECS,
@@ -34,7 +37,7 @@ def add_stylize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "inputs",
         nargs="+",
-        type=Path,
+        type=path,
         metavar="INPUT",
         help="Clips, image sequences (such as shot.%%04d.png) and folders of them.",
     )
@@ -47,7 +50,7 @@ def add_stylize(parser: argparse.ArgumentParser) -> None:
     flags.add(
         "-o",
         "--output",
-        type=Path,
+        type=path,
         metavar="PATH",
         help="Output file for one clip, otherwise a folder. Default: next to each input.",
     )
@@ -56,8 +59,8 @@ def add_stylize(parser: argparse.ArgumentParser) -> None:
     flags.add(
         "--start",
         metavar="TIME",
-        help="Start of the range, as seconds (12.5), time (00:00:12.5) or timecode (00:00:12:12) "
-        "from the clip's start. Default: the clip's start.",
+        help="Start of the range, as seconds (12.5), time (1:30, 00:01:30.5) or timecode "
+        "(00:00:12:12) from the clip's start. Default: the clip's start.",
     )
     flags.add(
         "--end",
@@ -77,7 +80,7 @@ def add_stylize(parser: argparse.ArgumentParser) -> None:
     _switch(flags, "--fail-fast", "Start no clip after one that failed.")
     flags.add(
         "--report",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="Write a report on every clip to a JSON file, see docs/batch.md.",
     )
@@ -88,7 +91,7 @@ def add_stylize(parser: argparse.ArgumentParser) -> None:
 def add_watch(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``brushreel watch``."""
     add = parser.add_argument
-    add("inbox", type=Path, metavar="IN", help="Folder in which clips arrive.")
+    add("inbox", type=path, metavar="IN", help="Folder in which clips arrive.")
     add("outbox", type=folder, metavar="OUT", help="Folder in which outputs are written.")
     add("--once", action="store_true", help="Stylize the clips that are there, and end.")
     flags = Flags(parser)
@@ -151,6 +154,23 @@ def _add_style(flags: Flags) -> None:
 def tile(text: str) -> str | int:
     """Parse the value of ``--tile``; argparse names it by this function if it is wrong."""
     return text if text in ("auto", "off") else int(text)
+
+
+def moment(text: str) -> float:
+    """Parse a time as seconds.
+
+    Raises:
+        ArgumentTypeError: It is none, or timecode.
+    """
+    from ..core.clips.range import parse_position  # noqa: PLC0415  not for --help
+
+    try:
+        position = parse_position(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(error.what) from error
+    if not isinstance(position, Fraction):
+        raise argparse.ArgumentTypeError(f"{text} is timecode; write seconds or minutes:seconds")
+    return float(position)
 
 
 def _add_reading(flags: Flags) -> None:
@@ -262,7 +282,7 @@ def _add_run(flags: Flags) -> None:
     )
     flags.add(
         "--log",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="Append a line for each event, with its time, to a file.",
     )
@@ -282,23 +302,23 @@ def _switch(flags: Flags, name: str, text: str, *, default: bool = False) -> Non
 def add_preview(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``brushreel preview``."""
     add = parser.add_argument
-    add("inputs", nargs="+", type=Path, metavar="INPUT", help="Clips and images.")
+    add("inputs", nargs="+", type=path, metavar="INPUT", help="Clips and images.")
     add(
         "-o",
         "--output",
-        type=Path,
+        type=path,
         required=True,
         metavar="FILE",
         help="Contact sheet to write, a .png.",
     )
     add(
         "--at",
-        type=float,
+        type=moment,
         action="append",
         default=[],
-        metavar="SECONDS",
-        help="Time of the frame, in seconds from the clip's start; may be given several times. "
-        "Default: the middle.",
+        metavar="TIME",
+        help="Time of the frame from the clip's start, as seconds (12.5) or time (1:30); may be "
+        "given several times. Default: the middle.",
     )
     add(
         "--styles",
@@ -317,12 +337,12 @@ def add_preview(parser: argparse.ArgumentParser) -> None:
 def add_compare(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``brushreel compare``."""
     add = parser.add_argument
-    add("before", type=Path, metavar="BEFORE", help="Source clip.")
-    add("after", type=Path, metavar="AFTER", help="The same clip, stylized.")
+    add("before", type=path, metavar="BEFORE", help="Source clip.")
+    add("after", type=path, metavar="AFTER", help="The same clip, stylized.")
     add(
         "-o",
         "--output",
-        type=Path,
+        type=path,
         required=True,
         metavar="FILE",
         help="Clip to write, an .mp4, .mov or .mkv.",

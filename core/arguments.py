@@ -6,17 +6,55 @@ Each function takes what adds an option: `ArgumentParser.add_argument` or anythi
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 from .frames.stroke_size import DETAIL, NATURAL
+from .options import nearest
 
 STYLE = "a name of the library, a style file, or a blend such as wave:0.6+udnie:0.4"
 _DEVICES = "auto, cpu, cuda, cuda:1 or mps"
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _OTHER_FILES = {".gif", ".htm", ".html", ".jpeg", ".jpg", ".json", ".log", ".txt", ".webp"}
 
 Add = Callable[..., object]
+
+
+class Parser(argparse.ArgumentParser):
+    """Parser whose complaints are one line, with what was probably meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print a complaint, and end with exit status 2."""
+        self.exit(2, f"brushreel: {message} ({self.prog} --help shows {self._takes()})\n")
+
+    def _takes(self) -> str:
+        required = [action for action in self._actions if action.required]
+        commands = any(isinstance(action, argparse._SubParsersAction) for action in required)
+        return "the commands" if commands else "the flags"
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:  # noqa: ANN401
+        """Refuse a value that is no choice; called for each value."""
+        if action.choices is None or value in action.choices:
+            return
+        near = nearest(str(value), map(str, action.choices))
+        known = f"did you mean {near}?" if near else f"choose from {', '.join(action.choices)}"
+        raise argparse.ArgumentError(action, f"there is no {value}; {known}")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401
+        """Parse a command line; a flag that is unknown is that of the command that was named."""
+        namespace, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            namespace.parser.refuse(unknown[0])
+        return namespace
+
+    def refuse(self, unknown: str) -> NoReturn:
+        """Refuse a flag or word that there is no place for."""
+        name = unknown.split("=", maxsplit=1)[0]
+        near = nearest(name, self._option_string_actions) if name.startswith("-") else None
+        self.error(f"unknown: {name}" + (f"; did you mean {near}?" if near else ""))
 
 
 class Formatter(argparse.HelpFormatter):
@@ -92,7 +130,7 @@ def add_loss_network(add: Add) -> None:
     """Add the options that name the weights of the loss network."""
     add(
         "--loss-weights",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="Weights of the loss network VGG-19, a safetensors file. Default: the user's copy.",
     )
@@ -103,25 +141,38 @@ def add_loss_network(add: Add) -> None:
     )
 
 
+def path(text: str) -> Path:
+    """Parse the name of a file or folder.
+
+    Raises:
+        ArgumentTypeError: It is a URL.
+    """
+    if _URL.match(text):
+        raise argparse.ArgumentTypeError(
+            f"{text} is a URL; name a file or folder of this machine, downloaded if need be"
+        )
+    return Path(text)
+
+
 def folder(text: str) -> Path:
     """Parse the name of a folder that is written to.
 
     Raises:
-        ArgumentTypeError: It is plainly that of a file.
+        ArgumentTypeError: It is plainly that of a file, or a URL.
     """
-    path = Path(text)
-    if names_file(path) and not path.is_dir():
-        stem = path.with_suffix("")
+    named = path(text)
+    if names_file(named) and not named.is_dir():
+        stem = named.with_suffix("")
         raise argparse.ArgumentTypeError(f"{text} names a file; name a folder, such as {stem}")
-    return path
+    return named
 
 
-def names_file(path: Path) -> bool:
+def names_file(name: Path) -> bool:
     """Return whether a name has the suffix of a clip, an image or a text file."""
     from .clips.recognition import CLIP_SUFFIXES  # noqa: PLC0415  not for --help
     from .clips.sequence import IMAGE_SUFFIXES  # noqa: PLC0415
 
-    return path.suffix.lower() in CLIP_SUFFIXES | IMAGE_SUFFIXES | _OTHER_FILES
+    return name.suffix.lower() in CLIP_SUFFIXES | IMAGE_SUFFIXES | _OTHER_FILES
 
 
 def every_parser(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

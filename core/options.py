@@ -6,6 +6,8 @@ Command lines, settings and dialogs share these tables. Nothing here imports tor
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 Codec = Literal["auto", "h264", "hevc", "av1", "prores", "dnxhr", "ffv1"]
@@ -58,3 +60,32 @@ PIXEL_LAYOUTS: tuple[str, ...] = get_args(PixelLayout)
 
 TrainingRecipe = Literal["house", "calm", "paper"]
 TRAINING_RECIPES: tuple[str, ...] = get_args(TrainingRecipe)
+
+_OTHER_NAMES = {
+    **dict.fromkeys(("avc", "h.264", "x264", "libx264"), "h264"),
+    **dict.fromkeys(("h265", "h.265", "x265", "libx265"), "hevc"),
+    **dict.fromkeys(("av01", "svt-av1", "svtav1", "libsvtav1", "aom"), "av1"),
+    **dict.fromkeys(("prores_ks", "apple-prores", "422", "4444"), "prores"),
+    **dict.fromkeys(("dnxhd", "dnx"), "dnxhr"),
+    **dict.fromkeys(("m4v", "mpeg4"), "mp4"),
+    **dict.fromkeys(("quicktime", "qt"), "mov"),
+    **dict.fromkeys(("matroska",), "mkv"),
+    **dict.fromkeys(("gpu", "nvidia"), "cuda"),
+    **dict.fromkeys(("half", "float16"), "fp16"),
+    **dict.fromkeys(("float", "float32"), "fp32"),
+    "stylise": "stylize",
+}
+"""What other programs and countries call a choice."""
+
+
+def nearest(text: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that was probably meant by a text that is none; None where none is near."""
+    choices, text = list(choices), text.lower()
+    if text in choices:
+        return text
+    if (other := _OTHER_NAMES.get(text)) in choices:
+        return other
+    near = difflib.get_close_matches(text, choices, n=1)
+    # "--fps" for "--sequence-fps"
+    holding = [choice for choice in choices if text.strip("-") in choice.split("-")]
+    return next(iter([*holding, *near]), None)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.arguments import add_device, add_loss_network, add_overwrite
+from ..core.arguments import add_device, add_loss_network, add_overwrite, path
 from ..core.errors import UsageError
 from ..core.options import TRAINING_PRECISIONS, TRAINING_RECIPES
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 def add_train(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``brushreel train``."""
     add = parser.add_argument
-    add("painting", type=Path, metavar="PAINTING", help="Image file of the painting.")
+    add("painting", type=path, metavar="PAINTING", help="Image file of the painting.")
     add(
         "--clips",
-        type=Path,
+        type=path,
         required=True,
         metavar="FOLDER",
         help="Footage to train on, a folder of clips and images.",

@@ -13,14 +13,14 @@ from ..errors import MediaError, UsageError
 from .clip_info import VideoInfo
 from .timecode import Timecode, nominal_rate
 
-_CLOCK = re.compile(r"(?:(\d+):(\d{2}):)?(\d+(?:\.\d*)?)")
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
 
 Position = Fraction | Timecode
 """A moment of a clip counted from its first frame: seconds, or hours to frames."""
 
 
 def parse_position(text: str) -> Position:
-    """Parse seconds (``12.5``), a clock (``00:00:12.5``) or timecode (``00:00:12:12``).
+    """Parse seconds (``12.5``), a clock (``1:30``, ``00:01:30.5``) or timecode (``00:00:12:12``).
 
     A comma is a decimal point here, though some write drop-frame timecode with it: that takes a
     semicolon (``00:00:12;12``).
@@ -34,10 +34,12 @@ def parse_position(text: str) -> Position:
     match = _CLOCK.fullmatch(text)
     if match is None:
         raise UsageError(
-            f"{text!r} is not a valid time", hint="such as 12.5, 00:00:12.5 or 00:00:12:12"
+            f"{text!r} is not a valid time", hint="such as 12.5, 1:30, 00:00:12.5 or 00:00:12:12"
         )
-    hours, minutes = int(match[1] or 0), int(match[2] or 0)
-    return 3600 * hours + 60 * minutes + Fraction(match[3])
+    hours, minutes, seconds = int(match[1] or 0), int(match[2] or 0), Fraction(match[3])
+    if (match[1] and minutes > 59) or (match[2] and seconds >= 60):
+        raise UsageError(f"{text!r} is not a valid time", hint="a part after a colon is below 60")
+    return 3600 * hours + 60 * minutes + seconds
 
 
 @dataclass(frozen=True)
@@ -81,16 +83,28 @@ def frames_of(
         UsageError: The range ends before it starts, or a timecode has more frames than a second.
     """
     count = len(pts)
+    length = f"{count} frames"
     if isinstance(part, FrameRange):
         first, end = part.first, part.end
     else:
+        length = _length(part.start, pts, video)
         first = 0 if part.start is None else _nearest(part.start, pts, video, path)
         end = count if part.end is None else min(count, _nearest(part.end, pts, video, path))
     if first >= count or end > count:
-        raise MediaError(f"ends after {count} frames, before the range does", path=path)
+        raise MediaError(f"ends after {length}, before the range does", path=path)
     if end <= first:
         raise UsageError("the end does not come after the start", path=path)
     return FrameRange(first, end)
+
+
+def _length(start: Position | None, pts: Sequence[int], video: VideoInfo) -> str:
+    """Return the length of a clip in the notation of the start that was asked for."""
+    rate = video.frame_rate
+    if isinstance(start, Timecode):
+        zero = Timecode(0, 0, 0, 0, drop=start.drop)
+        return str(zero.later(len(pts), rate or Fraction(25)))
+    last = 1 / rate if rate else Fraction(0)
+    return f"{round(float((pts[-1] - pts[0]) * video.time_base + last), 3):.7g} s"
 
 
 def _nearest(position: Position, pts: Sequence[int], video: VideoInfo, path: Path) -> int:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.arguments import add_strokes, folder
+from ...core.arguments import add_strokes, folder, path
 from ...core.errors import INTERRUPTED, BrushreelError, OutputError, UsageError
 from ...core.options import EDIT_CODECS
 
@@ -24,14 +24,14 @@ def add_timeline(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "input",
-        type=Path,
+        type=path,
         metavar="IN",
         help="Timeline file: .otio, .xml (Final Cut Pro 7), .fcpxml or .edl.",
     )
     add(
         "-o",
         "--output",
-        type=Path,
+        type=path,
         required=True,
         metavar="OUT",
         help="Timeline file to write, of the input's kind.",
@@ -78,7 +78,7 @@ def add_timeline(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--search",
-        type=Path,
+        type=path,
         action="append",
         default=[],
         metavar="FOLDER",

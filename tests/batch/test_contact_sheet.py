@@ -240,7 +240,9 @@ def test_the_middle_by_default(make_clip):
 
 @pytest.mark.parametrize("seconds", [0.4, 100])
 def test_a_time_beyond_the_end_is_refused(make_clip, styles, tmp_path, seconds):
-    with pytest.raises(UsageError, match=f"clip.mp4: has no frame at {seconds:g} s"):
+    with pytest.raises(
+        UsageError, match=f"clip.mp4: lasts 0.4 s and has no frame at {seconds:g} s"
+    ):
         preview([make_clip()], tmp_path / "s.png", at=[seconds], styles=styles)
     assert not (tmp_path / "s.png").exists()
 

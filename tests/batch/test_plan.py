@@ -228,8 +228,8 @@ def test_what_an_earlier_run_wrote_is_not_an_input(tree):
 
 @pytest.mark.parametrize("named", [False, True], ids=["a folder", "as a shell does"])
 @pytest.mark.parametrize("elsewhere", [False, True])
+# Whatever they are called: what they are is written in them.
 def test_outputs_of_other_styles_are_no_inputs(make_clip, tmp_path, painter, named, elsewhere):
-    """Whatever they are called: what they are is written in them."""
     source = make_clip("in/a.mp4")
     own = [source.with_name(name) for name in ("a.tiny.mp4", "b.mov", "c.mkv")]
     for output in own:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.arguments import add_device, add_loss_network, add_strokes, folder
+from ...core.arguments import add_device, add_loss_network, add_strokes, folder, path
 from ...core.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--clips",
-        type=Path,
+        type=path,
         required=True,
         metavar="FOLDER",
         help="Test data, a folder of clips, image sequences or .flo files with their frames.",
     )
     add(
         "--painting",
-        type=Path,
+        type=path,
         metavar="IMAGE",
         help="Image file of the painting, to measure the style too. Default: none.",
     )

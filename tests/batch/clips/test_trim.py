@@ -219,7 +219,10 @@ def test_for_a_timeline_the_picture_goes_alone(make_clip, cut, sound):
 @pytest.mark.parametrize(
     ("start", "end", "error", "says"),
     [
-        (9, None, MediaError, "ends after 10 frames"),
+        (9, None, MediaError, r"ends after 0\.4 s, before"),
+        ("0:01", None, MediaError, r"ends after 0\.4 s, before"),
+        ("00:00:09:00", None, MediaError, "ends after 00:00:00:10, before"),
+        ("00:00:09;00", None, MediaError, "ends after 00:00:00:10, before"),
         (0.2, 0.1, UsageError, "does not come after"),
         ("soon", None, UsageError, "is not a valid time"),
         ("00:00:00:00", "00:00:00:00", UsageError, "does not come after"),

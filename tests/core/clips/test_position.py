@@ -18,6 +18,10 @@ from brushreel.core.errors import UsageError
         ("12", Fraction(12)),
         ("12.5", Fraction(25, 2)),
         ("12,5", Fraction(25, 2)),
+        ("1:00", Fraction(60)),
+        ("01:30.5", Fraction(181, 2)),
+        ("90:00", Fraction(5400)),
+        ("1:02:03", Fraction(3723)),
         ("00:00:12.500", Fraction(25, 2)),
         ("00:00:12,500", Fraction(25, 2)),
         ("01:00:12,12", 3612 + Fraction(12, 100)),
@@ -29,7 +33,7 @@ def test_seconds_a_clock_or_timecode(text, position):
     assert parse_position(text) == position
 
 
-@pytest.mark.parametrize("text", ["noon", "1,2,3", "0:12", "12;5", ""])
+@pytest.mark.parametrize("text", ["noon", "1,2,3", "1:60", "1:60:00", "1:-2", ":12", "12;5", ""])
 def test_no_time(text):
     with pytest.raises(UsageError, match="is not a valid time"):
         parse_position(text)
