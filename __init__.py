@@ -40,6 +40,11 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    """Return the names of the package, those that are not imported yet included."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:  # noqa: ANN401  a module's attributes are of any type
     # PyTorch takes a second to import; `brushreel --help` need not wait for it.
     if name not in _HOMES:

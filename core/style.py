@@ -62,10 +62,10 @@ class Style:
     name: str
     title: str
     painting: Painting
-    spec: NetworkSpec
+    spec: NetworkSpec = field(repr=False)
     weights: Mapping[str, Tensor] = field(repr=False)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    figures: Mapping[str, Any] = field(default_factory=dict, repr=False)
     lines: int = LINES
 
     def __post_init__(self) -> None:

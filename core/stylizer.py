@@ -6,9 +6,11 @@ import threading
 from copy import copy
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, overload
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .allocator import give_back_large_blocks
@@ -39,6 +41,9 @@ from .style import Style
 from .tiling import LEAST_TILE, can_be_tiled, fitting_tile, stylize_in_tiles
 
 Tile = Literal["auto", "off"] | int
+
+# Values that arithmetic has left a little outside of [0, 1].
+_ROUNDING = 1e-3
 
 
 class Stylizer:
@@ -183,29 +188,52 @@ class Stylizer:
         other.stroke_size, other.detail = check_stroke_size(stroke_size), check_detail(detail)
         return other
 
-    @torch.no_grad()
+    @overload
     def __call__(
         self,
         frames: Tensor,
         *,
         sample_aspect_ratio: Fraction | float = 1,
         full_size: Size | None = None,
-    ) -> Tensor:
-        """Stylize a batch of frames.
+    ) -> Tensor: ...
+
+    @overload
+    def __call__(
+        self,
+        frames: NDArray[Any],
+        *,
+        sample_aspect_ratio: Fraction | float = 1,
+        full_size: Size | None = None,
+    ) -> NDArray[Any]: ...
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        frames: Tensor | NDArray[Any],
+        *,
+        sample_aspect_ratio: Fraction | float = 1,
+        full_size: Size | None = None,
+    ) -> Tensor | NDArray[Any]:
+        """Stylize a batch of frames, or one frame as an array.
 
         Args:
-            frames: (N, 3, H, W) RGB in [0, 1], floating point, any size and device.
+            frames: A tensor, (N, 3, H, W) RGB in [0, 1], floating point, any size and device; or
+                an array, (H, W, 3) RGB, uint8 or floating point in [0, 1].
             sample_aspect_ratio: Width of a pixel by its height.
             full_size: Size in square pixels of the frames that these are proxies of: they get the
                 look of those.
 
         Returns:
-            (N, 3, H, W) RGB in [0, 1], of the same dtype and device; at strength 0 the
-            values unchanged.
+            The same kind, shape, dtype and device; at strength 0 the values unchanged.
 
         Raises:
-            UsageError: The tensor is not (N, 3, H, W) floating point.
+            UsageError: It is neither, or an array's floating point values lie outside of [0, 1].
         """
+        if isinstance(frames, np.ndarray):
+            stylized = self(
+                _as_batch(frames), sample_aspect_ratio=sample_aspect_ratio, full_size=full_size
+            )
+            return _as_array(stylized, frames)
         if frames.ndim != 4 or frames.shape[1] != 3 or not frames.is_floating_point():
             raise UsageError(
                 f"frames must be (N, 3, H, W) floating point, not {tuple(frames.shape)} "
@@ -357,6 +385,34 @@ class Stylizer:
             return source
         shown, gain = to_sdr(source, colour)
         return self._mixed(source, to_hdr(self._stylized(shown), gain, colour))
+
+
+def _as_batch(frame: NDArray[Any]) -> Tensor:
+    """Return an array, (H, W, 3) uint8 or floating point in [0, 1], as (1, 3, H, W) in [0, 1]."""
+    integer = frame.dtype == np.uint8
+    floating = frame.dtype.kind == "f" and frame.dtype.itemsize <= 8
+    if frame.ndim != 3 or frame.shape[2] != 3 or not (integer or floating):
+        raise UsageError(
+            f"an array must be (H, W, 3) RGB, uint8 or floating point, not {frame.shape} "
+            f"{frame.dtype}"
+        )
+    if floating and not (frame.min() >= -_ROUNDING and frame.max() <= 1 + _ROUNDING):
+        raise UsageError(
+            f"floating point values must lie in [0, 1], not {frame.min():g} to {frame.max():g}",
+            hint="divide by 255, or give uint8",
+        )
+    # Views that are mirrored (BGR to RGB) or can't be written to are copied.
+    own = np.require(frame, frame.dtype.newbyteorder("="), ["C", "W"])
+    batch = torch.from_numpy(own).permute(2, 0, 1)[None]
+    return batch.float() / 255 if integer else batch
+
+
+def _as_array(stylized: Tensor, like: NDArray[Any]) -> NDArray[Any]:
+    """Return (1, 3, H, W) in [0, 1] as an array of the dtype of another."""
+    array = stylized[0].permute(1, 2, 0).contiguous()
+    if like.dtype == np.uint8:
+        array = (array.clamp(0, 1) * 255).round().byte()
+    return array.numpy()
 
 
 def _smaller(tile: int | None, height: int, width: int) -> int:

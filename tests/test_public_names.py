@@ -41,6 +41,12 @@ def test_star_import_gives_exactly_these():
     assert set(brushreel.__all__) == space.keys() - {"__builtins__"}
 
 
+def test_dir_has_them_before_they_are_used():
+    code = "import brushreel; print(*dir(brushreel))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(brushreel.__all__) < set(ended.stdout.split())
+
+
 def test_other_names_are_refused():
     with pytest.raises(AttributeError, match="'brushreel' has no attribute 'styleize'"):
         _ = brushreel.styleize

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import av.error
 
 from ...core.clips.clip_info import ClipInfo
 from ...core.clips.reader import NumberedFrame, Reader
-from ...core.errors import BrushreelError, OutputError
+from ...core.errors import BrushreelError, OutputError, UsageError
 from ...core.frames.stroke_size import DETAIL, NATURAL, StrokeSize
 from ...core.options import BarsMode, Interlaced, Precision, RuntimeName, VerifyLevel
 from ...core.source_stylizer import SourceStylizer
 from ...core.style import Style
 from ...core.stylizer import Stylizer
+from ..config import DELIVERIES
 from ..encoding.encode import EncodeSettings
+from ..plan import plan
 from ..reporting.events import (
     Clip,
     ClipKept,
     ClipProgress,
     ClipResumed,
     ClipStarted,
+    Event,
     Handler,
     ignore,
 )
@@ -38,10 +42,13 @@ from .settings import DEFAULT_READ, DEFAULT_WRITE, JobSettings, ReadSettings, Wr
 from .sink import Sink, Writer, Written
 from .source import open_reader, source_stylizer, span
 
+Progress = Callable[[int, int | None], None]
+"""Is called with the number of frames that are done, and of those expected; None if unknown."""
+
 
 def stylize_clip(
     source: str | Path,
-    output: str | Path,
+    output: str | Path | None,
     style: Style | str | Path,
     *,
     strength: float = 1.0,
@@ -52,7 +59,10 @@ def stylize_clip(
     precision: Precision = "auto",
     runtime: RuntimeName = "auto",
     codec: str = "auto",
+    profile: str | None = None,
     crf: int | None = None,
+    container: str | None = None,
+    delivery: str | None = None,
     overwrite: bool = False,
     segment: float = 10.0,
     resume: bool = True,
@@ -62,6 +72,7 @@ def stylize_clip(
     bars: BarsMode = "keep",
     start: float | str | None = None,
     end: float | str | None = None,
+    on_progress: Progress | None = None,
 ) -> ClipReport:
     """Stylize a clip: the same frames at the same times, every sound track untouched.
 
@@ -70,7 +81,8 @@ def stylize_clip(
     Args:
         source: The clip, or the names of numbered pictures (``shot.%06d.exr``).
         output: Where to write; .mp4, .mov or .mkv. Appears only when it is whole and verified. Or
-            numbered pictures, each of which does.
+            numbered pictures, each of which does; a folder; or None for next to the source, named
+            as `brushreel stylize` does.
         style: A `Style`, a library name or a style file.
         strength: 0 (the source) to 1.
         keep_colors: Keep the source's chroma.
@@ -85,7 +97,11 @@ def stylize_clip(
             the fastest on this machine, measured once.
         codec: "auto" (h264 for 8 bit, hevc for more, with transparency prores or ffv1), "h264",
             "hevc", "av1", "prores", "dnxhr", "ffv1".
+        profile: Profile of the codec, such as "hq"; None for one by pixel format.
         crf: Constant rate factor of the codec; None for a value that looks like the source.
+        container: "mp4", "mov" or "mkv", where `output` is a folder or None; None for the source's.
+        delivery: "prores-master", "h264-review" or "dnxhr-resolve": codec, profile, quality and
+            container for a purpose, where these are not given.
         overwrite: Replace an output that exists.
         segment: Seconds of the clip that are encoded as one piece: what a crash can cost.
         resume: Continue from what an earlier call for the same clip and settings has left.
@@ -100,11 +116,20 @@ def stylize_clip(
         start: First moment of the range that is converted, counted from the clip's start: seconds,
             "00:00:12.5" or timecode "00:00:12:12"; None for the clip's start.
         end: End of the range, counted from the clip's start too; None for the clip's end.
+        on_progress: Is called after each frame, in this thread, with the number of frames that are
+            done and the number that the clip states; None where it states none. What it raises
+            ends the call.
 
     Raises:
         BrushreelError: The subclass says what; nothing is left under the output's name that
             was not there before.
     """
+    purpose = _purpose(delivery)
+    encode = EncodeSettings(
+        codec=purpose.get("codec", codec) if codec == "auto" else codec,
+        profile=profile or purpose.get("profile"),
+        crf=purpose.get("crf") if crf is None else crf,
+    )
     settings = JobSettings(
         style,
         strength=strength,
@@ -116,7 +141,7 @@ def stylize_clip(
         runtime=runtime,
         read=ReadSettings(interlaced=interlaced, bars=bars, range=span(start, end)),
         write=WriteSettings(
-            encode=EncodeSettings(codec=codec, crf=crf),
+            encode=encode,
             segment=segment,
             resume=resume,
             verify=verify,
@@ -124,8 +149,41 @@ def stylize_clip(
             overwrite=overwrite,
         ),
     )
+    if Path(source).is_dir():
+        raise UsageError("is a folder", path=source, hint="give its clips one by one")
     stylizer = settings.stylizer()
-    return convert(Path(source), Path(output), stylizer, read=settings.read, write=settings.write)
+    (job,) = plan(
+        [Path(source)],
+        None if output is None else Path(output),
+        style_name=stylizer.style.name,
+        container=container or purpose.get("container"),
+        codec=encode.codec,
+    )
+    handle = ignore if on_progress is None else _progress_handler(on_progress)
+    return convert(
+        job.source, job.output, stylizer, read=settings.read, write=settings.write, handle=handle
+    )
+
+
+def _purpose(delivery: str | None) -> Mapping[str, Any]:
+    if delivery is None:
+        return {}
+    if delivery not in DELIVERIES:
+        raise UsageError(f"delivery must be one of {', '.join(DELIVERIES)}, not {delivery!r}")
+    return DELIVERIES[delivery]
+
+
+def _progress_handler(on_progress: Progress) -> Handler:
+    expected: int | None = None
+
+    def handle(event: Event) -> None:
+        nonlocal expected
+        if isinstance(event, ClipStarted):
+            expected = event.frames_expected
+        elif isinstance(event, ClipProgress):
+            on_progress(event.frames, expected)
+
+    return handle
 
 
 def convert(

@@ -400,3 +400,9 @@ class TestLibrary:
 
     def test_shipped_styles_can_be_blended(self):
         assert len({Style.load(path).family for path in SHIPPED.glob(f"*{SUFFIX}")}) == 1
+
+
+def test_repr_is_short():
+    style = Style.load(SHIPPED / "wave.safetensors")
+    assert repr(style).startswith("Style(name='wave', title=")
+    assert len(repr(style)) < 300

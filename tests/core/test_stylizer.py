@@ -365,3 +365,47 @@ def test_a_proxy_is_stylized_as_its_full_size_says(tiny_style):
     stylizer._stylized = lambda source: sizes.append(source.shape[-2:]) or source
     stylizer(proxy, full_size=Size(270, 360))
     assert sizes == [(864, 1152)]
+
+
+class TestArrays:
+    """(H, W, 3) as OpenCV, Pillow and imageio have frames."""
+
+    @pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64", ">f4"])
+    @pytest.mark.parametrize("strength", [0.0, 1.0])
+    def test_same_kind_and_picture_as_a_tensor(self, tiny_style, dtype, strength):
+        stylizer = cpu(tiny_style, strength=strength)
+        array = scene()[0].permute(1, 2, 0).numpy()
+        codes = (array * 255).round()
+        frame = (codes if dtype == "uint8" else codes / 255).astype(dtype)
+        stylized = stylizer(frame)
+        assert isinstance(stylized, np.ndarray)
+        assert (stylized.shape, stylized.dtype) == (frame.shape, np.dtype(dtype).newbyteorder("="))
+        expected = stylizer(torch.from_numpy(codes / 255).permute(2, 0, 1)[None])
+        expected = expected[0].permute(1, 2, 0).numpy()
+        if dtype == "uint8":
+            np.testing.assert_array_equal(stylized, (expected * 255).round().astype(np.uint8))
+        else:
+            np.testing.assert_allclose(stylized.astype(float), expected, atol=2e-3)
+
+    def test_views_that_can_not_be_written(self, tiny_style):
+        """Frames from bytes, and BGR shown as RGB."""
+        content = (scene()[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+        frozen = np.frombuffer(content.tobytes(), np.uint8).reshape(content.shape)
+        np.testing.assert_array_equal(cpu(tiny_style)(frozen), cpu(tiny_style)(content))
+        mirrored = np.ascontiguousarray(content[..., ::-1])[..., ::-1]
+        np.testing.assert_array_equal(cpu(tiny_style)(mirrored), cpu(tiny_style)(content))
+
+    @pytest.mark.parametrize(
+        ("frame", "says"),
+        [
+            (np.zeros((20, 26), np.uint8), r"must be \(H, W, 3\) RGB"),
+            (np.zeros((20, 26, 4), np.uint8), r"not \(20, 26, 4\) uint8"),
+            (np.zeros((1, 20, 26, 3), np.uint8), "must be"),
+            (np.zeros((20, 26, 3), np.int64), "int64"),
+            (np.full((20, 26, 3), 255.0), r"\[0, 1\], not 255 to 255 \(divide by 255, or give"),
+            (np.full((20, 26, 3), np.nan), r"must lie in \[0, 1\]"),
+        ],
+    )
+    def test_others_are_refused(self, tiny_style, frame, says):
+        with pytest.raises(UsageError, match=says):
+            cpu(tiny_style)(frame)

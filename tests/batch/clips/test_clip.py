@@ -9,10 +9,10 @@ import av
 import numpy as np
 import pytest
 
-from brushreel.batch.clips.clip import convert
+from brushreel.batch.clips.clip import convert, stylize_clip
 from brushreel.batch.clips.settings import WriteSettings
 from brushreel.core.clips.media import read
-from brushreel.core.errors import OutputError
+from brushreel.core.errors import OutputError, UsageError
 from brushreel.core.frames.colour import from_rgb, to_rgb
 
 from ..listening import Listener, on_frame
@@ -373,3 +373,68 @@ def test_a_relative_name_with_a_colon(make_clip, painter, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     convert(Path("http:x.mp4"), Path("file:y.mp4"), painter)
     assert (tmp_path / "file:y.mp4").is_file()
+
+
+# From Python
+
+
+def test_progress_is_told_frame_by_frame(make_clip, style_file, tmp_path):
+    told: list[tuple[int, int | None]] = []
+    stylize_clip(
+        make_clip(frames=4),
+        tmp_path / "o.mp4",
+        style_file,
+        device="cpu",
+        on_progress=lambda done, expected: told.append((done, expected)),
+    )
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_what_progress_raises_ends_the_call(make_clip, style_file, tmp_path, listing):
+    def stop(done: int, expected: int | None) -> None:
+        raise KeyError(done, expected)
+
+    with pytest.raises(KeyError):
+        stylize_clip(
+            make_clip(), tmp_path / "out/o.mp4", style_file, device="cpu", on_progress=stop
+        )
+    assert listing(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("output", "options", "written", "codec"),
+    [
+        (None, {}, "clip.tiny.mp4", "h264"),
+        (None, {"container": "mkv"}, "clip.tiny.mkv", "h264"),
+        ("out", {"container": "mov"}, "out/clip.mov", "h264"),
+        (None, {"delivery": "prores-master"}, "clip.tiny.mov", "prores"),
+        ("out", {"delivery": "prores-master", "container": "mkv"}, "out/clip.mkv", "prores"),
+        ("o.mp4", {"delivery": "h264-review", "codec": "h264", "crf": 30}, "o.mp4", "h264"),
+    ],
+)
+def test_container_and_delivery(
+    make_clip, read_clip, style_file, tmp_path, output, options, written, codec
+):
+    output = None if output is None else tmp_path / output
+    report = stylize_clip(make_clip(), output, style_file, device="cpu", **options)
+    assert report.output == tmp_path / written
+    with av.open(str(report.output)) as container:
+        assert container.streams.video[0].codec_context.codec.canonical_name == codec
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"delivery": "dvd"}, "delivery must be one of prores-master"),
+        ({"container": "mkv"}, r"is not an \.mkv \(name it o\.mkv\)"),
+        ({"delivery": "prores-master"}, r"is not an \.mov"),
+    ],
+)
+def test_a_delivery_or_container_that_does_not_fit(make_clip, style_file, tmp_path, options, says):
+    with pytest.raises(UsageError, match=says):
+        stylize_clip(make_clip(), tmp_path / "o.mp4", style_file, device="cpu", **options)
+
+
+def test_a_folder_is_no_clip(style_file, tmp_path):
+    with pytest.raises(UsageError, match="is a folder"):
+        stylize_clip(tmp_path, None, style_file)
