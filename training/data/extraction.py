@@ -106,6 +106,26 @@ def extract(path: Path, evenly: Evenly | None = None) -> Extraction:
     return Extraction(join(records), dict(left_out), notes)
 
 
+def consecutive_frames(path: Path, count: int, long_side: int | None = None) -> Iterator[Pixels]:
+    """Yield frames from the middle of a clip, (H, W, 3) RGB, upright and without bars.
+
+    Args:
+        path: The clip.
+        count: Most frames; a damaged clip yields those that can be read.
+        long_side: See `Evenly`.
+    """
+    with suppress(MediaError, av.error.FFmpegError, OSError):
+        shape = _survey(path)
+        shape.evenly = Evenly(1, long_side)
+        first = max(0, (shape.frames - count) // 2)
+        with open_clip(path) as container:
+            stream = video_stream(container, path)
+            stream.thread_type = "AUTO"
+            for frame in islice(container.decode(stream), first, first + count):
+                if (frame.width, frame.height) == shape.size:
+                    yield _upright(frame, shape)
+
+
 @dataclass(eq=False)
 class _Shape:
     """Properties of a whole clip.

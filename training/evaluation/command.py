@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     import torch
 
     from ...core.frames.stroke_size import StrokeSize
-    from .evaluate import PaintingLosses
+    from .evaluate import Evaluation, PaintingLosses
+    from .models import Model
     from .sequences import FrameSequence
 
 # Imports of torch and of everything that needs it wait inside the functions: `--help` and a wrong
@@ -57,6 +59,11 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="Style trained alike without the temporal loss, to compare with. Default: none.",
     )
     add(
+        "--peer",
+        metavar="STYLE",
+        help="Another program's model for the same painting, to compare with. Default: none.",
+    )
+    add(
         "--pairs",
         type=int,
         default=8,
@@ -78,41 +85,65 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=folder,
         metavar="FOLDER",
-        help="Folder for metrics.json and a plot. Default: none are written.",
+        help="Folder for report.html with its images and for metrics.json. Default: none are "
+        "written.",
     )
 
 
 def evaluate(options: argparse.Namespace) -> int:
     """Run ``brushreel evaluate``."""
-    from tqdm import tqdm
-
     from ...core.frames.stroke_size import check_detail, check_stroke_size
     from ...core.stylizer import choose_device
-    from .evaluate import measure
-    from .evaluation_report import table, to_json, write_report
+    from .evaluation_report import to_json, write_report
+    from .film import stylize_film
     from .models import open_models
     from .sequences import find_sequences
+    from .table import table
 
     _check(options)
     if options.output:
         _make_folder(options.output)  # before minutes of measuring
     device = choose_device(options.device)
-    strokes = check_stroke_size(options.stroke_size), check_detail(options.detail)
-    models, twin = open_models(
-        options.styles, options.twin, stroke_size=strokes[0], detail=strokes[1], device=device
+    stroke_size, detail = check_stroke_size(options.stroke_size), check_detail(options.detail)
+    models, twin, peer = open_models(
+        options.styles,
+        twin=options.twin,
+        peer=options.peer,
+        stroke_size=stroke_size,
+        detail=detail,
+        device=device,
     )
     sequences = find_sequences(options.clips, pairs=options.pairs, long_side=options.long_side)
+    evaluation = _measure(options, models, sequences, stroke_size, device)
+    report = to_json(evaluation, stroke_size=stroke_size, detail=detail, twin=twin, peer=peer)
+    if options.output:
+        film = stylize_film(models, sequences, device=device)
+        for path in write_report(options.output, evaluation, report, film):
+            print(path, file=sys.stderr)
+    print(json.dumps(report) if options.json else table(evaluation, twin=twin, peer=peer))
+    return 0
+
+
+def _measure(
+    options: argparse.Namespace,
+    models: dict[str, Model],
+    sequences: Sequence[FrameSequence],
+    stroke_size: StrokeSize,
+    device: torch.device,
+) -> Evaluation:
+    from tqdm import tqdm
+
+    from .evaluate import measure
+    from .levels import measure_levels
+
     losses = None
     if options.painting:
-        losses = _painting_losses(options, sequences, strokes[0], device)
-    progress = tqdm(sequences, desc="measuring", unit="clip", leave=False, disable=None)
-    evaluation = measure(models, progress, losses=losses, stroke_size=strokes[0], device=device)
-    report = to_json(evaluation, stroke_size=strokes[0], detail=strokes[1], twin=twin)
-    if options.output:
-        for path in write_report(options.output, evaluation, report):
-            print(path, file=sys.stderr)
-    print(json.dumps(report) if options.json else table(evaluation, twin=twin))
-    return 0
+        losses = _painting_losses(options, sequences, stroke_size, device)
+    clips = tqdm(sequences, desc="measuring", unit="clip", leave=False, disable=None)
+    evaluation = measure(models, clips, losses=losses, stroke_size=stroke_size, device=device)
+    each = tqdm(models.items(), desc="levels", unit="style", leave=False, disable=None)
+    levels = {name: measure_levels(model, device=device) for name, model in each}
+    return replace(evaluation, levels=levels)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 import torch
@@ -18,6 +18,7 @@ from ..data.sampler import Pair
 from ..loss_network import LossNetwork
 from ..losses import Features, content_loss, style_loss, style_targets
 from .judged import judged_frames, judged_pair, judged_size
+from .levels import Levels
 from .look import PaintingLook, style_distance, style_distances
 from .models import Model
 from .sequences import FrameSequence, of_footage
@@ -119,44 +120,12 @@ class Evaluation:
     Attributes:
         source: The footage itself, as if a model returned its input.
         models: Name to measurements.
+        levels: Name to what becomes of flat frames and fades, where that was measured.
     """
 
     source: Measured
     models: dict[str, Measured]
-
-
-@dataclass(frozen=True)
-class TwinRatios:
-    """Ratios of a style to its twin, trained by the same command without the temporal loss.
-
-    Attributes:
-        e_temporal: E / T, where E is the style's E_temporal, T the twin's, S the source's.
-        excess: sqrt((E^2 - S^2) / (T^2 - S^2)), with the source's own error subtracted; 0 where
-            E is below S, None where T is.
-        style_loss: Ratio; shows a style that is stable only because it is weak.
-        shimmer: Ratio.
-    """
-
-    e_temporal: float | None
-    excess: float | None
-    style_loss: float | None
-    shimmer: float | None
-
-
-def against_twin(style: Figures, twin: Figures, source: Figures) -> TwinRatios:
-    """Compare two networks on the same sequence, or their means."""
-    squares = [figures.e_temporal**2 - source.e_temporal**2 for figures in (style, twin)]
-    excess = max(squares[0], 0) / squares[1] if squares[1] > 0 else None
-    return TwinRatios(
-        e_temporal=_ratio(style.e_temporal, twin.e_temporal),
-        excess=None if excess is None else excess**0.5,
-        style_loss=_ratio(style.style_loss, twin.style_loss),
-        shimmer=_ratio(style.shimmer, twin.shimmer),
-    )
-
-
-def _ratio(ours: float | None, twins: float | None) -> float | None:
-    return None if ours is None or not twins else ours / twins
+    levels: dict[str, Levels] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Reports of an evaluation: table, JSON, and a plot of the error over time."""
+"""Report of an evaluation: a page with images for people, metrics.json for programs."""
 
 from __future__ import annotations
 
@@ -12,92 +12,16 @@ from typing import Any
 from ...core.atomic import atomic_write
 from ...core.errors import OutputError, extra
 from ...core.frames.stroke_size import StrokeSize
-from .evaluate import Evaluation, Figures, Measured, TwinRatios, against_twin
+from .evaluate import Evaluation, Figures, Measured
+from .film import Film, draw_frames, draw_strips
+from .levels import Levels
+from .ratios import PeerRatios, TwinRatios, against_peer, against_twin
+from .table import SOURCE, table
 
 with extra("train"):
+    from jinja2 import Environment, FileSystemLoader
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-SOURCE = "(source)"
-_JUDGED = (
-    *("style loss", "content loss", "style distance", "palette", "flat texture"),
-    *("E_temporal", "shimmer"),
-)
-_OWN = ("E_temporal", "warping error", "shimmer", "shift")
-_GROUPS = ("at the working height", "at the frame's own size")
-_TWIN_COLUMNS = ("E / E_twin", "excess", "style loss", "shimmer")
-
-
-def table(evaluation: Evaluation, *, twin: str | None = None) -> str:
-    """Return every sequence, the mean, and each model against the twin, as aligned text.
-
-    Args:
-        evaluation: The evaluation to report.
-        twin: Name of the model that is the twin of the others.
-    """
-    models = {SOURCE: evaluation.source, **evaluation.models}
-    rows: list[tuple[str, ...]] = [("clip", "style", *_JUDGED, *_OWN)]
-    for clip in evaluation.source.figures:
-        rows += [(clip, name, *_cells(model.figures[clip])) for name, model in models.items()]
-    if len(evaluation.source.figures) > 1:
-        rows += [("mean", name, *_cells(model.mean)) for name, model in models.items()]
-    whole = _with_groups(_aligned(rows))
-    if twin is None:
-        return whole
-    against: list[tuple[str, ...]] = [("against the twin", "", *_TWIN_COLUMNS)]
-    against += [
-        ("mean", name, *_ratio_cells(evaluation, name, twin))
-        for name in evaluation.models
-        if name != twin
-    ]
-    return f"{whole}\n\n{_aligned(against)}"
-
-
-def _with_groups(table: str) -> str:
-    """Write above the heads at which size the columns below were measured."""
-    head = table.split("\n", 1)[0]
-    places = head.index(_JUDGED[0]), head.rindex(_OWN[0])
-    line = "".ljust(places[0]) + _GROUPS[0].ljust(places[1] - places[0]) + _GROUPS[1]
-    return f"{line}\n{table}"
-
-
-def _cells(figures: Figures) -> list[str]:
-    return [
-        _cell(figures.style_loss, 4),
-        _cell(figures.content_loss, 4),
-        _cell(figures.style_distance, 3),
-        _cell(figures.palette_distance, 2),
-        _cell(figures.flat_texture, 2),
-        _cell(figures.judged_e_temporal, 4),
-        _cell(figures.judged_shimmer, 2),
-        f"{figures.e_temporal:.4f}",
-        f"{figures.warping_error:.5f}",
-        f"{figures.shimmer:.2f}",
-        f"{figures.shift:.2f}",
-    ]
-
-
-def _cell(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _ratio_cells(evaluation: Evaluation, name: str, twin: str) -> list[str]:
-    means = (evaluation.models[name].mean, evaluation.models[twin].mean, evaluation.source.mean)
-    ratios = asdict(against_twin(*means)).values()
-    return ["-" if ratio is None else f"{ratio:.3f}" for ratio in ratios]
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> str:
-    """Align names to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        padded = [
-            cell.ljust(width) if index < 2 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join(lines)
 
 
 def to_json(
@@ -106,6 +30,7 @@ def to_json(
     stroke_size: StrokeSize,
     detail: float,
     twin: str | None = None,
+    peer: str | None = None,
 ) -> dict[str, Any]:
     """Return the evaluation as JSON values, see docs/evaluate.md.
 
@@ -114,11 +39,18 @@ def to_json(
         stroke_size: Of the strokes that were measured.
         detail: Share of the source's detail that came back.
         twin: Name of the model that is the twin of the others.
+        peer: Name of the model that the others are compared with.
     """
     report: dict[str, Any] = {"version": 2, "stroke_size": stroke_size, "detail": detail}
     report["source"] = _measured(evaluation.source)
     report["styles"] = {name: _measured(model) for name, model in evaluation.models.items()}
-    report["twin"] = twin
+    report["twin"], report["peer"] = twin, peer
+    for name, levels in evaluation.levels.items():
+        report["styles"][name]["levels"] = _fields(levels)
+    if peer is not None:
+        for name, model in evaluation.models.items():
+            ratios = against_peer(model.mean, evaluation.models[peer].mean)
+            report["styles"][name]["against_peer"] = _fields(ratios)
     if twin is not None:
         other, source = evaluation.models[twin], evaluation.source
         for name, model in evaluation.models.items():
@@ -135,15 +67,14 @@ def _measured(measured: Measured) -> dict[str, Any]:
     return {"mean": _fields(measured.mean), "clips": clips}
 
 
-def _fields(figures: Figures | TwinRatios) -> dict[str, float | list[float] | None]:
-    return {
-        name: list(map(_digits, value))
-        if isinstance(value, tuple)
-        else None
-        if value is None
-        else _digits(value)
-        for name, value in asdict(figures).items()
-    }
+def _fields(figures: Figures | TwinRatios | PeerRatios | Levels) -> dict[str, Any]:
+    return {name: _value(value) for name, value in asdict(figures).items()}
+
+
+def _value(value: tuple[float, ...] | float | None) -> list[float] | float | None:
+    if isinstance(value, tuple):
+        return [_digits(part) for part in value]
+    return value if value is None or isinstance(value, bool) else _digits(value)
 
 
 def _digits(value: float) -> float:
@@ -151,13 +82,16 @@ def _digits(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def write_report(folder: Path, evaluation: Evaluation, report: dict[str, Any]) -> list[Path]:
-    """Write metrics.json and error_over_time.png.
+def write_report(
+    folder: Path, evaluation: Evaluation, report: dict[str, Any], film: Film | None = None
+) -> list[Path]:
+    """Write metrics.json, the images, and the report.html that shows them.
 
     Args:
         folder: Created where it does not exist.
         evaluation: The evaluation to report.
         report: From `to_json`.
+        film: Frames to show.
 
     Returns:
         The paths of the files.
@@ -167,10 +101,26 @@ def write_report(folder: Path, evaluation: Evaluation, report: dict[str, Any]) -
         ExtraError: Matplotlib is not installed.
     """
     text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-    metrics, plot = folder / "metrics.json", folder / "error_over_time.png"
-    _write(metrics, text.encode())
-    _write(plot, error_over_time(evaluation))
-    return [metrics, plot]
+    files = {"metrics.json": text.encode(), "error_over_time.png": error_over_time(evaluation)}
+    if film:
+        files |= {"frames.png": draw_frames(film), "strips.png": draw_strips(film)}
+    # File names may contain bytes that are not text.
+    files["report.html"] = _page(evaluation, report, film).encode(errors="backslashreplace")
+    for name, content in files.items():
+        _write(folder / name, content)
+    return [folder / name for name in files]
+
+
+def _page(evaluation: Evaluation, report: dict[str, Any], film: Film | None) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, keep_trailing_newline=True
+    )
+    return environment.get_template("report.html.jinja").render(
+        stroke_size=report["stroke_size"],
+        detail=report["detail"],
+        film=film,
+        table=table(evaluation, twin=report["twin"], peer=report["peer"]),
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -30,36 +30,39 @@ _SIZE_MULTIPLE = 4
 
 def open_models(
     names: Sequence[str],
-    twin: str | None = None,
     *,
+    twin: str | None = None,
+    peer: str | None = None,
     stroke_size: StrokeSize = NATURAL,
     detail: float = DETAIL,
     device: torch.device | str = "cpu",
-) -> tuple[dict[str, Model], str | None]:
-    """Open models and their twin.
+) -> tuple[dict[str, Model], str | None, str | None]:
+    """Open models, their twin and their peer.
 
     Args:
         names: See `open_model`.
         twin: The twin, named in the same way.
+        peer: The peer, named in the same way.
         stroke_size: See `open_model`.
         detail: The same.
         device: Where styles run.
 
     Returns:
-        The models by their labels, the twin last, and the twin's label. A label is the file's
-        name without suffix or, where two would share that, the name as given.
+        The models by their labels, twin and peer last, the twin's label and the peer's. A label is
+        the file's name without suffix or, where two would share that, the name as given.
 
     Raises:
         StyleError: See `open_model`.
     """
-    given = [*names] if twin is None else [*names, twin]
+    given = [*names, *(name for name in (twin, peer) if name is not None)]
     short = Counter(_short(name) for name in set(given))
     labels = {name: _short(name) if short[_short(name)] == 1 else name for name in given}
     models = {
         label: open_model(name, stroke_size=stroke_size, detail=detail, device=device)
         for name, label in labels.items()
     }
-    return models, None if twin is None else labels[twin]
+    others = [None if name is None else labels[name] for name in (twin, peer)]
+    return models, others[0], others[1]
 
 
 def _short(name: str) -> str:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL.Image import Resampling
+from torch import Tensor
 
 from ...core.clips.folder import find_clips
 from ...core.consistency import visibility_mask
 from ...core.errors import MediaError
-from ..data.extraction import Evenly, Pixels
+from ..data.extraction import Evenly, Pixels, consecutive_frames
 from ..data.footage import Footage, find_images, load_evenly
 from ..data.images import open_image
 from ..data.motion import FlowEstimator, nchw
@@ -34,16 +36,24 @@ class FrameSequence:
     Attributes:
         name: Name under which the figures are listed.
         readers: One for each pair, in order.
+        frames: Reads consecutive frames from the middle of the clip, at most as many as are asked
+            for, (H, W, 3) RGB; None where pairs are all there is.
     """
 
     name: str
     readers: tuple[Callable[[], Pair], ...]
+    frames: Callable[[int], Iterator[Pixels]] | None = None
 
     def __len__(self) -> int:
         return len(self.readers)
 
     def __iter__(self) -> Iterator[Pair]:
         return (read() for read in self.readers)
+
+    def consecutive(self, count: int) -> Iterator[Tensor]:
+        """Return consecutive frames, at most `count`, each (1, 3, H, W) float32 RGB in [0, 1]."""
+        for pixels in self.frames(count) if self.frames else ():
+            yield torch.tensor(pixels).permute(2, 0, 1)[None].float() / 255
 
 
 def find_sequences(
@@ -71,7 +81,13 @@ def find_sequences(
     if truths := find_ground_truth(folder):
         return _of_ground_truth(folder, truths, pairs)
     if find_clips(folder, recursive=True):
-        return of_footage(load_evenly(folder, Evenly(pairs, long_side)), pairs=pairs, root=folder)
+        footage = load_evenly(folder, Evenly(pairs, long_side))
+        return [
+            replace(sequence, frames=partial(consecutive_frames, clip.path, long_side=long_side))
+            for clip, sequence in zip(
+                footage, of_footage(footage, pairs=pairs, root=folder), strict=True
+            )
+        ]
     if numbered := _image_sequences(folder):
         return _of_images(numbered, pairs, long_side)
     raise MediaError(
@@ -139,12 +155,29 @@ def _of_images(
         motion = estimate(frames[0], frames[1])
         return Pair.of(frames, motion.flow, motion.visible)
 
+    def run(neighbours: list[tuple[Path, Path]], count: int) -> Iterator[Pixels]:
+        for path in _consecutive(neighbours, count):
+            yield _read_image(path, long_side)
+
     return [
         FrameSequence(
-            name, tuple(partial(read, *neighbours[i]) for i in _spread(len(neighbours), pairs))
+            name,
+            tuple(partial(read, *neighbours[i]) for i in _spread(len(neighbours), pairs)),
+            partial(run, neighbours),
         )
         for name, neighbours in numbered.items()
     ]
+
+
+def _consecutive(neighbours: list[tuple[Path, Path]], count: int) -> list[Path]:
+    """Return at most `count` images around the middle, up to one whose number is missing."""
+    start = max(0, (len(neighbours) - count) // 2)
+    images = [neighbours[start][0]]
+    for before, after in neighbours[start : start + count - 1]:
+        if before != images[-1]:
+            break
+        images.append(after)
+    return images
 
 
 def _of_ground_truth(folder: Path, truths: list[GroundTruth], pairs: int) -> list[FrameSequence]:

@@ -44,7 +44,7 @@ def draw_sheet(sheet: Sequence[tuple[str, Tensor, Tensor]]) -> bytes:
     draw, font = ImageDraw.Draw(canvas), ImageFont.truetype(FONT, TEXT)
     top = 0
     for (name, pair), height in zip(rows, heights, strict=True):
-        text = _shortened(name, canvas.width - 2 * GAP, font)
+        text = shortened(name, canvas.width - 2 * GAP, font)
         draw.text((GAP, top + 1.6 * TEXT), text, INK, font, anchor="ls")
         for index, image in enumerate(pair):
             canvas.paste(image, (GAP + index * (column + GAP), top + 2 * TEXT))
@@ -62,7 +62,7 @@ def _image(frame: Tensor) -> Image.Image:
     return image
 
 
-def _shortened(name: str, width: float, font: ImageFont.FreeTypeFont) -> str:
+def shortened(name: str, width: float, font: ImageFont.FreeTypeFont) -> str:
     """Return as much of a name as fits, without line breaks."""
     name = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
     if font.getlength(name) <= width:

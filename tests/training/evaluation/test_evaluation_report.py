@@ -2,18 +2,21 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
+import torch
 from PIL import Image
 
 from brushreel.core.errors import OutputError
 from brushreel.training.evaluation.evaluate import Evaluation, Figures, Measured
 from brushreel.training.evaluation.evaluation_report import (
     error_over_time,
-    table,
     to_json,
     write_report,
 )
+from brushreel.training.evaluation.film import Film
+from brushreel.training.evaluation.levels import Levels
 
 
 def measured(scale: float, *clips: str) -> Measured:
@@ -32,46 +35,7 @@ def evaluation(*clips: str) -> Evaluation:
     return Evaluation(measured(0.03, *clips), models)
 
 
-class TestTable:
-    def test_one_clip(self):
-        lines = table(evaluation("swan")).splitlines()
-        _, heads, source, wave, twin = map(str.split, lines)
-        assert " ".join(heads) == (
-            "clip style style loss content loss style distance palette flat texture "
-            "E_temporal shimmer E_temporal warping error shimmer shift"
-        )
-        painting = ["3.0000", "0.250", "5.00", "-"]
-        assert source == [
-            *("swan", "(source)", "0.0600", *painting, "0.0150", "0.60"),
-            *("0.0300", "0.00300", "3.00", "1.50"),
-        ]
-        assert wave == [
-            *("swan", "wave", "0.0680", *painting, "0.0170", "0.68"),
-            *("0.0340", "0.00340", "3.40", "1.70"),
-        ]
-        assert twin[2:] == [
-            *("0.1000", *painting, "0.0250", "1.00", "0.0500", "0.00500", "5.00", "2.50")
-        ]
-
-    def test_says_above_the_columns_at_which_size_they_were_measured(self):
-        groups, heads = table(evaluation("swan")).splitlines()[:2]
-        assert groups.index("at the working height") == heads.index("style loss")
-        assert groups.index("at the frame's own size") == heads.rindex("E_temporal")
-
-    def test_mean_of_several(self):
-        lines = table(evaluation("swan", "dog")).splitlines()
-        assert len(lines) == 2 + 3 * 3
-        assert lines[-2].split()[:2] == ["mean", "wave"]
-
-    def test_against_the_twin(self):
-        assert table(evaluation("swan"), twin="twin").split("\n\n")[1].splitlines() == [
-            "against the twin        E / E_twin  excess  style loss  shimmer",
-            "mean              wave       0.680   0.400       0.680    0.680",
-        ]
-
-    def test_what_was_not_measured_is_a_dash(self):
-        bare = Measured({"swan": Figures(0.03, 0.003, 3.0, 1.5)}, {"swan": [0.03]})
-        assert table(Evaluation(bare, {})).splitlines()[2].split()[2:9] == 7 * ["-"]
+LEVELS = Levels(10, 120, 230, 0.5, 1.25, 2, fades=False)
 
 
 class TestJson:
@@ -102,6 +66,17 @@ class TestJson:
             {"e_temporal": 0.68, "excess": 0.4, "style_loss": 0.68, "shimmer": 0.68}
         )
         assert report["styles"]["twin"]["against_twin"]["e_temporal"] == 1
+
+    def test_levels_and_ratios_to_a_peer(self):
+        measured = replace(evaluation("swan"), levels={"wave": LEVELS})
+        report = to_json(measured, stroke_size="native", detail=0.4, peer="twin")
+        wave = json.loads(json.dumps(report))["styles"]["wave"]
+        assert report["peer"] == "twin"
+        assert wave["levels"]["noise_on_grey"] == 1.25
+        assert wave["levels"]["fades"] is False
+        assert wave["against_peer"] == pytest.approx(
+            {"e_temporal": 0.68, "judged_e_temporal": 0.68, "shimmer": 0.68, "style_distance": 1}
+        )
 
     def test_without_a_twin(self):
         report = to_json(evaluation("swan"), stroke_size=1, detail=0.4)
@@ -139,12 +114,26 @@ class TestWriteReport:
     def test_files(self, tmp_path):
         report = to_json(evaluation("swan"), stroke_size=1, detail=0.4)
         files = write_report(tmp_path / "new" / "folder", evaluation("swan"), report)
-        assert [path.name for path in files] == ["metrics.json", "error_over_time.png"]
+        names = [path.name for path in files]
+        assert names == ["metrics.json", "error_over_time.png", "report.html"]
         assert sorted((tmp_path / "new" / "folder").iterdir()) == sorted(files)
         assert json.loads(files[0].read_text()) == report
         assert files[1].read_bytes() == error_over_time(evaluation("swan"))
 
+    def test_page_shows_images_and_table(self, tmp_path):
+        pictures = {name: torch.rand(3, 20, 30) for name in ("(source)", "wave")}
+        film = Film("<clip>", pictures, pictures)
+        report = to_json(evaluation("swan"), stroke_size=1, detail=0.4, peer="twin")
+        files = write_report(tmp_path, evaluation("swan"), report, film)
+        assert [path.name for path in files[2:]] == ["frames.png", "strips.png", "report.html"]
+        page = files[-1].read_text()
+        for name in ("error_over_time.png", "frames.png", "strips.png"):
+            assert f'src="{name}"' in page
+        assert "&lt;clip&gt;" in page
+        assert "of the peer&#39;s" in page
+
     def test_folder_that_is_a_file(self, tmp_path):
         (tmp_path / "file").touch()
+        report = to_json(evaluation("swan"), stroke_size=1, detail=0.4)
         with pytest.raises(OutputError, match="can't be written"):
-            write_report(tmp_path / "file", evaluation("swan"), {})
+            write_report(tmp_path / "file", evaluation("swan"), report)

@@ -92,13 +92,12 @@ class TestStrokes:
         with pytest.raises(UsageError, match="stroke size must be native or from"):
             open_model(str(style_file), stroke_size=9)
 
-    def test_an_exported_style_has_its_own(self, tiny_style, tmp_path):
+    def test_an_exported_style_has_its_own(self, tmp_path, monkeypatch):
         pytest.importorskip("onnxruntime")
-        export_onnx(replace(tiny_style, lines=64), tmp_path / "tiny.onnx", stroke_size=2)
-        frames = torch.rand(1, 3, 61, 98)
-        own = OnnxModel(tmp_path / "tiny.onnx")(frames)
-        stylized = open_model(str(tmp_path / "tiny.onnx"), stroke_size=1)(frames)
-        assert torch.equal(stylized, own)
+        path = onnx_model(tmp_path / "own.onnx", node("Abs", "a", "b"))
+        stated = field(14, field(1, "brushreel.stroke_size") + field(2, "2"))
+        path.write_bytes(path.read_bytes() + stated)
+        assert torch.equal(open_model(str(path), stroke_size=1)(FRAMES), FRAMES)
 
 
 class TestOnnxModel:
@@ -154,9 +153,13 @@ class TestOpenModels:
     def test_names_are_those_of_the_files(self, style_file, tiny_style, tmp_path):
         (tmp_path / "twins").mkdir()
         tiny_style.save(tmp_path / "twins" / "other.safetensors")
-        models, twin = open_models([str(style_file)], str(tmp_path / "twins" / "other.safetensors"))
+        other = str(tmp_path / "twins" / "other.safetensors")
+        models, twin, peer = open_models([str(style_file)], twin=other)
         assert list(models) == ["tiny", "other"]
-        assert twin == "other"
+        assert (twin, peer) == ("other", None)
+        models, twin, peer = open_models([str(style_file)], peer=other)
+        assert list(models) == ["tiny", "other"]
+        assert (twin, peer) == (None, "other")
 
     def test_where_two_share_a_name_the_paths_tell_them_apart(
         self, style_file, tiny_style, tmp_path
@@ -164,14 +167,14 @@ class TestOpenModels:
         (tmp_path / "twins").mkdir()
         other = tmp_path / "twins" / "tiny.safetensors"
         tiny_style.save(other)
-        models, twin = open_models([str(style_file)], str(other))
+        models, twin, _ = open_models([str(style_file)], twin=str(other))
         assert list(models) == [str(style_file), str(other)]
         assert twin == str(other)
 
     def test_no_twin(self, style_file):
-        models, twin = open_models([str(style_file), str(style_file)])
+        models, *others = open_models([str(style_file), str(style_file)])
         assert list(models) == ["tiny"]
-        assert twin is None
+        assert others == [None, None]
 
     def test_unknown_style(self):
         with pytest.raises(StyleError, match="there is no style named 'nothing'"):
