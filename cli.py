@@ -14,7 +14,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -31,7 +33,7 @@ from .core.arguments import (
     every_parser,
     path,
 )
-from .core.errors import INTERRUPTED, BrushreelError, OutputError, UsageError
+from .core.errors import INTERRUPTED, BrushreelError, BrushreelWarning, OutputError, UsageError
 from .core.options import PIXEL_LAYOUTS
 from .core.version import __version__
 from .plugin_resolve import command as editors
@@ -60,9 +62,26 @@ def main(arguments: list[str] | None = None) -> int:
     handler = signal.signal(signal.SIGTERM, _terminate)
     keep_freed_memory()
     try:
-        return _flushed(_status(options))
+        with _warnings_as_lines():
+            return _flushed(_status(options))
     finally:
         signal.signal(signal.SIGTERM, handler)
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print warnings of this package as a line each; those of libraries are for --debug."""
+
+    def show(message: Warning | str, *_where: object) -> None:
+        if isinstance(message, BrushreelWarning):
+            print(f"brushreel: {message}", file=sys.stderr)
+        else:
+            logging.getLogger(__name__).debug("%s", message)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", BrushreelWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -188,12 +207,10 @@ def _styles(options: argparse.Namespace) -> int:
     if former is not None and not user_styles().exists():
         line = f"a library of the former name is there (brushreel styles --adopt {former})"
         print(f"brushreel: {line}", file=sys.stderr)
-    failed = 0
     for name, path in style_paths().items():
         try:
             style = Style.load(path)
         except BrushreelError as error:
-            failed = 1
             print(f"brushreel: {error}", file=sys.stderr)
             continue
         hidden = hidden_by(path)
@@ -205,7 +222,7 @@ def _styles(options: argparse.Namespace) -> int:
         else:
             note = "" if hidden is None else "; yours, hides the one that ships"
             print(f"{name:<16} {style.title} ({style.painting.year}){note}")
-    return failed
+    return 0
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:

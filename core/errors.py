@@ -86,6 +86,10 @@ class EditorError(BrushreelError):
     """An editing program that can't be reached, or that refused or failed a call."""
 
 
+class BrushreelWarning(UserWarning):
+    """A warning of this package; the command prints its text as a line."""
+
+
 def extra_hint(extra: str) -> str:
     """Return the command that installs an optional part of Brushreel, such as "train".
 

@@ -11,7 +11,7 @@ from platformdirs import user_data_path
 
 from .atomic import atomic_write
 from .blend import blend, parse_blend
-from .errors import OutputError, StyleError
+from .errors import BrushreelWarning, OutputError, StyleError
 from .former_name import former_library, renamed
 from .style import SUFFIX, Style, check_name, read_style_file
 
@@ -103,7 +103,7 @@ def list_styles() -> list[Style]:
         try:
             styles.append(Style.load(path))
         except StyleError as error:
-            warnings.warn(str(error), stacklevel=2)
+            warnings.warn(str(error), BrushreelWarning, stacklevel=2)
     return styles
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,10 +78,35 @@ def test_a_damaged_style_does_not_hide_the_others(printed, home):
     folder.mkdir(parents=True)
     (folder / "broken.safetensors").write_text("oh")
     status, styles, err = printed("styles", "--json")
-    assert status == 1
+    assert status == 0
     assert "wave" in {style["name"] for style in styles}
     assert str(folder / "broken.safetensors") in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_damaged_style_is_a_line_of_a_contact_sheet(clip, home, tmp_path):
+    """In a process of its own: there warnings are printed, here they are errors."""
+    folder = home / "data" / "brushreel" / "styles"
+    folder.mkdir(parents=True)
+    (folder / "broken.safetensors").write_text("oh")
+    ended = run_command("preview", clip, "-o", tmp_path / "sheet.png", "--device", "cpu")
+    assert (ended.returncode, ended.stdout) == (0, f"{tmp_path / 'sheet.png'}\n")
+    assert ended.stderr.startswith(
+        f"brushreel: {folder / 'broken.safetensors'}: is a safetensors file"
+    )
+    assert ended.stderr.count("\n") == 1
+
+
+def test_warnings_of_libraries_are_for_debugging(monkeypatch, capsys):
+    def warn() -> dict[str, Path]:
+        warnings.warn("use something else", UserWarning, stacklevel=1)
+        return {}
+
+    monkeypatch.setattr("brushreel.core.library.style_paths", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert main(["styles"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.fixture
