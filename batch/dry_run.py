@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..core.errors import BrushreelError
+from ..core.human import counted, human_bytes, human_seconds
 from .clips.clip import inspect_clip
 from .clips.destination import destination
 from .clips.settings import JobSettings
@@ -16,8 +17,6 @@ from .estimate import (
     existing_folder,
     frames_expected,
     free_disk_space,
-    human_bytes,
-    human_seconds,
     network_speed,
 )
 from .plan import Job
@@ -125,7 +124,7 @@ def lines(forecasts: Iterable[Forecast], whole: Total, disks: Iterable[DiskSpace
         yield f"{item.job.source} -> {item.job.output}"
         yield from (f"    {line}" for line in _details(item))
     yield (
-        f"{whole.clips} to do, {whole.failing} would fail; {_count(whole.frames)} frames, "
+        f"{whole.clips} to do, {whole.failing} would fail; {_count(whole.frames)}, "
         f"{_duration(whole.seconds)}"
     )
     for room in disks:
@@ -142,14 +141,13 @@ def _details(item: Forecast) -> Iterator[str]:
         width, height = item.size
         disk = "unknown" if item.disk is None else f"about {human_bytes(item.disk.finished)}"
         yield (
-            f"{_count(item.frames)} frames of {width}x{height}, {_duration(item.seconds)}, "
-            f"{disk} of disk"
+            f"{_count(item.frames)} of {width}x{height}, {_duration(item.seconds)}, {disk} of disk"
         )
     yield from item.warnings
 
 
 def _count(frames: int | None) -> str:
-    return "unknown" if frames is None else f"about {frames}"
+    return "unknown frames" if frames is None else f"about {counted(frames, 'frame')}"
 
 
 def _duration(seconds: float | None) -> str:

@@ -13,6 +13,7 @@ import torch
 from ..core.clips.clip_info import ClipInfo
 from ..core.clips.sequence import Pattern
 from ..core.errors import OutputError
+from ..core.human import human_bytes
 from ..core.pictures.picture import kind_of
 from ..core.stylizer import Stylizer
 from .clips.destination import destination
@@ -146,20 +147,3 @@ def network_speed(stylizer: Stylizer) -> float | None:
         stylizer(frame).cpu()
         count += 1
     return count * frame[0, 0].numel() / (time.monotonic() - started)
-
-
-def human_bytes(count: float) -> str:
-    """Format bytes with the unit that leaves one to three digits before the point."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
-def human_seconds(seconds: float) -> str:
-    """Format a duration, such as 42 s, 7 min or 3 h 20 min."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -12,6 +12,7 @@ import torch
 
 from .errors import BrushreelError, extra_hint
 from .finding import Finding
+from .human import counted
 from .library import load_style, style_paths, user_styles
 from .runtimes.amx_library import library
 from .runtimes.benchmark import measured, shape_of
@@ -27,7 +28,9 @@ def examine() -> list[Finding]:
     """Inspect everything that a run depends on, except the encoders."""
     return [
         Finding("python", "ok", f"{platform.python_version()} at {sys.executable}"),
-        Finding("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads"),
+        Finding(
+            "torch", "ok", f"{torch.__version__}, {counted(torch.get_num_threads(), 'thread')}"
+        ),
         Finding("ffmpeg", "ok", f"{av.ffmpeg_version_info} in PyAV {av.__version__}"),
         *_devices(),
         *_styles(),
@@ -41,7 +44,7 @@ def examine() -> list[Finding]:
 def _devices() -> list[Finding]:
     native = torch.cpu._is_avx512_bf16_supported()
     speed = "bf16 in hardware" if native else "fp32 only: it has no bf16 in hardware"
-    found = [Finding("cpu", "ok", f"{os.cpu_count()} cores, {speed}")]
+    found = [Finding("cpu", "ok", f"{counted(os.cpu_count() or 1, 'core')}, {speed}")]
     for index in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(index)
         memory = f"{facts.total_memory / 2**30:.0f} GiB"

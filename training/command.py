@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.arguments import add_device, add_loss_network, add_overwrite, path
-from ..core.errors import UsageError
+from ..core.errors import INTERRUPTED, UsageError
 from ..core.options import TRAINING_PRECISIONS, TRAINING_RECIPES
 
 if TYPE_CHECKING:
@@ -145,17 +145,26 @@ def train(options: argparse.Namespace) -> int:
     device = choose_device(options.device)
     loss_weights = find_weights(options.loss_weights, download=options.download_loss_network)
     about = Painting(options.title or options.name, options.artist, options.year, options.licence)
-    trainer.train(
-        Material(options.painting, about, options.clips, loss_weights, parent),
-        training_settings(options, device),
-        name=options.name,
-        output=output,
-        folder=folder,
-        command=shlex.join(["brushreel", *sys.argv[1:]]),
-        device=device,
-        resume=options.resume,
-        checkpoint_minutes=options.checkpoint_minutes,
-    )
+    try:
+        trainer.train(
+            Material(options.painting, about, options.clips, loss_weights, parent),
+            training_settings(options, device),
+            name=options.name,
+            output=output,
+            folder=folder,
+            command=shlex.join(["brushreel", *sys.argv[1:]]),
+            device=device,
+            resume=options.resume,
+            checkpoint_minutes=options.checkpoint_minutes,
+        )
+    except KeyboardInterrupt:
+        if not (folder / trainer.CHECKPOINT).exists():
+            raise
+        print(
+            "brushreel: interrupted; the same command with --resume continues there",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
     print(folder / "report.html", file=sys.stderr)
     print(output)
     return 0

@@ -21,6 +21,7 @@ from ...core.clips.clip_info import StreamInfo
 from ...core.clips.next_to_video import PLAYED_TYPES
 from ...core.clips.reader import Reader
 from ...core.errors import OutputError
+from ...core.human import counted
 from ...core.version import __version__
 from ..encoding.codecs import container_hint
 
@@ -220,7 +221,7 @@ class CopiedTracks:
     def damage(self) -> list[str]:
         """Lines for streams of which packets were left out, or that have none at all."""
         lines = [
-            f"track {index}: {count} damaged packets are left out"
+            f"track {index}: left out, {counted(count, 'damaged packet')}"
             for index, count in self.damaged.items()
         ]
         empty = [track.about for track in self.audio if not track.digest.packets]

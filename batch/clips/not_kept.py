@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ...core.clips.media import ClipInfo
 from ...core.clips.reader import Reader
+from ...core.human import counted
 from ...core.options import Interlaced
 from ..encoding.encode import Encoding
 
@@ -18,9 +19,10 @@ INTERLACED = {
 def met_on_the_way(reader: Reader, interlaced: Interlaced) -> Iterator[str]:
     """Yield what is known only when the whole clip is read."""
     if reader.damaged_frames:
-        yield f"{reader.damaged_frames} frames are damaged in the source"
+        yield f"damaged in the source: {counted(reader.damaged_frames, 'frame')}"
     if reader.interlaced_frames and not reader.info.video.interlaced:
-        yield f"{reader.interlaced_frames} frames are interlaced: {INTERLACED[interlaced]}"
+        frames = counted(reader.interlaced_frames, "interlaced frame")
+        yield f"has {frames}: {INTERLACED[interlaced]}"
 
 
 def losses(info: ClipInfo, encoding: Encoding, interlaced: Interlaced) -> Iterator[str]:

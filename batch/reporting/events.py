@@ -211,6 +211,11 @@ class ClipFailed(_ClipEvent):
     hint: str | None
     cause: BrushreelError = field(metadata=_INTERNAL)
 
+    @property
+    def reason(self) -> str:
+        """Description and way out, without the clip."""
+        return self.what if self.hint is None else f"{self.what} ({self.hint})"
+
     @classmethod
     def of(cls, clip: Clip, error: BrushreelError) -> ClipFailed:
         """Return the event of an error."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ...core.errors import OutputError
+from ...core.human import counted
 from ...core.version import __version__
 from .events import (
     BatchFinished,
@@ -50,12 +51,12 @@ class LogReporter:
             case ClipResumed():
                 _log.info("%s: continuing after frame %d", event.input, event.frames)
             case ClipKept():
-                text = "%s: stopped, %d frames are kept in %s"
-                _log.info(text, event.input, event.frames, event.folder)
+                kept = counted(event.frames, "frame")
+                _log.info("%s: stopped, kept in %s: %s", event.input, event.folder, kept)
             case ClipDone():
                 _log.info("%s: done: %s", event.output, json.dumps(details(event)))
             case ClipFailed():
-                _log.info("%s: failed: %s", event.input, event.what)
+                _log.info("%s: failed: %s", event.input, event.reason)
             case ClipSkipped():
                 _log.info("%s: is there already, skipped", event.output)
             case BatchFinished():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from time import monotonic
 from typing import Any
 
 from tqdm import tqdm
 
+from ...core.human import counted, human_seconds
 from .events import (
     BatchFinished,
     BatchInterrupted,
@@ -37,11 +39,13 @@ class TerminalReporter:
         self._warned: dict[Clip, tuple[str, ...]] = {}
         self._outcomes: dict[Clip, ClipDone | ClipFailed | ClipSkipped | None] = {}
         self._kept = self._any_done = False
+        self._since = monotonic()
 
     def handle(self, event: Event) -> None:
         """Show an event on stderr."""
         match event:
             case BatchStarted():
+                self._since = monotonic()
                 self._outcomes = dict.fromkeys(event.jobs)
             case FilesPassedOver():
                 for line in event.lines():
@@ -55,7 +59,8 @@ class TerminalReporter:
                 bar.update(event.frames - bar.n)
             case ClipKept():
                 self._close_bar(event.clip)
-                _say(f"{event.input}: {event.frames} finished frames are kept in {event.folder}")
+                kept = counted(event.frames, "finished frame")
+                _say(f"{event.input}: kept in {event.folder}: {kept}")
                 self._kept = True
             case ClipDone():
                 self._finish(event)
@@ -98,7 +103,8 @@ class TerminalReporter:
         for warning in event.warnings:
             if warning not in warned:
                 _say(f"{event.input}: {warning}")
-        _say(f"{event.output}: {event.frames} frames, {event.fps:.1f} fps")
+        frames, seconds = counted(event.frames, "frame"), human_seconds(event.seconds)
+        _say(f"{event.output}: {frames}, {event.fps:.1f} fps, {seconds}")
 
     def _summarize(self, event: BatchFinished) -> None:
         """Print a table if there was more than one clip."""
@@ -112,11 +118,11 @@ class TerminalReporter:
                 f"{done.seconds:8.1f} s  {_busiest(done):<13}  {done.output}"
             )
         for failed in (outcome for outcome in outcomes if isinstance(outcome, ClipFailed)):
-            _say(f"  failed  {failed.input}: {failed.what}")
+            _say(f"  failed  {failed.input}: {failed.reason}")
         for (source, _), outcome in self._outcomes.items():
             if outcome is None:
                 _say(f"  not started  {source}")
-        _say(_counts(event))
+        _say(f"{_counts(event)}, {human_seconds(monotonic() - self._since)}")
 
     def _interrupt(self) -> None:
         for clip in list(self._bars):

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from ..errors import MediaError, UsageError
+from ..human import counted
 from .clip_info import VideoInfo
 from .timecode import Timecode, nominal_rate
 
@@ -83,7 +84,7 @@ def frames_of(
         UsageError: The range ends before it starts, or a timecode has more frames than a second.
     """
     count = len(pts)
-    length = f"{count} frames"
+    length = counted(count, "frame")
     if isinstance(part, FrameRange):
         first, end = part.first, part.end
     else:

@@ -13,6 +13,7 @@ import av.error
 
 from ..errors import MediaError
 from ..frames.frame import Frame
+from ..human import counted
 from ..options import Interlaced
 from .frame_table import FrameTable, frame_table
 from .media import ClipReader, open_clip
@@ -177,4 +178,4 @@ class RangeReader(ClipReader):
             number += 1
             if number == end:
                 return
-        raise MediaError(f"ends after {number} frames instead of {end}", path=self.path)
+        raise MediaError(f"ends after {counted(number, 'frame')} instead of {end}", path=self.path)

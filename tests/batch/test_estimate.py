@@ -14,8 +14,6 @@ from brushreel.batch.estimate import (
     disk_expected,
     frames_expected,
     free_disk_space,
-    human_bytes,
-    human_seconds,
     network_speed,
 )
 from brushreel.core.clips.clip_info import ClipInfo
@@ -73,19 +71,3 @@ def test_the_disk_of_a_folder_that_is_not_there_yet(tmp_path):
 def test_the_network_is_measured_or_does_not_run(tiny_style):
     assert (network_speed(Stylizer(tiny_style, device="cpu")) or 0) > 0
     assert network_speed(Stylizer(tiny_style, device="cpu", strength=0)) is None
-
-
-@pytest.mark.parametrize(
-    ("count", "said"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1234, "1.23 kB"), (5.6e9, "5.6 GB"), (2e12, "2.0 TB")],
-)
-def test_bytes_for_people(count, said):
-    assert human_bytes(count) == said
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(0.2, "1 s"), (89, "89 s"), (90, "2 min"), (3599, "1 h 0 min"), (12_000, "3 h 20 min")],
-)
-def test_seconds_for_people(seconds, said):
-    assert human_seconds(seconds) == said

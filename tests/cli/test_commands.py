@@ -24,6 +24,7 @@ from brushreel.core.errors import UsageError
 from brushreel.core.export_modules import WRAPPERS
 from brushreel.core.library import SHIPPED
 from brushreel.core.runtimes.runtime import KINDS
+from brushreel.training import trainer
 from brushreel.training.command import training_settings
 from brushreel.training.recipe import HOUSE, PRECISIONS, RECIPES
 
@@ -150,6 +151,22 @@ def test_training_does_not_hide_a_style_that_ships_unasked(tmp_path, capsys):
     assert "a style named wave ships, which yours would hide (choose" in capsys.readouterr().err
     assert main([*words, "--overwrite"]) == 1  # the loss network is missing here
     assert "ships" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_interrupted_training_names_the_way_on(tmp_path, home, monkeypatch, capsys, saved):
+    def stop(*_: object, folder: Path, **_others: object) -> None:
+        if saved:
+            folder.mkdir(parents=True)
+            (folder / trainer.CHECKPOINT).touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "train", stop)
+    (tmp_path / "vgg.safetensors").touch()
+    words = ["train", "p.png", "--clips", str(tmp_path), "--name", "mine"]
+    assert main([*words, "--loss-weights", str(tmp_path / "vgg.safetensors")]) == 130
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ("the same command with --resume continues" in line) == saved
 
 
 def test_styles_for_people(capsys):

@@ -20,6 +20,7 @@ from ....core.errors import OutputError
 from ....core.file_identity import image_identity
 from ....core.frames.frame import Colour, Frame, Matrix, PixelFormat, Range
 from ....core.frames.orientation import oriented
+from ....core.human import counted
 from ....core.pictures.metadata import ImageMetadata
 from ....core.pictures.picture import (
     as_grey,
@@ -225,7 +226,8 @@ class ImageWriter:
         others = set(pattern.numbers()) - self._numbers
         if pattern.numbered and others:
             first = pattern.name(min(others)).name
-            yield f"{len(others)} more images of such names were there before, from {first} on"
+            more = counted(len(others), "more image")
+            yield f"had {more} of such names before, from {first} on"
 
     def kept(self) -> tuple[Path, int] | None:
         """Return the images' folder and the number of those done; None where none is."""

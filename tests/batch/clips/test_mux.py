@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -272,7 +273,7 @@ def test_sound_that_goes_back_in_time_costs_its_own_packets(make_clip, sound, pa
     report = convert(source, tmp_path / "o.mp4", painter, write=FULL)
     (warning,) = report.warnings
     assert warning.startswith("track 1: ")
-    assert warning.endswith(" damaged packets are left out")
+    assert re.search(r": left out, \d+ damaged packets?$", warning)
     assert report.frames == 5
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -215,7 +216,28 @@ def test_people_read_stderr_and_stdout_stays_empty(make_clip, painter, tmp_path,
     assert any(line.startswith("  done ") and str(jobs[0].output) in line for line in lines)
     assert all("%" in line for line in lines if line.startswith("  done "))
     assert any(line.startswith("  failed ") and str(clips[2]) in line for line in lines)
-    assert lines[-1] == "2 done, 1 failed"
+    assert re.fullmatch(r"2 done, 1 failed, \d+ s", lines[-1])
+
+
+def test_a_failure_keeps_its_hint_in_the_summary(capsys):
+    reporter = TerminalReporter()
+    second = Job(Path("b.mp4"), Path("out/b.mp4"))
+    reporter.handle(begin([JOB, second]))
+    error = OutputError("exists already", path=JOB.output, hint="--overwrite replaces it")
+    reporter.handle(ClipFailed.of(JOB.clip, error))
+    reporter.handle(ClipFailed.of(second.clip, MediaError("no such file", path="b.mp4")))
+    reporter.handle(finish(BatchResult(failed=[(JOB, error), (second, error)])))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-3:-1] == [
+        "  failed  a.mp4: exists already (--overwrite replaces it)",
+        "  failed  b.mp4: no such file",
+    ]
+    assert re.fullmatch(r"0 done, 2 failed, \d+ s", lines[-1])
+
+
+def test_one_frame_is_one_frame_and_the_time_is_there(capsys):
+    TerminalReporter().handle(ClipDone.of(replace(REPORT, frames=1, seconds=200.0)))
+    assert capsys.readouterr().err.endswith(": 1 frame, 0.0 fps, 3 min\n")
 
 
 def test_one_clip_needs_no_table(capsys):
@@ -240,7 +262,7 @@ def test_interrupting_says_what_was_kept(info, capsys):
     lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
     assert "a.mp4: continuing after frame 3, where it was stopped" in lines
     assert any("4/10" in line for line in lines)
-    assert "a.mp4: 4 finished frames are kept in out/.a.mp4.brushreel" in lines
+    assert "a.mp4: kept in out/.a.mp4.brushreel: 4 finished frames" in lines
     assert lines[-1] == "brushreel: interrupted; the same command continues there"
     reporter.handle(ClipDone.of(REPORT))
     reporter.handle(BatchInterrupted())
@@ -286,7 +308,11 @@ def test_what_comes_up_on_the_way_is_said_once(info, capsys):
     reporter = TerminalReporter()
     reporter.handle(ClipStarted.of(JOB.clip, info, ("transparency is not kept",)))
     reporter.handle(
-        ClipDone.of(replace(REPORT, warnings=(*REPORT.warnings, "1 frames are damaged")))
+        ClipDone.of(replace(REPORT, warnings=(*REPORT.warnings, "damaged in the source: 1 frame")))
     )
     said = capsys.readouterr().err
-    assert said.count("transparency is not kept") == said.count("a.mp4: 1 frames are damaged") == 1
+    assert (
+        said.count("transparency is not kept")
+        == said.count("a.mp4: damaged in the source: 1 frame")
+        == 1
+    )
