@@ -52,12 +52,17 @@ def measure_levels(
         size: Height and width of the frames.
         device: Where they are.
     """
-    greys = [flat(level, size).to(device) for level in (0, 0.5, 1)]
-    means = [255 * model(grey).mean().item() for grey in greys]
-    noise = [noise_change(model, grey, SIGMA) for grey in greys]
+    black, grey, white = (flat(level, size).to(device) for level in (0, 0.5, 1))
     shown = scene(size).to(device)
-    fades = all(follows_fade(model, shown, end) for end in (0, 1))
-    return Levels(*means, *noise, fades)
+    return Levels(
+        black=model(black).mean().item() * 255,
+        grey=model(grey).mean().item() * 255,
+        white=model(white).mean().item() * 255,
+        noise_on_black=noise_change(model, black, SIGMA),
+        noise_on_grey=noise_change(model, grey, SIGMA),
+        noise_on_white=noise_change(model, white, SIGMA),
+        fades=all(follows_fade(model, shown, end) for end in (0, 1)),
+    )
 
 
 def flat(level: float, size: tuple[int, int]) -> Tensor:
