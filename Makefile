@@ -1,7 +1,9 @@
 # Everything happens in .venv; a second run finds it ready.
 PYTHON ?= python3
 BIN := .venv/bin
-C_SOURCES := $(wildcard plugin_resolve/ofx/native/*.[ch] core/frames/*.c core/runtimes/*.c)
+C_SOURCES := $(wildcard plugin_resolve/ofx/native/*.[ch] core/frames/*.c core/runtimes/*.[ch])
+# What an installation compiles.
+NATIVE := core/frames/scaling.c $(wildcard core/runtimes/*.[ch])
 
 .PHONY: demo test test-slow bench bench-gpu gpu-check check format native-all clean
 
@@ -52,10 +54,10 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Brushreel needs Python 3.11 or newer")'
 	$(PYTHON) -m venv .venv
 
-.venv/run.stamp: pyproject.toml constraints.txt core/frames/scaling.c core/runtimes/amx.c | $(BIN)/python
+.venv/run.stamp: pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
-.venv/dev.stamp: pyproject.toml constraints.txt core/frames/scaling.c core/runtimes/amx.c | $(BIN)/python
+.venv/dev.stamp: pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@ .venv/run.stamp

@@ -1,4 +1,4 @@
-"""Compiles what is written in C: the OpenFX effect, and the network's kernels for CPUs with AMX.
+"""Compiles what is written in C: the OpenFX effect, scaling, and the network's kernels.
 
 For this machine with its own compiler, for all others with zig's:
 
@@ -26,10 +26,11 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 EFFECT = Path("plugin_resolve", "ofx")
-KERNELS = Path("core", "runtimes", "amx.so")
+KERNELS = Path("core", "runtimes", "kernels.so")
 SCALING = Path("core", "frames", "scaling.so")
 """Folder of the effect's bundle, and the kernels' libraries, all in the package."""
 
+_KERNEL_SOURCES = ("kernels.c", "amx.c", "avx512.c")
 BUNDLE = "Brushreel.ofx.bundle"
 LIBRARY = "Brushreel.ofx"
 PLUGIN = "org.brushreel.paint"
@@ -93,15 +94,13 @@ def _is_linux_x86() -> bool:
 
 
 def build_kernels(library: Path, compiler: list[str]) -> None:
-    """Compile the kernels for Linux x86-64, whatever its CPU.
+    """Compile the network's kernels for Linux x86-64, whatever its CPU.
 
     Raises:
         subprocess.CalledProcessError: The compiler refuses, as one older than AMX does.
     """
-    source = ROOT / KERNELS.with_suffix(".c")
-    subprocess.run(
-        [*compiler, *_FLAGS, "-o", str(library), str(source), *_KERNEL_FLAGS], check=True
-    )
+    sources = [str(ROOT / KERNELS.with_name(source)) for source in _KERNEL_SOURCES]
+    subprocess.run([*compiler, *_FLAGS, "-o", str(library), *sources, *_KERNEL_FLAGS], check=True)
 
 
 def build_scaling(library: Path, compiler: list[str]) -> None:

@@ -14,7 +14,7 @@ from .errors import BrushreelError, extra_hint
 from .finding import Finding
 from .human import counted
 from .library import load_style, style_paths, user_styles
-from .runtimes.amx_library import library
+from .runtimes.kernels_library import has_avx512
 from .runtimes.benchmark import measured, shape_of
 from .runtimes.runtime import Wanted, able
 from .style import Style
@@ -65,12 +65,12 @@ def _devices() -> list[Finding]:
 
 def _runtimes() -> list[Finding]:
     found = [Finding("runtimes", "ok", f"{', '.join(able(_automatic()))}; --bench measures them")]
-    if torch.cpu._is_amx_tile_supported() and library() is None:
+    if torch.cpu._is_avx512_bf16_supported() and not has_avx512():
         found.append(
             Finding(
-                "amx",
+                "kernels",
                 "missing",
-                "this CPU has AMX, but the kernels for it were not compiled",
+                "this CPU multiplies bf16, but Brushreel's kernels for it were not compiled",
                 fix="install a C compiler, then Brushreel again",
             )
         )

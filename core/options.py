@@ -42,7 +42,7 @@ Layout = Literal["wipe", "side", "stack"]
 """An arrangement of two clips that are compared."""
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 
-RuntimeName = Literal["auto", "amx", "torch", "openvino", "onnxruntime"]
+RuntimeName = Literal["auto", "amx", "avx512", "torch", "openvino", "onnxruntime"]
 RUNTIMES: tuple[str, ...] = get_args(RuntimeName)
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]

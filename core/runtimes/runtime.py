@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import DeviceError, UsageError, extra_hint
 from ..style import Style
 from ..tiling import Parts
-from .amx_library import library
+from .kernels_library import has_amx, has_avx512
 
 
 class Runtime(Protocol):
@@ -98,7 +98,17 @@ KINDS: dict[str, Kind] = {
         devices=("cpu",),
         precisions=("bf16",),
         machine="it needs Linux, a CPU with AMX, and a C compiler when Brushreel is installed",
-        runs_here=lambda: library() is not None,
+        runs_here=has_amx,
+    ),
+    "avx512": Kind(
+        module="on_avx512",
+        package="brushreel",
+        install="",
+        devices=("cpu",),
+        precisions=("bf16",),
+        machine="it needs Linux, a CPU with AVX-512's products of bf16, and a C compiler when "
+        "Brushreel is installed",
+        runs_here=has_avx512,
     ),
     "openvino": Kind(
         module="on_openvino",

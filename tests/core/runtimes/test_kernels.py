@@ -11,8 +11,8 @@ from brushreel import native
 from brushreel.core import machine
 from brushreel.core.errors import DeviceError
 from brushreel.core.network import NetworkSpec, StylizingNetwork
-from brushreel.core.runtimes import amx_library
-from brushreel.core.runtimes.on_amx import can_run
+from brushreel.core.runtimes import kernels_library
+from brushreel.core.runtimes.on_kernels import can_run
 from brushreel.core.runtimes.runtime import Wanted, able, check_runtime, open_runtime
 from brushreel.core.style import Painting, Style
 from brushreel.core.tiling import stylize_in_tiles
@@ -39,18 +39,18 @@ def installed_as(monkeypatch):
     """Have the kernels read from a file."""
 
     def read(file):
-        monkeypatch.setattr(amx_library, "_FILE", file)
-        amx_library.library.cache_clear()
+        monkeypatch.setattr(kernels_library, "_FILE", file)
+        kernels_library.library.cache_clear()
 
     yield read
-    amx_library.library.cache_clear()
+    kernels_library.library.cache_clear()
 
 
 @pytest.fixture
 def kernels(compiled, installed_as):
     """The source as it is, not as it was when the package was installed."""
     installed_as(compiled)
-    if amx_library.library() is None:
+    if kernels_library.library() is None:
         pytest.skip("this CPU has no AMX")
 
 

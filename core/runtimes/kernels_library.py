@@ -1,4 +1,4 @@
-"""The kernels of `amx.c`, if they were compiled and this CPU can run them."""
+"""The kernels of `kernels.c`, if they were compiled and this CPU can run them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import enum
 from functools import cache
 from pathlib import Path
 
-_FILE = Path(__file__).with_name("amx.so")
+_FILE = Path(__file__).with_name("kernels.so")
 
 
 class Kind(enum.IntEnum):
-    """Kinds of step, in `amx.c`'s order."""
+    """Kinds of step, in `kernels.h`'s order."""
 
     FROM_PIXELS = 0
     RELU = 1
@@ -23,7 +23,7 @@ class Kind(enum.IntEnum):
 
 
 class Map(ctypes.Structure):
-    """Features of one frame; see `amx.c`."""
+    """Features of one frame; see `kernels.h`."""
 
     _fields_ = (
         ("origin", ctypes.c_void_p),
@@ -36,7 +36,7 @@ class Map(ctypes.Structure):
 
 
 class Step(ctypes.Structure):
-    """One step of a network; see `amx.c`."""
+    """One step of a network; see `kernels.h`."""
 
     _fields_ = (
         ("kind", ctypes.c_int32),
@@ -52,16 +52,36 @@ class Step(ctypes.Structure):
         ("epsilon", ctypes.c_float),
         ("sums", ctypes.c_void_p),
         ("pixels", ctypes.c_void_p),
+        ("kept", ctypes.c_void_p),
+        ("kept_size", ctypes.c_int64),
     )
 
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """Load the kernels; None if the CPU can't run them or they were not compiled."""
+    """Load the kernels; None if this CPU can run none of them or they were not compiled."""
     try:
         kernels = ctypes.CDLL(str(_FILE))
     except OSError:
         return None
-    kernels.brushreel_run.argtypes = (ctypes.POINTER(Step), ctypes.c_int, ctypes.c_int)
+    kernels.brushreel_run.argtypes = (
+        ctypes.POINTER(Step),
+        ctypes.c_int,
+        ctypes.c_int,
+        ctypes.c_int,
+    )
     kernels.brushreel_run.restype = None
-    return kernels if kernels.brushreel_can_run() else None
+    kernels.brushreel_kept_size.argtypes = (ctypes.POINTER(Step),)
+    kernels.brushreel_kept_size.restype = ctypes.c_int64
+    return kernels if kernels.brushreel_has_avx512() else None
+
+
+def has_avx512() -> bool:
+    """Return whether the kernels for AVX-512 run here."""
+    return library() is not None
+
+
+def has_amx() -> bool:
+    """Return whether those for AMX do."""
+    kernels = library()
+    return kernels is not None and bool(kernels.brushreel_has_amx())
