@@ -14,8 +14,8 @@ from .errors import BrushreelError, extra_hint
 from .finding import Finding
 from .human import counted
 from .library import load_style, style_paths, user_styles
-from .runtimes.kernels_library import has_avx512
 from .runtimes.benchmark import measured, shape_of
+from .runtimes.kernels_library import has_avx512
 from .runtimes.runtime import Wanted, able
 from .style import Style
 from .stylizer import choose_device, choose_precision
@@ -65,7 +65,7 @@ def _devices() -> list[Finding]:
 
 def _runtimes() -> list[Finding]:
     found = [Finding("runtimes", "ok", f"{', '.join(able(_automatic()))}; --bench measures them")]
-    if torch.cpu._is_avx512_bf16_supported() and not has_avx512():
+    if sys.platform == "linux" and torch.cpu._is_avx512_bf16_supported() and not has_avx512():
         found.append(
             Finding(
                 "kernels",

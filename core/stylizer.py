@@ -58,8 +58,8 @@ class Stylizer:
         precision: Number format of the network's arithmetic. "auto" is fp16 on CUDA, bf16 on a CPU
             that multiplies bf16 natively, else fp32; "int8" is faster on CPUs and less exact.
             Input and output keep the caller's type.
-        runtime: "amx", "avx512", "torch", "openvino" or "onnxruntime"; "auto" takes the fastest, measured
-            once for a machine and a size of frame.
+        runtime: "amx", "avx512", "torch", "openvino" or "onnxruntime"; "auto" takes the fastest,
+            measured once for a machine and a size of frame.
         strength: 0 (the source, untouched) to 1 (the full style), mixed pixel by pixel.
         keep_colors: Take only lightness from the stylized frame; pixels keep the source's chroma.
         parallel: Number of threads that may call it at a time. On a CPU each then gets cores of its

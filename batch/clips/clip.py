@@ -93,8 +93,8 @@ def stylize_clip(
             "mps".
         precision: What the network computes in: "auto", "fp32", "bf16", "fp16" or "int8"; input
             and output keep their bit depth.
-        runtime: What runs the network: "amx", "avx512", "torch", "openvino" or "onnxruntime"; "auto" takes
-            the fastest on this machine, measured once.
+        runtime: What runs the network: "amx", "avx512", "torch", "openvino" or "onnxruntime";
+            "auto" takes the fastest on this machine, measured once.
         codec: "auto" (h264 for 8 bit, hevc for more, with transparency prores or ffv1), "h264",
             "hevc", "av1", "prores", "dnxhr", "ffv1".
         profile: Profile of the codec, such as "hq"; None for one by pixel format.

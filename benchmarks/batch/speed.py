@@ -107,7 +107,7 @@ def milliseconds(stylize: Callable[[Tensor], Tensor], frame: Tensor, parallel: i
 def work(style: Style, frame: Tensor) -> tuple[int, int]:
     """Count multiplications, and values read and written, of a frame in the folded convolutions.
 
-    `amx.c` does some more multiplications.
+    The kernels for AMX do some more multiplications, those for AVX-512 fewer.
     """
     products = values = 0
     network = folded(style.network())

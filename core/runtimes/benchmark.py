@@ -66,10 +66,14 @@ def measured(style: Style, wanted: Wanted, size: int, *, again: bool = False) ->
 
 
 def _candidates(wanted: Wanted) -> list[str]:
-    """List suitable runtimes, without ONNX Runtime where OpenVINO is faster or Core ML inexact."""
+    """List suitable runtimes without those that are slower than another, or inexact (Core ML)."""
     names = able(wanted)
-    left_out = "openvino" in names or wanted.device.type == "mps"
-    return [name for name in names if not (name == "onnxruntime" and left_out)]
+    left_out = set()
+    if "openvino" in names or wanted.device.type == "mps":
+        left_out.add("onnxruntime")
+    if "amx" in names:
+        left_out.add("avx512")
+    return [name for name in names if name not in left_out]
 
 
 def _milliseconds(runtime: Runtime, frame: torch.Tensor) -> float:

@@ -31,8 +31,9 @@ def _convolution(weight: Tensor, bias: Tensor) -> Convolution:
 
 
 def _pairs(weight: Tensor) -> Tensor:
-    """Lay out weights: for the groups that are multiplied together and every pair of inputs of
-    adjacent taps, 16 pairs for each group.
+    """Sort weights by the groups of outputs that are multiplied together.
+
+    For each such and every pair of inputs of adjacent taps, there are 16 pairs for each group.
     """
     rows = rows_of_taps(weight)
     groups = rows.reshape(len(rows), -1, 2, rows.shape[2] // OUTPUTS, OUTPUTS)

@@ -62,6 +62,20 @@ def test_tiny_frames_are_not_worth_it(clock, tiny_style):
     assert timed == []
 
 
+@pytest.mark.parametrize(
+    ("able", "measured"),
+    [
+        (("amx", "avx512", "openvino", "onnxruntime"), ["amx", "openvino"]),
+        (("avx512", "openvino", "torch"), ["avx512", "openvino", "torch"]),
+        (("onnxruntime", "torch"), ["onnxruntime", "torch"]),
+    ],
+)
+def test_what_another_one_beats_is_not_measured(clock, tiny_style, able, measured):
+    timed = clock(**dict.fromkeys(able, 1.0))
+    assert choice.fastest(tiny_style, CPU, 360, 640) == able[0]
+    assert timed == measured
+
+
 def test_only_one_is_not_measured(clock, tiny_style):
     timed = clock(openvino=1)
     assert choice.fastest(tiny_style, CPU, 360, 640) == "openvino"

@@ -13,7 +13,7 @@ from brushreel.core.errors import DeviceError
 from brushreel.core.network import NetworkSpec, StylizingNetwork
 from brushreel.core.runtimes import kernels_library
 from brushreel.core.runtimes.on_kernels import can_run
-from brushreel.core.runtimes.runtime import Wanted, able, check_runtime, open_runtime
+from brushreel.core.runtimes.runtime import KINDS, Wanted, able, check_runtime, open_runtime
 from brushreel.core.style import Painting, Style
 from brushreel.core.tiling import stylize_in_tiles
 
@@ -29,7 +29,7 @@ def compiled(tmp_path_factory):
         or not (compiler := native.own_compiler())
     ):
         pytest.skip("the kernels are compiled on Linux x86-64")
-    library = tmp_path_factory.mktemp("compiled") / "amx.so"
+    library = tmp_path_factory.mktemp("compiled") / "kernels.so"
     native.build_kernels(library, compiler)
     return library
 
@@ -46,12 +46,13 @@ def installed_as(monkeypatch):
     kernels_library.library.cache_clear()
 
 
-@pytest.fixture
-def kernels(compiled, installed_as):
+@pytest.fixture(params=["amx", "avx512"])
+def kernels(request, compiled, installed_as):
     """The source as it is, not as it was when the package was installed."""
     installed_as(compiled)
-    if kernels_library.library() is None:
-        pytest.skip("this CPU has no AMX")
+    if not KINDS[request.param].runs_here():
+        pytest.skip(KINDS[request.param].machine)
+    return request.param
 
 
 def style(spec: NetworkSpec = SPEC) -> Style:
@@ -78,13 +79,18 @@ def decibels(stylized: torch.Tensor, right: torch.Tensor) -> float:
 @pytest.mark.parametrize("size", [(1, 1), (5, 3), (12, 8), (37, 50), (64, 200)])
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"channels": (16, 16, 16)}, {"channels": (32, 48, 80)}, {"residual_blocks": 0}],
+    [
+        {},
+        {"channels": (16, 16, 16)},
+        {"channels": (32, 48, 80)},
+        {"channels": (64, 112, 64)},
+        {"residual_blocks": 0},
+    ],
 )
-@pytest.mark.usefixtures("kernels")
-def test_paints_what_the_network_paints(changes, size):
+def test_paints_what_the_network_paints(kernels, changes, size):
     random = style(dataclasses.replace(SPEC, **changes))
     right = random.network()(picture(*size))
-    stylized = open_runtime("amx", random, WANTED)(picture(*size))
+    stylized = open_runtime(kernels, random, WANTED)(picture(*size))
     assert decibels(stylized, right) > 45
     # The last rows and columns on their own: they are a small part of it.
     for edge in (slice(0, 2), slice(-2, None)):
@@ -93,30 +99,27 @@ def test_paints_what_the_network_paints(changes, size):
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-@pytest.mark.usefixtures("kernels")
-def test_flat_frames(level):
+def test_flat_frames(kernels, level):
     frame, random = torch.full((1, 3, 40, 48), level), style()
-    stylized = open_runtime("amx", random, WANTED)(frame)
+    stylized = open_runtime(kernels, random, WANTED)(frame)
     assert decibels(stylized, random.network()(frame)) > 45
 
 
-@pytest.mark.usefixtures("kernels")
-def test_threads_change_nothing():
+def test_threads_change_nothing(kernels):
     threads, random, frame = torch.get_num_threads(), style(), picture(52, 150)
     try:
         stylized = []
         for count in (1, 2, 5, 60):
             torch.set_num_threads(count)
-            stylized.append(open_runtime("amx", random, WANTED)(frame))
+            stylized.append(open_runtime(kernels, random, WANTED)(frame))
     finally:
         torch.set_num_threads(threads)
     assert all(torch.equal(other, stylized[0]) for other in stylized)
 
 
 @pytest.mark.parametrize("tile", [64, 100])
-@pytest.mark.usefixtures("kernels")
-def test_tiles_are_the_whole_frame_to_the_bit(tile):
-    runtime, frame = open_runtime("amx", style(), WANTED), picture(200, 212)
+def test_tiles_are_the_whole_frame_to_the_bit(kernels, tile):
+    runtime, frame = open_runtime(kernels, style(), WANTED), picture(200, 212)
     assert runtime.parts is not None
     assert torch.equal(stylize_in_tiles(runtime.parts, frame, tile), runtime(frame))
 
@@ -131,22 +134,27 @@ def test_tiles_are_the_whole_frame_to_the_bit(tile):
         {"normalization": "none"},
     ],
 )
-def test_not_every_shape_has_kernels(changes):
+@pytest.mark.parametrize("name", ["amx", "avx512"])
+def test_not_every_shape_has_kernels(name, changes):
     assert can_run(SPEC)
     other = dataclasses.replace(SPEC, **changes)
     assert not can_run(other)
-    with pytest.raises(DeviceError, match="does not run networks of this shape"):
-        open_runtime("amx", style(other), WANTED)
+    with pytest.raises(DeviceError, match=f"{name} does not run networks of this shape"):
+        open_runtime(name, style(other), WANTED)
 
 
 def test_without_kernels_others_run(tmp_path, installed_as, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     installed_as(tmp_path / "none.so")
-    assert "amx" not in able(WANTED)
+    assert not {"amx", "avx512"} & set(able(WANTED))
     assert "torch" in able(WANTED)
     with pytest.raises(DeviceError, match=r"amx can't run here \(it needs Linux, a CPU with AMX"):
         check_runtime("amx", WANTED)
-    (found,) = (finding for finding in machine.examine() if finding.subject == "amx")
+    with pytest.raises(
+        DeviceError, match=r"avx512 can't run here \(it needs Linux, a CPU with AVX"
+    ):
+        check_runtime("avx512", WANTED)
+    (found,) = (finding for finding in machine.examine() if finding.subject == "kernels")
     assert (found.status, found.fix) == (
         "missing",
         "install a C compiler, then Brushreel again",

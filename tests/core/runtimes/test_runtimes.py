@@ -164,7 +164,7 @@ def test_ctrl_c_arrives_after_another_thread_has_let_go_of_a_runtime(name):
 
 class TestChecks:
     def test_unknown(self):
-        with pytest.raises(UsageError, match="must be one of auto, amx, openvino"):
+        with pytest.raises(UsageError, match="must be one of auto, amx, avx512, openvino"):
             check_runtime("tensorflow", Wanted(CPU, "fp32"))
 
     def test_not_installed(self, monkeypatch):
