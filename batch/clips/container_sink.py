@@ -14,9 +14,11 @@ from ...core.clips.reader import NumberedFrame, Reader
 from ...core.errors import BrushreelError, OutputError
 from ...core.frames.frame import Colour, PixelFormat
 from ..encoding.encode import Encoding, choose
+from .boxes import add_boxes, carried_boxes
 from .destination import FileDestination, removed_on_failure
 from .finish import FinishedFile, open_output
-from .not_kept import losses, met_on_the_way
+from .mux import BOXED
+from .not_kept import beside_losses, losses, met_on_the_way
 from .resume import Work, owned_work
 from .segment import FreshEncoder, write_segment
 from .segment_check import SegmentChecks
@@ -72,6 +74,7 @@ class ContainerSink:
         yield from trial.warnings
         yield from encoding.warnings
         yield from losses(self.reader.info, encoding, self.read.interlaced)
+        yield from beside_losses(self.reader.info, carried=self.destination.muxer in BOXED)
 
     @property
     def frames_per_segment(self) -> int:
@@ -200,6 +203,11 @@ class SegmentWriter:
                 container, self._reader, write.encode, drop_unsupported=write.drop_unsupported
             )
             file.write(work.folder, work.in_order(), self._expected)
+        if self._sink.destination.muxer in BOXED:
+            entry_boxes, track_boxes = carried_boxes(self._reader.info)
+            if entry_boxes or track_boxes:
+                add_boxes(work.partial, entry_boxes, track_boxes)
+            self._expected.boxes = frozenset((*entry_boxes, *track_boxes))
         self._stages["mux"] = monotonic() - since
         return file
 

@@ -26,6 +26,9 @@ from ...core.version import __version__
 from ..encoding.codecs import container_hint
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+BOXED = frozenset({"mp4", "mov"})
+"""Containers that are made of boxes."""
+
 # Written by the muxer itself, or true only of the file they came from.
 _OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 # The tags that MP4 and MOV have fields for; others they store only in a list of names (QuickTime's

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ...core.clips.media import ClipInfo
 from ...core.clips.reader import Reader
+from ...core.frames.crop import NO_CROP
 from ...core.human import counted
 from ...core.options import Interlaced
 from ..encoding.encode import Encoding
@@ -20,9 +21,42 @@ def met_on_the_way(reader: Reader, interlaced: Interlaced) -> Iterator[str]:
     """Yield what is known only when the whole clip is read."""
     if reader.damaged_frames:
         yield f"damaged in the source: {counted(reader.damaged_frames, 'frame')}"
+    for name in sorted(reader.beside):
+        yield f"{name} of later frames are not kept"
     if reader.interlaced_frames and not reader.info.video.interlaced:
         frames = counted(reader.interlaced_frames, "interlaced frame")
         yield f"has {frames}: {INTERLACED[interlaced]}"
+
+
+def beside_losses(info: ClipInfo, *, carried: bool) -> Iterator[str]:
+    """Yield what lies beside the video and is lost, known before the first frame.
+
+    Args:
+        info: The source.
+        carried: True if the container takes over the boxes of an MP4 or MOV file.
+    """
+    facts, video = info.facts, info.video
+    if NO_CROP not in (facts.crop, video.crop):
+        yield (
+            f"cropped to {video.width}x{video.height}, as the container asks, "
+            f"from {video.decoded_size[0]}x{video.decoded_size[1]}"
+        )
+    boxed = carried and "mp4" in info.container
+    only = "only MP4 or MOV to MP4 or MOV keeps it"
+    if facts.projection and not boxed:
+        yield f"its spherical projection is not kept: {only}"
+    if facts.stereo and not boxed:
+        yield f"that its frames hold two views (stereo) is not kept: {only}"
+    if facts.two_views:
+        yield "its second view (MV-HEVC) is not kept: the first is stylized"
+    if facts.profile is not None and not carried:
+        yield "its ICC profile is not kept: only MP4 and MOV have a place for it"
+    if facts.dolby_vision is not None:
+        profile, compatible = facts.dolby_vision
+        yield f"Dolby Vision metadata (profile {profile}.{compatible}) are not kept: its base is"
+    for name in video.beside:
+        if facts.dolby_vision is None or "Dolby" not in name:
+            yield f"{name} are not kept"
 
 
 def losses(info: ClipInfo, encoding: Encoding, interlaced: Interlaced) -> Iterator[str]:

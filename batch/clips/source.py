@@ -20,6 +20,7 @@ from ...core.frames.frame import Frame
 from ...core.pictures.picture import as_display, kind_of, read_picture
 from ...core.source_stylizer import SourceStylizer
 from ...core.stylizer import Stylizer
+from .mux import BOXED, MUXERS
 from .settings import ReadSettings
 
 _SAMPLED_IMAGES = 12
@@ -50,7 +51,9 @@ def open_reader(source: Path, settings: ReadSettings, output: Path | None = None
     if (pattern := Pattern.of_source(source)) is not None:
         linear = output is not None and kind_of(output) == "exr"
         return SequenceReader(pattern, rate=settings.frame_rate, part=settings.range, linear=linear)
-    reader = _clip_reader(source, settings)
+    # MP4 and MOV state themselves what of a frame is shown.
+    cropped = output is None or MUXERS.get(output.suffix.lower()) not in BOXED
+    reader = _clip_reader(source, settings, cropped=cropped)
     # FFmpeg reads JPEG by one demuxer and has another one for each other kind of image.
     if reader.info.container == "image2" or reader.info.container.endswith("_pipe"):
         reader.close()
@@ -60,14 +63,14 @@ def open_reader(source: Path, settings: ReadSettings, output: Path | None = None
     return reader
 
 
-def _clip_reader(source: Path, settings: ReadSettings) -> Reader:
+def _clip_reader(source: Path, settings: ReadSettings, *, cropped: bool) -> Reader:
     how = settings.interlaced
     if settings.for_timeline:
         return ConstantRateReader(source, settings.range or TimeRange(), interlaced=how)
     if settings.range is not None:
-        return RangeReader(source, settings.range, interlaced=how)
+        return RangeReader(source, settings.range, interlaced=how, cropped=cropped)
     device = working_device(source, interlaced=how) if settings.decoder == "auto" else None
-    return ClipReader(source, interlaced=how, device=device)
+    return ClipReader(source, interlaced=how, device=device, cropped=cropped)
 
 
 def source_stylizer(stylizer: Stylizer, reader: Reader, settings: ReadSettings) -> SourceStylizer:

@@ -70,6 +70,7 @@ class Expectation:
         last_end: End of the last frame, in units of `time_base`.
         tracks: Every stream but the video, in order, with a digest of what was written.
         video: The video stream; None until something was written of it.
+        boxes: Boxes that the video's description and track must have.
     """
 
     time_base: Fraction
@@ -78,6 +79,7 @@ class Expectation:
     last_end: int = 0
     tracks: Sequence[CopiedTrack] = ()
     video: ExpectedVideo | None = None
+    boxes: frozenset[bytes] = frozenset()
 
     def add(self, frame: Frame) -> None:
         """Note a frame."""
@@ -103,10 +105,11 @@ def verify(path: Path, expected: Expectation, name: Path, level: VerifyLevel = "
     video = expected.video
     assert video is not None
     try:
-        with ClipReader(path, interlaced="keep") as reader:
+        with ClipReader(path, interlaced="keep", cropped=False) as reader:
             found = _read_back(reader)
             _check_times(found.pts, found.time_base, expected, video)
             _check_header(reader, video)
+            _check_boxes(reader.info, expected.boxes)
     except MediaError as error:
         raise OutputError(f"did not read back: {error.what}", path=name) from error
     except (av.error.FFmpegError, ValueError, OSError) as error:
@@ -191,6 +194,16 @@ def _check_header(reader: ClipReader, video: ExpectedVideo) -> None:
     extradata = bytes(context.extradata or b"")
     if not all(unit in extradata for unit in header_units(codec, video.header)):
         raise OutputError("did not read back: its header differs from the encoder's")
+
+
+def _check_boxes(info: ClipInfo, expected: frozenset[bytes]) -> None:
+    facts = info.facts
+    profile = () if facts.profile is None else (facts.profile,)
+    found = {*facts.boxes, *facts.track_boxes, *profile}
+    for box in expected:
+        if box not in found and box[12:] not in found:
+            name = box[4:8].decode(errors="replace")
+            raise OutputError(f"did not read back: its box {name} is missing")
 
 
 def _check_times(

@@ -13,10 +13,30 @@ from av.container import InputContainer
 from av.stream import Stream
 
 from ..frames.av_frame import working_format
-from ..frames.frame import ChromaLocation, Colour, PixelFormat
+from ..frames.crop import NO_CROP, Crop
+from ..frames.frame import UNSPECIFIED_TAGS, ChromaLocation, Colour, PixelFormat
+from ..frames.icc import tags_of_profile
+from .container_facts import NO_FACTS, ContainerFacts
 
 # Seconds; default of MP4 and MOV. Edit lists state in it how long a track is.
 _MOVIE_TICK = Fraction(1, 1000)
+_BESIDE = {
+    "A53_CC": "closed captions in the frames (CEA-608, CEA-708)",
+    "AFD": "active format descriptions",
+    "PANSCAN": "pan-scan rectangles",
+    "S12M_TIMECODE": "timecodes of single frames",
+    "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid metadata",
+    "DOVI_RPU_BUFFER": "Dolby Vision metadata",
+    "DOVI_METADATA": "Dolby Vision metadata",
+    "REGIONS_OF_INTEREST": "regions of interest",
+    "DETECTION_BBOXES": "detected objects",
+}
+# What x264 and x265 say of themselves in the first frame.
+_ENCODERS_NOTES = frozenset(
+    bytes.fromhex(uuid)
+    for uuid in ("dc45e9bde6d948b7962cd820d923eeef", "2ca2de09b51747dbbb55a4fe7fc2fc4e")
+)
 # Codecs of the MPEG-1 school, which site chroma between the luma samples (H.262, annex; JFIF).
 _CENTRED_CHROMA = frozenset({"mjpeg", "mpeg1video", "h263"})
 
@@ -48,6 +68,8 @@ class VideoInfo:
             does not state all of it.
         content_light: The brightest pixel's and the brightest frame's average light in cd/m²
             (CTA-861.3: MaxCLL, MaxFALL; 0 where not stated); None where it states neither.
+        crop: What the reader takes off the decoder's frames, as the container asks.
+        beside: Names of what the first frame carries beside its pixels, and no output keeps.
     """
 
     index: int
@@ -69,6 +91,14 @@ class VideoInfo:
     has_alpha: bool
     mastering_display: tuple[Fraction, ...] | None = None
     content_light: tuple[int, int] | None = None
+    crop: Crop = NO_CROP
+    beside: tuple[str, ...] = ()
+
+    @property
+    def decoded_size(self) -> tuple[int, int]:
+        """Width and height of the decoder's frames, before they are cropped."""
+        crop = self.crop
+        return self.width + crop.left + crop.right, self.height + crop.top + crop.bottom
 
     @property
     def hdr(self) -> str | None:
@@ -97,6 +127,7 @@ class ClipInfo:
             program streams, which count from an arbitrary clock.
         video: The video stream.
         others: Every other stream, in the container's order.
+        facts: What the container states of the video stream beside that.
     """
 
     path: Path
@@ -104,6 +135,7 @@ class ClipInfo:
     origin: Fraction
     video: VideoInfo
     others: tuple[StreamInfo, ...]
+    facts: ContainerFacts = NO_FACTS
 
     @property
     def audio(self) -> tuple[StreamInfo, ...]:
@@ -118,7 +150,10 @@ def stream_info(stream: Stream) -> StreamInfo:
 
 
 def video_info(
-    container: InputContainer, stream: av.VideoStream, first: av.VideoFrame
+    container: InputContainer,
+    stream: av.VideoStream,
+    first: av.VideoFrame,
+    facts: ContainerFacts = NO_FACTS,
 ) -> VideoInfo:
     """Return the facts of the video stream, most of them those of its first frame.
 
@@ -126,11 +161,12 @@ def video_info(
         ColourError: Its colours have no conversion here.
     """
     native, form = first.format.name, working_format(first.format)
+    primaries, transfer = _of_profile(first, facts)
     colour = Colour.resolve(
         matrix=first.colorspace,
         range=first.color_range,
-        primaries=first.color_primaries,
-        transfer=first.color_trc,
+        primaries=primaries,
+        transfer=transfer,
         pixel_format=form,
         width=first.width,
         height=first.height,
@@ -165,7 +201,38 @@ def video_info(
         has_alpha=form.alpha,
         mastering_display=_mastering_display(first),
         content_light=_content_light(first),
+        beside=tuple(sorted(beside_pixels(first))),
     )
+
+
+def _of_profile(frame: av.VideoFrame, facts: ContainerFacts) -> tuple[int, int]:
+    """Return primaries and transfer: those that are stated, else those of an ICC profile."""
+    profile = icc_profile(frame, facts)
+    primaries, transfer = tags_of_profile(profile) if profile else (None, None)
+    stated = frame.color_primaries, frame.color_trc
+    return (
+        primaries if primaries and stated[0] in UNSPECIFIED_TAGS else stated[0],
+        transfer if transfer and stated[1] in UNSPECIFIED_TAGS else stated[1],
+    )
+
+
+def icc_profile(frame: av.VideoFrame, facts: ContainerFacts) -> bytes | None:
+    """Return the ICC profile of a stream; None where it has none."""
+    return facts.profile or _side_data(frame, "ICC_PROFILE")
+
+
+def beside_pixels(frame: av.VideoFrame) -> set[str]:
+    """Return the names of what a frame carries beside its pixels, and no output keeps."""
+    try:
+        kinds = {entry.type.name: entry for entry in frame.side_data}
+    except ValueError:
+        # PyAV can't list side data where one is of a kind that it doesn't know.
+        return {"side data of an unknown kind"}
+    found = {_BESIDE[kind] for kind in kinds if kind in _BESIDE}
+    user = kinds.get("SEI_UNREGISTERED")
+    if user is not None and bytes(user)[:16] not in _ENCODERS_NOTES:
+        found.add("user data of frames (SEI)")
+    return found
 
 
 def _constant_rate(container: InputContainer, stream: av.VideoStream) -> bool:

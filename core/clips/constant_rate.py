@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class ConstantRateReader(ClosedAtExit):
     """`Reader` of the video of a range, its frame times exact where the container rounded them.
 
-    No other stream is passed through: an editing program has them in its timeline already.
+    Frames have all pixels that are coded, as editing programs count them. No other stream is passed
+    through: an editing program has them in its timeline already.
 
     Args:
         path: The clip.
@@ -46,7 +47,7 @@ class ConstantRateReader(ClosedAtExit):
         self, path: Path, part: FrameRange | TimeRange, *, interlaced: Interlaced = "deinterlace"
     ):
         self.path = path
-        self._reader = RangeReader(path, part, interlaced=interlaced)
+        self._reader = RangeReader(path, part, interlaced=interlaced, cropped=False)
         try:
             rate = _constant_rate(self._reader.info.video, self._reader.times, path)
         except BaseException:
@@ -88,6 +89,11 @@ class ConstantRateReader(ClosedAtExit):
     def interlaced_frames(self) -> int:
         """Interlaced frames so far."""
         return self._reader.interlaced_frames
+
+    @property
+    def beside(self) -> set[str]:
+        """See `Reader`."""
+        return self._reader.beside
 
     @property
     def metadata(self) -> Mapping[str, str]:

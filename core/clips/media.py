@@ -20,10 +20,20 @@ from av.stream import Disposition, Stream
 from ..errors import MediaError
 from ..file_identity import clip_identity
 from ..frames.av_frame import from_av, repacked
+from ..frames.crop import cropped_frame
 from ..frames.fields import Deinterlacer
 from ..frames.frame import Frame
 from ..options import Interlaced
-from .clip_info import ClipInfo, StreamInfo, VideoInfo, display_matrix, stream_info, video_info
+from .clip_info import (
+    ClipInfo,
+    StreamInfo,
+    VideoInfo,
+    beside_pixels,
+    display_matrix,
+    stream_info,
+    video_info,
+)
+from .container_facts import ContainerFacts, container_facts
 from .next_to_video import (
     chapters_of,
     from_origin,
@@ -98,6 +108,7 @@ class ClipReader(ClosedAtExit):
         interlaced: How interlaced frames are handled, wherever they come: "deinterlace" (see
             `Deinterlacer`), "keep" them as they are, or "refuse" the clip.
         device: A type of hardware decoder, from `working_device`; None for software.
+        cropped: Take off what the container says is not to be shown.
 
     Raises:
         MediaError: See `probe` and `read`; or it is interlaced and that is refused.
@@ -108,9 +119,16 @@ class ClipReader(ClosedAtExit):
     _trim: Trim | None = None
 
     def __init__(
-        self, path: Path, *, interlaced: Interlaced = "deinterlace", device: str | None = None
+        self,
+        path: Path,
+        *,
+        interlaced: Interlaced = "deinterlace",
+        device: str | None = None,
+        cropped: bool = True,
     ):
         self.path = path
+        self._cropped = cropped
+        self._beside: set[str] = set()
         self.damaged_frames = self.interlaced_frames = 0
         self._interlaced: Interlaced = interlaced
         self.container = open_clip(path)
@@ -244,12 +262,19 @@ class ClipReader(ClosedAtExit):
                 yield item
         yield from self._deinterlacer.flush()
 
+    @property
+    def beside(self) -> set[str]:
+        """Names of what frames so far carry beside their pixels, and the first one does not."""
+        return self._beside - set(self.info.video.beside)
+
     def _check(self, decoded: av.VideoFrame) -> None:
         video, pts = self.info.video, self._pts(decoded)
+        width, height = video.decoded_size
+        self._beside |= beside_pixels(decoded)
         where = "" if pts is None else f" at {_at(pts, video.time_base)}"
-        if (decoded.width, decoded.height) != (video.width, video.height):
+        if (decoded.width, decoded.height) != (width, height):
             raise MediaError(
-                f"changes its size from {video.width}x{video.height} to "
+                f"changes its size from {width}x{height} to "
                 f"{decoded.width}x{decoded.height}{where}",
                 hint="split it there and convert the pieces",
             )
@@ -302,7 +327,8 @@ class ClipReader(ClosedAtExit):
         if first is None:
             raise MediaError("has no frame that can be decoded", path=self.path)
         try:
-            video = video_info(self.container, self._stream, first)
+            facts = self._facts()
+            video = self._as_shown(video_info(self.container, self._stream, first, facts), facts)
             self._check_fields(first, "")
         except MediaError as error:
             error.path = self.path
@@ -314,7 +340,28 @@ class ClipReader(ClosedAtExit):
         )
         name = self.container.format.name
         origin = _origin(self.container) if name in CLOCKED_CONTAINERS else Fraction(0)
-        return ClipInfo(self.path, name, origin, video, others)
+        return ClipInfo(self.path, name, origin, video, others, facts)
+
+    def _facts(self) -> ContainerFacts:
+        name, stream = self.container.format.name, self._stream
+        number = stream.index if "matroska" in name else stream.id
+        facts = container_facts(self.path, name, number)
+        if facts.dolby_vision is not None and facts.dolby_vision[1] == 0:
+            raise MediaError(
+                f"is Dolby Vision profile {facts.dolby_vision[0]}, whose colours (IPT-PQ-C2) only "
+                "its own metadata turn into a picture",
+                hint="convert it to HDR10 or HLG first",
+            )
+        return facts
+
+    def _as_shown(self, video: VideoInfo, facts: ContainerFacts) -> VideoInfo:
+        """Describe the frames as they are when they are cropped."""
+        if not self._cropped:
+            return video
+        fields = video.interlaced and self._interlaced == "keep"
+        crop = facts.crop.aligned(video.pixel_format, fields=fields)
+        width, height = crop.size(video.width, video.height)
+        return replace(video, width=width, height=height, crop=crop)
 
     def _frame(self, decoded: av.VideoFrame, last_pts: int | None) -> Frame:
         video = self.info.video
@@ -328,7 +375,7 @@ class ClipReader(ClosedAtExit):
                 f"before it, at {_at(last_pts, video.time_base)}",
                 hint="rewrite its timestamps first, e.g. with ffmpeg -fflags +genpts",
             )
-        return from_av(
+        frame = from_av(
             decoded,
             pixel_format=video.pixel_format,
             colour=video.colour,
@@ -336,6 +383,7 @@ class ClipReader(ClosedAtExit):
             duration=step,
             time_base=video.time_base,
         )
+        return cropped_frame(frame, video.crop)
 
     def _pts(self, decoded: av.VideoFrame) -> int | None:
         if decoded.pts is None:

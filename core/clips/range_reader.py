@@ -32,7 +32,7 @@ class RangeReader(ClipReader):
     Args:
         path: The clip.
         part: The range, see `frames_of`.
-        interlaced: See `ClipReader`.
+        interlaced, cropped: See `ClipReader`.
 
     Raises:
         MediaError: As `ClipReader`; or the clip has no such frames.
@@ -41,12 +41,17 @@ class RangeReader(ClipReader):
     _frames: FrameRange
 
     def __init__(
-        self, path: Path, part: FrameRange | TimeRange, *, interlaced: Interlaced = "deinterlace"
+        self,
+        path: Path,
+        part: FrameRange | TimeRange,
+        *,
+        interlaced: Interlaced = "deinterlace",
+        cropped: bool = True,
     ):
         self._table: FrameTable | None = None
         self._first_pts: int | None = None
         self._sought = False
-        super().__init__(path, interlaced=interlaced)
+        super().__init__(path, interlaced=interlaced, cropped=cropped)
         try:
             self._table = frame_table(self, self._first_pts)
             self._frames = self.range = frames_of(part, self._table.pts, self.info.video, path)

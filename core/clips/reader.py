@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
@@ -85,6 +85,11 @@ class Reader(Protocol):
     @property
     def interlaced_frames(self) -> int:
         """Interlaced frames so far."""
+        ...
+
+    @property
+    def beside(self) -> Set[str]:
+        """Names of what frames so far carry beside their pixels, and the first one does not."""
         ...
 
     @property

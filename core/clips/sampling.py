@@ -12,6 +12,7 @@ import av
 import av.error
 
 from ..frames.av_frame import from_av
+from ..frames.crop import cropped_frame
 from ..frames.frame import Frame
 from .clip_info import VideoInfo
 from .media import open_clip, video_stream
@@ -49,8 +50,8 @@ def _decoded(items: Iterator[av.VideoFrame], video: VideoInfo) -> list[Frame]:
     frames: dict[int | None, Frame] = {}
     with suppress(av.error.FFmpegError, OSError):
         for item in items:
-            if (item.width, item.height) == (video.width, video.height):
-                frames[item.pts] = from_av(
+            if (item.width, item.height) == video.decoded_size:
+                frame = from_av(
                     item,
                     pixel_format=video.pixel_format,
                     colour=video.colour,
@@ -58,6 +59,7 @@ def _decoded(items: Iterator[av.VideoFrame], video: VideoInfo) -> list[Frame]:
                     duration=1,
                     time_base=Fraction(1),
                 )
+                frames[item.pts] = cropped_frame(frame, video.crop)
     return list(frames.values())
 
 

@@ -54,6 +54,7 @@ class SequenceReader(ClosedAtExit):
 
     damaged_frames = interlaced_frames = 0
     streams: Sequence[Stream] = ()
+    beside: frozenset[str] = frozenset()
     metadata: Mapping[str, str] = MappingProxyType({})
 
     def __init__(

@@ -20,7 +20,8 @@ from ..errors import ColourError
 UNSPECIFIED_TAG = 2
 """H.273's "unspecified" for matrix, primaries and transfer."""
 
-_UNSPECIFIED_TAGS = (0, UNSPECIFIED_TAG, 3)  # 0 and 3 are reserved
+UNSPECIFIED_TAGS = (0, UNSPECIFIED_TAG, 3)
+"""Tags that say nothing: 0 and 3 are reserved."""
 
 
 class Matrix(IntEnum):
@@ -273,8 +274,8 @@ class Colour:
         return cls(
             matrix=known,
             range=_known_range(range) or default_range,
-            primaries=filled[0] if primaries in _UNSPECIFIED_TAGS else primaries,
-            transfer=filled[1] if transfer in _UNSPECIFIED_TAGS else transfer,
+            primaries=filled[0] if primaries in UNSPECIFIED_TAGS else primaries,
+            transfer=filled[1] if transfer in UNSPECIFIED_TAGS else transfer,
         )
 
 

@@ -54,6 +54,7 @@ _HLG_HEADROOM = 1.0911
 _BT2020_LUMA = (0.2627, 0.6780, 0.0593)
 
 _D65 = (0.3127, 0.3290)
+_D50 = np.array((0.9642, 1.0, 0.8249))
 _BRADFORD = np.array(
     [(0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296)]
 )
@@ -202,6 +203,17 @@ def _to_bt709(chromaticities: tuple[float, ...]) -> np.ndarray:
     scale = (_BRADFORD @ target.sum(1)) / (_BRADFORD @ source.sum(1))
     adapted = np.linalg.inv(_BRADFORD) @ np.diag(scale) @ _BRADFORD
     return np.linalg.inv(target) @ adapted @ source
+
+
+def adapted_to_d50(chromaticities: tuple[float, ...]) -> np.ndarray:
+    """Return red, green and blue in XYZ, white adapted to D50 as in ICC profiles: (3, 3), columns.
+
+    Args:
+        chromaticities: See `CHROMATICITIES`.
+    """
+    source = _to_xyz(chromaticities)
+    scale = (_BRADFORD @ _D50) / (_BRADFORD @ source.sum(1))
+    return np.linalg.inv(_BRADFORD) @ np.diag(scale) @ _BRADFORD @ source
 
 
 def _to_xyz(chromaticities: tuple[float, ...]) -> np.ndarray:

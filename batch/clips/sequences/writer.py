@@ -31,7 +31,7 @@ from ....core.pictures.picture import (
     written_format,
 )
 from ..destination import ImageDestination
-from ..not_kept import INTERLACED, met_on_the_way
+from ..not_kept import INTERLACED, beside_losses, met_on_the_way
 from ..pipeline import in_order
 from ..settings import ReadSettings, WriteSettings
 from ..sink import Written
@@ -81,6 +81,8 @@ class ImageSink:
             yield f"track {other.index} ({about}) is left out: images have no place for it"
         if video.interlaced:
             yield f"is interlaced: {INTERLACED[self.read.interlaced]}"
+        if not self.reader.images:
+            yield from beside_losses(info, carried=False)
         if self.kind == "exr" and not self.reader.images:
             yield "becomes linear light, 1.0 for white"
         elif self.kind == "tiff" and video.hdr:
