@@ -203,6 +203,39 @@ class TestGroundTruth:
         assert caught.value.path == tmp_path / "flow10.flo"
 
 
+class TestConsecutiveFrames:
+    def codes(self, sequence, count: int) -> list[int]:
+        frames = list(sequence.consecutive(count))
+        assert all(frame.dtype == torch.float32 and frame.shape[:2] == (1, 3) for frame in frames)
+        return [round(frame[0, 0, 0, 0].item() * 255) for frame in frames]
+
+    def test_of_a_clip_from_its_middle(self, tmp_path, pan, write_footage):
+        images = pan(9, 80, 112)
+        for index, image in enumerate(images):
+            image[0, 0] = 60 + index
+        write_footage(tmp_path / "c.mkv", images)
+        (sequence,) = find_sequences(tmp_path, pairs=1)
+        assert self.codes(sequence, 3) == [63, 64, 65]
+        assert len(self.codes(sequence, 100)) == 9
+
+    def test_of_images_until_one_is_missing(self, tmp_path):
+        for first, count in ((1, 6), (20, 2)):
+            flat = [np.full((40, 40, 3), first + n, np.uint8) for n in range(count)]
+            write_images(tmp_path / "a", flat, first=first)
+        (sequence,) = find_sequences(tmp_path)
+        assert self.codes(sequence, 3) == [2, 3, 4]
+        assert self.codes(sequence, 100) == [1, 2, 3, 4, 5, 6]
+
+    def test_at_the_size_of_the_pairs(self, tmp_path, pan, write_footage):
+        write_footage(tmp_path / "c.mkv", pan(4, 80, 112))
+        (sequence,) = find_sequences(tmp_path, pairs=1, long_side=56)
+        assert next(sequence.consecutive(1)).shape == (1, 3, 40, 56)
+
+    def test_where_there_are_pairs_only(self):
+        (sequence,) = of_footage([footage([1])])
+        assert list(sequence.consecutive(3)) == []
+
+
 class TestNothing:
     def test_missing_folder(self, tmp_path):
         with pytest.raises(MediaError, match="no such folder"):
