@@ -37,6 +37,11 @@ def test_one_tone_for_every_level_follows_no_fade(end):
     assert not follows_fade(normalised, scene(SIZE), end)
 
 
+@pytest.mark.parametrize("end", [0, 1])
+def test_an_output_that_stays_follows_no_fade(end):
+    assert not follows_fade(torch.ones_like, scene(SIZE), end)
+
+
 def test_a_fade_that_turns_round_is_not_followed():
     assert follows_fade(lambda frames: frames.square(), scene(SIZE), 1)
     assert not follows_fade(lambda frames: (frames - 0.5).square(), flat(0.9, SIZE), 0)
