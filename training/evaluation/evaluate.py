@@ -51,10 +51,9 @@ class Figures:
         palette_distance: See `PaintingLook`; None without a painting.
         flat_texture: The same; None where no frame has flat places, too.
         style_by_layer: `style_distance` layer by layer.
-        judged_e_temporal: `e_temporal` of the frames scaled down; None where they are judged at
-            their own size.
+        judged_e_temporal: `e_temporal` of the frames scaled down.
         judged_shimmer: `shimmer`, with the noise on the frame's own pixels, of the outputs scaled
-            down; None as before.
+            down.
     """
 
     e_temporal: float
@@ -240,7 +239,7 @@ class _Meter:
         self._palette: list[float | None] = []
         self._flat: list[float | None] = []
         self._still = (0.0, 0.0)
-        self._judged_shimmer: float | None = None
+        self._judged_shimmer = 0.0
 
     def add(self, own: Pair, judged: Pair, seen: Features | None) -> None:
         size = Size(*judged.frames.shape[-2:])
@@ -250,20 +249,16 @@ class _Meter:
         motion = stylized[1:], stylized[:1], own.flow, own.mask
         self.temporal.append(temporal_error(*motion).item())
         self._warping.append(warping_error(*motion).item())
-        if judged is not own:
-            stylized = judged_frames(stylized, size)
-            motion = stylized[1:], stylized[:1], judged.flow, judged.mask
-            self._judged_temporal.append(temporal_error(*motion).item())
+        stylized = judged_frames(stylized, size)
+        motion = stylized[1:], stylized[:1], judged.flow, judged.mask
+        self._judged_temporal.append(temporal_error(*motion).item())
         if seen:
             self._add_painting(stylized[1:], judged, seen)
 
     def _add_still(self, still: Tensor, size: Size) -> None:
-        first, second = noisy_outputs(self.model, still).split(1)
-        self._still = difference(first, second), shift(self.model, still)
-        if size != still.shape[-2:]:
-            self._judged_shimmer = difference(
-                judged_frames(first, size), judged_frames(second, size)
-            )
+        noisy = noisy_outputs(self.model, still)
+        self._still = difference(*noisy), shift(self.model, still)
+        self._judged_shimmer = difference(*judged_frames(noisy, size))
 
     def _add_painting(self, stylized: Tensor, judged: Pair, seen: Features) -> None:
         assert self.losses is not None
@@ -278,7 +273,6 @@ class _Meter:
     def figures(self) -> Figures:
         style, content = zip(*self._painting, strict=True) if self._painting else ((), ())
         by_layer = _mean_by_layer([*self._layers])
-        judged = fmean(self._judged_temporal) ** 0.5 if self._judged_temporal else None
         return Figures(
             fmean(self.temporal) ** 0.5,
             fmean(self._warping),
@@ -289,7 +283,7 @@ class _Meter:
             palette_distance=_mean_if_any(self._palette),
             flat_texture=_mean_if_any(self._flat),
             style_by_layer=by_layer,
-            judged_e_temporal=judged,
+            judged_e_temporal=fmean(self._judged_temporal) ** 0.5,
             judged_shimmer=self._judged_shimmer,
         )
 

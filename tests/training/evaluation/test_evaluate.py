@@ -103,9 +103,10 @@ class TestMeasure:
         assert source.judged_shimmer < 0.5 * source.shimmer
         assert figures.shimmer == shimmer(model, own.frames[1:])
 
-    def test_at_their_own_size_nothing_is_said_twice(self):
-        mean = measure({}, [sequence("a", 1)]).source.mean
-        assert mean.judged_e_temporal is mean.judged_shimmer is None
+    def test_native_strokes_are_judged_at_their_own_size(self):
+        mean = measure({"darker": darker}, [sequence("a", 1)]).models["darker"].mean
+        assert mean.judged_e_temporal == mean.e_temporal > 0
+        assert mean.judged_shimmer == mean.shimmer > 0
 
     def test_sequences_count_alike(self):
         evaluation = measure({}, [sequence("a", 1), sequence("b", 2, 3, 4)])
@@ -116,7 +117,8 @@ class TestMeasure:
 
     def test_a_constant_output_does_not_flicker(self):
         figures = measure({"flat": flat}, [sequence("a", 1)]).models["flat"].figures["a"]
-        assert figures == Figures(e_temporal=0, warping_error=0, shimmer=0, shift=0)
+        still = Figures(0, 0, 0, 0, judged_e_temporal=0, judged_shimmer=0)
+        assert figures == still
 
     def test_style_and_content_of_the_current_frames(self, losses):
         evaluation = measure({"darker": darker}, [sequence("a", 1, 2)], losses=losses)
