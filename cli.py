@@ -34,6 +34,8 @@ from .core.arguments import (
     path,
 )
 from .core.errors import INTERRUPTED, BrushreelError, BrushreelWarning, OutputError, UsageError
+from .core.finding import json_lines, lines
+from .core.moving import moving
 from .core.options import PIXEL_LAYOUTS
 from .core.version import __version__
 from .plugin_resolve import command as editors
@@ -279,13 +281,14 @@ def _export(options: argparse.Namespace) -> int:
         raise UsageError("unsupported extension for a model", path=output, hint="use .onnx")
     if output.exists() and not options.overwrite:
         raise OutputError("exists already", path=output, hint="--overwrite replaces it")
-    export_onnx(
-        style,
-        output,
-        pixels=options.pixels,
-        stroke_size=options.stroke_size,
-        detail=options.detail,
-    )
+    with moving(f"exporting {style.name}"):
+        export_onnx(
+            style,
+            output,
+            pixels=options.pixels,
+            stroke_size=options.stroke_size,
+            detail=options.detail,
+        )
     print(output)
     return 0
 
@@ -298,19 +301,14 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from .batch.encoding.encoders import examine_encoders
-    from .core.machine import examine
-    from .plugin_resolve.ofx.bundle import examine as examine_effect
+    with moving("examining this machine"):
+        from .batch.encoding.encoders import examine_encoders
+        from .core.machine import examine, time_runtimes
+        from .plugin_resolve.ofx.bundle import examine as examine_effect
 
-    findings = [*examine(), *examine_encoders(), examine_effect()]
+        findings = [*examine(), *examine_encoders(), examine_effect()]
     if options.bench:
-        from .core.machine import time_runtimes
-
-        findings += time_runtimes()
-    for finding in findings:
-        if options.json:
-            print(json.dumps(dataclasses.asdict(finding)))
-            continue
-        fix = f"  -> {finding.fix}" if finding.fix else ""
-        print(f"{finding.status:<8} {finding.subject:<12} {finding.detail}{fix}")
+        with moving("timing the runtimes"):
+            findings += time_runtimes()
+    print(*(json_lines(findings) if options.json else lines(findings)), sep="\n")
     return int(any(finding.status == "broken" for finding in findings))

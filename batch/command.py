@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import INTERRUPTED, OutputError, UsageError
 from ..core.frames.stroke_size import check_stroke_size
+from ..core.moving import moving
 
 if TYPE_CHECKING:
     from .clips.settings import JobSettings, ReadSettings, WriteSettings
@@ -26,22 +27,20 @@ if TYPE_CHECKING:
 
 def stylize(options: argparse.Namespace) -> int:
     """Run ``brushreel stylize``."""
-    from .reporting.events import FilesPassedOver
-    from .reporting.progress import TerminalReporter
-
     settings = options.flags.settle(options)
-    job_settings = job_settings_of(settings)
-    devices = _devices(settings.device, settings.jobs)
-    style_name = job_settings.load_style().name
     left: dict[Path, str] = {}
-    jobs = _plan(
-        settings.inputs,
-        settings.output,
-        settings,
-        style_name,
-        left.setdefault,
-        leave_outputs=True,
-    )
+    with moving("looking for clips"):
+        job_settings = job_settings_of(settings)
+        devices = _devices(settings.device, settings.jobs)
+        style_name = job_settings.load_style().name
+        jobs = _plan(
+            settings.inputs,
+            settings.output,
+            settings,
+            style_name,
+            left.setdefault,
+            leave_outputs=True,
+        )
     if settings.sequence_fps is not None and not any(map(_is_sequence, jobs)):
         raise UsageError(
             "--sequence-fps is for image sequences, and there is none",
@@ -49,6 +48,9 @@ def stylize(options: argparse.Namespace) -> int:
         )
     if settings.dry_run:
         return _dry_run(jobs, job_settings, devices, left, as_json=settings.json)
+    from .reporting.events import FilesPassedOver
+    from .reporting.progress import TerminalReporter
+
     _check_records(settings.report, settings.log, inputs=[job.source for job in jobs])
     with _log(settings.log):
         reporter = _reporter(settings, TerminalReporter(), report=settings.report)
@@ -186,7 +188,8 @@ def _convert(
     if len(jobs) > 1:
         return run_in_workers(jobs, settings, devices, reporter, fail_fast=fail_fast)
     # A crash costs no other clip here; a process of its own would only start slowly.
-    stylizer = settings.stylizer(devices[0])
+    with moving("loading the style"):
+        stylizer = settings.stylizer(devices[0])
     return run_batch(jobs, stylizer, reporter, read=settings.read, write=settings.write)
 
 
@@ -320,14 +323,15 @@ def compare(options: argparse.Namespace) -> int:
     """Run ``brushreel compare``."""
     from .compare import compare as write
 
-    warnings = write(
-        options.before,
-        options.after,
-        options.output,
-        layout=options.layout,
-        line=options.position,
-        overwrite=options.overwrite,
-    )
+    with moving(f"writing {options.output.name}"):
+        warnings = write(
+            options.before,
+            options.after,
+            options.output,
+            layout=options.layout,
+            line=options.position,
+            overwrite=options.overwrite,
+        )
     for warning in warnings:
         print(warning, file=sys.stderr)
     print(options.output)
@@ -343,14 +347,16 @@ def demo(options: argparse.Namespace) -> int:
     from .reporting.progress import TerminalReporter
     from .run import run_batch
 
-    stylizer = Stylizer(options.style)
+    with moving("loading the style"):
+        stylizer = Stylizer(options.style)
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"can't be created: {error.strerror}", path=options.output) from error
     source = options.output / "seascape.mp4"
     print(f"drawing {source} ...", file=sys.stderr)
-    make_demo_clip(source)
+    with moving(f"drawing {source.name}"):
+        make_demo_clip(source)
     job = Job(source, options.output / f"seascape.{stylizer.style.name}.mp4")
     result = run_batch([job], stylizer, TerminalReporter(), write=WriteSettings(overwrite=True))
     for report in result.done:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from tqdm import tqdm
 
 from ..core.atomic import atomic_write
 from ..core.clips.clip_info import ClipInfo
@@ -30,6 +29,7 @@ from ..core.frames.hdr import to_sdr
 from ..core.frames.orientation import oriented
 from ..core.frames.stroke_size import DETAIL, NATURAL, StrokeSize
 from ..core.library import list_styles
+from ..core.moving import each, moving
 from ..core.source_stylizer import SourceStylizer
 from ..core.stylizer import Stylizer
 from .ffmpeg_process import run_graph
@@ -115,18 +115,19 @@ def preview(
         DeviceError: This machine does not have the device.
     """
     _check_sheet(output, inputs, overwrite=overwrite)
-    stills = [still for path in inputs for still in _stills(path, at)]
-    stylizers = [
-        Stylizer(
-            style,
-            device=device,
-            strength=strength,
-            keep_colors=keep_colors,
-            stroke_size=stroke_size,
-            detail=detail,
-        )
-        for style in styles or list_styles()
-    ]
+    with moving("reading frames and styles"):
+        stills = [still for path in inputs for still in _stills(path, at)]
+        stylizers = [
+            Stylizer(
+                style,
+                device=device,
+                strength=strength,
+                keep_colors=keep_colors,
+                stroke_size=stroke_size,
+                detail=detail,
+            )
+            for style in styles or list_styles()
+        ]
     cells = len(stylizers) + 1
     columns = ceil(sqrt(cells)) if len(stills) == 1 else cells
     drawing = _Drawing(stills, columns, [stylizer.style.name for stylizer in stylizers])
@@ -136,8 +137,8 @@ def preview(
         for label, rgb in _cells(still, caption, stylizers)
     )
     count = cells * len(stills)
-    bar = tqdm(drawn, desc="drawing", total=count, unit="image", leave=False, disable=None)
-    _write(output, tile(b"".join(bar), drawing.cell_size, columns, ceil(count / columns)))
+    content = b"".join(each(drawn, "drawing", "image", total=count))
+    _write(output, tile(content, drawing.cell_size, columns, ceil(count / columns)))
 
 
 def _check_sheet(output: Path, inputs: Sequence[Path], *, overwrite: bool) -> None:

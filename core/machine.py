@@ -5,15 +5,19 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import shutil
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import av
 import torch
+from platformdirs import user_cache_path
 
 from .errors import BrushreelError, extra_hint
 from .finding import Finding
-from .human import counted
-from .library import load_style, style_paths, user_styles
+from .human import counted, human_bytes
+from .library import SHIPPED, load_style, style_paths, user_styles
 from .runtimes.benchmark import measured, shape_of
 from .runtimes.kernels_library import has_avx512
 from .runtimes.runtime import Wanted, able
@@ -34,7 +38,8 @@ def examine() -> list[Finding]:
         Finding("ffmpeg", "ok", f"{av.ffmpeg_version_info} in PyAV {av.__version__}"),
         *_devices(),
         *_styles(),
-        _user_folder(),
+        _own_styles(),
+        *_folders(),
         _extra("train", "cv2", "training new styles"),
         _extra("onnx", "onnxruntime", "exporting styles and comparing with ONNX models"),
         *_runtimes(),
@@ -55,12 +60,16 @@ def _devices() -> list[Finding]:
                 "cuda",
                 "missing",
                 "no NVIDIA GPU that this build of torch can use",
-                fix="with such a GPU: install a CUDA build of torch",
+                fix="install a CUDA build of torch" if _has_nvidia_driver() else None,
             )
         )
     if torch.backends.mps.is_available():
         found.append(Finding("mps", "ok", "Apple GPU"))
     return found
+
+
+def _has_nvidia_driver() -> bool:
+    return shutil.which("nvidia-smi") is not None
 
 
 def _runtimes() -> list[Finding]:
@@ -97,24 +106,47 @@ def _automatic() -> Wanted:
 
 
 def _styles() -> list[Finding]:
-    found = []
+    found, shipped = [], []
     for name, path in style_paths().items():
         try:
-            style = Style.load(path)
+            Style.load(path)
         except BrushreelError as error:
             found.append(Finding(f"style {name}", "broken", error.what, f"remove {path}"))
         else:
-            found.append(Finding(f"style {name}", "ok", f"{style.title}, {path}"))
-    return found
+            if path.parent == SHIPPED:
+                shipped.append(name)
+    return [Finding("styles", "ok", f"{', '.join(shipped)} ship"), *found]
 
 
-def _user_folder() -> Finding:
+def _own_styles() -> Finding:
     folder = user_styles()
     if not folder.exists():
         return Finding("own styles", "ok", f"none yet; they are stored in {folder}")
     if not os.access(folder, os.R_OK | os.X_OK):
         return Finding("own styles", "broken", f"{folder} can't be read", "give yourself access")
-    return Finding("own styles", "ok", str(folder))
+    names = ", ".join(name for name, path in style_paths().items() if path.parent == folder)
+    return Finding("own styles", "ok", f"{names or 'none'}; brushreel styles remove NAME: {folder}")
+
+
+def _folders() -> Iterator[Finding]:
+    """Yield what is stored for this user besides styles, and what may be deleted."""
+    runs = user_styles().parent / "training"
+    if runs.is_dir():
+        about = "reports and checkpoints of training; delete what you don't need"
+        yield Finding("training", "ok", f"{human_bytes(_size(runs))}, {about}: {runs}")
+    cache = user_cache_path("brushreel", appauthor=False)
+    if cache.is_dir():
+        parts = ", ".join(
+            f"{path.name} {human_bytes(_size(path))}" for path in sorted(cache.iterdir())
+        )
+        about = f"{parts or 'empty'}; delete any of it, it is made again when needed"
+        yield Finding("cache", "ok", f"{human_bytes(_size(cache))}: {about}: {cache}")
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, or of all files below a folder."""
+    paths = [path] if path.is_file() else path.rglob("*")
+    return sum(item.stat().st_size for item in paths if item.is_file())
 
 
 def _extra(name: str, module: str, purpose: str) -> Finding:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from dataclasses import asdict
 
 
 def add_resolve(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +68,7 @@ def _ofx(options: argparse.Namespace) -> list[str]:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from ..core.finding import Finding
+    from ..core.finding import Finding, json_lines, lines
     from .script.doctor import examine
     from .script.folders import Folders
 
@@ -81,12 +79,7 @@ def _doctor(options: argparse.Namespace) -> int:
         wrong = bundle.check()
         findings += [Finding("openfx", "broken", line) for line in wrong]
         findings += [] if wrong else [Finding("openfx", "ok", "the effect loads")]
-    for finding in findings:
-        if options.json:
-            print(json.dumps(asdict(finding)))
-            continue
-        fix = f"  -> {finding.fix}" if finding.fix else ""
-        print(f"{finding.status:<8} {finding.subject:<12} {finding.detail}{fix}")
+    print(*(json_lines(findings) if options.json else lines(findings)), sep="\n")
     return int(any(finding.status == "broken" for finding in findings))
 
 

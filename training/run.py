@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ..core.errors import TrainingError
+from ..core.moving import moving
 from ..core.network import NetworkSpec, StylizingNetwork
 from ..core.style import Painting, Style, weights_digest
 from .checkpoint import Checkpoint, adam_state, restore_adam
@@ -107,11 +108,12 @@ class Run:
         self._names = [_names(clips, material.clips) for clips in (footage, self.held_out)]
         self.sampler = PairSampler(footage, crop=settings.crop, longest_gap=settings.longest_gap)
 
-        calibration = self._calibration(CALIBRATION_PAIRS)
-        # The two frames of a pair are nearly the same.
-        self.grams, self.style_units = self._calibrate_losses(
-            painting, [frames[:1] for frames in calibration]
-        )
+        with moving("calibrating the losses"):
+            calibration = self._calibration(CALIBRATION_PAIRS)
+            # The two frames of a pair are nearly the same.
+            self.grams, self.style_units = self._calibrate_losses(
+                painting, [frames[:1] for frames in calibration]
+            )
         self.shares = style_shares(self.style_units, settings)
         self.palette = Palette(painting)
         self.network, self.family = self._initial_network(calibration[:GAIN_PAIRS])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from ..core.errors import UsageError
+from ..core.moving import moving
 from ..core.style import Style
 from .checkpoint import Checkpoint
 from .interruption import deferred_interrupts
@@ -70,11 +71,12 @@ def train(
             prepare_report(folder)
             tqdm.write(run.report, file=sys.stderr)
         _finish(run, name, checkpoint, checkpoint_minutes)
-        style = run.style(name, command)
-        if processes.first:
-            style.save(output)
-            write_report(folder, style, torch.stack(run.history), run.sheet(), run.report)
-            checkpoint.unlink()
+        with moving("measuring the style") if processes.first else nullcontext():
+            style = run.style(name, command)
+            if processes.first:
+                style.save(output)
+                write_report(folder, style, torch.stack(run.history), run.sheet(), run.report)
+                checkpoint.unlink()
         return style
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from time import monotonic
 from typing import Any
 
 from tqdm import tqdm
 
 from ...core.human import counted, human_seconds
+from ...core.moving import Pulse, moving
 from .events import (
     BatchFinished,
     BatchInterrupted,
@@ -36,6 +38,8 @@ class TerminalReporter:
     def __init__(self, next_time: str = "--skip-existing leaves what is done alone"):
         self._next_time = next_time
         self._bars: dict[Clip, tqdm[Any]] = {}
+        self._pulses: dict[Clip, Pulse] = {}
+        self._waiting = ExitStack()
         self._warned: dict[Clip, tuple[str, ...]] = {}
         self._outcomes: dict[Clip, ClipDone | ClipFailed | ClipSkipped | None] = {}
         self._kept = self._any_done = False
@@ -43,6 +47,7 @@ class TerminalReporter:
 
     def handle(self, event: Event) -> None:
         """Show an event on stderr."""
+        self._waiting.close()
         match event:
             case BatchStarted():
                 self._since = monotonic()
@@ -55,8 +60,7 @@ class TerminalReporter:
             case ClipResumed():
                 self._resume(event)
             case ClipProgress():
-                bar = self._bars[event.clip]
-                bar.update(event.frames - bar.n)
+                self._advance(event)
             case ClipKept():
                 self._close_bar(event.clip)
                 kept = counted(event.frames, "finished frame")
@@ -75,6 +79,20 @@ class TerminalReporter:
                 self._summarize(event)
             case BatchInterrupted():
                 self._interrupt()
+        self._wait(event)
+
+    def _advance(self, event: ClipProgress) -> None:
+        bar = self._bars[event.clip]
+        bar.update(event.frames - bar.n)
+        if bar.n == bar.total:
+            # Joined with the other streams and verified, which takes a while.
+            bar.set_description(f"{event.input.name}, finishing")
+
+    def _wait(self, event: Event) -> None:
+        """Show that the next clip is being opened, until there is something else to show."""
+        between = isinstance(event, BatchStarted | ClipDone | ClipFailed | ClipSkipped)
+        if between and not self._bars and None in self._outcomes.values():
+            self._waiting.enter_context(moving("opening the next clip"))
 
     def _start(self, event: ClipStarted) -> None:
         self._warned[event.clip] = event.warnings
@@ -87,6 +105,8 @@ class TerminalReporter:
             dynamic_ncols=True,
             file=sys.stderr,
         )
+
+        self._pulses[event.clip] = Pulse(self._bars[event.clip])
 
     def _resume(self, event: ClipResumed) -> None:
         _say(f"{event.input}: continuing after frame {event.frames}, where it was stopped")
@@ -133,7 +153,10 @@ class TerminalReporter:
 
     def _close_bar(self, clip: Clip) -> None:
         if clip in self._bars:
-            self._bars.pop(clip).close()
+            self._pulses.pop(clip).end()
+            bar = self._bars.pop(clip)
+            bar.set_description(clip[0].name)
+            bar.close()
 
 
 def _busiest(event: ClipDone) -> str:

@@ -86,7 +86,7 @@ def test_a_damaged_style_does_not_hide_the_others(printed, home):
 
 
 def test_a_damaged_style_is_a_line_of_a_contact_sheet(clip, home, tmp_path):
-    """In a process of its own: there warnings are printed, here they are errors."""
+    # In a process of its own: there warnings are printed, here they are errors.
     folder = home / "data" / "brushreel" / "styles"
     folder.mkdir(parents=True)
     (folder / "broken.safetensors").write_text("oh")
@@ -194,8 +194,23 @@ def test_doctor_as_json(printed, home):
 
 def test_doctor_for_people(capsys):
     assert main(["doctor"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert all(line.split()[0] in ("ok", "missing") for line in lines)
+    verdict, *lines = capsys.readouterr().out.splitlines()
+    assert verdict == "all is well: everything that is needed works"
+    kinds = [line.split()[0] for line in lines]
+    assert kinds == sorted(kinds, key=("ok", "optional", "not").index)
+    assert kinds.count("not") <= 1
+    assert not any("missing" in line for line in lines)
+
+
+def test_doctor_names_what_is_broken_first(capsys, home):
+    folder = home / "data" / "brushreel" / "styles"
+    folder.mkdir(parents=True)
+    (folder / "torn.safetensors").write_text("oh")
+    assert main(["doctor"]) == 1
+    verdict, first, *_ = capsys.readouterr().out.splitlines()
+    assert verdict == "broken: style torn"
+    assert first.startswith("broken   style torn")
+    assert first.endswith(f"-> remove {folder / 'torn.safetensors'}")
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...core.arguments import add_device, add_loss_network, add_strokes, folder, path
 from ...core.errors import OutputError, UsageError
+from ...core.moving import each, moving
 
 if TYPE_CHECKING:
     import torch
@@ -105,19 +106,21 @@ def evaluate(options: argparse.Namespace) -> int:
         _make_folder(options.output)  # before minutes of measuring
     device = choose_device(options.device)
     stroke_size, detail = check_stroke_size(options.stroke_size), check_detail(options.detail)
-    models, twin, peer = open_models(
-        options.styles,
-        twin=options.twin,
-        peer=options.peer,
-        stroke_size=stroke_size,
-        detail=detail,
-        device=device,
-    )
-    sequences = find_sequences(options.clips, pairs=options.pairs, long_side=options.long_side)
+    with moving("reading models and clips"):
+        models, twin, peer = open_models(
+            options.styles,
+            twin=options.twin,
+            peer=options.peer,
+            stroke_size=stroke_size,
+            detail=detail,
+            device=device,
+        )
+        sequences = find_sequences(options.clips, pairs=options.pairs, long_side=options.long_side)
     evaluation = _measure(options, models, sequences, stroke_size, device)
     report = to_json(evaluation, stroke_size=stroke_size, detail=detail, twin=twin, peer=peer)
     if options.output:
-        film = stylize_film(models, sequences, device=device)
+        with moving("drawing the report"):
+            film = stylize_film(models, sequences, device=device)
         for path in write_report(options.output, evaluation, report, film):
             print(path, file=sys.stderr)
     print(json.dumps(report) if options.json else table(evaluation, twin=twin, peer=peer))
@@ -131,18 +134,16 @@ def _measure(
     stroke_size: StrokeSize,
     device: torch.device,
 ) -> Evaluation:
-    from tqdm import tqdm
-
     from .evaluate import measure
     from .levels import measure_levels
 
     losses = None
     if options.painting:
         losses = _painting_losses(options, sequences, stroke_size, device)
-    clips = tqdm(sequences, desc="measuring", unit="clip", leave=False, disable=None)
+    clips = each(sequences, "measuring", "clip")
     evaluation = measure(models, clips, losses=losses, stroke_size=stroke_size, device=device)
-    each = tqdm(models.items(), desc="levels", unit="style", leave=False, disable=None)
-    levels = {name: measure_levels(model, device=device) for name, model in each}
+    styles = each(models.items(), "measuring levels", "style", total=len(models))
+    levels = {name: measure_levels(model, device=device) for name, model in styles}
     return replace(evaluation, levels=levels)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -316,3 +318,20 @@ def test_what_comes_up_on_the_way_is_said_once(info, capsys):
         == said.count("a.mp4: damaged in the source: 1 frame")
         == 1
     )
+
+
+def test_a_terminal_shows_opening_and_finishing(info, monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", stream)
+    reporter = TerminalReporter()
+    reporter.handle(begin([JOB]))
+    reporter.handle(ClipStarted.of(JOB.clip, info, ()))
+    reporter.handle(ClipProgress(*JOB.clip, 10))
+    reporter.handle(ClipDone.of(REPORT))
+    drawn = [line.strip() for line in stream.getvalue().replace("\r", "\n").splitlines()]
+    shown = [line for line in drawn if line]
+    assert shown[0].startswith("opening the next clip ... 00:00")
+    assert any(line.startswith("a.mp4, finishing: 100%") for line in shown)
+    assert shown[-3].startswith("a.mp4: 100%")
+    assert not any(line.startswith("opening") for line in shown[1:])
