@@ -1,9 +1,9 @@
 # Everything happens in .venv; a second run finds it ready.
 PYTHON ?= python3
 BIN := .venv/bin
-C_SOURCES := $(wildcard plugin_resolve/ofx/native/*.[ch] core/frames/*.c core/runtimes/*.[ch])
+C_SOURCES := $(wildcard plugin_resolve/ofx/native/*.[ch] core/*.h core/frames/*.c core/runtimes/*.[ch])
 # What an installation compiles.
-NATIVE := core/frames/scaling.c $(wildcard core/runtimes/*.[ch])
+NATIVE := core/cpu.h core/frames/scaling.c $(wildcard core/runtimes/*.[ch])
 
 .PHONY: demo test test-slow bench bench-gpu gpu-check check format native-all clean
 

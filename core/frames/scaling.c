@@ -12,6 +12,8 @@ split of the rows among threads. scaling_on_torch.py says the same in PyTorch. *
 #include <stdint.h>
 #include <string.h>
 
+#include "../cpu.h"
+
 #define INLINE static inline __attribute__((always_inline))
 #define PUBLIC __attribute__((visibility("default")))
 
@@ -491,24 +493,27 @@ INLINE void prepare_rows(const struct preparation *job, int begin, int end, floa
 
 /* NAME for the CPU that it runs on, of INLINED. */
 #ifdef __x86_64__
-#define FOR_THIS_CPU(NAME, INLINED, JOB)                                                         \
-    __attribute__((                                                                              \
-        target("avx512f,avx512bw,avx512vl,avx512dq,prefer-vector-width=512"))) static void       \
-    INLINED##_avx512(const struct JOB *job, int begin, int end, float *scratch) {                \
-        INLINED(job, begin, end, scratch);                                                       \
-    }                                                                                            \
-    __attribute__((target("avx2"))) static void INLINED##_avx2(const struct JOB *job, int begin, \
-                                                               int end, float *scratch) {        \
-        INLINED(job, begin, end, scratch);                                                       \
-    }                                                                                            \
-    PUBLIC void NAME(const struct JOB *job, int begin, int end, float *scratch) {                \
-        if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&          \
-            __builtin_cpu_supports("avx512dq"))                                                  \
-            INLINED##_avx512(job, begin, end, scratch);                                          \
-        else if (__builtin_cpu_supports("avx2"))                                                 \
-            INLINED##_avx2(job, begin, end, scratch);                                            \
-        else                                                                                     \
-            INLINED(job, begin, end, scratch);                                                   \
+#ifdef __clang__ /* it ignores all of the attribute for the last word */
+#define AVX512 "avx512f,avx512bw,avx512vl,avx512dq"
+#else
+#define AVX512 "avx512f,avx512bw,avx512vl,avx512dq,prefer-vector-width=512"
+#endif
+#define FOR_THIS_CPU(NAME, INLINED, JOB)                                                           \
+    __attribute__((target(AVX512))) static void INLINED##_avx512(const struct JOB *job, int begin, \
+                                                                 int end, float *scratch) {        \
+        INLINED(job, begin, end, scratch);                                                         \
+    }                                                                                              \
+    __attribute__((target("avx2"))) static void INLINED##_avx2(const struct JOB *job, int begin,   \
+                                                               int end, float *scratch) {          \
+        INLINED(job, begin, end, scratch);                                                         \
+    }                                                                                              \
+    PUBLIC void NAME(const struct JOB *job, int begin, int end, float *scratch) {                  \
+        if (cpu_vectors() >= CPU_AVX512)                                                           \
+            INLINED##_avx512(job, begin, end, scratch);                                            \
+        else if (cpu_vectors() == CPU_AVX2)                                                        \
+            INLINED##_avx2(job, begin, end, scratch);                                              \
+        else                                                                                       \
+            INLINED(job, begin, end, scratch);                                                     \
     }
 #else
 #define FOR_THIS_CPU(NAME, INLINED, JOB)                                          \

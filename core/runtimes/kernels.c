@@ -7,7 +7,6 @@ rearranged, padded or copied between the steps. What follows a convolution (ReLU
 normalisation, depth to space with the skip connection, tanh) is done to a few pixels while they are
 in the cache, and a row is taken on as soon as the next step can use it. */
 
-#include <cpuid.h>
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
@@ -17,6 +16,7 @@ in the cache, and a row is taken on as soon as the next step can use it. */
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../cpu.h"
 #include "kernels.h"
 
 enum { WIDEST = 1024, MOST_STEPS = 8 };
@@ -234,8 +234,7 @@ __attribute__((visibility("default"))) void brushreel_run(const struct step *ste
 
 /* Whether the CPU has what this needs, and the system saves its registers. */
 __attribute__((visibility("default"))) int brushreel_has_avx512(void) {
-    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512bf16");
+    return cpu_vectors() == CPU_AVX512_BF16;
 }
 
 /* Whether it has AMX, too, and the system lets this process use it (Linux:
