@@ -152,7 +152,7 @@ def train(options: argparse.Namespace) -> int:
             name=options.name,
             output=output,
             folder=folder,
-            command=shlex.join(["brushreel", *sys.argv[1:]]),
+            command=_repeatable(sys.argv[1:], options.recipe),
             device=device,
             resume=options.resume,
             checkpoint_minutes=options.checkpoint_minutes,
@@ -168,6 +168,17 @@ def train(options: argparse.Namespace) -> int:
     print(folder / "report.html", file=sys.stderr)
     print(output)
     return 0
+
+
+def _repeatable(words: list[str], recipe: str) -> str:
+    """Return the command as it is stored: it starts the run again, from the first step.
+
+    The default recipe may change, and there is no checkpoint to resume from elsewhere.
+    """
+    kept = [word for word in words if word != "--resume"]
+    if not any(word.split("=")[0] == "--recipe" for word in kept):
+        kept += ["--recipe", recipe]
+    return shlex.join(["brushreel", *kept])
 
 
 def _check_name_is_free(options: argparse.Namespace, output: Path, checkpoint: Path) -> None:

@@ -81,6 +81,7 @@ class Run:
         step: Steps done.
         history: Losses of each step, (7,) each: the parts of `HybridLoss` and the weighted sum.
         report: The footage report.
+        painting: As it is trained on, (1, 3, H, W) RGB in [0, 1].
         held_out: Footage to measure on.
 
     Raises:
@@ -99,7 +100,7 @@ class Run:
         self.history: list[Tensor] = []
 
         # Refused, if they can't be used, before footage is decoded.
-        painting = load_painting(material.painting, settings.style_size).to(self.device)
+        self.painting = load_painting(material.painting, settings.style_size).to(self.device)
         self.painting_sha256 = hashlib.sha256(material.painting.read_bytes()).hexdigest()
         self.loss_network = LossNetwork(material.loss_weights).to(self.device)
 
@@ -112,10 +113,10 @@ class Run:
             calibration = self._calibration(CALIBRATION_PAIRS)
             # The two frames of a pair are nearly the same.
             self.grams, self.style_units = self._calibrate_losses(
-                painting, [frames[:1] for frames in calibration]
+                self.painting, [frames[:1] for frames in calibration]
             )
         self.shares = style_shares(self.style_units, settings)
-        self.palette = Palette(painting)
+        self.palette = Palette(self.painting)
         self.network, self.family = self._initial_network(calibration[:GAIN_PAIRS])
         self.optimizer = torch.optim.Adam(self.network.parameters())
 

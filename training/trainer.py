@@ -75,7 +75,8 @@ def train(
             style = run.style(name, command)
             if processes.first:
                 style.save(output)
-                write_report(folder, style, torch.stack(run.history), run.sheet(), run.report)
+                history, painting = torch.stack(run.history), run.painting[0].cpu()
+                write_report(folder, style, history, run.sheet(), run.report, painting)
                 checkpoint.unlink()
         return style
 

@@ -3,8 +3,9 @@
     python benchmarks/training/shipped.py --paintings FOLDER --clips FOLDER --loss-weights FILE
         [--only NAME ...] [--twins] [--device auto] [--dry-run]
 
-A parent is trained from scratch, the eight styles from it. A twin is the same run with temporal
-weight 0, from the parent's twin. Results are written to the user's style library; the parent is
+Run it in the repository's root, as the commands that the styles store. A parent is trained from
+scratch and copied to where they start from, the eight styles from it. A twin is the same run with
+temporal weight 0, from the parent's twin. Results are written to the user's style library; the parent is
 stored in benchmarks/training, the eight styles in core/weights, the twins in benchmarks/twins,
 there without the "-twin" of their names.
 """
@@ -13,11 +14,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from brushreel.core.library import user_styles
 from brushreel.training.recipe import CALM
 
 
@@ -93,12 +96,17 @@ STYLES = (
 )
 
 
+def parent_file(*, twin: bool) -> Path:
+    """Return the file of the parent in this repository, from which the stored commands start."""
+    return Path("benchmarks/twins" if twin else "benchmarks/training") / "parent.safetensors"
+
+
 def command(style: Shipped, options: argparse.Namespace, *, twin: bool) -> list[str]:
     """Return the training command of a style or of its twin."""
     suffix = "-twin" if twin else ""
     words = ["train", str(options.paintings / style.file), "--clips", str(options.clips)]
     words += ["--name", style.name + suffix]
-    words += [] if style is PARENT else ["--from", PARENT.name + suffix]
+    words += [] if style is PARENT else ["--from", str(parent_file(twin=twin))]
     words += ["--recipe", "calm", "--iterations", str(style.iterations), "--seed", "1"]
     words += ["--style-scale", str(style.style_scale)]
     if style.style_weight != CALM.weights.style:
@@ -133,6 +141,9 @@ def main() -> None:
         print(shlex.join(["brushreel", *words]), flush=True)
         if not options.dry_run:
             subprocess.run([sys.executable, "-m", "brushreel", *words], check=True)
+            if style is PARENT:
+                trained = user_styles() / f"{words[words.index('--name') + 1]}.safetensors"
+                shutil.copy(trained, parent_file(twin=options.twins))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from brushreel.core.export_modules import WRAPPERS
 from brushreel.core.library import SHIPPED
 from brushreel.core.runtimes.runtime import KINDS
 from brushreel.training import trainer
-from brushreel.training.command import training_settings
+from brushreel.training.command import _repeatable, training_settings
 from brushreel.training.recipe import HOUSE, PRECISIONS, RECIPES
 
 from .called import everything_in, run_command, validated
@@ -151,6 +151,20 @@ def test_training_does_not_hide_a_style_that_ships_unasked(tmp_path, capsys):
     assert "a style named wave ships, which yours would hide (choose" in capsys.readouterr().err
     assert main([*words, "--overwrite"]) == 1  # the loss network is missing here
     assert "ships" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "stored"),
+    [
+        ("train p.png --name a b", "brushreel train p.png --name 'a b' --recipe house"),
+        ("train p.png --recipe calm", "brushreel train p.png --recipe calm"),
+        ("train p.png --recipe=paper --resume", "brushreel train p.png --recipe=paper"),
+    ],
+)
+def test_the_stored_command_starts_the_same_run_again(words, stored):
+    given = words.replace("a b", "a\N{NO-BREAK SPACE}b").split(" ")
+    given = [word.replace("\N{NO-BREAK SPACE}", " ") for word in given]
+    assert _repeatable(given, "house") == stored
 
 
 @pytest.mark.parametrize("saved", [True, False])

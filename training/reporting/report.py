@@ -19,7 +19,7 @@ from ...core.atomic import atomic_write
 from ...core.errors import TrainingError, extra
 from ...core.style import Style
 from ...core.version import __version__
-from .report_images import draw_losses, draw_sheet
+from .report_images import draw_losses, draw_painting, draw_sheet
 
 with extra("train"):
     from jinja2 import Environment, FileSystemLoader
@@ -44,8 +44,11 @@ def write_report(
     history: Tensor,
     sheet: Sequence[tuple[str, Tensor, Tensor]],
     footage: str,
+    painting: Tensor,
 ) -> Path:
-    """Write sheet.png, losses.png, metrics.json and, last, the report.html that shows them.
+    """Write the images, metrics.json and, last, the report.html that shows them.
+
+    The images are painting.png, sheet.png and losses.png.
 
     Args:
         folder: Created where it does not exist; an older report in it is replaced.
@@ -55,6 +58,7 @@ def write_report(
         sheet: Name of a clip, a frame of it and the same frame stylized, both (3, H, W) RGB in
             [0, 1]; one or more.
         footage: The footage report, one line a clip.
+        painting: The painting as it was trained on, (3, H, W) RGB in [0, 1].
 
     Returns:
         The path of report.html.
@@ -67,6 +71,7 @@ def write_report(
     curves = {_label(name): losses[name] for name in DRAWN}
     window = max(1, round(SHARE * len(history)))
     page = folder / "report.html"
+    _write(folder / "painting.png", draw_painting(painting))
     _write(folder / "sheet.png", draw_sheet(sheet))
     _write(folder / "losses.png", draw_losses(curves, window))
     _write(folder / "metrics.json", _encoded(_metrics(style, losses, window)))

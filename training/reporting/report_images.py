@@ -30,6 +30,13 @@ FONT = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
 LINE = "#20639b"
 
 
+def draw_painting(painting: Tensor) -> bytes:
+    """Return a painting, (3, H, W) RGB in [0, 1], as PNG, scaled down to fit beside the sheet."""
+    content = BytesIO()
+    _image(painting).save(content, "PNG")
+    return content.getvalue()
+
+
 def draw_sheet(sheet: Sequence[tuple[str, Tensor, Tensor]]) -> bytes:
     """Draw frames before and after, a row for each clip under its name, as PNG.
 

@@ -18,7 +18,8 @@ from brushreel.training.reporting.report import prepare_report, write_report
 
 SHEET = [("pan.mkv", torch.full((3, 30, 40), 0.2), torch.full((3, 30, 40), 0.8))]
 HISTORY = torch.rand(40, 7, generator=torch.Generator().manual_seed(0))
-FILES = {"sheet.png", "losses.png", "metrics.json", "report.html"}
+PAINTING = torch.rand(3, 90, 70, generator=torch.Generator().manual_seed(1))
+FILES = {"painting.png", "sheet.png", "losses.png", "metrics.json", "report.html"}
 FOOTAGE = "a.mkv: 24 pairs\nb.mkv: 0 pairs; left out: 24 flat"
 HOSTILE = "<script>alert('&')</script>"
 
@@ -41,7 +42,7 @@ def style(tiny_style) -> Style:
 def page(style, tmp_path_factory) -> Path:
     """A report that is only read."""
     folder = tmp_path_factory.mktemp("runs") / "new" / "report"
-    return write_report(folder, style, HISTORY, SHEET, FOOTAGE)
+    return write_report(folder, style, HISTORY, SHEET, FOOTAGE, PAINTING)
 
 
 @pytest.fixture
@@ -83,21 +84,21 @@ class TestFiles:
             Image.open(page.parent / name).verify()
 
     def test_an_older_report_is_replaced(self, style, tmp_path):
-        write_report(tmp_path, style, HISTORY, SHEET, "before")
-        page = write_report(tmp_path, style, HISTORY, SHEET, "after")
-        assert "after" in Page(page).text
-        assert "before" not in Page(page).text
+        write_report(tmp_path, style, HISTORY, SHEET, "older.mkv", PAINTING)
+        page = write_report(tmp_path, style, HISTORY, SHEET, "newer.mkv", PAINTING)
+        assert "newer.mkv" in Page(page).text
+        assert "older.mkv" not in Page(page).text
         assert {path.name for path in tmp_path.iterdir()} == FILES
 
     def test_folder_that_can_t_be_made(self, style, tmp_path):
         (tmp_path / "file").touch()
         with pytest.raises(TrainingError, match="the report can't be written") as caught:
-            write_report(tmp_path / "file", style, HISTORY, SHEET, "")
-        assert caught.value.path == tmp_path / "file" / "sheet.png"
+            write_report(tmp_path / "file", style, HISTORY, SHEET, "", PAINTING)
+        assert caught.value.path == tmp_path / "file" / "painting.png"
 
     @pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
     def test_full_disk_leaves_the_older_report_as_it_was(self, style, tmp_path, monkeypatch, step):
-        write_report(tmp_path, style, HISTORY, SHEET, "before")
+        write_report(tmp_path, style, HISTORY, SHEET, "before", PAINTING)
         before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
         def full(*_: object) -> None:
@@ -105,7 +106,7 @@ class TestFiles:
 
         monkeypatch.setattr(step, full)
         with pytest.raises(TrainingError, match="can't be written: No space left on device"):
-            write_report(tmp_path, style, HISTORY + 1, SHEET[:1] * 2, "after")
+            write_report(tmp_path, style, HISTORY + 1, SHEET[:1] * 2, "after", PAINTING)
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
     def test_preparing_makes_the_folder(self, tmp_path):
@@ -120,6 +121,10 @@ class TestFiles:
 
 @pytest.mark.usefixtures("undrawn")
 class TestPage:
+    def test_shows_the_painting_as_training_saw_it(self, page):
+        codes = (PAINTING * 255).round().byte().permute(1, 2, 0).numpy()
+        assert Image.open(page.parent / "painting.png").tobytes() == codes.tobytes()
+
     def test_links_the_files_next_to_it(self, page):
         parsed = Page(page)
         assert set(parsed.links) | {"report.html"} == FILES
@@ -142,7 +147,7 @@ class TestPage:
             assert words in text
 
     def test_style_without_provenance(self, tiny_style, tmp_path):
-        text = Page(write_report(tmp_path, tiny_style, HISTORY, SHEET, "")).text
+        text = Page(write_report(tmp_path, tiny_style, HISTORY, SHEET, "", PAINTING)).text
         assert "Means over" not in text
 
     def test_no_text_of_the_user_becomes_markup(self, style, page, tmp_path):
@@ -156,7 +161,7 @@ class TestPage:
             figures={**style.figures, HOSTILE: HOSTILE},
         )
         sheet = [(HOSTILE, *SHEET[0][1:])]
-        path = write_report(tmp_path, hostile, HISTORY, sheet, HOSTILE)
+        path = write_report(tmp_path, hostile, HISTORY, sheet, HOSTILE, PAINTING)
         assert "<script" not in path.read_text()
         assert set(Page(path).tags) == set(Page(page).tags)
         # Title and heading, four facts of the painting, two names and values each in figures,
@@ -170,7 +175,7 @@ class TestPage:
             training={**style.training, "held_out": ["caf\udce9.mkv"]},
         )
         sheet = [("caf\udce9\n.mkv", *SHEET[0][1:])]
-        page = Page(write_report(tmp_path, odd, HISTORY, sheet, "caf\udce9.mkv: 3 pairs"))
+        page = Page(write_report(tmp_path, odd, HISTORY, sheet, "caf\udce9.mkv: 3 pairs", PAINTING))
         assert "{{ body }} {% if %}" in page.text
         assert "caf\\udce9.mkv: 3 pairs" in page.text
         metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
@@ -192,7 +197,7 @@ class TestMetrics:
         history = torch.zeros(200, 7)
         history[-10:] = torch.tensor([1.0, 2, 3, 4, 5, 6, 7])
         history[-1] *= 2
-        write_report(tmp_path, style, history, SHEET, "")
+        write_report(tmp_path, style, history, SHEET, "", PAINTING)
         metrics = json.loads((tmp_path / "metrics.json").read_text())
         assert metrics["losses"] == {
             "mean_of_last_steps": 10,
@@ -201,7 +206,7 @@ class TestMetrics:
         }
 
     def test_a_run_of_one_step(self, style, tmp_path):
-        write_report(tmp_path, style, HISTORY[:1], SHEET, "")
+        write_report(tmp_path, style, HISTORY[:1], SHEET, "", PAINTING)
         metrics = json.loads((tmp_path / "metrics.json").read_text())
         assert metrics["losses"]["mean_of_last_steps"] == 1
         assert metrics["losses"]["content"] == pytest.approx(HISTORY[0, 0].item(), rel=1e-5)
@@ -212,6 +217,6 @@ def test_tensors_as_training_leaves_them(style, tmp_path):
     name, before, after = SHEET[0]
     history = HISTORY.clone().requires_grad_()
     frames = before.bfloat16(), after.clone().requires_grad_()
-    write_report(tmp_path, style, history, [(name, *frames)], "")
+    write_report(tmp_path, style, history, [(name, *frames)], "", PAINTING)
     sheet = Image.open(BytesIO((tmp_path / "sheet.png").read_bytes()))
     assert sheet.getpixel((20, 45)) == (51, 51, 51)
