@@ -5,9 +5,9 @@
 
 Run it in the repository's root, as the commands that the styles store. A parent is trained from
 scratch and copied to where they start from, the eight styles from it. A twin is the same run with
-temporal weight 0, from the parent's twin. Results are written to the user's style library; the parent is
-stored in benchmarks/training, the eight styles in core/weights, the twins in benchmarks/twins,
-there without the "-twin" of their names.
+temporal weight 0, from the parent's twin. Results are written to the user's style library; the
+eight styles are stored in core/weights, the twins in benchmarks/twins, there without the "-twin"
+of their names.
 """
 
 from __future__ import annotations
