@@ -23,7 +23,7 @@ Features = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the parts: alpha, beta, gamma and lambda of the paper, overlays and palette."""
+    """Weights of the parts: alpha, beta, gamma and lambda of the paper, overlays, palette and hues."""
 
     content: float
     style: float
@@ -31,6 +31,7 @@ class LossWeights:
     temporal: float
     overlay: float
     palette: float = 0.0
+    hues: float = 0.0
 
 
 class _Gram(torch.autograd.Function):
@@ -112,6 +113,7 @@ class HybridLoss:
     temporal: Tensor
     overlay: Tensor
     palette: Tensor = field(default_factory=lambda: torch.zeros(()))
+    hues: Tensor = field(default_factory=lambda: torch.zeros(()))
 
     def total(self, weights: LossWeights) -> Tensor:
         """Return the weighted sum that training minimises."""
@@ -122,6 +124,7 @@ class HybridLoss:
             + weights.temporal * self.temporal
             + weights.overlay * self.overlay
             + weights.palette * self.palette
+            + weights.hues * self.hues
         )
 
 
@@ -135,6 +138,7 @@ def hybrid_loss(
     shares: dict[str, float] | None = None,
     content: float = 1,
     palette: Callable[[Tensor], Tensor] | None = None,
+    hues: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> HybridLoss:
     """Compute the two-frame synergic loss: both frames through the same network in one step.
 
@@ -151,6 +155,7 @@ def hybrid_loss(
         shares: Factor of each style layer; 1 without.
         content: Factor of the content loss; 0 leaves the clean frames out.
         palette: Distance of frames' colours to the painting's, summed over the frames.
+        hues: Distance of frames' hues to those that clean frames become, summed over the frames.
     """
     pairs = len(example.flow)
     share = (1 if both_judged else 2) / pairs
@@ -159,8 +164,10 @@ def hybrid_loss(
     judged = _on(pixels.device, example.scenes) if both_judged else slice(pairs)
     overlaid = _on(pixels.device, example.overlaid)
     scenes = pixels[judged]
-    clean = example.clean[judged] if content else None
-    of_content, of_style = _judged(network, scenes, clean, style_grams, shares)
+    clean = example.clean[judged]
+    of_content, of_style = _judged(
+        network, scenes, clean if content else None, style_grams, shares
+    )
     previous, current = pixels.chunk(2)
     scene = warp(previous, example.flow)
     expected = example.matte * scene + (1 - example.matte) * example.overlay
@@ -172,6 +179,7 @@ def hybrid_loss(
         temporal=(errors * ~overlaid).mean(),
         overlay=(errors * overlaid).mean(),
         palette=share * palette(scenes) if palette else torch.zeros_like(of_style),
+        hues=share * hues(scenes, clean) if hues else torch.zeros_like(of_style),
     )
 
 

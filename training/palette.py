@@ -1,4 +1,4 @@
-"""The painting's colours, and how far a frame's are from them."""
+"""The painting's colours: how far a frame's are from them, and which of them a scene's become."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from torch.nn import functional as F
 # Strokes are wider than a pixel; what varies below this size is no colour of the painting.
 AVERAGED = 4
 DIRECTIONS = 32
+# Side of the squares over which hues are compared: strokes inside one are free.
+HUE_AREA = 8
+# Lumas below and above which black and white stay what they are.
+DARK, LIGHT = 0.15, 0.9
+_LUMA = (0.2126, 0.7152, 0.0722)
 
 
 class Palette:
@@ -52,3 +57,50 @@ def _colours(frames: Tensor) -> Tensor:
 def _directions(random: np.random.Generator) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     axes = random.standard_normal((DIRECTIONS, 3), np.float32)
     return axes / np.linalg.norm(axes, axis=1, keepdims=True)
+
+
+class Hues:
+    """The painting's colours that a scene's become, by one map for all frames.
+
+    It is the linear map from the distribution of the footage's colours to the painting's that moves
+    them least (Monge-Kantorovitch; Pitié and Kokaram 2007): what differs in hue in the scene does
+    so in the result, in the painting's own colours. A fixed map of a frame can't flicker.
+
+    Args:
+        painting: (1, 3, H, W) RGB in [0, 1].
+        footage: (N, 3, H, W) each, RGB in [0, 1], untouched.
+    """
+
+    def __init__(self, painting: Tensor, footage: list[Tensor]):
+        wanted = _colours(painting)[0].double()
+        there = torch.cat([_colours(frames).flatten(0, 1) for frames in footage]).double()
+        self.there, self.wanted = there.mean(0), wanted.mean(0)
+        root = _root(torch.cov(there.T))
+        back = torch.linalg.inv(root)
+        self.map = back @ _root(root @ torch.cov(wanted.T) @ root) @ back
+
+    def of(self, frames: Tensor) -> Tensor:
+        """Return (N, 3, H, W) RGB in [0, 1] in the painting's colours, the same shape."""
+        moved = (frames.movedim(1, -1) - self.there.float()) @ self.map.float().T
+        moved = (moved + self.wanted.float()).movedim(-1, 1).clamp(0, 1)
+        luma = (frames * frames.new_tensor(_LUMA).view(3, 1, 1)).sum(1, keepdim=True)
+        inside = (luma / DARK).clamp(0, 1) * ((1 - luma) / (1 - LIGHT)).clamp(0, 1)
+        return torch.lerp(frames, moved, inside)
+
+    def distance(self, frames: Tensor, clean: Tensor) -> Tensor:
+        """Return the mean squared distance over squares of 8 x 8 pixels, summed over frames.
+
+        Args:
+            frames: (N, 3, H, W) RGB in [0, 1], stylized.
+            clean: The same, what they were stylized from.
+        """
+        with torch.autocast(frames.device.type, enabled=False):
+            wanted = self.of(F.avg_pool2d(clean.float(), HUE_AREA))
+            found = F.avg_pool2d(frames.float(), HUE_AREA)
+            return (found - wanted).square().mean((1, 2, 3)).sum()
+
+
+def _root(matrix: Tensor) -> Tensor:
+    """Return the square root of a symmetric matrix; values of almost 0 count as 1e-6."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors * values.clamp_min(1e-6).sqrt() @ vectors.T

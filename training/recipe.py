@@ -178,6 +178,7 @@ HOUSE = replace(
         temporal=6e4,
         overlay=8e3,
         palette=1e3,
+        hues=2e3,
     ),
     layer_weights=(1.0, 1.0, 3.0, 6.0),
     content_every=2,

@@ -35,7 +35,7 @@ from .fast_loss_network import FastLossNetwork
 from .gain_bound import EPSILON, bound_gain, set_epsilon
 from .loss_network import STYLE_LAYERS, LossNetwork
 from .losses import HybridLoss, hybrid_loss, style_losses, style_targets
-from .palette import Palette
+from .palette import Hues, Palette
 from .processes import Processes
 from .recipe import TrainingSettings
 
@@ -117,6 +117,7 @@ class Run:
             )
         self.shares = style_shares(self.style_units, settings)
         self.palette = Palette(self.painting)
+        self.hues = Hues(self.painting, calibration)
         self.network, self.family = self._initial_network(calibration[:GAIN_PAIRS])
         self.optimizer = torch.optim.Adam(self.network.parameters())
 
@@ -208,6 +209,7 @@ class Run:
                 shares=self.shares,
                 content=self.settings.content_at(self.step),
                 palette=self._palette_distance() if self.settings.weights.palette else None,
+                hues=self.hues.distance if self.settings.weights.hues else None,
             )
         weighted = loss.total(self.settings.weights_at(self.step))
         self.optimizer.param_groups[0]["lr"] = self.settings.learning_rate_at(self.step)

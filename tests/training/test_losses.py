@@ -99,7 +99,7 @@ NAMES = [field.name for field in dataclasses.fields(LossWeights)]
 
 class TestWeights:
     def test_total_is_the_weighted_sum(self):
-        parts = HybridLoss(*map(torch.tensor, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)))
+        parts = HybridLoss(*map(torch.tensor, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)))
         weights = LossWeights(
             content=10,
             style=100,
@@ -107,12 +107,13 @@ class TestWeights:
             temporal=10000,
             overlay=100000,
             palette=1000000,
+            hues=1e7,
         )
-        assert parts.total(weights) == 6543210
+        assert parts.total(weights) == 76543210
 
     @pytest.mark.parametrize("part", NAMES)
     def test_every_part_counts_by_its_own_weight(self, part):
-        parts = HybridLoss(*map(torch.tensor, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)))
+        parts = HybridLoss(*map(torch.tensor, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)))
         total = parts.total(LossWeights(**{**dict.fromkeys(NAMES, 0.0), part: 2.0}))
         assert total == 2 * getattr(parts, part)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from brushreel.training.palette import Palette
+from brushreel.training.palette import Hues, Palette
 
 
 def coloured(*colours: tuple[float, float, float], side: int = 128) -> torch.Tensor:
@@ -68,3 +68,58 @@ def test_in_float32_under_autocast_too():
         inside = distance(palette, frame)
     assert inside.dtype == torch.float32
     assert inside == distance(palette, frame)
+
+
+def scattered(mean: tuple[float, float, float], spread: torch.Tensor, seed: int) -> torch.Tensor:
+    """Make squares of 8 x 8 pixels whose colours have a mean and a spread."""
+    random = torch.Generator().manual_seed(seed)
+    colours = torch.tensor(mean) + torch.randn(24 * 24, 3, generator=random) @ spread.T
+    return colours.T.reshape(1, 3, 24, 24).repeat_interleave(8, 2).repeat_interleave(8, 3)
+
+
+GREYISH = 0.05 * (torch.eye(3) + 1)
+BLUISH = torch.diag(torch.tensor([0.03, 0.06, 0.12]))
+
+
+class TestHues:
+    footage, painting = scattered((0.5, 0.5, 0.5), GREYISH, 1), scattered((0.4, 0.5, 0.6), BLUISH, 2)
+
+    def test_the_footage_gets_mean_and_spread_of_the_painting(self):
+        colours = Hues(self.painting, [self.footage]).of(self.footage)[0].flatten(1)
+        wanted = self.painting[0].flatten(1)
+        assert torch.allclose(colours.mean(1), wanted.mean(1), atol=0.02)
+        assert torch.allclose(torch.cov(colours), torch.cov(wanted), atol=0.002)
+
+    def test_colours_like_the_painting_s_stay(self):
+        frame = self.footage.clamp(0.2, 0.85)
+        assert torch.allclose(Hues(self.footage, [self.footage]).of(frame), frame, atol=1e-4)
+
+    def test_hues_that_differ_differ_afterwards(self):
+        warm, cold = (torch.tensor(c).view(1, 3, 1, 1) for c in ((0.6, 0.5, 0.4), (0.4, 0.5, 0.6)))
+        hues = Hues(self.painting, [self.footage])
+        warm, cold = (hues.of(colour).flatten() for colour in (warm, cold))
+        assert warm[0] > cold[0] + 0.05
+        assert warm[2] < cold[2] - 0.1
+
+    @pytest.mark.parametrize("level", [0.0, 1.0])
+    def test_black_and_white_stay(self, level):
+        frame = torch.full((1, 3, 8, 8), level)
+        assert torch.equal(Hues(self.painting, [self.footage]).of(frame), frame)
+
+    def test_a_painting_of_one_colour_and_grey_footage(self):
+        hues = Hues(coloured((0.2, 0.4, 0.6)), [torch.full((1, 3, 32, 32), 0.5)])
+        assert torch.allclose(
+            hues.of(torch.full((1, 3, 8, 8), 0.5))[0, :, 0, 0],
+            torch.tensor([0.2, 0.4, 0.6]),
+            atol=1e-3,
+        )
+
+    def test_distance_is_of_squares_and_a_sum_over_frames(self):
+        hues = Hues(self.painting, [self.footage])
+        clean = self.footage.clamp(0, 1)
+        wanted = hues.of(clean)
+        stripes = torch.tensor([0.1, -0.1]).repeat(96)
+        assert hues.distance(wanted + stripes, clean) < 1e-8
+        assert hues.distance(wanted + 0.1, clean) == pytest.approx(0.01, rel=1e-3)
+        both = hues.distance(torch.cat((wanted + 0.1, wanted)), torch.cat((clean, clean)))
+        assert both == pytest.approx(0.01, rel=1e-3)

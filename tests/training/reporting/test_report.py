@@ -17,7 +17,7 @@ from brushreel.training.reporting import report_images
 from brushreel.training.reporting.report import prepare_report, write_report
 
 SHEET = [("pan.mkv", torch.full((3, 30, 40), 0.2), torch.full((3, 30, 40), 0.8))]
-HISTORY = torch.rand(40, 7, generator=torch.Generator().manual_seed(0))
+HISTORY = torch.rand(40, 8, generator=torch.Generator().manual_seed(0))
 PAINTING = torch.rand(3, 90, 70, generator=torch.Generator().manual_seed(1))
 FILES = {"painting.png", "sheet.png", "losses.png", "metrics.json", "report.html"}
 FOOTAGE = "a.mkv: 24 pairs\nb.mkv: 0 pairs; left out: 24 flat"
@@ -194,15 +194,15 @@ class TestMetrics:
         assert metrics["versions"].keys() == {"brushreel", "python", "torch", "numpy"}
 
     def test_losses_are_means_of_the_last_twentieth(self, style, tmp_path):
-        history = torch.zeros(200, 7)
-        history[-10:] = torch.tensor([1.0, 2, 3, 4, 5, 6, 7])
+        history = torch.zeros(200, 8)
+        history[-10:] = torch.tensor([1.0, 2, 3, 4, 5, 6, 7, 8])
         history[-1] *= 2
         write_report(tmp_path, style, history, SHEET, "", PAINTING)
         metrics = json.loads((tmp_path / "metrics.json").read_text())
         assert metrics["losses"] == {
             "mean_of_last_steps": 10,
             **{"content": 1.1, "style": 2.2, "total_variation": 3.3, "temporal": 4.4},
-            **{"overlay": 5.5, "palette": 6.6, "weighted_sum": 7.7},
+            **{"overlay": 5.5, "palette": 6.6, "hues": 7.7, "weighted_sum": 8.8},
         }
 
     def test_a_run_of_one_step(self, style, tmp_path):
