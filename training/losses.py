@@ -165,9 +165,7 @@ def hybrid_loss(
     overlaid = _on(pixels.device, example.overlaid)
     scenes = pixels[judged]
     clean = example.clean[judged]
-    of_content, of_style = _judged(
-        network, scenes, clean if content else None, style_grams, shares
-    )
+    of_content, of_style = _judged(network, scenes, clean if content else None, style_grams, shares)
     previous, current = pixels.chunk(2)
     scene = warp(previous, example.flow)
     expected = example.matte * scene + (1 - example.matte) * example.overlay

@@ -13,7 +13,7 @@ DIRECTIONS = 32
 # Side of the squares over which hues are compared: strokes inside one are free.
 HUE_AREA = 8
 # Lumas below and above which black and white stay what they are.
-DARK, LIGHT = 0.15, 0.9
+DARK, LIGHT = 0.3, 0.9
 _LUMA = (0.2126, 0.7152, 0.0722)
 
 

@@ -77,6 +77,23 @@ def test_strength_0_gives_the_very_codes(clip, tiny_style):
     assert np.array_equal(frame, scene(1))
 
 
+def letterboxed(t: float) -> np.ndarray:
+    return np.pad(scene(t)[8:-6], ((8, 6), (0, 0), (0, 0)))
+
+
+def test_bars_pass_through_and_what_lies_between_is_stylized_by_itself(effect, painted):
+    stylized = VideoClip(letterboxed, duration=2).with_effects([effect]).get_frame(0.5)
+    assert (stylized[:8] == 0).all()
+    assert (stylized[-6:] == 0).all()
+    np.testing.assert_array_equal(stylized[8:-6], painted(letterboxed(0.5)[8:-6]))
+
+
+def test_bars_are_stylized_if_asked(tiny_style, painted):
+    clip = VideoClip(letterboxed, duration=2)
+    stylized = clip.with_effects([Stylize(tiny_style, device="cpu", bars="style")]).get_frame(0.5)
+    np.testing.assert_array_equal(stylized, painted(letterboxed(0.5)))
+
+
 def test_the_clip_itself_stays(clip, effect):
     clip.with_effects([effect])
     assert np.array_equal(clip.get_frame(0.3), scene(0.3))

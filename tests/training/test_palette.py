@@ -82,7 +82,10 @@ BLUISH = torch.diag(torch.tensor([0.03, 0.06, 0.12]))
 
 
 class TestHues:
-    footage, painting = scattered((0.5, 0.5, 0.5), GREYISH, 1), scattered((0.4, 0.5, 0.6), BLUISH, 2)
+    footage, painting = (
+        scattered((0.5, 0.5, 0.5), GREYISH, 1),
+        scattered((0.4, 0.5, 0.6), BLUISH, 2),
+    )
 
     def test_the_footage_gets_mean_and_spread_of_the_painting(self):
         colours = Hues(self.painting, [self.footage]).of(self.footage)[0].flatten(1)

@@ -24,7 +24,16 @@ from .report_images import draw_losses, draw_painting, draw_sheet
 with extra("train"):
     from jinja2 import Environment, FileSystemLoader
 
-COLUMNS = ("content", "style", "total_variation", "temporal", "overlay", "palette", "hues", "weighted_sum")
+COLUMNS = (
+    "content",
+    "style",
+    "total_variation",
+    "temporal",
+    "overlay",
+    "palette",
+    "hues",
+    "weighted_sum",
+)
 # The weighted sum says little: its weights change during the run.
 DRAWN = ("content", "style", "temporal", "overlay")
 # Each step trains on different scenes: only means over a share of the run can be compared.
