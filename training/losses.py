@@ -23,7 +23,7 @@ Features = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the parts: alpha, beta, gamma and lambda of the paper, overlays, palette and hues."""
+    """Weights: alpha, beta, gamma and lambda of the paper; overlays, palette and hues."""
 
     content: float
     style: float
