@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from ..batch.clips.report import ClipReport
@@ -39,12 +40,14 @@ class Shot:
         media: The clip's file.
         first: Index of its first frame in the clip, from 0.
         end: Index of the frame after its last.
+        rate: Frames a second of an image sequence; None for a clip, which states them.
     """
 
     name: str
     media: Path
     first: int
     end: int
+    rate: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -116,19 +119,22 @@ def plan_shot(shot: Shot, recipe: Recipe, folder: Path, *, handles: int = 12) ->
             shot.
         StyleError: There is no such style.
     """
-    with open_reader(shot.media, ReadSettings(range=TimeRange(), for_timeline=True)) as reader:
+    whole = ReadSettings(range=TimeRange(), for_timeline=True, frame_rate=shot.rate)
+    with open_reader(shot.media, whole) as reader:
         count = reader.info.video.frames or 0
+        images = reader.identity["pictures"] if reader.images else None
+        identity = clip_identity(shot.media) if images is None else images
     if not 0 <= shot.first < shot.end <= count:
         raise MediaError(
             f"has {count} frames, but {shot.name} uses frames {shot.first} to {shot.end}",
             path=shot.media,
         )
     frames = FrameRange(max(0, shot.first - handles), min(count, shot.end + handles))
-    return Plan(shot, frames, folder / _file_name(shot, recipe, frames))
+    return Plan(shot, frames, folder / _file_name(shot, recipe, frames, identity))
 
 
-def _file_name(shot: Shot, recipe: Recipe, frames: FrameRange) -> str:
-    about = [recipe.digest, clip_identity(shot.media), frames.first, frames.end]
+def _file_name(shot: Shot, recipe: Recipe, frames: FrameRange, identity: object) -> str:
+    about = [recipe.digest, identity, frames.first, frames.end]
     code = key_digest(about, size=5, sort=False)
     whole = os.fsencode(_NOT_IN_NAMES.sub("_", shot.media.stem))
     stem = whole[:_LONGEST_STEM].decode(errors="ignore")
@@ -213,7 +219,7 @@ class Baker:
             stroke_size=recipe.stroke_size,
             detail=recipe.detail,
             device=self._device,
-            read=ReadSettings(range=plan.frames, for_timeline=True),
+            read=ReadSettings(range=plan.frames, for_timeline=True, frame_rate=plan.shot.rate),
             # A file that has the name by now is not a complete one.
             write=WriteSettings(encode=_ENCODED[recipe.codec], overwrite=True),
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
-_WRITTEN = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})")
+_WRITTEN = re.compile(r"(\d{1,2})[:;](\d{2})[:;](\d{2})([:;.,])(\d{2,3})")
 _RATES = (24, 25, 30, 48, 50, 60)
 _DROPPING = (30, 60)
 _EXACT = tuple(Fraction(rate * 1000, slower) for rate in _RATES for slower in (1000, 1001))
@@ -23,6 +23,11 @@ def nominal_rate(rate: Fraction) -> int:
 def has_timecode(rate: Fraction | None) -> bool:
     """Return whether programs count this rate in timecode: 24 to 60, or these divided by 1.001."""
     return rate is not None and editing_rate(rate) in _EXACT
+
+
+def drops_frames(rate: Fraction) -> bool:
+    """Return whether timecode of a rate may be drop frame: 29.97 and 59.94."""
+    return _left_out(nominal_rate(rate)) > 0 and rate.denominator > 1
 
 
 def editing_rate(rate: Fraction) -> Fraction:

@@ -26,7 +26,7 @@ def add_timeline(parser: argparse.ArgumentParser) -> None:
         "input",
         type=path,
         metavar="IN",
-        help="Timeline file: .otio, .xml (Final Cut Pro 7), .fcpxml or .edl.",
+        help="Timeline file: .otio, .xml (Final Cut Pro 7), .fcpxml, .fcpxmld or .edl.",
     )
     add(
         "-o",
@@ -91,6 +91,11 @@ def add_timeline(parser: argparse.ArgumentParser) -> None:
         "such as 25, 23.976 or 29.97.",
     )
     add(
+        "--sequence",
+        metavar="NAME",
+        help="Sequence, project or timeline of a file that holds several. Default: the first.",
+    )
+    add(
         "--device",
         default="auto",
         help="Device of the network: auto, cpu, cuda, cuda:1 or mps. Default: auto.",
@@ -111,10 +116,10 @@ def timeline(options: argparse.Namespace) -> int:
     _check_output(options)
     request = _request(options)
     rate = None if options.fps is None else _rate(options.fps)
-    cut = read_timeline(options.input, rate)
+    cut = read_timeline(options.input, rate, options.sequence)
     folder = options.media or options.output.with_suffix(".media")
     tasks = plan_timeline(cut, request, folder, handles=options.handles, search=options.search)
-    if not tasks:
+    if not tasks and not (options.style and _only_left_alone(cut)):
         raise UsageError(
             "has no clip to stylize",
             path=options.input,
@@ -124,7 +129,17 @@ def timeline(options: argparse.Namespace) -> int:
         print(f"{options.input}: {warning}", file=sys.stderr)
     if options.dry_run:
         return _dry_run(cut, tasks, as_json=options.json)
+    if not tasks:
+        print(f"{options.output}: not written, as there is no clip to stylize", file=sys.stderr)
+        return 0
     return _run(options, cut, tasks, folder)
+
+
+def _only_left_alone(cut: TimelineFile) -> bool:
+    """Return whether a timeline has clips, and each is one that is left as it is."""
+    from .model import LEFT_ALONE
+
+    return bool(cut.uses) and all(use.problem in LEFT_ALONE for use in cut.uses)
 
 
 def _run(
@@ -153,11 +168,13 @@ def _run(
 
 
 def _check_output(options: argparse.Namespace) -> None:
-    if options.output.suffix.lower() != options.input.suffix.lower():
+    # A folder of Final Cut Pro holds an .fcpxml, which is imported as well.
+    wanted = options.input.suffix.lower().replace(".fcpxmld", ".fcpxml")
+    if options.output.suffix.lower() != wanted:
         raise UsageError(
             f"can't be written from a {options.input.suffix} file",
             path=options.output,
-            hint=f"the output has the input's format: {options.output.stem}{options.input.suffix}",
+            hint=f"the output has the input's format: {options.output.stem}{wanted}",
         )
     if options.output.exists():
         if options.input.exists() and options.output.samefile(options.input):

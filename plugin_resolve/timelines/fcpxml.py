@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
@@ -20,6 +21,7 @@ from .model import (
     ClipUses,
     StyledClip,
     StyledTrack,
+    chosen,
     path_of,
 )
 from .xml_text import XmlText
@@ -53,10 +55,18 @@ class FcpxmlTimeline:
         UsageError: It has no sequence.
     """
 
-    def __init__(self, path: Path):
+    folders: Sequence[Path] = ()
+
+    def __init__(self, path: Path, sequence_name: str | None = None):
         self._text = XmlText(path)
+        self.warnings: list[str] = []
         root = self._text.root
-        sequence = root.find(".//project/sequence")
+        projects = [own for own in root.iter("project") if own.find("sequence/spine") is not None]
+        names = [own.get("name", "") for own in projects]
+        sequence = None
+        if projects:
+            taken = chosen(names, sequence_name, "project", self.warnings)
+            sequence = projects[taken].find("sequence")
         spine = None if sequence is None else sequence.find("spine")
         resources = root.find("resources")
         if sequence is None or spine is None or resources is None:
@@ -69,15 +79,14 @@ class FcpxmlTimeline:
         if frame <= 0:
             raise UsageError("its sequence has no frame rate", path=path)
         self.rate = 1 / frame
-        version = tuple(int(part) for part in root.get("version", "1.8").split("."))
+        version = _version(root.get("version", "1.8"))
         self._has_media_reps = version >= _MEDIA_REP
-        self.warnings: list[str] = []
         self._uses = ClipUses()
         # For each clip: the parent of a clip connected above it, and the offset in the parent.
         self._anchors: list[tuple[Element, Fraction]] = []
         self._clips: list[Element] = []
         self._read_line(spine, start=_seconds(sequence.get("tcStart")), lane=0, anchor=None)
-        self._lanes = {item: lane for item in spine.iter() if (lane := int(item.get("lane", 0)))}
+        self._lanes = {item: lane for item in spine.iter() if (lane := _lane(item))}
         self.uses: Sequence[ClipUse] = self._uses.found
 
     def _read_line(
@@ -117,7 +126,7 @@ class FcpxmlTimeline:
         for child in item:
             if "lane" not in child.attrib:
                 continue
-            offset, above = _seconds(child.get("offset")), int(child.get("lane", 0))
+            offset, above = _seconds(child.get("offset")), _lane(child)
             child_at = at + offset - local
             if child.tag == "spine":
                 for grandchild in child:
@@ -281,6 +290,19 @@ def _moved_lane(lane: int, *, above: Collection[int], empty: Collection[int]) ->
         return lane - down + sum(lane < other < 0 for other in empty)
     up = sum(0 <= other < lane for other in above)
     return lane + up - sum(0 < other < lane for other in empty)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"\d+(\.\d+)*", text):
+        raise UsageError(f"its version {text!r} is not a number")
+    return tuple(map(int, text.split(".")))
+
+
+def _lane(item: Element) -> int:
+    try:
+        return int(item.get("lane", 0))
+    except ValueError:
+        raise UsageError(f"lane {item.get('lane')!r} is not a whole number") from None
 
 
 def _seconds(text: str | None) -> Fraction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +19,7 @@ from ..recipe import Recipe
 # Reasons why a clip can't be stylized.
 RETIMED = "is retimed: render it in the editing program, or remove the retime"
 NESTED = "is a nested timeline or compound clip: open it, or render it first"
+FREEZE = "is a freeze frame: render it in the editing program"
 MULTICAM = "is a multicam clip: flatten it first"
 GENERATED = "is a title or generator without a clip"
 NO_MEDIA = "names no media file"
@@ -40,6 +41,7 @@ class ClipUse:
         media: The media file; None where there is none.
         first: Index of its first frame in the media, from 0; see `origin`.
         origin: True if `first` counts from 00:00:00:00 instead of the media's start.
+        reel: Reel name that the timeline states; empty where it states none.
         texts: Name, markers and comments: a recipe may be written there.
         color: The editor's colour of the clip.
         problem: Why it can't be stylized; empty if it can.
@@ -54,6 +56,7 @@ class ClipUse:
     media: Path | None = None
     first: int = 0
     origin: bool = False
+    reel: str = ""
     texts: Sequence[str] = ()
     color: str = ""
     problem: str = ""
@@ -106,10 +109,12 @@ class TimelineFile(Protocol):
         rate: Exact frame rate, in frames a second.
         uses: All video clips.
         warnings: What the format can't express, a line each.
+        folders: Folders from which relative paths of media count, the likeliest first.
     """
 
     rate: Fraction
     uses: Sequence[ClipUse]
+    folders: Sequence[Path]
     warnings: list[str]
 
     def with_tracks(
@@ -122,6 +127,30 @@ class TimelineFile(Protocol):
             without: Clips of an earlier run, which are removed as far as nothing depends on them.
         """
         ...
+
+
+def chosen(names: Sequence[str], wanted: str | None, what: str, warnings: list[str]) -> int:
+    """Return the index of the sequence that is taken, and say so where there are several.
+
+    Args:
+        names: Names of all sequences of a file.
+        wanted: The one that the user asks for; None for the first.
+        what: What the format calls them.
+        warnings: Gets a line.
+
+    Raises:
+        UsageError: None has this name.
+    """
+    if wanted is not None and wanted not in names:
+        raise UsageError(f"has no {what} {wanted!r}, but {', '.join(map(repr, names))}")
+    index = 0 if wanted is None else names.index(wanted)
+    if len(names) > 1:
+        others = ", ".join(name for number, name in enumerate(names) if number != index)
+        warnings.append(
+            f"{what} {index + 1} of {len(names)}: {names[index]}; --sequence takes another "
+            f"({others})"
+        )
+    return index
 
 
 @dataclass
@@ -157,6 +186,12 @@ def path_of(url: str) -> Path:
     path = unquote(parts.path)
     # file:///C:/clips/a.mov
     return Path(path[1:] if path[2:3] == ":" else path)
+
+
+def plain_path(path: Path) -> Path:
+    """Return a path of Windows with the separators of this system."""
+    text = str(path)
+    return Path(text.replace("\\", "/")) if PureWindowsPath(text).drive else path
 
 
 def start_timecode(path: Path) -> Timecode | None:

@@ -1,9 +1,12 @@
-"""OpenTimelineIO's own files, and edit decision lists read by its adapter."""
+"""OpenTimelineIO's own files."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,7 @@ from ...core.clips.timecode import editing_rate
 from ...core.errors import UsageError, extra
 from ..styled_track import is_styled_track
 from .model import (
+    FREEZE,
     GENERATED,
     NESTED,
     NO_MEDIA,
@@ -20,6 +24,7 @@ from .model import (
     ClipUses,
     StyledClip,
     StyledTrack,
+    chosen,
     emptied_tracks,
     path_of,
 )
@@ -46,40 +51,58 @@ class OtioTimeline:
         UsageError: It can't be read, or has no timeline.
     """
 
-    def __init__(self, path: Path):
+    folders: Sequence[Path] = ()
+
+    def __init__(self, path: Path, sequence: str | None = None):
         self._otio = opentimelineio()
-        self.timeline = self._read(path)
         self.warnings: list[str] = []
+        self._whole = self._read(path)
+        timelines = self._timelines()
+        if not timelines:
+            raise UsageError("holds no timeline", path=path)
+        names = [timeline.name or "" for timeline in timelines]
+        self._taken = chosen(names, sequence, "timeline", self.warnings)
+        self.timeline = timelines[self._taken]
         self._tracks = self.timeline.video_tracks()
         self.rate = self._rate(path)
         uses = ClipUses()
-        try:
-            for number, track in enumerate(self._tracks):
-                self._read_track(number, track, uses)
-        except self._otio.exceptions.OTIOError as error:  # a clip without a range
-            raise UsageError(f"can't be read as a timeline: {error}", path=path) from error
+        for number, track in enumerate(self._tracks):
+            self._read_track(number, track, uses)
         self.uses: Sequence[ClipUse] = uses.found
 
-    def _read(self, path: Path) -> otio.schema.Timeline:
+    def _read(self, path: Path) -> Any:  # noqa: ANN401  a timeline, or a collection of some
         try:
-            found = self._otio.adapters.read_from_file(str(path), **self._options())
+            return self._otio.adapters.read_from_file(str(path), adapter_name="otio_json")
         except Exception as error:  # whatever an adapter raises is about the file
-            raise UsageError(f"can't be read as a timeline: {error}", path=path) from error
-        if isinstance(found, self._otio.schema.Timeline):
-            return found
-        raise UsageError("does not hold exactly one timeline", path=path)
+            raise UsageError(
+                "can't be read as a timeline: it is damaged, or not OpenTimelineIO's JSON",
+                path=path,
+            ) from error
 
-    def _options(self) -> dict[str, float]:
-        """Return the adapter's options."""
-        return {}
+    def _timelines(self, whole: Any = None) -> list[otio.schema.Timeline]:  # noqa: ANN401
+        """Return the timelines of what was read, or of a copy of it, in the file's order."""
+        schema, whole = self._otio.schema, self._whole if whole is None else whole
+        if isinstance(whole, schema.Timeline):
+            return [whole]
+        if isinstance(whole, schema.SerializableCollection):
+            return list(whole.find_children(schema.Timeline))
+        return []
 
     def _rate(self, path: Path) -> Fraction:
+        """Return the rate that most clips of the video tracks have.
+
+        Audio, transitions and the start may count in units of their own.
+        """
+        rates: Counter[Fraction] = Counter()
+        for track in self._tracks:
+            for clip in track.find_clips():
+                with suppress(self._otio.exceptions.OTIOError):
+                    rates[_exact(clip.trimmed_range().duration.rate)] += 1
+        if not rates:
+            raise UsageError("has no clip", path=path)
         start = self.timeline.global_start_time
-        if start is not None:
-            return _exact(start.rate)
-        for clip in self.timeline.find_clips():
-            return _exact(clip.trimmed_range().duration.rate)
-        raise UsageError("has no clip", path=path)
+        stated = None if start is None else _exact(start.rate)
+        return max(rates, key=lambda rate: (rates[rate], rate == stated))
 
     def _read_track(self, number: int, track: otio.schema.Track, uses: ClipUses) -> None:
         schema = self._otio.schema
@@ -90,29 +113,44 @@ class OtioTimeline:
                 self._read_item(number, item, uses)
 
     def _read_item(self, track: int, item: otio.core.Item, uses: ClipUses) -> None:
-        on_track, in_media = item.range_in_parent(), item.trimmed_range()
+        try:
+            on_track, in_media = item.range_in_parent(), item.trimmed_range()
+        except self._otio.exceptions.OTIOError as error:
+            raise UsageError(f"its clip {item.name or 'without a name'} has no range") from error
         reference = getattr(item, "media_reference", None)
-        url = getattr(reference, "target_url", None) or ""
+        media = self._media(reference)
         available = None if reference is None else reference.available_range
         origin = 0 if available is None else self._frames(available.start_time)
+        if available is None:
+            origin = getattr(reference, "start_frame", 0)
         uses.add(
             track,
-            item.name or path_of(url).name,
+            item.name or ("" if media is None else media.name),
             self._frames(on_track.start_time),
             self._frames(on_track.duration),
-            media=path_of(url) if url else None,
+            media=media,
             first=self._frames(in_media.start_time) - origin,
-            origin=available is None,
+            origin=available is None and not hasattr(reference, "start_frame"),
             texts=tuple(_texts(item)),
             color=_color(item),
-            problem=self._problem(item, reference, url),
+            problem=self._problem(item, reference),
             on_styled_track=is_styled_track(self._tracks[track].name),
         )
+
+    def _media(self, reference: Any) -> Path | None:  # noqa: ANN401
+        """Return the media file; of an image sequence, a pattern of its names."""
+        if not isinstance(reference, self._otio.schema.ImageSequenceReference):
+            url = getattr(reference, "target_url", None)
+            return path_of(url) if url else None
+        digits = reference.frame_zero_padding
+        place = f"%0{digits}d" if digits > 1 else "%d"
+        name = f"{reference.name_prefix}{place}{reference.name_suffix}"
+        return path_of(reference.target_url_base) / name
 
     def _frames(self, time: otio.opentime.RationalTime) -> int:
         return round(time.rescaled_to(float(self.rate)).value)
 
-    def _problem(self, item: otio.core.Item, reference: Any, url: str) -> str:  # noqa: ANN401
+    def _problem(self, item: otio.core.Item, reference: Any) -> str:  # noqa: ANN401
         schema = self._otio.schema
         if not (item.enabled and item.parent().enabled):
             return SWITCHED_OFF
@@ -120,25 +158,33 @@ class OtioTimeline:
             return NESTED
         if isinstance(reference, schema.GeneratorReference):
             return GENERATED
-        if any(isinstance(effect, schema.TimeEffect) for effect in item.effects):
-            return RETIMED
+        if retimed := max(map(self._retimed, item.effects), default=""):
+            return retimed
         rate = _exact(item.trimmed_range().duration.rate)
         if rate != self.rate:
             return f"runs at {float(rate):.5g} fps on a timeline of {float(self.rate):.5g}"
-        return "" if url else NO_MEDIA
+        return "" if self._media(reference) else NO_MEDIA
+
+    def _retimed(self, effect: otio.core.Effect) -> str:
+        schema = self._otio.schema
+        if isinstance(effect, schema.FreezeFrame):
+            return FREEZE
+        plain = isinstance(effect, schema.LinearTimeWarp) and effect.time_scalar == 1
+        return RETIMED if isinstance(effect, schema.TimeEffect) and not plain else ""
 
     def with_tracks(
         self, tracks: Sequence[StyledTrack], without: Collection[ClipUse] = ()
     ) -> bytes:
         """See `TimelineFile`; tracks are removed as a whole, once nothing else is on them."""
-        timeline = self.timeline.deepcopy()
+        whole = self._whole.deepcopy()
+        timeline = self._timelines(whole)[self._taken]
         old = timeline.video_tracks()
         for track in tracks:
             index = timeline.tracks.index(old[track.above])
             timeline.tracks.insert(index + 1, self.track(track))
         for number in emptied_tracks(self.uses, without):
             timeline.tracks.remove(old[number])
-        return self._otio.adapters.write_to_string(timeline, "otio_json").encode()
+        return self._otio.adapters.write_to_string(whole, "otio_json").encode()
 
     def track(self, track: StyledTrack) -> otio.schema.Track:
         """Return a stylized track with the gaps between its clips."""
@@ -172,6 +218,8 @@ class OtioTimeline:
 
 def _exact(rate: float) -> Fraction:
     """Return the exact rate for a decimal number."""
+    if not (isfinite(rate) and rate > 0):
+        raise UsageError(f"its rate {str(rate).replace('inf', 'Infinity')} is no frame rate")
     return editing_rate(Fraction(rate).limit_denominator(1001))
 
 

@@ -25,12 +25,14 @@ from ..styled_track import styled_track_name
 from .earlier_run import is_styled_shot
 from .edl import EdlTimeline
 from .fcpxml import FcpxmlTimeline
-from .media_search import MediaSearch
+from .media_search import MediaSearch, is_image_sequence
 from .model import LEFT_ALONE, ClipUse, StyledClip, StyledTrack, TimelineFile, clock, start_timecode
 from .otio import OtioTimeline
 from .xmeml import XmemlTimeline
 
 _NO_STYLE = "none"
+BUNDLED = "Info.fcpxml"
+"""The timeline file in an .fcpxmld folder, as Final Cut Pro exports it."""
 
 
 @dataclass(frozen=True)
@@ -91,35 +93,43 @@ class Task:
     plan: Plan | BrushreelError
 
 
-def read_timeline(path: Path, rate: Fraction | None = None) -> TimelineFile:
+def read_timeline(
+    path: Path, rate: Fraction | None = None, sequence: str | None = None
+) -> TimelineFile:
     """Read a timeline file.
 
     Args:
-        path: An .otio, .xml (Final Cut Pro 7), .fcpxml or .edl file.
+        path: An .otio, .xml (Final Cut Pro 7), .fcpxml or .edl file, or an .fcpxmld folder.
         rate: Frame rate, needed only for an edit decision list, which does not state it.
+        sequence: Name of the sequence, project or timeline; None for the file's first.
 
     Raises:
         UsageError: Its format is unsupported, or it can't be read.
     """
-    if not path.is_file():
-        raise UsageError("no such file", path=path)
+    file = path / BUNDLED if path.suffix.lower() == ".fcpxmld" and path.is_dir() else path
+    if not file.is_file():
+        raise UsageError("no such file", path=file)
     formats: dict[str, Callable[[Path], TimelineFile]] = {
-        ".otio": OtioTimeline,
-        ".xml": XmemlTimeline,
-        ".fcpxml": FcpxmlTimeline,
+        ".otio": partial(OtioTimeline, sequence=sequence),
+        ".xml": partial(XmemlTimeline, sequence=sequence),
+        ".fcpxml": partial(FcpxmlTimeline, sequence_name=sequence),
         ".edl": partial(EdlTimeline, rate=rate),
     }
-    if path.suffix.lower() not in formats:
+    if file.suffix.lower() not in formats:
         raise UsageError(
             "is not a supported timeline file", path=path, hint=f"use {', '.join(formats)}"
         )
     try:
-        return formats[path.suffix.lower()](path)
+        cut = formats[file.suffix.lower()](file)
     except UsageError as error:
         raise UsageError(error.what, path=path, hint=error.hint) from error
-    except (ValueError, KeyError, ArithmeticError) as error:
+    except (ValueError, LookupError, ArithmeticError, TypeError, AttributeError) as error:
         # A malformed number, a rate of 0: it is the file's fault.
-        raise UsageError(f"can't be read as a timeline: {error}", path=path) from error
+        raise UsageError("can't be read as a timeline: it is damaged", path=path) from error
+    cut.folders = [file.absolute().parent]
+    if file != path:
+        cut.folders.append(path.absolute().parent)
+    return cut
 
 
 def plan_timeline(
@@ -145,7 +155,7 @@ def plan_timeline(
         StyleError: There is no such style.
     """
     tasks = []
-    media_search = MediaSearch(search)
+    media_search = MediaSearch(search, timeline.folders)
     for use in timeline.uses:
         if is_styled_shot(use, folder):
             continue
@@ -175,7 +185,9 @@ def _shot(use: ClipUse, rate: Fraction, search: MediaSearch) -> Shot:
         raise MediaError(use.problem)
     if use.media is None:
         raise MediaError("names no media file")
-    media = search.find(use.media)
+    media = search.find(use, rate)
+    if is_image_sequence(media):
+        return Shot(use.name, media, use.first, use.first + use.frames, rate)
     own = probe(media).video.frame_rate
     if own is not None and editing_rate(own) != rate:
         raise MediaError(

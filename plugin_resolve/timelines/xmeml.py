@@ -12,6 +12,7 @@ from ...core.clips.timecode import nominal_rate
 from ...core.errors import UsageError
 from ..styled_track import is_styled_track
 from .model import (
+    FREEZE,
     GENERATED,
     MULTICAM,
     NESTED,
@@ -22,6 +23,7 @@ from .model import (
     ClipUses,
     StyledClip,
     StyledTrack,
+    chosen,
     emptied_tracks,
     path_of,
 )
@@ -38,18 +40,24 @@ class XmemlTimeline:
         UsageError: It has no sequence.
     """
 
-    def __init__(self, path: Path):
+    folders: Sequence[Path] = ()
+
+    def __init__(self, path: Path, sequence: str | None = None):
         self._text = XmlText(path)
         self._ids: dict[tuple[str, str], Element] = {}
         for element in self._text.root.iter():
             if "id" in element.attrib and len(element):
                 self._ids.setdefault((element.tag, element.attrib["id"]), element)
-        self._sequence = _sequence(self._text.root, path)
+        self.warnings: list[str] = []
+        found = _sequences(self._text.root)
+        if not found:
+            raise UsageError("has no sequence with a video track", path=path)
+        names = [element.findtext("name") or "" for element in found]
+        self._sequence = found[chosen(names, sequence, "sequence", self.warnings)]
         rate = _rate(self._sequence)
         if rate is None:
             raise UsageError("its sequence has no frame rate", path=path)
         self.rate = rate
-        self.warnings: list[str] = []
         self._tracks = self._sequence.findall("./media/video/track")
         uses = ClipUses()
         for number, track in enumerate(self._tracks):
@@ -115,10 +123,13 @@ class XmemlTimeline:
         for tag, problem in _PROBLEMS.items():
             if item.find(tag) is not None:
                 return problem
-        if item.tag == "generatoritem":
+        file = self._whole(item.find("file"))
+        if item.tag == "generatoritem" or (
+            file is not None and file.find("mediaSource") is not None
+        ):
             return GENERATED
-        if _is_retimed(item):
-            return RETIMED
+        if retimed := _retimed(item):
+            return retimed
         if not url:
             return NO_MEDIA
         return self._other_rate(item)
@@ -222,15 +233,16 @@ class XmemlTimeline:
         _add(SubElement(parent, "rate"), {"timebase": nominal_rate(self.rate), "ntsc": ntsc})
 
 
-def _sequence(root: Element, path: Path) -> Element:
-    """Return the first sequence that is not within a clip of another one."""
-    waiting = [root]
+def _sequences(root: Element) -> list[Element]:
+    """Return the sequences that are not within a clip of another one, in the file's order."""
+    waiting, found = [root], []
     while waiting:
         element = waiting.pop(0)
         if element.tag == "sequence" and element.find("./media/video") is not None:
-            return element
-        waiting[:0] = [child for child in element if child.tag != "clipitem"]
-    raise UsageError("has no sequence with a video track", path=path)
+            found.append(element)
+        else:
+            waiting[:0] = [child for child in element if child.tag != "clipitem"]
+    return found
 
 
 def _rate(element: Element) -> Fraction | None:
@@ -252,9 +264,12 @@ def _is_off(element: Element) -> bool:
 def _int(element: Element | None, tag: str) -> int:
     text = None if element is None else element.findtext(tag)
     try:
-        return int(text or 0)
-    except ValueError:
-        raise UsageError(f"{tag} {text!r} in the timeline is not a whole number") from None
+        number = Fraction(text or 0)
+    except (ValueError, ZeroDivisionError):
+        number = Fraction(1, 2)
+    if number.denominator > 1:
+        raise UsageError(f"{tag} {text!r} in the timeline is not a whole number")
+    return int(number)
 
 
 def _cut_point(transition: Element | None) -> int:
@@ -266,6 +281,12 @@ def _cut_point(transition: Element | None) -> int:
     return sides.get(alignment, (start + end) // 2)
 
 
+def _retimed(item: Element) -> str:
+    if item.findtext("stillframe", "FALSE").upper() == "TRUE":
+        return FREEZE
+    return RETIMED if _is_retimed(item) else ""
+
+
 def _is_retimed(item: Element) -> bool:
     for effect in item.iterfind("filter/effect"):
         if effect.findtext("effectid") == "timeremap":
@@ -274,10 +295,17 @@ def _is_retimed(item: Element) -> bool:
                 for param in effect.iterfind("parameter")
             }
             plain = values.get("reverse", "FALSE"), values.get("variablespeed", "0")
-            if float(values.get("speed") or 100) != 100 or plain != ("FALSE", "0"):
+            if _number(values.get("speed"), 100) != 100 or plain != ("FALSE", "0"):
                 return True
     start, end, into, out = (_int(item, tag) for tag in ("start", "end", "in", "out"))
     return -1 not in (start, end) and end - start != out - into
+
+
+def _number(text: str | None, usual: float) -> float:
+    try:
+        return float(text or usual)
+    except ValueError:
+        raise UsageError(f"{text!r} in the timeline is not a number") from None
 
 
 def _texts(item: Element) -> Iterator[str]:

@@ -62,7 +62,6 @@ def test_every_command_names_the_extra_that_it_needs(style_file, clip, tmp_path)
         ],
         "timeline": [
             ["timeline", str(otio), "-o", str(tmp_path / "styled.otio"), *style],
-            ["timeline", str(edl), "-o", str(tmp_path / "b.edl"), "--fps", "25", *style],
         ],
         "onnx": [
             ["export", str(style_file)],
