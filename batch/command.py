@@ -152,6 +152,7 @@ def _write_settings(settings: argparse.Namespace) -> WriteSettings:
         segment=settings.segment,
         resume=settings.resume,
         verify=settings.verify,
+        audio=settings.audio,
         drop_unsupported=settings.drop_unsupported,
         overwrite=settings.overwrite,
         skip_existing=settings.skip_existing,

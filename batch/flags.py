@@ -18,6 +18,7 @@ from ..core.arguments import (
 )
 from ..core.errors import UsageError
 from ..core.options import (
+    AUDIO_CODECS,
     BARS,
     CODECS,
     CONTAINERS,
@@ -245,6 +246,13 @@ def _add_outputs(flags: Flags) -> None:
         "--container",
         choices=CONTAINERS,
         help="Container of the outputs. Default: the source's if it can be written, otherwise mp4.",
+    )
+    flags.add(
+        "--audio",
+        choices=AUDIO_CODECS,
+        default="copy",
+        help="Codec to which audio is converted that the container does not support. "
+        "Default: %(default)s, which converts none.",
     )
     _switch(flags, "--drop-unsupported", "Leave out streams that the container does not support.")
     _switch(flags, "--overwrite", "Replace outputs that exist.")

@@ -52,6 +52,7 @@ def settings_key(settings: JobSettings, **others: object) -> str:
         "bars": settings.read.bars,
         "encode": dataclasses.asdict(settings.write.encode),
         "drop_unsupported": settings.write.drop_unsupported,
+        **({} if settings.write.audio == "copy" else {"audio": settings.write.audio}),
         "interlaced": settings.read.interlaced,
         **others,
     }

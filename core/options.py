@@ -35,6 +35,10 @@ BarsMode = Literal["keep", "style"]
 """What happens to burnt-in black bars."""
 BARS: tuple[str, ...] = get_args(BarsMode)
 
+AudioCodec = Literal["copy", "aac", "flac", "opus"]
+"""What audio becomes that the container does not support; "copy" converts none."""
+AUDIO_CODECS: tuple[str, ...] = get_args(AudioCodec)
+
 VerifyLevel = Literal["standard", "full"]
 VERIFY_LEVELS: tuple[str, ...] = get_args(VerifyLevel)
 

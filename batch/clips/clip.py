@@ -15,7 +15,7 @@ from ...core.clips.clip_info import ClipInfo
 from ...core.clips.reader import NumberedFrame, Reader
 from ...core.errors import BrushreelError, OutputError, UsageError
 from ...core.frames.stroke_size import DETAIL, NATURAL, StrokeSize
-from ...core.options import BarsMode, Interlaced, Precision, RuntimeName, VerifyLevel
+from ...core.options import AudioCodec, BarsMode, Interlaced, Precision, RuntimeName, VerifyLevel
 from ...core.source_stylizer import SourceStylizer
 from ...core.style import Style
 from ...core.stylizer import Stylizer
@@ -67,6 +67,7 @@ def stylize_clip(
     segment: float = 10.0,
     resume: bool = True,
     verify: VerifyLevel = "standard",
+    audio: AudioCodec = "copy",
     drop_unsupported: bool = False,
     interlaced: Interlaced = "deinterlace",
     bars: BarsMode = "keep",
@@ -107,6 +108,8 @@ def stylize_clip(
         resume: Continue from what an earlier call for the same clip and settings has left.
         verify: "standard" reads back frames, times and audio packets; "full" compares the packets
             of every copied stream.
+        audio: Codec to which audio is converted that the container does not support: "aac", "flac"
+            or "opus"; "copy" converts none.
         drop_unsupported: Leave out audio and subtitles that the container does not support,
             instead of refusing the clip.
         interlaced: "deinterlace" interlaced frames, one frame for each; "keep" them as they are;
@@ -145,6 +148,7 @@ def stylize_clip(
             segment=segment,
             resume=resume,
             verify=verify,
+            audio=audio,
             drop_unsupported=drop_unsupported,
             overwrite=overwrite,
         ),

@@ -65,8 +65,7 @@ class ContainerSink:
             return FinishedFile(
                 container,
                 self.reader,
-                self.write.encode,
-                drop_unsupported=self.write.drop_unsupported,
+                self.write,
             )
 
     def _warnings(self, encoding: Encoding, trial: FinishedFile) -> Iterator[str]:
@@ -199,9 +198,7 @@ class SegmentWriter:
             removed_on_failure(work.partial),
             open_output(work.partial, self._sink.destination.muxer, self._reader) as container,
         ):
-            file = FinishedFile(
-                container, self._reader, write.encode, drop_unsupported=write.drop_unsupported
-            )
+            file = FinishedFile(container, self._reader, write)
             file.write(work.folder, work.in_order(), self._expected)
         if self._sink.destination.muxer in BOXED:
             entry_boxes, track_boxes = carried_boxes(self._reader.info)

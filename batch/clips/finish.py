@@ -14,9 +14,10 @@ from av.container import OutputContainer
 
 from ...core.clips.reader import Reader
 from ...core.errors import OutputError
-from ..encoding.encode import EncodeSettings, add_video_stream, start_encoding
+from ..encoding.encode import add_video_stream, start_encoding
 from .mux import CopiedTracks, copy_metadata, has_own_names, movie_timescale
 from .segment import Segment, header_of, read_segment
+from .settings import WriteSettings
 from .verify import Expectation, ExpectedVideo
 
 # Matroska as FFmpeg writes it counts in milliseconds.
@@ -74,17 +75,20 @@ class FinishedFile:
         self,
         container: OutputContainer,
         reader: Reader,
-        settings: EncodeSettings,
-        *,
-        drop_unsupported: bool,
+        settings: WriteSettings,
     ):
         video = reader.info.video
         self._container = container
         self._reader = reader
-        self._stream, self.picture = add_video_stream(container, video, settings)
-        self.tracks = CopiedTracks(reader, container, drop_unsupported=drop_unsupported)
+        self._stream, self.picture = add_video_stream(container, video, settings.encode)
+        self.tracks = CopiedTracks(
+            reader,
+            container,
+            audio=settings.audio,
+            drop_unsupported=settings.drop_unsupported,
+        )
         copy_metadata(reader, container)
-        self.warnings = list(self.tracks.left_out)
+        self.warnings = [*self.tracks.converted, *self.tracks.left_out]
         self.tolerance = Fraction(0)
         if container.format.name == "matroska" and (video.time_base / _MATROSKA_TICK) % 1:
             self.tolerance = _MATROSKA_TICK / 2
@@ -125,7 +129,7 @@ class FinishedFile:
                 self._container.mux(packet)
             else:
                 self.tracks.mux(packet)
-        self.tracks.check()
+        self.tracks.finish()
 
 
 def interleaved(video: Iterator[av.Packet], others: Iterator[av.Packet]) -> Iterator[av.Packet]:

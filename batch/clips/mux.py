@@ -22,8 +22,10 @@ from ...core.clips.next_to_video import PLAYED_TYPES
 from ...core.clips.reader import Reader
 from ...core.errors import OutputError
 from ...core.human import counted
+from ...core.options import AudioCodec
 from ...core.version import __version__
 from ..encoding.codecs import container_hint
+from .audio_conversion import Conversion, can_convert
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 BOXED = frozenset({"mp4", "mov"})
@@ -131,26 +133,30 @@ def payload(packet: av.Packet) -> memoryview:
 
 @dataclass(frozen=True)
 class CopiedTrack:
-    """Stream that is passed through.
+    """Stream that is passed through, or audio that is converted.
 
     Attributes:
         about: Facts of the source's stream.
         stream: The written stream.
         digest: Digest of what was written.
+        conversion: What converts it; None where it is passed through.
     """
 
     about: StreamInfo
     stream: Stream
     digest: TrackDigest
+    conversion: Conversion | None = None
 
 
 class CopiedTracks:
     """Streams that are passed through from one clip to the other.
 
-    Audio and subtitles that the container does not support are refused, unless `drop_unsupported`;
-    other streams are left out, and named.
+    Audio that the container does not support is converted to the codec `audio`. Other audio and
+    subtitles that it does not support are refused, unless `drop_unsupported`; other streams are
+    left out, and named.
 
     Attributes:
+        converted: One line for each stream that is converted.
         left_out: One line for each stream that the container does not support.
         damaged: Number of packets, by the index of their stream, that are so damaged that no
             container takes them: of transport streams with holes, say.
@@ -165,8 +171,10 @@ class CopiedTracks:
         source: Reader,
         target: OutputContainer,
         *,
+        audio: AudioCodec = "copy",
         drop_unsupported: bool = False,
     ):
+        self.converted: list[str] = []
         self.left_out: list[str] = []
         self.damaged: Counter[int] = Counter()
         self.tracks: list[CopiedTrack] = []
@@ -177,6 +185,8 @@ class CopiedTracks:
                 continue
             if supports(target.format.name, template):
                 self._add(template, about)
+            elif can_convert(target.format.name, template, audio):
+                self._add_converted(template, about, audio)
             elif about.type in PLAYED_TYPES and not drop_unsupported:
                 raise _refusal(template, about, target.format.name)
             else:
@@ -202,10 +212,26 @@ class CopiedTracks:
         self.tracks.append(track)
         self._by_index[about.index] = track
 
+    def _add_converted(self, template: Stream, about: StreamInfo, codec: AudioCodec) -> None:
+        assert isinstance(template, av.AudioStream)
+        conversion = Conversion(self._target, template, codec)
+        conversion.stream.metadata.update(template.metadata)
+        conversion.stream.disposition = template.disposition
+        track = CopiedTrack(about, conversion.stream, TrackDigest(), conversion)
+        self.tracks.append(track)
+        self._by_index[about.index] = track
+        self.converted.append(
+            f"track {about.index} ({about.codec}) is converted to {codec}: "
+            f"{self._target.format.name} does not support it"
+        )
+
     def mux(self, packet: av.Packet) -> None:
         """Write a packet of any stream of the source, if its stream is copied."""
         track = self._by_index.get(packet.stream.index)
         if track is None:
+            return
+        if track.conversion is not None:
+            self._mux_converted(track, packet)
             return
         facts = PacketFacts.of(packet)
         if packet.dts is None:
@@ -220,6 +246,19 @@ class CopiedTracks:
         else:
             track.digest.add_facts(facts)
 
+    def _mux_converted(self, track: CopiedTrack, packet: av.Packet | None) -> None:
+        """Write what is encoded of a packet, or of the end."""
+        conversion = track.conversion
+        assert conversion is not None
+        made = conversion.rest() if packet is None else conversion.packets(packet)
+        try:
+            for encoded in made:
+                facts = PacketFacts.of(encoded)
+                self._target.mux(encoded)
+                track.digest.add_facts(facts)
+        except av.error.InvalidDataError:
+            self.damaged[track.about.index] += 1
+
     @property
     def damage(self) -> list[str]:
         """Lines for streams of which packets were left out, or that have none at all."""
@@ -232,13 +271,15 @@ class CopiedTracks:
             f"track {about.index} ({about.codec}) has no packet here" for about in empty
         ]
 
-    def check(self) -> None:
-        """Refuse a stream of which no packet could be written; called after the last packet.
+    def finish(self) -> None:
+        """Write what encoders have kept, and refuse a stream of which no packet could be written.
 
         Raises:
             OutputError: There is one.
         """
         for track in self.tracks:
+            if track.conversion is not None:
+                self._mux_converted(track, None)
             if self.damaged[track.about.index] and not track.digest.packets:
                 raise OutputError(
                     f"no packet of track {track.about.index} ({track.about.codec}) can be written",
@@ -289,9 +330,11 @@ def supports(muxer: str, template: Stream) -> bool:
 def _refusal(template: Stream, about: StreamInfo, muxer: str) -> OutputError:
     ways = [suffix[1:] for suffix, other in MUXERS.items() if supports(other, template)]
     use = f"{container_hint(ways)}; " if ways else ""
+    codec = next((name for name in ("aac", "opus") if can_convert(muxer, template, name)), None)
+    convert = f"--audio {codec} converts it; " if codec else ""
     return OutputError(
         f"{muxer} does not support {about.type} track {about.index} ({about.codec})",
-        hint=f"{use}--drop-unsupported leaves it out",
+        hint=f"{use}{convert}--drop-unsupported leaves it out",
     )
 
 

@@ -13,10 +13,12 @@ from ...core.errors import UsageError
 from ...core.frames.stroke_size import DETAIL, NATURAL, StrokeSize
 from ...core.library import load_style
 from ...core.options import (
+    AUDIO_CODECS,
     BARS,
     DECODERS,
     INTERLACED,
     VERIFY_LEVELS,
+    AudioCodec,
     BarsMode,
     Decoder,
     Interlaced,
@@ -73,6 +75,8 @@ class WriteSettings:
         resume: Continue from what an earlier run of the same clip and settings has left.
         verify: "standard" reads back frames, times and audio packets; "full" compares the packets
             of every copied stream.
+        audio: Codec to which audio is converted that the container does not support; "copy"
+            converts none.
         drop_unsupported: Leave out audio and subtitles that the container does not support,
             instead of refusing the clip.
         overwrite: Replace an output that exists.
@@ -86,6 +90,7 @@ class WriteSettings:
     segment: float = 10.0
     resume: bool = True
     verify: VerifyLevel = "standard"
+    audio: AudioCodec = "copy"
     drop_unsupported: bool = False
     overwrite: bool = False
     skip_existing: bool = False
@@ -94,6 +99,7 @@ class WriteSettings:
         if not 0 < self.segment < float("inf"):
             raise UsageError(f"a segment must last more than 0 seconds, not {self.segment}")
         _check_choice("verify", self.verify, VERIFY_LEVELS)
+        _check_choice("audio", self.audio, AUDIO_CODECS)
         if self.overwrite and self.skip_existing:
             raise UsageError("outputs that exist are either replaced or skipped, not both")
 

@@ -320,11 +320,16 @@ def test_what_is_dropped_is_said_before_the_first_frame(make_clip, sound, painte
 @pytest.mark.parametrize(
     ("name", "kind", "ways"),
     [
-        ("a.avi", {"sounds": "adpcm_ms"}, "--drop-unsupported leaves it out"),
+        (
+            "a.avi",
+            {"sounds": "adpcm_ms"},
+            "--audio aac converts it; --drop-unsupported leaves it out",
+        ),
         (
             "a.avi",
             {"sounds": "pcm_mulaw"},
-            "write a .mov: -o NAME.mov, or --container mov; --drop-unsupported leaves it out",
+            "write a .mov: -o NAME.mov, or --container mov; --audio aac converts it; "
+            "--drop-unsupported leaves it out",
         ),
         (
             "a.mkv",

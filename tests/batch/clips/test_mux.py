@@ -288,7 +288,7 @@ def test_sound_of_which_nothing_can_be_written_is_an_error(make_clip, sound, tmp
                 tracks.mux(packet)
         assert tracks.damage
         with pytest.raises(OutputError, match="no packet of track 1"):
-            tracks.check()
+            tracks.finish()
 
 
 @pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
