@@ -128,6 +128,7 @@ def _read_settings(settings: argparse.Namespace) -> ReadSettings:
     rate = given.get("sequence_fps")
     return ReadSettings(
         interlaced=settings.interlaced,
+        timestamps=settings.timestamps,
         decoder=settings.decoder,
         bars=settings.bars,
         frame_rate=None if rate is None else parse_rate(rate),

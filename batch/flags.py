@@ -28,6 +28,7 @@ from ..core.options import (
     LAYOUTS,
     PRECISIONS,
     RUNTIMES,
+    TIMESTAMPS,
     VERIFY_LEVELS,
 )
 from .config import Flags
@@ -182,6 +183,14 @@ def _add_reading(flags: Flags) -> None:
         choices=INTERLACED,
         default="deinterlace",
         help="Treatment of interlaced clips. Default: %(default)s, frame for frame.",
+    )
+    flags.add(
+        "--timestamps",
+        choices=TIMESTAMPS,
+        default="repair",
+        help="Treatment of clips with frames that by their times do not come after the one before: "
+        "repair puts each a tick after it and keeps every frame, refuse refuses the clip. "
+        "Default: %(default)s.",
     )
     flags.add(
         "--bars",

@@ -56,6 +56,8 @@ def settings_key(settings: JobSettings, **others: object) -> str:
         "interlaced": settings.read.interlaced,
         **others,
     }
+    if settings.read.timestamps != "repair":
+        facts["timestamps"] = settings.read.timestamps
     return key_digest(facts)
 
 

@@ -31,6 +31,10 @@ Interlaced = Literal["deinterlace", "keep", "refuse"]
 INTERLACED: tuple[str, ...] = get_args(Interlaced)
 """Treatments of interlaced frames; "keep" treats them as progressive."""
 
+Timestamps = Literal["repair", "refuse"]
+TIMESTAMPS: tuple[str, ...] = get_args(Timestamps)
+"""Treatments of frames whose stated times do not rise."""
+
 BarsMode = Literal["keep", "style"]
 """What happens to burnt-in black bars."""
 BARS: tuple[str, ...] = get_args(BarsMode)

@@ -17,6 +17,7 @@ from ...core.options import (
     BARS,
     DECODERS,
     INTERLACED,
+    TIMESTAMPS,
     VERIFY_LEVELS,
     AudioCodec,
     BarsMode,
@@ -24,6 +25,7 @@ from ...core.options import (
     Interlaced,
     Precision,
     RuntimeName,
+    Timestamps,
     VerifyLevel,
 )
 from ...core.style import Style
@@ -41,6 +43,7 @@ class ReadSettings:
     Attributes:
         interlaced: How interlaced frames are handled, see `ClipReader`.
         decoder: "software", or "auto" for a hardware decoder that gives the same frames.
+        timestamps: How frames whose times do not rise are handled, see `ClipReader`.
         range: The frames that are converted; None for all of them.
         for_timeline: Read as editing programs count frames: at a constant frame rate, exact to
             the tick, and the video stream alone. A clip with a variable frame rate is refused.
@@ -58,10 +61,12 @@ class ReadSettings:
     for_timeline: bool = False
     frame_rate: Fraction | None = None
     bars: BarsMode = "keep"
+    timestamps: Timestamps = "repair"
 
     def __post_init__(self) -> None:
         _check_choice("decoder", self.decoder, DECODERS)
         _check_choice("interlaced", self.interlaced, INTERLACED)
+        _check_choice("timestamps", self.timestamps, TIMESTAMPS)
         _check_choice("bars", self.bars, BARS)
 
 

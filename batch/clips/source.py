@@ -64,13 +64,15 @@ def open_reader(source: Path, settings: ReadSettings, output: Path | None = None
 
 
 def _clip_reader(source: Path, settings: ReadSettings, *, cropped: bool) -> Reader:
-    how = settings.interlaced
+    how, times = settings.interlaced, settings.timestamps
     if settings.for_timeline:
         return ConstantRateReader(source, settings.range or TimeRange(), interlaced=how)
     if settings.range is not None:
-        return RangeReader(source, settings.range, interlaced=how, cropped=cropped)
+        return RangeReader(
+            source, settings.range, interlaced=how, cropped=cropped, timestamps=times
+        )
     device = working_device(source, interlaced=how) if settings.decoder == "auto" else None
-    return ClipReader(source, interlaced=how, device=device, cropped=cropped)
+    return ClipReader(source, interlaced=how, device=device, cropped=cropped, timestamps=times)
 
 
 def source_stylizer(stylizer: Stylizer, reader: Reader, settings: ReadSettings) -> SourceStylizer:

@@ -37,6 +37,8 @@ _ENCODERS_NOTES = frozenset(
     bytes.fromhex(uuid)
     for uuid in ("dc45e9bde6d948b7962cd820d923eeef", "2ca2de09b51747dbbb55a4fe7fc2fc4e")
 )
+# Frames a second; what is above is a clock.
+_FASTEST = 2000
 # Codecs of the MPEG-1 school, which site chroma between the luma samples (H.262, annex; JFIF).
 _CENTRED_CHROMA = frozenset({"mjpeg", "mpeg1video", "h263"})
 
@@ -179,7 +181,7 @@ def video_info(
     if "matroska" in container.format.name:
         # Matroska states none for a stream; FFmpeg sometimes fills in the whole file's.
         duration = None
-    rate = stream.average_rate
+    rate = frame_rate(stream)
     length = duration or Fraction(container.duration or 0, av.time_base)
     return VideoInfo(
         index=stream.index,
@@ -233,6 +235,15 @@ def beside_pixels(frame: av.VideoFrame) -> set[str]:
     if user is not None and bytes(user)[:16] not in _ENCODERS_NOTES:
         found.add("user data of frames (SEI)")
     return found
+
+
+def frame_rate(stream: av.VideoStream) -> Fraction | None:
+    """Return a stream's frames a second; None where it states none that can be.
+
+    Some demuxers state the clock's ticks (60000 for DV) instead of an average.
+    """
+    stated = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    return next((rate for rate in stated if rate and 0 < rate <= _FASTEST), None)
 
 
 def _constant_rate(container: InputContainer, stream: av.VideoStream) -> bool:

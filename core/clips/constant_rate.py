@@ -91,6 +91,11 @@ class ConstantRateReader(ClosedAtExit):
         return self._reader.interlaced_frames
 
     @property
+    def repaired_frames(self) -> int:
+        """Frames so far whose times did not rise."""
+        return self._reader.repaired_frames
+
+    @property
     def beside(self) -> set[str]:
         """See `Reader`."""
         return self._reader.beside

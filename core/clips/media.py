@@ -23,7 +23,8 @@ from ..frames.av_frame import from_av, repacked
 from ..frames.crop import cropped_frame
 from ..frames.fields import Deinterlacer
 from ..frames.frame import Frame
-from ..options import Interlaced
+from ..human import counted
+from ..options import Interlaced, Timestamps
 from .clip_info import (
     ClipInfo,
     StreamInfo,
@@ -43,6 +44,7 @@ from .next_to_video import (
 )
 from .range import FrameRange
 from .reader import FIRST_NUMBER, ClosedAtExit, NumberedFrame
+from .time_faults import count_time_faults
 from .timecode import Timecode
 from .trim import Trim
 from .truncation import check_whole
@@ -63,6 +65,8 @@ __all__ = [
     "video_stream",
 ]
 
+# Frames in a row whose times are repaired: more is no disorder, but another clock.
+_MOST_IN_A_ROW = 2
 # Transport and program streams count from an arbitrary clock; their zero means nothing.
 CLOCKED_CONTAINERS = frozenset({"mpegts", "mpeg"})
 # FFmpeg's own decoders of these leave out the alpha that WebM stores next to the video.
@@ -102,6 +106,7 @@ class ClipReader(ClosedAtExit):
         images: Empty: a clip consists of no image files.
         damaged_frames: Frames so far in which the decoder had to conceal errors.
         interlaced_frames: Interlaced frames so far.
+        repaired_frames: Frames so far whose times did not rise.
 
     Args:
         path: The clip.
@@ -109,6 +114,8 @@ class ClipReader(ClosedAtExit):
             `Deinterlacer`), "keep" them as they are, or "refuse" the clip.
         device: A type of hardware decoder, from `working_device`; None for software.
         cropped: Take off what the container says is not to be shown.
+        timestamps: How frames are handled that by their times do not come after the one before:
+            "repair" puts each a tick after it; "refuse" the clip.
 
     Raises:
         MediaError: See `probe` and `read`; or it is interlaced and that is refused.
@@ -125,8 +132,11 @@ class ClipReader(ClosedAtExit):
         interlaced: Interlaced = "deinterlace",
         device: str | None = None,
         cropped: bool = True,
+        timestamps: Timestamps = "repair",
     ):
         self.path = path
+        self._timestamps: Timestamps = timestamps
+        self.repaired_frames = self._repaired_in_a_row = 0
         self._cropped = cropped
         self._beside: set[str] = set()
         self.damaged_frames = self.interlaced_frames = 0
@@ -161,9 +171,25 @@ class ClipReader(ClosedAtExit):
         return {"input": clip_identity(self.path), "excerpt": part, "pictures": None}
 
     def warnings(self, kind: str | None = None) -> Iterator[str]:
-        """Yield nothing: a clip is read as it is."""
+        """Yield what has to be reported before the first frame, see `Reader`.
+
+        Raises:
+            MediaError: Times do not rise, and that is refused.
+        """
         del kind
-        yield from ()
+        faults = count_time_faults(self.path, self.info.video.index)
+        if faults and self._timestamps == "refuse":
+            raise MediaError(
+                f"has {counted(faults, 'frame')} that by their times do not come after the one "
+                "before",
+                path=self.path,
+                hint="--timestamps repair puts each a tick after it",
+            )
+        if faults:
+            yield (
+                f"{counted(faults, 'frame')} would not come after the one before by their times, "
+                "and come a tick after it (--timestamps refuse refuses the clip)"
+            )
 
     @property
     def streams(self) -> Sequence[Stream]:
@@ -227,6 +253,7 @@ class ClipReader(ClosedAtExit):
             yield replace(held, duration=self._last_duration(held))
 
     def _items(self) -> Iterator[Frame | av.Packet]:
+        self.repaired_frames = self._repaired_in_a_row = 0
         last_pts: int | None = None
         try:
             for item in self._progressive():
@@ -370,11 +397,19 @@ class ClipReader(ClosedAtExit):
         if pts is None:
             pts = 0 if last_pts is None else last_pts + step
         if last_pts is not None and pts <= last_pts:
-            raise MediaError(
-                f"has a frame at {_at(pts, video.time_base)} that does not come after the one "
-                f"before it, at {_at(last_pts, video.time_base)}",
-                hint="rewrite its timestamps first, e.g. with ffmpeg -fflags +genpts",
-            )
+            self._repaired_in_a_row += 1
+            lasting = self._repaired_in_a_row > _MOST_IN_A_ROW
+            if self._timestamps == "refuse" or lasting:
+                repair = "--timestamps repair puts it a tick after it"
+                raise MediaError(
+                    f"has a frame at {_at(pts, video.time_base)} that does not come after the one "
+                    f"before it, at {_at(last_pts, video.time_base)}",
+                    hint="its clock starts again: split it there" if lasting else repair,
+                )
+            pts = last_pts + 1
+            self.repaired_frames += 1
+        else:
+            self._repaired_in_a_row = 0
         frame = from_av(
             decoded,
             pixel_format=video.pixel_format,

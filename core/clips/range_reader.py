@@ -14,7 +14,7 @@ import av.error
 from ..errors import MediaError
 from ..frames.frame import Frame
 from ..human import counted
-from ..options import Interlaced
+from ..options import Interlaced, Timestamps
 from .frame_table import FrameTable, frame_table
 from .media import ClipReader, open_clip
 from .range import FrameRange, TimeRange, frames_of
@@ -32,7 +32,7 @@ class RangeReader(ClipReader):
     Args:
         path: The clip.
         part: The range, see `frames_of`.
-        interlaced, cropped: See `ClipReader`.
+        interlaced, cropped, timestamps: See `ClipReader`.
 
     Raises:
         MediaError: As `ClipReader`; or the clip has no such frames.
@@ -47,11 +47,12 @@ class RangeReader(ClipReader):
         *,
         interlaced: Interlaced = "deinterlace",
         cropped: bool = True,
+        timestamps: Timestamps = "repair",
     ):
         self._table: FrameTable | None = None
         self._first_pts: int | None = None
         self._sought = False
-        super().__init__(path, interlaced=interlaced, cropped=cropped)
+        super().__init__(path, interlaced=interlaced, cropped=cropped, timestamps=timestamps)
         try:
             self._table = frame_table(self, self._first_pts)
             self._frames = self.range = frames_of(part, self._table.pts, self.info.video, path)
@@ -167,7 +168,8 @@ class RangeReader(ClipReader):
 
     def _check_time(self, frame: av.VideoFrame, number: int, pts: Sequence[int]) -> None:
         time = self._pts(frame)
-        if number < len(pts) and time not in (None, pts[number]):
+        repaired = number > 0 and time is not None and time <= pts[number - 1]
+        if number < len(pts) and time not in (None, pts[number]) and not repaired:
             raise MediaError(
                 f"its frames can't be counted: frame {number} is not at its expected time",
                 hint="convert the whole clip, or rewrite it first",

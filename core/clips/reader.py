@@ -88,6 +88,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def repaired_frames(self) -> int:
+        """Frames so far whose times did not rise."""
+        ...
+
+    @property
     def beside(self) -> Set[str]:
         """Names of what frames so far carry beside their pixels, and the first one does not."""
         ...

@@ -1,0 +1,74 @@
+"""Frames whose stated times do not rise, found before the first one is converted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice, pairwise
+from pathlib import Path
+
+import av
+import av.error
+from av.container import InputContainer
+from av.stream import Discard
+
+# Larger files would take too long, though packets are not decoded.
+_READ_AT_ONCE = 1 << 30
+# Packets tell equal times; only frames tell swapped ones.
+_DECODED = 24
+# One packet holds one frame.
+_FRAMEWISE = frozenset(
+    {"h264", "hevc", "mpeg2video", "mpeg4", "vp9", "av1", "prores", "dnxhd", "mjpeg", "ffv1"}
+)
+
+
+def count_time_faults(path: Path, index: int) -> int:
+    """Count the frames that do not come after the one before them.
+
+    Args:
+        path: The clip.
+        index: Index of its video stream.
+
+    Returns:
+        Their number, as far as it is known without decoding the clip; 0 where it can't be read.
+    """
+    try:
+        with av.open(f"file:{path}", metadata_errors="replace") as container:
+            shown = _first_times(container, index)
+        faults = sum(after <= before for before, after in pairwise(shown))
+        if path.stat().st_size <= _READ_AT_ONCE:
+            with av.open(f"file:{path}", metadata_errors="replace") as container:
+                faults = max(faults, _equal_times(container, index))
+    except (av.error.FFmpegError, OSError, ValueError):
+        # Whoever reads the clip reports it.
+        return 0
+    return faults
+
+
+def _first_times(container: InputContainer, index: int) -> list[int]:
+    stream = container.streams[index]
+    frames = (frame for packet in container.demux(stream) for frame in packet.decode())
+    return [frame.pts for frame in islice(frames, _DECODED) if frame.pts is not None]
+
+
+def _equal_times(container: InputContainer, index: int) -> int:
+    stream = container.streams[index]
+    codec = stream.codec_context
+    framewise = codec is not None and codec.codec.canonical_name in _FRAMEWISE
+    # AVI counts packets, and has no times.
+    if not framewise or container.format.name == "avi":
+        return 0
+    times = sorted(
+        packet.pts
+        for packet in _packets(container, index)
+        if packet.pts is not None and not packet.is_discard
+    )
+    return sum(before == after for before, after in pairwise(times))
+
+
+def _packets(container: InputContainer, index: int) -> Iterator[av.Packet]:
+    for stream in container.streams:
+        if stream.index != index:
+            stream.discard = Discard.all
+    for packet in container.demux(container.streams[index]):
+        if packet.size:
+            yield packet
