@@ -278,7 +278,8 @@ def _add_outputs(flags: Flags) -> None:
         type=float,
         default=10.0,
         metavar="SECONDS",
-        help="Seconds of a clip in one segment, the most that an interruption costs. "
+        help="Seconds of a clip in one segment, fewer of frames beyond HD: the most that an "
+        "interruption costs. "
         "Default: %(default)g.",
     )
     _switch(

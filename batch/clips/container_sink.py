@@ -78,7 +78,8 @@ class ContainerSink:
     @property
     def frames_per_segment(self) -> int:
         """Frames in every segment but the last."""
-        return self.write.frames_per_segment(self.reader.info.video.frame_rate)
+        video = self.reader.info.video
+        return self.write.frames_per_segment(video.frame_rate, video.width * video.height)
 
     def key(self) -> dict[str, Any]:
         """Return the facts, besides the stylizer's, that decide what a segment contains."""

@@ -34,6 +34,8 @@ from ..encoding.encode import EncodeSettings
 
 # Assumed for a clip whose container does not state its frame rate.
 _DEFAULT_RATE = Fraction(25)
+# Most that a second of a segment may hold: 24 frames of HD.
+_PIXELS_A_SECOND = 24 * 1920 * 1080
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class WriteSettings:
 
     Attributes:
         encode: Codec and quality of the video stream.
-        segment: Seconds of the clip that are encoded as one piece: what a crash can cost.
+        segment: Seconds of the clip that are encoded as one piece, fewer where they hold more than
+            24 frames of HD a second: what a crash can cost.
         resume: Continue from what an earlier run of the same clip and settings has left.
         verify: "standard" reads back frames, times and audio packets; "full" compares the packets
             of every copied stream.
@@ -108,9 +111,20 @@ class WriteSettings:
         if self.overwrite and self.skip_existing:
             raise UsageError("outputs that exist are either replaced or skipped, not both")
 
-    def frames_per_segment(self, rate: Fraction | None) -> int:
-        """Return the number of frames in a segment of a clip with this frame rate."""
-        return max(1, round(self.segment * (rate or _DEFAULT_RATE)))
+    def frames_per_segment(self, rate: Fraction | None, pixels: int) -> int:
+        """Return the number of frames in a segment of a clip.
+
+        Frames beyond HD take longer: their segments are shorter, so that an interruption costs
+        about as much work. Time itself does not count, since an interrupted run must end as one
+        that was not.
+
+        Args:
+            rate: Frames a second; None where it is not known.
+            pixels: Of a frame.
+        """
+        by_time = self.segment * (rate or _DEFAULT_RATE)
+        by_work = self.segment * _PIXELS_A_SECOND / pixels
+        return max(1, round(min(by_time, by_work)))
 
 
 @dataclass(frozen=True)

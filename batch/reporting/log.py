@@ -12,7 +12,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ...core.errors import OutputError
-from ...core.human import counted
 from ...core.version import __version__
 from .events import (
     BatchFinished,
@@ -51,8 +50,7 @@ class LogReporter:
             case ClipResumed():
                 _log.info("%s: continuing after frame %d", event.input, event.frames)
             case ClipKept():
-                kept = counted(event.frames, "frame")
-                _log.info("%s: stopped, kept in %s: %s", event.input, event.folder, kept)
+                _log.info("%s: stopped, kept %d in %s", event.input, event.frames, event.folder)
             case ClipDone():
                 _log.info("%s: done: %s", event.output, json.dumps(details(event)))
             case ClipFailed():

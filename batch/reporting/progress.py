@@ -62,9 +62,8 @@ class TerminalReporter:
             case ClipProgress():
                 self._advance(event)
             case ClipKept():
-                self._close_bar(event.clip)
-                kept = counted(event.frames, "finished frame")
-                _say(f"{event.input}: kept in {event.folder}: {kept}")
+                stopped = self._close_bar(event.clip)
+                _say(f"{event.input}: {stopped}kept {event.frames} in {event.folder}")
                 self._kept = True
             case ClipDone():
                 self._finish(event)
@@ -146,17 +145,20 @@ class TerminalReporter:
 
     def _interrupt(self) -> None:
         for clip in list(self._bars):
-            self._close_bar(clip)
+            _say(f"{clip[0]}: {self._close_bar(clip)}nothing is kept of its first segment")
         left = "the same command continues there" if self._kept else "no unfinished file is left"
         past = f"; {self._next_time}" if self._any_done else ""
         _say(f"brushreel: interrupted; {left}{past}")
 
-    def _close_bar(self, clip: Clip) -> None:
-        if clip in self._bars:
-            self._pulses.pop(clip).end()
-            bar = self._bars.pop(clip)
-            bar.set_description(clip[0].name)
-            bar.close()
+    def _close_bar(self, clip: Clip) -> str:
+        """Close a clip's bar, if there is one, and return where it was."""
+        if clip not in self._bars:
+            return ""
+        self._pulses.pop(clip).end()
+        bar = self._bars.pop(clip)
+        bar.set_description(clip[0].name)
+        bar.close()
+        return f"stopped at frame {bar.n}, "
 
 
 def _busiest(event: ClipDone) -> str:

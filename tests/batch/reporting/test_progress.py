@@ -247,24 +247,27 @@ def test_one_clip_needs_no_table(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_interrupting_is_one_line(info, capsys):
+def test_interrupting_names_what_is_lost(info, capsys):
     reporter = TerminalReporter()
     reporter.handle(ClipStarted.of(JOB.clip, info, ()))
+    reporter.handle(ClipProgress(*JOB.clip, 3))
     reporter.handle(BatchInterrupted())
-    assert capsys.readouterr().err.endswith("brushreel: interrupted; no unfinished file is left\n")
+    *_, clip, last = capsys.readouterr().err.splitlines()
+    assert clip == "a.mp4: stopped at frame 3, nothing is kept of its first segment"
+    assert last == "brushreel: interrupted; no unfinished file is left"
 
 
 def test_interrupting_says_what_was_kept(info, capsys):
     reporter = TerminalReporter()
     reporter.handle(ClipStarted.of(JOB.clip, info, ()))
     reporter.handle(ClipResumed(*JOB.clip, 3))
-    reporter.handle(ClipProgress(*JOB.clip, 4))
+    reporter.handle(ClipProgress(*JOB.clip, 5))
     reporter.handle(ClipKept(*JOB.clip, Path("out/.a.mp4.brushreel"), 4))
     reporter.handle(BatchInterrupted())
     lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
     assert "a.mp4: continuing after frame 3, where it was stopped" in lines
-    assert any("4/10" in line for line in lines)
-    assert "a.mp4: kept in out/.a.mp4.brushreel: 4 finished frames" in lines
+    assert any("5/10" in line for line in lines)
+    assert "a.mp4: stopped at frame 5, kept 4 in out/.a.mp4.brushreel" in lines
     assert lines[-1] == "brushreel: interrupted; the same command continues there"
     reporter.handle(ClipDone.of(REPORT))
     reporter.handle(BatchInterrupted())

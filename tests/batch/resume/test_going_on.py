@@ -14,6 +14,7 @@ import pytest
 from brushreel.batch.clips import segment
 from brushreel.batch.clips.clip import convert
 from brushreel.batch.clips.finish import FinishedFile
+from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.clips.work_folder import work_folder
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.batch.estimate import check_space, disk_expected
@@ -108,6 +109,24 @@ def test_interrupted_again_and_again(run, interrupted, whole, output, read_clip)
     report, _ = run()
     assert report.segments_reused >= 3
     assert_same(read_clip(output), whole())
+
+
+@pytest.mark.parametrize(
+    ("rate", "size", "frames"),
+    [
+        (25, (640, 360), 250),
+        (24, (1920, 1080), 240),
+        (60, (1920, 1080), 240),
+        (25, (3840, 2160), 60),
+        (25, (7680, 4320), 15),
+        (None, (640, 360), 250),
+    ],
+)
+def test_segments_of_large_frames_are_shorter(rate, size, frames):
+    width, height = size
+    rate = None if rate is None else Fraction(rate)
+    assert WriteSettings().frames_per_segment(rate, width * height) == frames
+    assert WriteSettings(segment=20).frames_per_segment(rate, width * height) == 2 * frames
 
 
 def test_within_the_first_segment_nothing_is_kept(interrupted, output, listing):
