@@ -3,9 +3,10 @@ Developer's Manual, volume 2, VDPBF16PS. It adds the products of a pair of input
 for all lanes, and of 16 pairs of weights to 16 outputs in float32. Sums of a block of pixels stay in
 registers, so that there are far fewer loads than products.
 
-There are no more products than needed: the low-pass filter before a stride and the bilinear doubling
-are done to rows by vectors, and the convolution is one of 3 x 3 taps in the first case, and in the
-other one of pixels with zeros in between, of whose taps most meet zeros. */
+There are fewer products than on AMX, whose are cheaper than anything else. The low-pass filter before
+a stride and the bilinear doubling are done to rows by vectors, and the convolution is one of 3 x 3 taps
+in the first case, and in the other one of pixels with zeros in between, of whose taps most meet zeros.
+Those of the residual blocks compute two adjacent outputs at once. */
 
 #include <limits.h>
 
@@ -14,7 +15,8 @@ other one of pixels with zeros in between, of whose taps most meet zeros. */
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLLED _Pragma("GCC unroll 32")
 
-enum { FILTERED_ROWS = 3, DOUBLED_ROWS = 5 }; /* that are kept */
+enum { FILTERED_ROWS = 3, DOUBLED_ROWS = 5, TRANSFORMED_ROWS = 3 }; /* that are kept */
+enum { PARTS = 4 };                                                 /* of a transformed row */
 enum { MOST_TAPS = 3, MOST_PIXELS = 28, MOST_SUMS = 28, MOST_TILES = 3 };
 
 /* What is multiplied: for every output `pairs` pairs of inputs from each of some rows; `apart` bytes
@@ -127,6 +129,7 @@ static void low_pass(const struct map *in, int y, bf16 *to) {
 
 /* The lengths of rows that are kept, in values; blocks may reach beyond a row's end. */
 static int64_t filtered_row(const struct map *in) { return (in->width + 64) * in->channels; }
+static int64_t transformed_row(const struct map *in) { return (in->width / 2 + 64) * in->channels; }
 static int64_t spread_row(const struct map *out) { return (out->width + 64) * out->channels; }
 
 static void convolve_filtered(const struct step *step, int y, char *kept, int *made) {
@@ -143,6 +146,79 @@ static void convolve_filtered(const struct step *step, int y, char *kept, int *m
         inputs.rows[k] = (const char *)row;
     }
     convolve(step, &inputs, in->width / 2, y);
+}
+
+/* A row of a map for `convolve_pairs`: of four adjacent pixels a b c d, from the one to the left of
+every second one on, a - c, b + c, c - b and b - d; each of these in a row of its own, `length` values
+apart. */
+static void transform(const struct map *in, int y, bf16 *to, int64_t length) {
+    int channels = in->channels;
+    for (int c = 0; c < channels; c += TILE) {
+        const bf16 *from = in->origin + y * in->row - channels + c;
+        bf16 *at = to + c;
+        __m512 v[4] = {widened(from), widened(from + channels)};
+        for (int x = 0; x < in->width; x += 2, at += channels) {
+            from += 2 * channels;
+            v[2] = widened(from), v[3] = widened(from + channels);
+            narrow(at, _mm512_sub_ps(v[0], v[2]));
+            narrow(at + length, _mm512_add_ps(v[1], v[2]));
+            narrow(at + 2 * length, _mm512_sub_ps(v[2], v[1]));
+            narrow(at + 3 * length, _mm512_sub_ps(v[1], v[3]));
+            v[0] = v[2], v[1] = v[3];
+        }
+    }
+}
+
+/* Two adjacent outputs each of `count` sums of the four parts. */
+static void combine(float (*sums)[MOST_SUMS * TILE], int64_t first, int count, float *values) {
+    for (int i = 0; i < count; i++, first += TILE, values += 2 * TILE) {
+        __m512 parts[PARTS];
+        UNROLLED for (int j = 0; j < PARTS; j++) parts[j] = _mm512_load_ps(sums[j] + first);
+        _mm512_store_ps(values, _mm512_add_ps(parts[0], _mm512_add_ps(parts[1], parts[2])));
+        _mm512_store_ps(values + TILE, _mm512_sub_ps(_mm512_sub_ps(parts[1], parts[2]), parts[3]));
+    }
+}
+
+/* A row of a 3 x 3 convolution with two thirds of its products: for two adjacent outputs, a row of
+taps takes four of them instead of six (Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural
+Networks", F(2, 3), after Winograd). */
+static void convolve_pairs(const struct step *step, int y, char *kept, int *made) {
+    static const float zeros[MOST_TILES * TILE];
+    float sums[PARTS][MOST_SUMS * TILE] __attribute__((aligned(64)));
+    float values[2 * MOST_SUMS * TILE] __attribute__((aligned(64)));
+    int width = step->in->width, pairs = step->in->channels / 2;
+    int64_t length = transformed_row(step->in);
+    const char *rows[TRANSFORMED_ROWS];
+    for (int k = 0; k < TRANSFORMED_ROWS; k++) {
+        int source = y - 1 + k;
+        bf16 *row = (bf16 *)kept + (source + TRANSFORMED_ROWS) % TRANSFORMED_ROWS * PARTS * length;
+        if (source >= *made) transform(step->in, source, row, length), *made = source + 1;
+        rows[k] = (const char *)row;
+    }
+    struct inputs inputs[PARTS];
+    for (int j = 0; j < PARTS; j++) {
+        inputs[j] = (struct inputs){.count = TRANSFORMED_ROWS, .pairs = pairs, .apart = 4 * pairs};
+        for (int k = 0; k < TRANSFORMED_ROWS; k++)
+            inputs[j].rows[k] = rows[k] + j * length * sizeof(bf16);
+    }
+    const bf16 *weights = step->weights;
+    int64_t tile_weights = TRANSFORMED_ROWS * pairs * 2 * TILE;
+    for (int tile = 0, n; tile < step->tiles; weights += n * tile_weights, tile += n) {
+        n = tiles_together(step->tiles - tile);
+        int64_t apart = MOST_SUMS / n * TILE;
+        for (int x = 0, count = 0; x < width; x += 2 * count) {
+            for (int j = 0; j < PARTS; j++)
+                count = multiply_some(&inputs[j], x / 2, (width - x + 1) / 2, n,
+                                      weights + j * step->tiles * tile_weights,
+                                      j == 1 ? step->bias + tile * TILE : zeros,
+                                      (struct outputs){sums[j], TILE, apart});
+            for (int t = 0; t < n; t++) {
+                combine(sums, t * apart, count, values);
+                finish_tile(step, SUMS, values, x, y, tile + t,
+                            width - x < 2 * count ? width - x : 2 * count);
+            }
+        }
+    }
 }
 
 /* A row of the convolution of a map with zeros between its pixels, from two pixels to the left of it
@@ -216,12 +292,16 @@ static void convolve_doubled(const struct step *step, int y, char *kept, int *ma
 /* Bytes of `kept` for each thread. */
 __attribute__((visibility("default"))) int64_t brushreel_kept_size(const struct step *step) {
     if (step->kind == DOUBLE_ADD_RELU) return DOUBLED_ROWS * spread_row(step->out) * sizeof(float);
+    if (step->kind == SUMS)
+        return TRANSFORMED_ROWS * PARTS * transformed_row(step->in) * sizeof(bf16);
     return step->stride == 2 ? FILTERED_ROWS * filtered_row(step->in) * sizeof(bf16) : 0;
 }
 
 void avx512_convolve(const struct step *step, int y, char *kept, int *made) {
     if (step->kind == DOUBLE_ADD_RELU) {
         convolve_doubled(step, y, kept, made);
+    } else if (step->kind == SUMS) {
+        convolve_pairs(step, y, kept, made);
     } else if (step->stride == 2) {
         convolve_filtered(step, y, kept, made);
     } else {

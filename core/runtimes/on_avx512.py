@@ -51,6 +51,18 @@ def _together(groups: int) -> list[int]:
     return sizes
 
 
+def _plain(weight: Tensor, bias: Tensor) -> Convolution:
+    """Lay out a convolution of which two adjacent outputs are computed at once.
+
+    Weights g h i of a row become g, (g + h + i) / 2, (g - h + i) / 2 and i, one after the other.
+    """
+    g, h, i = weight.unbind(3)
+    parts = (g, (g + h + i) / 2, (g - h + i) / 2, i)
+    bias = whole_groups(bias)
+    weights = torch.cat([_pairs(part[..., None]) for part in parts])
+    return Convolution(weights, bias, size=3, tiles=len(bias) // OUTPUTS)
+
+
 def _filtered(weight: Tensor, bias: Tensor) -> Convolution:
     """Lay out the convolution of a map that is filtered by 1 2 1 along both axes."""
     laid_out = _convolution(weight / _LOW_PASS, bias)
@@ -69,10 +81,10 @@ def _doubled(weight: Tensor, bias: Tensor) -> Convolution:
 
 
 _LAYOUT = Layout(
-    identity="avx512 1",
+    identity="avx512 2",
     amx=False,
     first=_convolution,
-    plain=_convolution,
+    plain=_plain,
     strided=_filtered,
     doubled=_doubled,
     output=_convolution,

@@ -200,6 +200,7 @@ class _Quarter:
         )
         self._sums = torch.empty(height, 2, channels)
         self.residuals = self._residuals()
+        self._kept = self.keep_rows(self.residuals)
 
     def transform(self, features: Tensor) -> Tensor:
         """Apply the residual blocks to (C, H, W) in place."""
@@ -222,6 +223,19 @@ class _Quarter:
             ]
         return steps
 
+    def keep_rows(self, steps: list[Step]) -> list[Tensor]:
+        """Give steps that keep rows of their own the memory for it, and return that memory."""
+        if self.layers.amx:
+            return []
+        kernels = library()
+        assert kernels is not None
+        memory = []
+        for step in steps:
+            step.kept_size = kernels.brushreel_kept_size(step)
+            memory.append(torch.zeros(self.threads * step.kept_size, dtype=torch.uint8))
+            step.kept = memory[-1].data_ptr()
+        return memory
+
     def run(self, steps: list[Step]) -> None:
         """Run steps one after the other."""
         kernels = library()
@@ -243,7 +257,7 @@ class _Frame(_Quarter):
         self._full = _Map(full, height, width, 2)
         self._half = _Map(half, height // 2, width // 2, 2)
         self._encoder, self._decoder = self._encoding(), self._decoding()
-        self._kept = [] if layers.amx else self._keep_rows([*self._encoder, *self._decoder])
+        self._kept += self.keep_rows([*self._encoder, *self._decoder])
 
     def stylize(self, source: Tensor, result: Tensor) -> None:
         """Map (3, H, W) in [0, 1] to the same shape."""
@@ -284,17 +298,6 @@ class _Frame(_Quarter):
             second.step(Kind.DOUBLE_ADD_RELU, self._half, self._full),
             self.layers.output.step(Kind.TO_PIXELS, self._full, None),
         ]
-
-    def _keep_rows(self, steps: list[Step]) -> list[Tensor]:
-        """Give steps that keep rows of their own the memory for it, and return that memory."""
-        kernels = library()
-        assert kernels is not None
-        memory = []
-        for step in steps:
-            step.kept_size = kernels.brushreel_kept_size(step)
-            memory.append(torch.zeros(self.threads * step.kept_size, dtype=torch.uint8))
-            step.kept = memory[-1].data_ptr()
-        return memory
 
 
 class _Branch:
