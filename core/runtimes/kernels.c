@@ -232,6 +232,9 @@ __attribute__((visibility("default"))) void brushreel_run(const struct step *ste
     while (made > 0) pthread_join(others[--made], NULL);
 }
 
+/* Increased whenever steps or weights are laid out differently. */
+__attribute__((visibility("default"))) int brushreel_layout(void) { return 1; }
+
 /* Whether the CPU has what this needs, and the system saves its registers. */
 __attribute__((visibility("default"))) int brushreel_has_avx512(void) {
     return cpu_vectors() == CPU_AVX512_BF16;

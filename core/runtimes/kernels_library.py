@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 
 _FILE = Path(__file__).with_name("kernels.so")
+# As in `kernels.c`: a library from before a change would misread what it is given.
+_LAYOUT = 1
 
 
 class Kind(enum.IntEnum):
@@ -62,7 +64,8 @@ def library() -> ctypes.CDLL | None:
     """Load the kernels; None if this CPU can run none of them or they were not compiled."""
     try:
         kernels = ctypes.CDLL(str(_FILE))
-    except OSError:
+        current = kernels.brushreel_layout() == _LAYOUT
+    except (OSError, AttributeError):
         return None
     kernels.brushreel_run.argtypes = (
         ctypes.POINTER(Step),
@@ -73,7 +76,7 @@ def library() -> ctypes.CDLL | None:
     kernels.brushreel_run.restype = None
     kernels.brushreel_kept_size.argtypes = (ctypes.POINTER(Step),)
     kernels.brushreel_kept_size.restype = ctypes.c_int64
-    return kernels if kernels.brushreel_has_avx512() else None
+    return kernels if current and kernels.brushreel_has_avx512() else None
 
 
 def has_avx512() -> bool:

@@ -143,6 +143,12 @@ def test_not_every_shape_has_kernels(name, changes):
         open_runtime(name, style(other), WANTED)
 
 
+def test_kernels_from_before_a_change_are_not_used(compiled, installed_as, monkeypatch):
+    monkeypatch.setattr(kernels_library, "_LAYOUT", 0)
+    installed_as(compiled)
+    assert not {"amx", "avx512"} & set(able(WANTED))
+
+
 def test_without_kernels_others_run(tmp_path, installed_as, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     installed_as(tmp_path / "none.so")
