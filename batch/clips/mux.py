@@ -15,9 +15,10 @@ from typing import TypeGuard
 import av
 import av.error
 from av.container import OutputContainer
-from av.stream import AttachmentStream, Discard, Stream
+from av.stream import AttachmentStream, Discard, Disposition, Stream
 
 from ...core.clips.clip_info import StreamInfo
+from ...core.clips.media import open_clip
 from ...core.clips.next_to_video import PLAYED_TYPES
 from ...core.clips.reader import Reader
 from ...core.errors import OutputError
@@ -45,6 +46,14 @@ _COMMON_TAGS = frozenset(
 _SOURCE_VIDEO_TAGS = ("alpha_mode", "bps", "duration", "number_of_", "_statistics_", "encoder")
 MADE_BY = f"Brushreel {__version__}"
 """What the video stream of every output names as its encoder; MP4 keeps 31 characters of it."""
+_IMAGES = {
+    "mjpeg": ("jpg", "image/jpeg"),
+    "png": ("png", "image/png"),
+    "bmp": ("bmp", "image/bmp"),
+    "gif": ("gif", "image/gif"),
+    "webp": ("webp", "image/webp"),
+    "tiff": ("tif", "image/tiff"),
+}
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo"}
 _ADTS_SYNC = 0xFFF
 # Length of a text of no characters (3GPP TS 26.245).
@@ -183,7 +192,11 @@ class CopiedTracks:
         for about, template in zip(source.info.others, source.streams, strict=True):
             if _made_by_muxer(template):
                 continue
-            if supports(target.format.name, template):
+            if target.format.name == "matroska" and _is_cover(template):
+                self._attach(template, about, attached_image(source.path, about.index))
+            elif target.format.name == "mov" and _is_cover(template):
+                self.left_out.append(f"cover image {about.index} is left out: mov has no place")
+            elif supports(target.format.name, template):
                 self._add(template, about)
             elif can_convert(target.format.name, template, audio):
                 self._add_converted(template, about, audio)
@@ -211,6 +224,17 @@ class CopiedTracks:
             track.digest.add_content(template.data)
         self.tracks.append(track)
         self._by_index[about.index] = track
+
+    def _attach(self, template: Stream, about: StreamInfo, content: bytes) -> None:
+        """Store a cover as Matroska does: as an attachment, which demuxers show as a stream."""
+        tags = {name.lower(): value for name, value in template.metadata.items()}
+        suffix, kind = _IMAGES.get(about.codec, (about.codec, f"image/{about.codec}"))
+        name, kind = tags.get("filename", f"cover.{suffix}"), tags.get("mimetype", kind)
+        copy = self._target.add_attachment(name, kind, content)
+        copy.metadata.update(template.metadata)
+        track = CopiedTrack(about, copy, TrackDigest())
+        track.digest.add_content(content)
+        self.tracks.append(track)
 
     def _add_converted(self, template: Stream, about: StreamInfo, codec: AudioCodec) -> None:
         assert isinstance(template, av.AudioStream)
@@ -285,6 +309,23 @@ class CopiedTracks:
                     f"no packet of track {track.about.index} ({track.about.codec}) can be written",
                     hint="convert its audio first",
                 )
+
+
+def _is_cover(template: Stream) -> bool:
+    return bool(template.disposition & Disposition.attached_pic)
+
+
+def attached_image(path: Path, index: int) -> bytes:
+    """Return the content of a cover, which demuxers give as a stream of one packet.
+
+    Raises:
+        OutputError: There is none.
+    """
+    with open_clip(path) as container:
+        for packet in container.demux(container.streams[index]):
+            if packet.size:
+                return bytes(packet)
+    raise OutputError(f"cover image {index} has no content", path=path)
 
 
 def _made_by_muxer(template: Stream) -> bool:

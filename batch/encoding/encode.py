@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 from av.codec.hwaccel import HWAccel
 from av.container import OutputContainer
+from av.stream import Disposition
 
 from ...core.clips.media import VideoInfo
 from ...core.errors import DeviceError, OutputError, UsageError
@@ -349,6 +350,7 @@ def add_video_stream(
     assert isinstance(stream, av.VideoStream)
     feed(stream.codec_context, encoder, encoding.picture.pixel_format.name)
     _describe(stream, video, encoding)
+    stream.disposition = Disposition(video.disposition)
     return stream, encoding.picture
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
-from av.stream import Stream
+from av.stream import Disposition, Stream
 
 from ..frames.av_frame import working_format
 from ..frames.crop import NO_CROP, Crop
@@ -70,6 +70,7 @@ class VideoInfo:
             does not state all of it.
         content_light: The brightest pixel's and the brightest frame's average light in cd/m²
             (CTA-861.3: MaxCLL, MaxFALL; 0 where not stated); None where it states neither.
+        disposition: FFmpeg's flags of the stream, such as that it is the default one.
         crop: What the reader takes off the decoder's frames, as the container asks.
         beside: Names of what the first frame carries beside its pixels, and no output keeps.
     """
@@ -93,6 +94,7 @@ class VideoInfo:
     has_alpha: bool
     mastering_display: tuple[Fraction, ...] | None = None
     content_light: tuple[int, int] | None = None
+    disposition: int = int(Disposition.default)
     crop: Crop = NO_CROP
     beside: tuple[str, ...] = ()
 
@@ -203,6 +205,7 @@ def video_info(
         has_alpha=form.alpha,
         mastering_display=_mastering_display(first),
         content_light=_content_light(first),
+        disposition=int(stream.disposition) or int(Disposition.default),
         beside=tuple(sorted(beside_pixels(first))),
     )
 

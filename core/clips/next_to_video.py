@@ -41,9 +41,9 @@ def other_packets(
         if trim is None:
             yield from _other_packets(container, info)
         else:
-            seek_before(container, trim, info.origin)
             # Timecode, say, has a single packet: nobody waits for the next.
             lasting = [about.index for about in info.others if about.type in PLAYED_TYPES]
+            seek_before(container, trim, info.origin, lasting)
             yield from trim_packets(_other_packets(container, info), trim, lasting)
     except (av.error.FFmpegError, OSError) as error:
         raise MediaError(f"can't be read any further: {error}", path=info.path) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Files interleave streams with less than this between packets that belong together.
 _INTERLEAVING = Fraction(10)
+# So much further back each time.
+_FURTHER = 4
 
 
 @dataclass(frozen=True)
@@ -33,19 +35,64 @@ class Trim:
     end: Fraction
 
 
-def seek_before(container: InputContainer, trim: Trim, origin: Fraction) -> None:
+def seek_before(
+    container: InputContainer, trim: Trim, origin: Fraction, streams: Collection[int]
+) -> None:
     """Skip to the packets of a range, so as not to read all that comes before it.
 
-    Subtitles may last any time: a container that has some stays at its start.
+    A stream may lie any distance before the video in the file: where the first packet that is met
+    of one is too late, it is looked for further back. Subtitles may last any time: a container that
+    has some stays at its start.
+
+    Args:
+        container: Open and at its start.
+        trim: The range.
+        origin: See `ClipInfo`.
+        streams: Indices of the streams that are needed from the range's start on.
     """
-    start = trim.start + origin - _INTERLEAVING
-    if start <= 0 or container.streams.subtitles:
+    if container.streams.subtitles:
         return
+    distance = _INTERLEAVING
+    while (start := trim.start + origin - distance) > 0:
+        if not _sought(container, start):
+            # A container that can't seek is read from its start, where it still is.
+            return
+        # The index of these leads to the packets of each stream.
+        if "mp4" in container.format.name or _in_time(container, trim, origin, streams):
+            _sought(container, start)
+            return
+        distance *= _FURTHER
+    if distance > _INTERLEAVING:
+        _sought(container, Fraction(container.start_time or 0, av.time_base))
+
+
+def _sought(container: InputContainer, start: Fraction) -> bool:
     try:
         container.seek(int(start * av.time_base))
     except av.error.FFmpegError:
-        # A container that can't seek is read from its start, where it still is.
-        return
+        return False
+    return True
+
+
+def _in_time(
+    container: InputContainer, trim: Trim, origin: Fraction, streams: Collection[int]
+) -> bool:
+    """Return whether the first packets that come now of all streams are before the range."""
+    missing = set(streams)
+    for packet in container.demux():
+        start = _start(packet)
+        if start is None:
+            continue
+        if packet.stream.index not in missing:
+            if start - origin > trim.end + _INTERLEAVING:
+                return not missing
+        elif start - origin > trim.start:
+            return False
+        else:
+            missing.discard(packet.stream.index)
+            if not missing:
+                return True
+    return not missing
 
 
 def trim_packets(

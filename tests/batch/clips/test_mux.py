@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import av
 import pytest
 from av.stream import AttachmentStream, Disposition
+from PIL import Image
 
 from brushreel.batch.clips.clip import convert
 from brushreel.batch.clips.mux import CopiedTracks, TrackDigest, movie_timescale, payload, supports
@@ -110,6 +112,55 @@ def with_cover(source: Path) -> Path:
                 packet.stream = copies[packet.stream.index]
                 new.mux(packet)
     return target
+
+
+def with_attached_image(source: Path, codec: str) -> tuple[Path, bytes]:
+    """Copy a clip to Matroska, and attach an image as its cover."""
+    target, pixels = source.with_name(f"{codec}.mkv"), io.BytesIO()
+    kind = {"mjpeg": "JPEG", "png": "PNG"}[codec]
+    Image.new("RGB", (32, 32), (200, 30, 60)).save(pixels, kind)
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        stream.disposition = Disposition.default | Disposition.original
+        new.add_attachment("my cover", f"image/{kind.lower()}", pixels.getvalue())
+        for packet in old.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                new.mux(packet)
+    return target, pixels.getvalue()
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "png"])
+class TestAttachedImage:
+    def test_it_is_attached_again(self, make_clip, untouched, tmp_path, codec):
+        source, content = with_attached_image(make_clip(), codec)
+        assert not [
+            w for w in convert(source, tmp_path / "o.mkv", untouched).warnings if "out" in w
+        ]
+        with av.open(str(tmp_path / "o.mkv")) as written:
+            video, cover = written.streams.video
+            assert video.disposition == Disposition.default | Disposition.original
+            assert cover.disposition & Disposition.attached_pic
+            assert cover.metadata["filename"] == "my cover"
+            (packet,) = [p for p in written.demux(cover) if p.size]
+            assert bytes(packet) == content
+
+    def test_mp4_has_it_as_its_cover_and_mov_says_that_it_has_not(
+        self, make_clip, untouched, tmp_path, codec
+    ):
+        source, _ = with_attached_image(make_clip(), codec)
+        convert(source, tmp_path / "o.mp4", untouched)
+        with av.open(str(tmp_path / "o.mp4")) as written:
+            assert written.streams.video[1].disposition & Disposition.attached_pic
+        report = convert(source, tmp_path / "o.mov", untouched)
+        assert "cover image 1 is left out: mov has no place" in report.warnings
+
+
+def test_a_video_stream_is_the_default_one_in_matroska(make_clip, untouched, tmp_path):
+    for name in ("a.mp4", "a.ts", "a.avi"):
+        convert(make_clip(name, codec="mpeg4"), tmp_path / f"{name}.mkv", untouched)
+        with av.open(str(tmp_path / f"{name}.mkv")) as written:
+            assert written.streams.video[0].disposition & Disposition.default
 
 
 def test_a_cover_picture_is_kept_and_not_stylized(make_clip, sound, painter, tmp_path, read_clip):

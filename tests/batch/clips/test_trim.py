@@ -15,6 +15,7 @@ from brushreel.batch.clips.clip import convert, stylize_clip
 from brushreel.batch.clips.settings import ReadSettings, WriteSettings
 from brushreel.batch.clips.source import span
 from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.clips.container_facts import _elements
 from brushreel.core.clips.media import Frame, read
 from brushreel.core.clips.range import FrameRange
 from brushreel.core.clips.range_reader import RangeReader
@@ -237,3 +238,51 @@ def test_an_excerpt_that_is_not_there_is_named(make_clip, style_file, start, end
 
 def test_an_end_behind_the_clips_is_the_clips_end(make_clip, cut):
     assert len(cut(make_clip(), 0.2, 99).times) == 5
+
+
+def audio_far_ahead(path: Path, seconds: int = 15) -> Path:
+    """Write 30 s of video, with audio that is stored so many seconds before its video."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=5, options={"g": "5", "bf": "0"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for number in range(150):
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            frame.pts = number
+            container.mux(video.encode(frame))
+            codes = np.full((1, 1600), number, np.int16)
+            sound = av.AudioFrame.from_ndarray(codes, "s16", "mono")
+            sound.sample_rate, sound.pts = 8000, 1600 * number
+            container.mux(audio.encode(sound))
+        container.mux(video.encode(None))
+        container.mux(audio.encode(None))
+    _shift_blocks(path, track=2, milliseconds=1000 * seconds)
+    return path
+
+
+def _shift_blocks(path: Path, track: int, milliseconds: int) -> None:
+    """Move the times of a track's blocks (RFC 9559, 10.2: track, then time as int16)."""
+    text = bytearray(path.read_bytes())
+    masters = {0x18538067, 0x1F43B675, 0xA0}
+    with path.open("rb") as file:
+        waiting = [(0, len(text))]
+        while waiting:
+            for number, start, end in _elements(file, *waiting.pop()):
+                if number in masters:
+                    waiting.append((start, end))
+                elif number in (0xA1, 0xA3) and text[start] == 0x80 | track:
+                    time = int.from_bytes(text[start + 1 : start + 3], signed=True)
+                    shifted = (time + milliseconds).to_bytes(2, signed=True)
+                    text[start + 1 : start + 3] = shifted
+    path.write_bytes(text)
+
+
+def test_audio_that_lies_far_before_its_video_in_the_file(tmp_path, untouched):
+    source = audio_far_ahead(tmp_path / "a.mkv")
+    read = ReadSettings(range=span(20, 22))
+    report = convert(source, tmp_path / "out.mkv", untouched, read=read)
+    assert not [line for line in report.warnings if "no packet" in line]
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        codes = np.concatenate([f.to_ndarray().ravel() for f in container.decode(audio=0)])
+    # At 20 s the audio is what begins 5 s after its own start.
+    assert np.unique(codes).tolist() == list(range(25, 35))
