@@ -182,7 +182,8 @@ def _add_reading(flags: Flags) -> None:
         "--interlaced",
         choices=INTERLACED,
         default="deinterlace",
-        help="Treatment of interlaced clips. Default: %(default)s, frame for frame.",
+        help="Treatment of interlaced clips: keep stylizes each frame as one, and leaves it "
+        "interlaced. Default: %(default)s, frame for frame.",
     )
     flags.add(
         "--timestamps",

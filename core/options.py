@@ -29,7 +29,7 @@ DECODERS: tuple[str, ...] = get_args(Decoder)
 
 Interlaced = Literal["deinterlace", "keep", "refuse"]
 INTERLACED: tuple[str, ...] = get_args(Interlaced)
-"""Treatments of interlaced frames; "keep" treats them as progressive."""
+"""Treatments of interlaced frames; "keep" stylizes each as one, and leaves it interlaced."""
 
 Timestamps = Literal["repair", "refuse"]
 TIMESTAMPS: tuple[str, ...] = get_args(Timestamps)

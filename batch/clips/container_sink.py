@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from time import monotonic
@@ -34,6 +35,7 @@ class ContainerSink:
         reader: The source.
         destination: The file.
         read, write: The settings.
+        video: The source's video as it is read: without fields where it is deinterlaced.
         encoding: How the video stream is written.
         warnings: What can't be kept.
 
@@ -50,9 +52,11 @@ class ContainerSink:
     ):
         self.reader, self.destination = reader, destination
         self.read, self.write = read, write
+        video = reader.info.video
+        self.video = video if read.interlaced == "keep" else replace(video, fields=None)
         self.check_existing()
         try:
-            self.encoding = choose(reader.info.video, write.encode, destination.muxer)
+            self.encoding = choose(self.video, write.encode, destination.muxer)
             trial = self._begun_in_memory()
         except BrushreelError as error:
             error.path = error.path or destination.path
@@ -62,11 +66,7 @@ class ContainerSink:
     def _begun_in_memory(self) -> FinishedFile:
         """Find out what container and encoder refuse, by beginning a file."""
         with open_output(io.BytesIO(), self.destination.muxer, self.reader) as container:
-            return FinishedFile(
-                container,
-                self.reader,
-                self.write,
-            )
+            return FinishedFile(container, self.reader, self.video, self.write)
 
     def _warnings(self, encoding: Encoding, trial: FinishedFile) -> Iterator[str]:
         yield from self.reader.warnings()
@@ -148,7 +148,7 @@ class SegmentWriter:
 
     def write(self, frames: Iterator[NumberedFrame]) -> None:
         """Encode every segment with a fresh encoder into a file of its own, which is checked."""
-        video, encode = self._reader.info.video, self._sink.write.encode
+        video, encode = self._sink.video, self._sink.write.encode
         for number, group in groupby(frames, key=lambda item: item.number // self._size):
             with FreshEncoder(video, encode, self._sink.destination.muxer) as encoder:
                 stylized = (item.frame for item in group)
@@ -199,7 +199,7 @@ class SegmentWriter:
             removed_on_failure(work.partial),
             open_output(work.partial, self._sink.destination.muxer, self._reader) as container,
         ):
-            file = FinishedFile(container, self._reader, write)
+            file = FinishedFile(container, self._reader, self._sink.video, write)
             file.write(work.folder, work.in_order(), self._expected)
         if self._sink.destination.muxer in BOXED:
             entry_boxes, track_boxes = carried_boxes(self._reader.info)

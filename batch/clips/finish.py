@@ -12,6 +12,7 @@ import av
 import av.error
 from av.container import OutputContainer
 
+from ...core.clips.clip_info import VideoInfo
 from ...core.clips.reader import Reader
 from ...core.errors import OutputError
 from ..encoding.encode import add_video_stream, start_encoding
@@ -75,9 +76,9 @@ class FinishedFile:
         self,
         container: OutputContainer,
         reader: Reader,
+        video: VideoInfo,
         settings: WriteSettings,
     ):
-        video = reader.info.video
         self._container = container
         self._reader = reader
         self._stream, self.picture = add_video_stream(container, video, settings.encode)

@@ -13,7 +13,7 @@ from ..encoding.encode import Encoding
 
 INTERLACED = {
     "deinterlace": "deinterlaced with bwdif, one frame for each",
-    "keep": "stylized as if progressive",
+    "keep": "each frame is stylized as one, and its fields stay",
 }
 
 

@@ -24,8 +24,9 @@ from ...core.atomic import atomic_write
 from ...core.clips.media import VideoInfo
 from ...core.errors import OutputError
 from ...core.frames.av_frame import to_av
+from ...core.frames.fields import flagged
 from ...core.frames.frame import Frame
-from ..encoding.encode import EncodeSettings, add_video_stream, start_encoding
+from ..encoding.encode import EncodeSettings, add_video_stream, choose, start_encoding
 
 SUFFIX = ".segment"
 _MAGIC = b"brushreel segment 1\n"
@@ -83,6 +84,7 @@ class FreshEncoder:
         # An encoder learns what it must know of its container only by being in one.
         self._container = av.open(io.BytesIO(), "w", format=muxer)
         self._stream, _ = add_video_stream(self._container, video, settings)
+        self._fields = choose(video, settings, muxer).fields
         start_encoding(self._container)
 
     def __enter__(self) -> Self:
@@ -114,7 +116,10 @@ class FreshEncoder:
 
     def encode(self, frame: Frame | None) -> list[av.Packet]:
         """Return the packets that the encoder gives for a frame; None makes it give the rest."""
-        return self._stream.encode(None if frame is None else to_av(frame))
+        if frame is None:
+            return self._stream.encode(None)
+        image = to_av(frame)
+        return self._stream.encode(flagged(image, self._fields) if self._fields else image)
 
 
 def header_of(stream: av.VideoStream) -> str:

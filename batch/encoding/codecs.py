@@ -49,6 +49,7 @@ class Encoder:
         params: The encoder library's own settings.
         bitrate_params: More of them where a bitrate is asked for.
         hwaccel: FFmpeg's kind of device where frames must be uploaded first.
+        interlaced: Options for interlaced frames; None where it can't code them as such.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Encoder:
     params: tuple[str, ...] = ()
     bitrate_params: tuple[str, ...] = ()
     hwaccel: str | None = None
+    interlaced: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ _X264 = Encoder(
         *(("asm=avx2",) if torch.cpu.get_capabilities().get("avx512_f") else ()),
         _KEEP_SOFT_PARTS,
     ),
+    interlaced={"flags": "+ildct+ilme"},
 )
 _X265 = Encoder(
     "libx265",
@@ -180,6 +183,7 @@ _PRORES = Encoder(
     "software",
     same("yuv422p10le", "yuv444p10le", "yuva444p10le"),
     options={"vendor": "apl0"},
+    interlaced={"flags": "+ildct"},
 )
 _DNXHR = Encoder("dnxhd", "software", same("yuv422p", "yuv422p10le", "yuv444p10le", "gbrp10le"))
 _FFV1 = Encoder(
@@ -188,6 +192,7 @@ _FFV1 = Encoder(
     # 8 bit RGB has only packed forms in it.
     {**same(*PIXEL_FORMATS), "gbrp": "bgr0", "gbrap": "bgra"},
     options={"level": "3", "slicecrc": "1"},
+    interlaced={},
 )
 
 _MP4_MOV_MKV = ("mp4", "mov", "mkv")

@@ -15,6 +15,7 @@ from av.stream import Disposition
 
 from ...core.clips.media import VideoInfo
 from ...core.errors import DeviceError, OutputError, UsageError
+from ...core.frames.fields import FieldOrder
 from ...core.frames.frame import PIXEL_FORMATS, ChromaLocation, Colour, PixelFormat
 from ...core.options import ENCODERS
 from .codecs import CODECS, PRESETS, Codec, Encoder, container_hint
@@ -109,6 +110,10 @@ def parse_bitrate(text: str) -> int:
     return round(float(found[1]) * {"": 1, "k": 1_000, "M": 1_000_000}[found[2]])
 
 
+# FFmpeg's numbers (AVFieldOrder): both fields in one frame, the top or the bottom one first.
+_FIELD_ORDERS = {"tff": 2, "bff": 3}
+
+
 @dataclass(frozen=True)
 class Picture:
     """Input of the encoder: the pixel format and colour of the written track."""
@@ -127,6 +132,7 @@ class Encoding:
         picture: Input of the encoder.
         options: Options that it is opened with.
         warnings: Losses, a line each; those that `picture` states are not among them.
+        fields: Order of the fields that frames are flagged and coded with; None for progressive.
     """
 
     codec: str
@@ -134,19 +140,21 @@ class Encoding:
     picture: Picture
     options: dict[str, str]
     warnings: tuple[str, ...]
+    fields: FieldOrder | None = None
 
     @property
     def identity(self) -> dict[str, str]:
         """Everything of it that the written frames depend on."""
         form = self.picture.pixel_format.name
-        return {**self.options, "encoder": self.encoder.name, "pixel_format": form}
+        facts = {**self.options, "encoder": self.encoder.name, "pixel_format": form}
+        return facts if self.fields is None else facts | {"fields": self.fields}
 
 
 def choose(video: VideoInfo, settings: EncodeSettings, muxer: str) -> Encoding:
     """Decide how a clip's video is written; nothing is opened but hardware, to try it.
 
     Args:
-        video: The source.
+        video: The source as it is read: without fields where it is deinterlaced.
         settings: Encoding as the user chose it.
         muxer: FFmpeg's name of the container.
 
@@ -169,7 +177,11 @@ def choose(video: VideoInfo, settings: EncodeSettings, muxer: str) -> Encoding:
     picture = encoded_picture(video, codec, encoder, settings.profile)
     lost = ("mastering metadata is not kept",) if loses_mastering(encoder, video) else ()
     options = _options(codec, encoder, settings, video, picture.pixel_format)
-    return Encoding(name, encoder, picture, options, lost)
+    if video.fields is None or encoder.interlaced is None:
+        if video.interlaced:
+            lost += (f"flagged as progressive: {name} by {encoder.name} is not interlaced",)
+        return Encoding(name, encoder, picture, options, lost)
+    return Encoding(name, encoder, picture, options | encoder.interlaced, lost, video.fields)
 
 
 def _auto_codec(source: PixelFormat, muxer: str) -> str:
@@ -382,6 +394,9 @@ def _leave_real_time(policy: int, priority: os.sched_param) -> None:
 
 def _describe(stream: av.VideoStream, video: VideoInfo, encoding: Encoding) -> None:
     context, colour = stream.codec_context, encoding.picture.colour
+    if encoding.fields is not None:
+        # Also stated by the container.
+        context.field_order = _FIELD_ORDERS[encoding.fields]
     context.colorspace = colour.matrix
     context.color_range = colour.range
     context.color_primaries = colour.primaries

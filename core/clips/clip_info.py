@@ -14,6 +14,7 @@ from av.stream import Disposition, Stream
 
 from ..frames.av_frame import working_format
 from ..frames.crop import NO_CROP, Crop
+from ..frames.fields import FieldOrder, field_order
 from ..frames.frame import UNSPECIFIED_TAGS, ChromaLocation, Colour, PixelFormat
 from ..frames.icc import tags_of_profile
 from .container_facts import NO_FACTS, ContainerFacts
@@ -63,7 +64,7 @@ class VideoInfo:
         sample_aspect_ratio: Width of a pixel over its height; None where not stated (square).
         display_matrix: Rotation and mirroring for display, 9 integers as FFmpeg has them.
         rotation: The same in degrees counter-clockwise, without mirroring.
-        interlaced: Whether the first frame is interlaced.
+        fields: Order of the first frame's fields; None where it is progressive.
         has_alpha: Whether the native format has transparency.
         mastering_display: The display that HDR was graded on (SMPTE ST 2086): x and y of red,
             green, blue and white, least and most luminance in cd/m². None where the first frame
@@ -90,7 +91,7 @@ class VideoInfo:
     sample_aspect_ratio: Fraction | None
     display_matrix: tuple[int, ...] | None
     rotation: int
-    interlaced: bool
+    fields: FieldOrder | None
     has_alpha: bool
     mastering_display: tuple[Fraction, ...] | None = None
     content_light: tuple[int, int] | None = None
@@ -103,6 +104,11 @@ class VideoInfo:
         """Width and height of the decoder's frames, before they are cropped."""
         crop = self.crop
         return self.width + crop.left + crop.right, self.height + crop.top + crop.bottom
+
+    @property
+    def interlaced(self) -> bool:
+        """True if the first frame is interlaced."""
+        return self.fields is not None
 
     @property
     def hdr(self) -> str | None:
@@ -201,7 +207,7 @@ def video_info(
         sample_aspect_ratio=stream.sample_aspect_ratio or None,
         display_matrix=display_matrix(first),
         rotation=first.rotation,
-        interlaced=first.interlaced_frame,
+        fields=field_order(first),
         has_alpha=form.alpha,
         mastering_display=_mastering_display(first),
         content_light=_content_light(first),

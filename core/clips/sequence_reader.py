@@ -180,7 +180,7 @@ class SequenceReader(ClosedAtExit):
             sample_aspect_ratio=self.first.sample_aspect_ratio,
             display_matrix=None,
             rotation=0,
-            interlaced=False,
+            fields=None,
             has_alpha=frame.pixel_format.alpha,
         )
         files = self.sequence.files()

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import av
 import av.error
+import numpy as np
 from av.filter import Graph
 
 from ..errors import MediaError
@@ -22,6 +23,60 @@ from .frame import Range
 
 # bwdif does not support these, and libswscale changes codes on the way to those it does.
 _UNSUPPORTED = frozenset({"gray10le", "gray12le", "gbrap10le", "gbrap12le"})
+
+
+FieldOrder = Literal["tff", "bff"]
+"""Top field first, or bottom field first."""
+
+
+def field_order(image: av.VideoFrame) -> FieldOrder | None:
+    """Return which field of a frame comes first; None where it is progressive.
+
+    PyAV does not tell, but a filter that changes the order does: it moves the lines of a frame
+    that has the other one.
+    """
+    if not image.interlaced_frame:
+        return None
+    ramp = _through(image, "copy", "")
+    plane = ramp.planes[0]
+    rows = (np.arange(plane.height) % 251).astype(np.uint8)
+    plane.update(np.repeat(rows, abs(plane.line_size)).tobytes())
+    moved = _through(ramp, "fieldorder", "bff").planes[0]
+    # The first byte of each line; how lines are padded may differ.
+    first = np.frombuffer(bytes(moved), np.uint8).reshape(moved.height, -1)[:, 0]
+    return "bff" if np.array_equal(first, rows) else "tff"
+
+
+def flagged(image: av.VideoFrame, order: FieldOrder) -> av.VideoFrame:
+    """Return a frame that says that it is interlaced; pixels, times and tags stay."""
+    facts = {name: getattr(image, name) for name in _FACTS}
+    found = _through(image, "setfield", order)
+    for name, value in facts.items():
+        setattr(found, name, value)
+    return found
+
+
+_FACTS = (
+    *("pts", "duration", "time_base"),
+    *("colorspace", "color_range", "color_primaries", "color_trc"),
+)
+
+
+def _through(image: av.VideoFrame, name: str, options: str) -> av.VideoFrame:
+    """Return a frame as a filter gives it."""
+    graph = Graph()
+    source = graph.add_buffer(
+        width=image.width,
+        height=image.height,
+        format=image.format,
+        time_base=image.time_base or Fraction(1, 1000),
+    )
+    graph.link_nodes(source, graph.add(name, options), graph.add("buffersink")).configure()
+    graph.push(image)
+    graph.push(None)
+    found = graph.pull()
+    assert isinstance(found, av.VideoFrame)
+    return found
 
 
 class Deinterlacer:

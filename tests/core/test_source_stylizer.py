@@ -39,7 +39,7 @@ def video(**changes: object) -> VideoInfo:
         sample_aspect_ratio=None,
         display_matrix=None,
         rotation=0,
-        interlaced=False,
+        fields=None,
         has_alpha=False,
     )
     return replace(described, **changes)
