@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ..core.network import ConvBlock, StylizingNetwork
 
-EPSILON = 1.0
+EPSILON = 2.0
 """The epsilon of networks whose gain is bounded."""
 
 
