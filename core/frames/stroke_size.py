@@ -20,9 +20,10 @@ StrokeSize = float | Literal["native"]
 NATURAL = 1.0
 """The default, a style's own size. A frame too small for it gets the smallest strokes it can."""
 
-DETAIL = 0.4
+DETAIL = 0.25
 """Default share of the source's texture that is added again: with much more, the camera's noise
-moves the output more than half as much as without scaling; with none, faces look soft."""
+moves the output more than half as much as without scaling (docs/strokes.md); with none, faces look
+soft."""
 
 LINES = 432
 """Shorter side at which strokes of a style without a note have their own size."""

@@ -106,7 +106,7 @@ static void define_numbers(OfxParamSetHandle set) {
                   (range){BR_LEAST_STROKE_SIZE, BR_MOST_STROKE_SIZE, 0.5, 2, 1});
     define_number(set, BR_DETAIL, "Detail",
                   "Share of the source's finest detail, such as grain and titles, that comes back.",
-                  (range){0, 1, 0, 1, 0.4});
+                  (range){0, 1, 0, 1, 0.25});
 }
 
 static void define_keep_colors(OfxParamSetHandle set) {

@@ -94,7 +94,7 @@ KEY = {
         "strength": 1.0,
         "keep_colors": False,
         "stroke_size": "native",
-        "detail": 0.4,
+        "detail": 0.25,
         "device": "cpu",
         "bars": [0, 0, 0, 0],
     },
@@ -199,17 +199,17 @@ def test_watched_folder(constant_style):
         strength=0.5,
         write=WriteSettings(encode=EncodeSettings(codec="hevc")),
     )
-    key = "e54bb2ffcab60ece93d583a13f059807dc083c5bc03ad012b7488fc1ebe7e7a6"
+    key = "1baac10283330663e3abaab12fc53d9c9bfecc7ded91459a55282c30e58c1e5d"
     assert settings_key(settings, container="mkv") == key
 
 
 def test_recipe(constant_style):
     recipe = Recipe(str(constant_style), strength=0.5, keep_colors=True, codec="dnxhr")
-    assert recipe.digest == "3463050be1afe65c"
+    assert recipe.digest == "692c389e55e16a6a"
 
 
 def test_shot_file(constant_style, clip, tmp_path, monkeypatch):
     monkeypatch.setattr(bake, "clip_identity", lambda _path: {"path": "a.mp4", "size": 1})
     shot = bake.Shot("a shot", clip, 3, 9)
     plan = bake.plan_shot(shot, Recipe(str(constant_style)), tmp_path, handles=2)
-    assert plan.path.name == "a.constant.cf1774af6d.mov"
+    assert plan.path.name == "a.constant.5aa7855c76.mov"
