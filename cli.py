@@ -37,6 +37,7 @@ from .core.errors import INTERRUPTED, BrushreelError, BrushreelWarning, OutputEr
 from .core.finding import json_lines, lines
 from .core.moving import moving
 from .core.options import PIXEL_LAYOUTS
+from .core.standard_streams import open_closed_streams
 from .core.version import __version__
 from .plugin_resolve import command as editors
 from .plugin_resolve.timelines import command as cuts
@@ -53,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit status: 0 all done, 1 some clips failed, 2 wrong usage, 130 interrupted.
     """
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # File names need not be UTF-8.

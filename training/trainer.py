@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from ..core.errors import UsageError
-from ..core.moving import moving
+from ..core.moving import moving, on_terminal
 from ..core.style import Style
 from .checkpoint import Checkpoint
 from .interruption import deferred_interrupts
@@ -108,7 +108,15 @@ def _progress(
     total = run.settings.iterations
     with (
         Scalars(folder, step=run.step) as log,
-        tqdm(total=total, initial=run.step, desc=name, unit="step", dynamic_ncols=True) as bar,
+        tqdm(
+            total=total,
+            initial=run.step,
+            desc=name,
+            unit="step",
+            dynamic_ncols=True,
+            # In a file, now and then.
+            mininterval=0.1 if on_terminal(sys.stderr) else 60.0,
+        ) as bar,
     ):
 
         def show(means: dict[str, float] | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ...core.human import counted, human_seconds
-from ...core.moving import Pulse, moving
+from ...core.moving import Pulse, moving, on_terminal
 from .events import (
     BatchFinished,
     BatchInterrupted,
@@ -27,9 +27,14 @@ from .events import (
     FilesPassedOver,
 )
 
+# Seconds between lines of a clip where there is no terminal.
+_BETWEEN_LINES = 60.0
+
 
 class TerminalReporter:
     """A progress bar a clip, with fps and time left; a line for what went wrong; a summary.
+
+    Where stderr is no terminal there is a line a minute in place of the bars.
 
     Args:
         next_time: Note on clips that are done, for when the same command is given again.
@@ -39,6 +44,7 @@ class TerminalReporter:
         self._next_time = next_time
         self._bars: dict[Clip, tqdm[Any]] = {}
         self._pulses: dict[Clip, Pulse] = {}
+        self._told: dict[Clip, float] = {}
         self._waiting = ExitStack()
         self._warned: dict[Clip, tuple[str, ...]] = {}
         self._outcomes: dict[Clip, ClipDone | ClipFailed | ClipSkipped | None] = {}
@@ -82,10 +88,22 @@ class TerminalReporter:
 
     def _advance(self, event: ClipProgress) -> None:
         bar = self._bars[event.clip]
-        bar.update(event.frames - bar.n)
+        if bar.disable:
+            bar.n = event.frames
+            self._say_now_and_then(event, bar.total)
+        else:
+            bar.update(event.frames - bar.n)
         if bar.n == bar.total:
             # Joined with the other streams and verified, which takes a while.
             bar.set_description(f"{event.input.name}, finishing")
+
+    def _say_now_and_then(self, event: ClipProgress, total: float | None) -> None:
+        """Print a plain line where a bar would fill a file."""
+        now = monotonic()
+        if now - self._told[event.clip] >= _BETWEEN_LINES:
+            self._told[event.clip] = now
+            of = "" if total is None else f" of {total:.0f}"
+            _say(f"{event.input}: {event.frames}{of} frames")
 
     def _wait(self, event: Event) -> None:
         """Show that the next clip is being opened, until there is something else to show."""
@@ -103,8 +121,9 @@ class TerminalReporter:
             unit=" frames",
             dynamic_ncols=True,
             file=sys.stderr,
+            disable=not on_terminal(sys.stderr),
         )
-
+        self._told[event.clip] = monotonic()
         self._pulses[event.clip] = Pulse(self._bars[event.clip])
 
     def _resume(self, event: ClipResumed) -> None:

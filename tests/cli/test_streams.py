@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -75,3 +77,41 @@ def test_a_name_that_is_not_utf_8(style_file, tmp_path):
 )
 def test_debug_after_any_command(given, debug):
     assert _parser().parse_args(given).debug is debug
+
+
+@posix
+@pytest.mark.parametrize("closed", [(2,), (0, 1, 2)], ids=["stderr", "all"])
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_clips_without_standard_streams(clip, options, tmp_path, closed, jobs):
+    shutil.copy(clip, clip.with_name("b.mp4"))
+    report = tmp_path / "report.json"
+    command = ["stylize", str(clip.parent), *options, "--strength", "0", "--jobs", jobs]
+
+    def close() -> None:
+        for descriptor in closed:
+            os.close(descriptor)
+
+    ended = subprocess.run(
+        [*COMMAND, *command, "--report", str(report)], preexec_fn=close, timeout=180, check=False
+    )
+    assert ended.returncode == 0
+    written = json.loads(report.read_text())
+    assert [one["status"] for one in written["clips"]] == ["done", "done"]
+
+
+@posix
+def test_a_stderr_that_can_only_be_read(clip, options, tmp_path):
+    """A shell script's own file may have its number, where the script was started without one."""
+    other = tmp_path / "script"
+    other.write_text("mine")
+    with other.open("rb") as file:
+        ended = run("stylize", str(clip), *options, "--strength", "0", stderr=file)
+    assert ended.returncode == 0
+    assert other.read_text() == "mine"
+
+
+def test_a_file_gets_plain_lines(clip, options):
+    ended = run("stylize", str(clip), *options, "--strength", "0")
+    assert ended.returncode == 0
+    (line,) = ended.stderr.splitlines()
+    assert line.endswith(b"s") and b"\r" not in line and b" frames, " in line

@@ -120,7 +120,9 @@ def load_evenly(folder: Path, evenly: Evenly) -> list[Footage]:
 
 
 def _every(paths: Sequence[Path], evenly: Evenly | None = None) -> list[Footage]:
-    with tqdm(paths, desc="footage", unit="file", leave=False, dynamic_ncols=True) as bar:
+    with tqdm(
+        paths, desc="footage", unit="file", leave=False, dynamic_ncols=True, disable=None
+    ) as bar:
         footage = [_cached(path, evenly) for path in bar]
     _delete_old_entries()
     return footage

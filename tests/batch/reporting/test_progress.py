@@ -16,6 +16,7 @@ import pytest
 from brushreel.batch.clips.report import ClipReport
 from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.plan import Job
+from brushreel.batch.reporting import progress
 from brushreel.batch.reporting.events import (
     BatchInterrupted,
     ClipDone,
@@ -204,7 +205,10 @@ def test_exit_status(done, errors, status):
     assert result.exit_status == status
 
 
-def test_people_read_stderr_and_stdout_stays_empty(make_clip, painter, tmp_path, capsys):
+def test_people_read_stderr_and_stdout_stays_empty(
+    make_clip, painter, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(progress, "on_terminal", lambda stream: True)
     clips = [make_clip("a.mkv", subtitles=["x"]), make_clip("b.mp4"), tmp_path / "none.mp4"]
     jobs = [Job(clip, tmp_path / "out" / f"{clip.stem}.mp4") for clip in clips]
     run_batch(jobs, painter, TerminalReporter(), write=DROPPING)
@@ -257,7 +261,8 @@ def test_interrupting_names_what_is_lost(info, capsys):
     assert last == "brushreel: interrupted; no unfinished file is left"
 
 
-def test_interrupting_says_what_was_kept(info, capsys):
+def test_interrupting_says_what_was_kept(info, capsys, monkeypatch):
+    monkeypatch.setattr(progress, "on_terminal", lambda stream: True)
     reporter = TerminalReporter()
     reporter.handle(ClipStarted.of(JOB.clip, info, ()))
     reporter.handle(ClipResumed(*JOB.clip, 3))
@@ -338,3 +343,17 @@ def test_a_terminal_shows_opening_and_finishing(info, monkeypatch):
     assert any(line.startswith("a.mp4, finishing: 100%") for line in shown)
     assert shown[-3].startswith("a.mp4: 100%")
     assert not any(line.startswith("opening") for line in shown[1:])
+
+
+def test_a_line_a_minute_where_there_is_no_terminal(make_clip, capsys, monkeypatch):
+    clock = iter(range(0, 100_000, 25))
+    monkeypatch.setattr(progress, "monotonic", lambda: next(clock))
+    path = make_clip()
+    job, reporter = Job(path, path.with_name("out.mp4")), TerminalReporter()
+    reporter.handle(begin([job]))
+    reporter.handle(ClipStarted.of(job.clip, probe(path), ()))
+    for number in range(1, 7):
+        reporter.handle(ClipProgress(*job.clip, number))
+    assert capsys.readouterr().err.splitlines() == [
+        f"{path}: {number} of 10 frames" for number in (3, 6)
+    ]
