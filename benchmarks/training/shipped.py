@@ -1,13 +1,13 @@
-"""Train the styles that ship, or their twins, by the usual command.
+"""Train the styles that ship, by the usual command.
 
     python benchmarks/training/shipped.py --paintings FOLDER --clips FOLDER --loss-weights FILE
-        [--only NAME ...] [--twins] [--device auto] [--dry-run]
+        [--only NAME ...] [--device auto] [--dry-run]
 
 Run it in the repository's root, as the commands that the styles store. A parent is trained from
-scratch and copied to where they start from, the eight styles from it. A twin is the same run with
-temporal weight 0, from the parent's twin. Results are written to the user's style library; the
-eight styles are stored in core/weights, the twins in benchmarks/twins, there without the "-twin"
-of their names.
+scratch and copied to where the styles start from; each style is trained from it with the recipe
+`calm`, which finds stable strokes, and goes on with the recipe `house`, which makes them rich.
+Results are written to the user's style library. The files in core/weights went the same way in more
+runs; each stores the command, seed and footage of its last one, and the parent of that.
 """
 
 from __future__ import annotations
@@ -26,7 +26,14 @@ from brushreel.training.recipe import CALM
 
 @dataclass(frozen=True)
 class Shipped:
-    """Training run: the painting's file, its provenance, and settings other than the defaults."""
+    """Two training runs: the painting's file, its provenance, settings other than the defaults.
+
+    Attributes:
+        iterations: Steps with the recipe `calm`.
+        rich: Steps with the recipe `house`.
+        rich_scale: The painting's scale in these.
+        rich_from: The style that they start from, if not itself.
+    """
 
     name: str
     file: str
@@ -37,6 +44,9 @@ class Shipped:
     style_scale: float = 1.25
     style_weight: float = CALM.weights.style
     temporal_weight: float = CALM.weights.temporal
+    rich: int = 1200
+    rich_scale: float = 1.25
+    rich_from: str = ""
 
 
 WAVE = Shipped(
@@ -47,11 +57,12 @@ WAVE = Shipped(
     "c. 1831",
     iterations=1000,  # the parent was trained on this painting: more do nothing
     style_scale=1.0,
+    rich_scale=1.75,  # its lines are thin
+    rich_from="starry-night",  # from its own strokes it never gets rid of rings
 )
 PARENT = replace(WAVE, name="parent", iterations=7000)
 STYLES = (
     PARENT,
-    WAVE,
     Shipped(
         "starry-night",
         "starry_night.jpg",
@@ -60,6 +71,7 @@ STYLES = (
         "1889",
         iterations=18000,
     ),
+    WAVE,
     # With paintings of low contrast or few colors the default style weight gives only a tint.
     Shipped(
         "scream",
@@ -96,27 +108,26 @@ STYLES = (
 )
 
 
-def parent_file(*, twin: bool) -> Path:
-    """Return the file of the parent in this repository, from which the stored commands start."""
-    return Path("benchmarks/twins" if twin else "benchmarks/training") / "parent.safetensors"
+PARENT_FILE = Path("benchmarks/training/parent.safetensors")
+"""Where the stored commands start from."""
 
 
-def command(style: Shipped, options: argparse.Namespace, *, twin: bool) -> list[str]:
-    """Return the training command of a style or of its twin."""
-    suffix = "-twin" if twin else ""
-    words = ["train", str(options.paintings / style.file), "--clips", str(options.clips)]
-    words += ["--name", style.name + suffix]
-    words += [] if style is PARENT else ["--from", str(parent_file(twin=twin))]
-    words += ["--recipe", "calm", "--iterations", str(style.iterations), "--seed", "1"]
-    words += ["--style-scale", str(style.style_scale)]
+def commands(style: Shipped, options: argparse.Namespace) -> list[list[str]]:
+    """Return the training commands of a style, the parent's alone for the parent."""
+    start = [] if style is PARENT else ["--from", str(PARENT_FILE)]
+    calm = [*start, "--recipe", "calm", "--iterations", str(style.iterations)]
+    calm += ["--style-scale", f"{style.style_scale:g}"]
     if style.style_weight != CALM.weights.style:
-        words += ["--style-weight", f"{style.style_weight:g}"]
-    temporal_weight = 0 if twin else style.temporal_weight
-    if temporal_weight != CALM.weights.temporal:
-        words += ["--temporal-weight", f"{temporal_weight:g}"]
-    words += ["--loss-weights", str(options.loss_weights), "--device", options.device]
-    words += ["--title", style.title, "--artist", style.artist, "--year", style.year]
-    return [*words, "--licence", "public domain", "--overwrite"]
+        calm += ["--style-weight", f"{style.style_weight:g}"]
+    if style.temporal_weight != CALM.weights.temporal:
+        calm += ["--temporal-weight", f"{style.temporal_weight:g}"]
+    rich = ["--from", style.rich_from or style.name, "--iterations", str(style.rich)]
+    rich += ["--style-scale", f"{style.rich_scale:g}"]
+    about = ["--title", style.title, "--artist", style.artist, "--year", style.year]
+    usual = ["train", str(options.paintings / style.file), "--clips", str(options.clips)]
+    usual += ["--name", style.name, "--seed", "1", "--loss-weights", str(options.loss_weights)]
+    usual += ["--device", options.device, *about, "--licence", "public domain", "--overwrite"]
+    return [[*usual, *words] for words in ([calm] if style is PARENT else [calm, rich])]
 
 
 def main() -> None:
@@ -126,9 +137,6 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--loss-weights", type=Path, required=True)
     parser.add_argument("--only", nargs="*", choices=[style.name for style in STYLES])
-    parser.add_argument(
-        "--twins", action="store_true", help="Train the twins instead of the styles."
-    )
     parser.add_argument("--device", default="auto")
     parser.add_argument(
         "--dry-run", action="store_true", help="Print the commands and train nothing."
@@ -137,13 +145,12 @@ def main() -> None:
     for style in STYLES:
         if options.only and style.name not in options.only:
             continue
-        words = command(style, options, twin=options.twins)
-        print(shlex.join(["brushreel", *words]), flush=True)
-        if not options.dry_run:
-            subprocess.run([sys.executable, "-m", "brushreel", *words], check=True)
-            if style is PARENT:
-                trained = user_styles() / f"{words[words.index('--name') + 1]}.safetensors"
-                shutil.copy(trained, parent_file(twin=options.twins))
+        for words in commands(style, options):
+            print(shlex.join(["brushreel", *words]), flush=True)
+            if not options.dry_run:
+                subprocess.run([sys.executable, "-m", "brushreel", *words], check=True)
+        if style is PARENT and not options.dry_run:
+            shutil.copy(user_styles() / f"{style.name}.safetensors", PARENT_FILE)
 
 
 if __name__ == "__main__":
