@@ -60,12 +60,12 @@ def middle(image: Tensor) -> Tensor:
 def write(path: Path, cells: Sequence[tuple[str, Tensor]], columns: int, *, fit: bool) -> None:
     """Write labelled images side by side; `fit` scales each to the sheet's share of the width."""
     pictures = [_picture(label, image, WIDTH // columns if fit else None) for label, image in cells]
-    width, height = pictures[0].size
-    rows = -(-len(pictures) // columns)
-    size = (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP)
-    sheet = Image.new("RGB", size, "white")
+    rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
+    width, heights = pictures[0].width, [max(p.height for p in row) + GAP for row in rows]
+    sheet = Image.new("RGB", (columns * (width + GAP) - GAP, sum(heights) - GAP), "white")
     for index, picture in enumerate(pictures):
-        sheet.paste(picture, ((index % columns) * (width + GAP), index // columns * (height + GAP)))
+        row, column = divmod(index, columns)
+        sheet.paste(picture, (column * (width + GAP), sum(heights[:row])))
     sheet.save(path, quality=QUALITY)
     print(path)
 
