@@ -57,7 +57,7 @@ def compare(
     Args:
         before: Shown left of the line, left, or above.
         after: Shown right of the line, right, or below.
-        output: .mp4, .mov or .mkv; appears only when it is whole.
+        output: .mp4, .mov, .mkv or .webm; appears only when it is whole.
         layout: "wipe" (a line between them), "side" (by side) or "stack" (above each other).
         line: Position of the wipe's line, 0 (left) to 1 (right); None moves it from right to left
             and back.
@@ -118,7 +118,11 @@ def _audio(info: ClipInfo, output: Path) -> tuple[str, list[str]]:
                 trial.add_stream_from_template(source.streams[stream.index])
         except ValueError:
             names = ", ".join(stream.codec for stream in info.audio)
-            return "aac", [f"{output.suffix} does not support its audio ({names}): written as AAC"]
+            written = "libopus" if muxer == "webm" else "aac"
+            name = written.removeprefix("lib")
+            return written, [
+                f"{output.suffix} does not support its audio ({names}): written as {name}"
+            ]
     return "copy", []
 
 
@@ -202,13 +206,19 @@ def _written(shown: Node, audio: Node, partial: Path, codec: str) -> Node:
     return ffmpeg.output(
         *(shown, audio, f"file:{partial}"),
         format=MUXERS[partial.suffix.lower()],
-        vcodec="libx264",
-        crf=16,
         acodec=codec,
+        **(_VP9 if partial.suffix.lower() == ".webm" else _H264),
         # Every frame at its own time, in the source's ticks.
         fps_mode="passthrough",
         enc_time_base="demux",
     )
+
+
+_H264 = {"vcodec": "libx264", "crf": 16}
+_VP9 = {
+    **{"vcodec": "libvpx-vp9", "crf": 24, "b:v": 0},
+    **{"deadline": "good", "cpu-used": 4, "row-mt": 1},
+}
 
 
 @contextmanager

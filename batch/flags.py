@@ -215,7 +215,7 @@ def _add_encoding(flags: Flags) -> None:
         choices=CODECS,
         default="auto",
         help="Video codec. Default: %(default)s, h264 for 8 bit, hevc for more, prores or ffv1 "
-        "with transparency.",
+        "with transparency, vp9 or av1 in WebM.",
     )
     flags.add(
         "--profile",
@@ -227,7 +227,7 @@ def _add_encoding(flags: Flags) -> None:
         "--crf",
         type=int,
         metavar="N",
-        help="Constant rate factor of h264, hevc and av1; lower is better and larger. "
+        help="Constant rate factor of h264, hevc, vp9 and av1; lower is better and larger. "
         "Default: by codec, visually like the source.",
     )
     flags.add(
@@ -364,7 +364,7 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
         type=path,
         required=True,
         metavar="FILE",
-        help="Clip to write, an .mp4, .mov or .mkv.",
+        help="Clip to write, an .mp4, .mov, .mkv or .webm.",
     )
     add(
         "--layout",

@@ -27,6 +27,7 @@ _KEPT_SUFFIXES = {
     ".mov": ".mov",
     ".qt": ".mov",
     ".mkv": ".mkv",
+    # WebM would lose transparency, and takes longest to encode: only where it is asked for.
     ".webm": ".mkv",
 }
 

@@ -10,14 +10,14 @@ import difflib
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-Codec = Literal["auto", "h264", "hevc", "av1", "prores", "dnxhr", "ffv1"]
+Codec = Literal["auto", "h264", "hevc", "vp9", "av1", "prores", "dnxhr", "ffv1"]
 CODECS: tuple[str, ...] = get_args(Codec)
 
 EditCodec = Literal["prores", "dnxhr"]
 """A codec for files that an editing program reads back."""
 EDIT_CODECS: tuple[str, ...] = get_args(EditCodec)
 
-Container = Literal["mp4", "mov", "mkv"]
+Container = Literal["mp4", "mov", "mkv", "webm"]
 CONTAINERS: tuple[str, ...] = get_args(Container)
 
 HardwareEncoder = Literal["nvenc", "qsv", "videotoolbox", "amf", "vaapi"]

@@ -81,9 +81,9 @@ def stylize_clip(
 
     Args:
         source: The clip, or the names of numbered pictures (``shot.%06d.exr``).
-        output: Where to write; .mp4, .mov or .mkv. Appears only when it is whole and verified. Or
-            numbered pictures, each of which does; a folder; or None for next to the source, named
-            as `brushreel stylize` does.
+        output: Where to write; .mp4, .mov, .mkv or .webm. Appears only when it is whole and
+            verified. Or numbered pictures, each of which does; a folder; or None for next to the
+            source, named as `brushreel stylize` does.
         style: A `Style`, a library name or a style file.
         strength: 0 (the source) to 1.
         keep_colors: Keep the source's chroma.
@@ -97,10 +97,11 @@ def stylize_clip(
         runtime: What runs the network: "amx", "avx512", "torch", "openvino" or "onnxruntime";
             "auto" takes the fastest on this machine, measured once.
         codec: "auto" (h264 for 8 bit, hevc for more, with transparency prores or ffv1), "h264",
-            "hevc", "av1", "prores", "dnxhr", "ffv1".
+            "hevc", "vp9", "av1", "prores", "dnxhr", "ffv1".
         profile: Profile of the codec, such as "hq"; None for one by pixel format.
         crf: Constant rate factor of the codec; None for a value that looks like the source.
-        container: "mp4", "mov" or "mkv", where `output` is a folder or None; None for the source's.
+        container: "mp4", "mov", "mkv" or "webm", where `output` is a folder or None; None for the
+            source's.
         delivery: "prores-master", "h264-review" or "dnxhr-resolve": codec, profile, quality and
             container for a purpose, where these are not given.
         overwrite: Replace an output that exists.

@@ -15,7 +15,7 @@ from av.container import OutputContainer
 from ...core.clips.clip_info import VideoInfo
 from ...core.clips.reader import Reader
 from ...core.errors import OutputError
-from ..encoding.encode import add_video_stream, start_encoding
+from ..encoding.encode import MATROSKA, add_video_stream, start_encoding
 from .mux import CopiedTracks, copy_metadata, has_own_names, movie_timescale
 from .segment import Segment, header_of, read_segment
 from .settings import WriteSettings
@@ -35,7 +35,7 @@ def open_output(file: Path | BinaryIO, muxer: str, reader: Reader) -> Iterator[O
         OSError, FFmpegError: It can't be written; an MP4's index is written at the end.
     """
     options = {"max_interleave_delta": str(_INTERLEAVE_MICROSECONDS)}
-    if muxer == "matroska":
+    if muxer in MATROSKA:
         # Audio may start a little before zero; Matroska can state it without moving everything.
         options["avoid_negative_ts"] = "disabled"
     else:
@@ -91,9 +91,11 @@ class FinishedFile:
         copy_metadata(reader, container)
         self.warnings = [*self.tracks.converted, *self.tracks.left_out]
         self.tolerance = Fraction(0)
-        if container.format.name == "matroska" and (video.time_base / _MATROSKA_TICK) % 1:
+        if container.format.name in MATROSKA and (video.time_base / _MATROSKA_TICK) % 1:
             self.tolerance = _MATROSKA_TICK / 2
-            self.warnings.append("mkv counts in milliseconds: times are rounded to the nearest")
+            self.warnings.append(
+                "Matroska counts in milliseconds: times are rounded to the nearest"
+            )
         # Whatever the container or the encoder refuses, it refuses here.
         try:
             start_encoding(container)

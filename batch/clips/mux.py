@@ -26,9 +26,10 @@ from ...core.human import counted
 from ...core.options import AudioCodec
 from ...core.version import __version__
 from ..encoding.codecs import container_hint
+from ..encoding.encode import MATROSKA
 from .audio_conversion import Conversion, can_convert
 
-MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 BOXED = frozenset({"mp4", "mov"})
 """Containers that are made of boxes."""
 
@@ -192,7 +193,7 @@ class CopiedTracks:
         for about, template in zip(source.info.others, source.streams, strict=True):
             if _made_by_muxer(template):
                 continue
-            if target.format.name == "matroska" and _is_cover(template):
+            if target.format.name in MATROSKA and _is_cover(template):
                 self._attach(template, about, attached_image(source.path, about.index))
             elif target.format.name == "mov" and _is_cover(template):
                 self.left_out.append(f"cover image {about.index} is left out: mov has no place")

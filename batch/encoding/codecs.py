@@ -159,6 +159,16 @@ _X265 = Encoder(
         *("cbqpoffs=-3", "crqpoffs=-3", _KEEP_SOFT_PARTS),
     ),
 )
+_VP9 = Encoder(
+    "libvpx-vp9",
+    "software",
+    same(*_YUV_8),
+    quality=lambda crf: {"crf": str(crf), "b": "0"},
+    presets=dict(zip(PRESETS, ("8", "7", "6", "5", "4", "3", "2", "1", "0"), strict=True)),
+    preset_option="cpu-used",
+    usual_preset="fast",
+    options={"threads": "8", "row-mt": "1", "deadline": "good"},
+)
 _SVT_AV1 = Encoder(
     "libsvtav1",
     "software",
@@ -231,7 +241,10 @@ CODECS = {
         least_size=(16, 16),
         crops_in_chroma=True,
     ),
-    "av1": Codec(_SVT_AV1, ("mp4", "mkv"), crf=(0, 4, 63), preset="medium", least_size=(4, 4)),
+    "vp9": Codec(_VP9, ("webm", "mkv", "mp4"), crf=(0, 4, 63), preset="medium"),
+    "av1": Codec(
+        _SVT_AV1, ("mp4", "mkv", "webm"), crf=(0, 4, 63), preset="medium", least_size=(4, 4)
+    ),
     "prores": Codec(
         _PRORES,
         ("mov", "mkv"),

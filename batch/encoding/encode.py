@@ -22,6 +22,8 @@ from .codecs import CODECS, PRESETS, Codec, Encoder, container_hint
 from .hardware import HARDWARE, feed, why_not
 from .mastering import loses_mastering, mastering_params
 
+MATROSKA = ("matroska", "webm")
+"""FFmpeg's names of Matroska and its subset."""
 _SUFFIXES = {"matroska": "mkv"}  # where FFmpeg's name of the container is not its suffix
 
 
@@ -185,6 +187,8 @@ def choose(video: VideoInfo, settings: EncodeSettings, muxer: str) -> Encoding:
 
 
 def _auto_codec(source: PixelFormat, muxer: str) -> str:
+    if muxer == "webm":
+        return "vp9" if source.depth == 8 else "av1"
     if source.alpha and muxer in ("mov", "matroska"):
         return "prores" if muxer == "mov" else "ffv1"
     return "h264" if source.depth == 8 and source.family != "rgb" else "hevc"
@@ -403,12 +407,12 @@ def _describe(stream: av.VideoStream, video: VideoInfo, encoding: Encoding) -> N
     context.color_trc = colour.transfer
     if video.sample_aspect_ratio:
         context.sample_aspect_ratio = video.sample_aspect_ratio
-    if not video.constant_rate and stream.container.format.name != "matroska":
+    if not video.constant_rate and stream.container.format.name not in MATROSKA:
         # MP4 keeps how long frames last in decoding order: only without reordering does the last
         # frame keep its own duration.
         context.max_b_frames = 0
     if video.display_matrix:
         stream.set_display_matrix(video.display_matrix)
-    if encoding.codec == "hevc" and stream.container.format.name != "matroska":
+    if encoding.codec == "hevc" and stream.container.format.name not in MATROSKA:
         # The tag under which QuickTime and Resolve recognise HEVC; Matroska has none.
         context.codec_tag = "hvc1"

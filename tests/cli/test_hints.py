@@ -77,7 +77,7 @@ CASES = {
     ),
     "a comparison of another kind": Case(
         "compare {clip} {tmp}/there.mp4 -o {tmp}/new.png",
-        "use .mp4, .mov, .mkv)",
+        "use .mp4, .mov, .mkv, .webm)",
         "compare {clip} {tmp}/there.mp4 -o {tmp}/new.mkv",
     ),
     "a sheet of another kind": Case(

@@ -37,7 +37,7 @@ Change = Callable[[list[StoredPacket]], list[StoredPacket]]
 
 SHORT = WriteSettings(segment=0.2)
 SIZE = (256, 120)  # the least that every codec takes
-MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
+MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska", "webm": "webm"}
 HELD = [(codec, suffix) for codec, row in CODECS.items() for suffix in row.containers]
 
 

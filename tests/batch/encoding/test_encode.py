@@ -79,7 +79,7 @@ def test_a_chosen_codec_is_taken_whatever_the_source(video, codec):
     ("codec", "muxer", "ways"),
     [
         ("dnxhr", "matroska", "write a .mov: -o NAME.mov, or --container mov"),
-        ("av1", "mov", "write a .mp4 or .mkv: -o NAME.mp4, or --container mp4"),
+        ("av1", "mov", "write a .mp4 or .mkv or .webm: -o NAME.mp4, or --container mp4"),
         ("prores", "mp4", "write a .mov or .mkv: -o NAME.mov, or --container mov"),
     ],
 )

@@ -26,7 +26,7 @@ from brushreel.core.frames.av_frame import to_av
 from brushreel.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range, pixel_format
 
 SIZE = (256, 120)  # the least that every codec takes
-MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
+MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska", "webm": "webm"}
 DECODED_AS = {"av1": "libdav1d", "dnxhr": "dnxhd"}
 HELD = [(codec, suffix) for codec, row in CODECS.items() for suffix in row.containers]
 
