@@ -12,7 +12,7 @@ from ...core.clips.range import TimeRange, parse_position
 from ...core.clips.range_reader import RangeReader
 from ...core.clips.reader import Reader
 from ...core.clips.sampling import sampled_frames
-from ...core.clips.sequence import Pattern
+from ...core.clips.sequence import Pattern, has_place
 from ...core.clips.sequence_reader import SequenceReader
 from ...core.errors import MediaError
 from ...core.frames.bars import Bars, find_bars
@@ -51,6 +51,12 @@ def open_reader(source: Path, settings: ReadSettings, output: Path | None = None
     if (pattern := Pattern.of_source(source)) is not None:
         linear = output is not None and kind_of(output) == "exr"
         return SequenceReader(pattern, rate=settings.frame_rate, part=settings.range, linear=linear)
+    if has_place(source) and not source.exists():
+        raise MediaError(
+            f"names numbered images in an unsupported format ({source.suffix or 'no suffix'})",
+            path=source,
+            hint="use PNG, TIFF or OpenEXR",
+        )
     # MP4 and MOV state themselves what of a frame is shown.
     cropped = output is None or MUXERS.get(output.suffix.lower()) not in BOXED
     reader = _clip_reader(source, settings, cropped=cropped)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import MediaError
-from .recognition import is_clip
+from .recognition import UNREAD_IMAGE_SUFFIXES, is_clip
 
 
 @dataclass(frozen=True, order=True)
@@ -100,4 +100,11 @@ def passed_over(folder: Path, *, recursive: bool, used: Iterable[Path]) -> list[
     """
     everything, taken = listing(folder, recursive=recursive), set(used)
     left = (path for path in everything.files if path not in taken)
-    return sorted([*everything.closed, *(PassedOver(path, "is not a clip") for path in left)])
+    return sorted([*everything.closed, *(PassedOver(path, _reason(path)) for path in left)])
+
+
+def _reason(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix in UNREAD_IMAGE_SUFFIXES:
+        return "is an image in an unsupported format; PNG, TIFF and OpenEXR are read"
+    return "is not a clip"

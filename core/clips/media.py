@@ -44,7 +44,7 @@ from .next_to_video import (
 )
 from .range import FrameRange
 from .reader import FIRST_NUMBER, ClosedAtExit, NumberedFrame
-from .time_faults import count_time_faults
+from .time_faults import count_missing_at_start, count_time_faults
 from .timecode import Timecode
 from .trim import Trim
 from .truncation import check_whole
@@ -177,6 +177,12 @@ class ClipReader(ClosedAtExit):
             MediaError: Times do not rise, and that is refused.
         """
         del kind
+        missing = count_missing_at_start(self.path, self.info.video.index)
+        if missing and self.range is None:
+            yield (
+                f"begins between keyframes: {counted(missing, 'frame')} before the first one can't "
+                "be decoded"
+            )
         faults = count_time_faults(self.path, self.info.video.index)
         if faults and self._timestamps == "refuse":
             raise MediaError(

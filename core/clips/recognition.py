@@ -23,12 +23,20 @@ CLIP_SUFFIXES = frozenset(
 )
 """Suffixes that stand for clips and nothing else."""
 
+UNREAD_IMAGE_SUFFIXES = frozenset(
+    f".{kind}"
+    for kind in (
+        *("bmp", "cin", "cr2", "cr3", "dng", "dpx", "hdr", "heic", "jp2", "jpeg", "jpg", "nef"),
+        *("psd", "sgi", "tga", "webp"),
+    )
+)
+"""Suffixes of images that are neither clips nor read."""
+
 # Files of which a folder may have thousands, and which are never clips.
 _OTHER_SUFFIXES = frozenset(
     f".{kind}"
     for kind in (
-        *("bmp", "cr2", "cr3", "dng", "dpx", "exr", "hdr", "heic", "jpeg", "jpg", "nef", "psd"),
-        *("tga", "tif", "tiff", "aac", "flac", "m4a", "mp3", "opus", "wav", "csv", "json", "log"),
+        *("exr", "tif", "tiff", "aac", "flac", "m4a", "mp3", "opus", "wav", "csv", "json", "log"),
         *("md", "pdf", "py", "srt", "txt", "xml", "zip"),
     )
 )
@@ -63,7 +71,7 @@ def is_clip(path: Path) -> bool:
     Files with such a suffix that turn out to be damaged are clips that fail.
     """
     suffix = path.suffix.lower()
-    if suffix in CLIP_SUFFIXES | _OTHER_SUFFIXES:
+    if suffix in CLIP_SUFFIXES | _OTHER_SUFFIXES | UNREAD_IMAGE_SUFFIXES:
         return suffix in CLIP_SUFFIXES
     try:
         identity = file_identity(path)

@@ -17,7 +17,12 @@ IMAGE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".exr"})
 """Suffixes of the images that are read and written."""
 
 _PLACE = re.compile(r"%(?:0\d+)?d")
-_NUMBER = re.compile(r"(\d+)$")
+# How other programs write the place: #### and @@@@ (Nuke, Shake, RV), $F4 (Houdini), [0001-0100]
+# (Resolve).
+_OTHER_PLACES = re.compile(r"(#+)|(@+)|\$F(\d*)|\[(\d+)-\d+\]")
+# A minus is a sign after a joint, and a joint after letters.
+_NUMBER = re.compile(r"((?:(?:^|(?<=[._ ]))-)?\d+)$")
+_SIGNED = re.compile(r"(?:^|[._ ])$")
 # So many gaps are named one by one.
 _NAMED_GAPS = 12
 
@@ -42,6 +47,7 @@ class Pattern:
         """
         if path.suffix.lower() not in IMAGE_SUFFIXES or path.is_dir():
             return None
+        path = usual_pattern(path)
         if len(_PLACE.findall(path.name)) > 1 and not path.is_file():
             raise UsageError("has several places for a number", path=path)
         return cls(path)
@@ -84,7 +90,8 @@ class Pattern:
         if not self.numbered:
             return [0] if self.path.exists() else []
         front, _, end = self.parts
-        name = re.compile(f"{re.escape(front)}([0-9]+){re.escape(end)}")
+        sign = "-?" if _SIGNED.search(front) else ""
+        name = re.compile(f"{re.escape(front)}({sign}[0-9]+){re.escape(end)}")
         matches = (name.fullmatch(path.name) for path in _listed(self.path.parent))
         found = {(int(match[1]), match[0]) for match in matches if match}
         # "1" is not an image of "%04d".
@@ -93,7 +100,23 @@ class Pattern:
 
 def has_place(path: Path) -> bool:
     """Return whether a name has a place for a number, be it an image's or not."""
-    return _PLACE.search(path.name) is not None
+    return _PLACE.search(usual_pattern(path).name) is not None
+
+
+def usual_pattern(path: Path) -> Path:
+    """Return a name in which another program has marked the number's place, with ``%0Nd``.
+
+    A file's own name stays as it is, and so does one that has ``%0Nd`` already.
+    """
+    if _PLACE.search(path.name) or not _OTHER_PLACES.search(path.name) or path.is_file():
+        return path
+
+    def place(match: re.Match[str]) -> str:
+        hashes, ats, digits, first = match.groups()
+        width = len(hashes or ats or first or "") or int(digits or 1)
+        return f"%0{width}d" if width > 1 else "%d"
+
+    return path.with_name(_OTHER_PLACES.sub(place, path.name))
 
 
 def _listed(folder: Path) -> Iterator[Path]:
@@ -181,9 +204,15 @@ def _patterns(images: Iterable[Path]) -> Iterator[Path]:
 
 def _digits(text: str, texts: Sequence[str]) -> int:
     """Return to how many digits the number is padded."""
-    if text.startswith("0") and text != "0":
+    if _is_filled(text):
         return len(text)
     if len({len(other) for other in texts}) == 1:
         return len(text)
-    filled = {len(other) for other in texts if other.startswith("0") and other != "0"}
+    filled = {len(other) for other in texts if _is_filled(other)}
     return max((length for length in filled if length <= len(text)), default=1)
+
+
+def _is_filled(text: str) -> bool:
+    """Return whether a number has leading zeros; a sign takes the place of one."""
+    digits = text.removeprefix("-")
+    return digits.startswith("0") and digits != "0"

@@ -1,4 +1,4 @@
-"""Frames whose stated times do not rise, found before the first one is converted."""
+"""Faults at a clip's start and in its times, found before the first frame is converted."""
 
 from __future__ import annotations
 
@@ -42,6 +42,37 @@ def count_time_faults(path: Path, index: int) -> int:
         # Whoever reads the clip reports it.
         return 0
     return faults
+
+
+def count_missing_at_start(path: Path, index: int) -> int:
+    """Count the frames that come before the first one that can be decoded.
+
+    A stream that was cut out of a broadcast begins between keyframes: what depends on frames before
+    the cut is lost.
+
+    Args:
+        path: The clip.
+        index: Index of its video stream.
+    """
+    times: list[int | None] = []
+    first: int | None = None
+    decoded = 0
+    try:
+        with av.open(f"file:{path}", metadata_errors="replace") as container:
+            stream = container.streams[index]
+            codec = stream.codec_context
+            framewise = codec is not None and codec.codec.canonical_name in _FRAMEWISE
+            for packet in container.demux(stream) if framewise else ():
+                if packet.size and not packet.is_discard:
+                    times.append(packet.pts)
+                for frame in packet.decode():
+                    first = frame.pts if decoded == 0 else first
+                    decoded += 1
+                if decoded >= _DECODED:
+                    break
+    except (av.error.FFmpegError, OSError, ValueError):
+        return 0
+    return 0 if first is None else sum(time is not None and time < first for time in times)
 
 
 def _first_times(container: InputContainer, index: int) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from functools import cached_property
@@ -14,14 +13,11 @@ import av.error
 
 from ...core.clips.folder import listing
 from ...core.clips.recognition import CLIP_SUFFIXES, is_clip
-from ...core.clips.sequence import IMAGE_SUFFIXES, Pattern, find_patterns
+from ...core.clips.sequence import IMAGE_SUFFIXES, Pattern, find_patterns, usual_pattern
 from ...core.errors import MediaError
 from .model import ClipUse, plain_path, start_timecode
 
 Found = TypeVar("Found")
-
-# Resolve's names of image sequences: shot.[0001-0100].exr.
-_RANGE = re.compile(r"\[(\d+)-\d+\]")
 
 
 class MediaSearch:
@@ -50,7 +46,7 @@ class MediaSearch:
             MediaError: It is not found, or several files match equally well.
         """
         assert use.media is not None
-        media = _as_pattern(plain_path(use.media))
+        media = usual_pattern(plain_path(use.media))
         places = [media] if media.is_absolute() else [folder / media for folder in self._own]
         for place in places:
             if place.is_file() or is_image_sequence(place):
@@ -126,13 +122,6 @@ def is_image_sequence(media: Path) -> bool:
     """Return whether a path is a pattern of image names, and there are images of it."""
     images = media.suffix.lower() in IMAGE_SUFFIXES
     return images and Pattern(media).numbered and bool(Pattern(media).numbers())
-
-
-def _as_pattern(media: Path) -> Path:
-    match = _RANGE.search(media.name)
-    if match is None or media.is_file() or media.suffix.lower() not in IMAGE_SUFFIXES:
-        return media
-    return media.with_name(_RANGE.sub(f"%0{len(match[1])}d", media.name, count=1))
 
 
 def _named(paths: Sequence[Path], name: str) -> list[Path]:

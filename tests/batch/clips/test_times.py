@@ -97,3 +97,25 @@ def test_a_rate_that_is_a_clock(tmp_path, untouched, name):
     assert probe(source).video.frame_rate == 25
     convert(source, tmp_path / name, untouched)
     assert probe(tmp_path / name).video.frame_rate == 25
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+def test_a_stream_that_begins_between_keyframes(tmp_path, make_clip, untouched, codec):
+    options = {"g": "12", "bf": "2", "sc_threshold": "0"}
+    whole = make_clip("whole.ts", frames=40, codec=codec, options=options)
+    with av.open(str(whole)) as container:
+        stream = container.streams.video[0]
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        with av.open(str(tmp_path / "cut.ts"), "w") as cut:
+            copy = cut.add_stream_from_template(stream)
+            for packet in packets[5:]:
+                packet.stream = copy
+                cut.mux(packet)
+    _, warnings = inspect_clip(tmp_path / "cut.ts", tmp_path / "out.mkv")
+    (line,) = [line for line in warnings if line.startswith("begins between keyframes: ")]
+    report = convert(tmp_path / "cut.ts", tmp_path / "out.mkv", untouched)
+    missing = int(line.split()[3])
+    assert report.frames + missing == 35
+    assert missing > 0
+    _, warnings = inspect_clip(whole, tmp_path / "o.mkv")
+    assert not any("between keyframes" in line for line in warnings)

@@ -119,3 +119,12 @@ class TestRefused:
             container.mux(stream.encode(None))
         with pytest.raises(MediaError, match="image in an unsupported format"):
             run(tmp_path / "a.jpg", "a.mp4")
+
+
+def test_images_of_another_kind_are_named_as_such(tmp_path):
+    for number in (1, 2):
+        (tmp_path / f"a.{number:04}.dpx").touch()
+    with pytest.raises(MediaError, match="numbered images in an unsupported format"):
+        inspect_clip(tmp_path / "a.%04d.dpx", tmp_path / "out.mp4")
+    with pytest.raises(MediaError, match="numbered images in an unsupported format"):
+        inspect_clip(tmp_path / "a.####.dpx", tmp_path / "out.mp4")

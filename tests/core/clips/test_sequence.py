@@ -112,3 +112,47 @@ class TestFindPatterns:
         assert not find_patterns(tmp_path, recursive=False)
         with pytest.raises(MediaError, match="no such folder"):
             find_patterns(tmp_path / "none", recursive=False)
+
+
+class TestOtherPrograms:
+    @pytest.mark.parametrize(
+        ("name", "usual"),
+        [
+            ("shot.####.exr", "shot.%04d.exr"),
+            ("shot.@@@@.exr", "shot.%04d.exr"),
+            ("shot.$F4.exr", "shot.%04d.exr"),
+            ("shot.$F.exr", "shot.%d.exr"),
+            ("shot.#.exr", "shot.%d.exr"),
+            ("shot.[0990-1001].exr", "shot.%04d.exr"),
+            ("shot.%04d.exr", "shot.%04d.exr"),
+        ],
+    )
+    def test_their_places(self, tmp_path, name, usual):
+        touch(tmp_path, "shot.0001.exr", "shot.0002.exr")
+        pattern = Pattern.of(tmp_path / name)
+        assert pattern is not None
+        assert pattern.path == tmp_path / usual
+        assert pattern.numbers() == ([1, 2] if "4" in usual else [])
+
+    def test_a_file_of_that_name_is_itself(self, tmp_path):
+        touch(tmp_path, "take #1.png")
+        pattern = Pattern.of(tmp_path / "take #1.png")
+        assert pattern is not None
+        assert not pattern.numbered
+
+
+class TestNegativeNumbers:
+    def test_they_come_first(self, tmp_path):
+        touch(tmp_path, *(f"shot.{number:04}.png" for number in range(-3, 3)))
+        (found,) = find_patterns(tmp_path, recursive=False)
+        assert found.name == "shot.%04d.png"
+        sequence = ImageSequence.find(Pattern(found))
+        assert sequence.numbers == range(-3, 3)
+        names = [path.name for path in sequence.files()]
+        assert names[:4] == ["shot.-003.png", "shot.-002.png", "shot.-001.png", "shot.0000.png"]
+
+    def test_after_letters_a_minus_is_a_joint(self, tmp_path):
+        touch(tmp_path, "shot-001.png", "shot-002.png")
+        (found,) = find_patterns(tmp_path, recursive=False)
+        assert found.name == "shot-%03d.png"
+        assert Pattern(found).numbers() == [1, 2]
