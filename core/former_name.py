@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from platformdirs import user_data_path
+from .user_folders import data_folder
 
 _FORMER = "housestyle"
 _FORMAT_KEY = f"{_FORMER}_format"
@@ -19,7 +19,7 @@ def is_former(metadata: dict[str, str]) -> bool:
 
 def former_library() -> Path | None:
     """Return the folder of the former style library; None where it has no style file."""
-    folder = user_data_path(_FORMER, appauthor=False) / "styles"
+    folder = data_folder(_FORMER) / "styles"
     return folder if any(folder.glob("*.safetensors")) else None
 
 

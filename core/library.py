@@ -7,20 +7,19 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from platformdirs import user_data_path
-
 from .atomic import atomic_write
 from .blend import blend, parse_blend
 from .errors import BrushreelWarning, OutputError, StyleError
 from .former_name import former_library, renamed
 from .style import SUFFIX, Style, check_name, read_style_file
+from .user_folders import data_folder
 
 SHIPPED = Path(__file__).parent / "weights"
 
 
 def user_styles() -> Path:
     """Return the user's style folder, which may not exist yet."""
-    return user_data_path("brushreel", appauthor=False) / "styles"
+    return data_folder() / "styles"
 
 
 def adopt(path: Path) -> list[Path]:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import av
 import torch
-from platformdirs import user_cache_path
 
 from .errors import BrushreelError, extra_hint
 from .finding import Finding
@@ -23,6 +22,7 @@ from .runtimes.kernels_library import has_avx512
 from .runtimes.runtime import Wanted, able
 from .style import Style
 from .stylizer import choose_device, choose_precision
+from .user_folders import cache_folder
 
 # Powers of two of pixels: from 640x360 to 1080p.
 _SIZES_TIMED = (18, 19, 20, 21)
@@ -134,7 +134,7 @@ def _folders() -> Iterator[Finding]:
     if runs.is_dir():
         about = "reports and checkpoints of training; delete what you don't need"
         yield Finding("training", "ok", f"{human_bytes(_size(runs))}, {about}: {runs}")
-    cache = user_cache_path("brushreel", appauthor=False)
+    cache = cache_folder()
     if cache.is_dir():
         parts = ", ".join(
             f"{path.name} {human_bytes(_size(path))}" for path in sorted(cache.iterdir())

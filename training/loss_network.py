@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from platformdirs import user_cache_path
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..core.errors import TrainingError
+from ..core.user_folders import cache_folder
 from .download import VGG_19, download_tensors
 
 # (torchvision's index, name of the activation, output channels); None is a 2 x 2 max pooling.
@@ -55,7 +55,7 @@ def find_weights(path: Path | None, *, download: bool = False) -> Path:
     Raises:
         TrainingError: There is no such file, or it can't be downloaded.
     """
-    found = path or user_cache_path("brushreel", appauthor=False) / WEIGHTS_NAME
+    found = path or cache_folder() / WEIGHTS_NAME
     if download and path is None and not found.is_file():
         download_tensors(VGG_19, TENSOR_NAMES, found)
     if not found.is_file():

@@ -14,11 +14,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
-from platformdirs import user_cache_path
 
 from ..atomic import atomic_write
 from ..errors import DeviceError, ExtraError
 from ..style import Style
+from ..user_folders import cache_folder
 from .runtime import KINDS, Runtime, Wanted, able, open_runtime
 
 _FRAMES_EACH = 2
@@ -124,7 +124,7 @@ def _processor() -> str:
 
 
 def _path() -> Path:
-    return user_cache_path("brushreel", appauthor=False) / "runtimes.json"
+    return cache_folder() / "runtimes.json"
 
 
 def _read() -> dict[str, dict[str, float]]:

@@ -12,8 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from platformdirs import user_cache_path
-
+from ..user_folders import cache_folder
 from ..version import __version__
 
 Model = TypeVar("Model")
@@ -31,7 +30,7 @@ def kept_model(
             missing.
     """
     name = hashlib.sha256(json.dumps([__version__, *key]).encode()).hexdigest()[:32]
-    folder = user_cache_path("brushreel", appauthor=False) / "models" / name
+    folder = cache_folder() / "models" / name
     if folder.is_dir():
         # Files that a power loss damaged, or somebody removed, are written again.
         with suppress(RuntimeError, OSError):

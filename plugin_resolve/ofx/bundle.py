@@ -9,11 +9,10 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from platformdirs import user_data_path
-
 from ...core.errors import OutputError
 from ...core.finding import Finding
 from ...core.library import SHIPPED
+from ...core.user_folders import data_folder
 
 BUNDLE = "Brushreel.ofx.bundle"
 _OURS = Path(__file__).parent / BUNDLE
@@ -35,7 +34,7 @@ def plugin_folders() -> list[Path]:
 
 def own_folder() -> Path:
     """Return the user's folder for effects, which hosts search if OFX_PLUGIN_PATH names it."""
-    return user_data_path("brushreel", appauthor=False) / "ofx"
+    return data_folder() / "ofx"
 
 
 def _folder(root: Path | None, *, system: bool) -> Path:

@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from platformdirs import user_config_path
-
 from ...core.atomic import atomic_write
 from ...core.errors import UsageError
 from ...core.frames.stroke_size import DETAIL, LEAST, MOST, NATURAL
 from ...core.options import EDIT_CODECS, EditCodec
+from ...core.user_folders import config_folder
 
 Mode = Literal["track", "take", "copy"]
 MOST_HANDLES = 240
@@ -126,7 +125,7 @@ def _fits(default: object, value: Any) -> bool:  # noqa: ANN401  it came from ou
 
 
 def _file() -> Path:
-    return user_config_path("brushreel", appauthor=False) / "resolve.json"
+    return config_folder() / "resolve.json"
 
 
 def last_choice() -> Choice:

@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_config_path
-
 from ...core.atomic import atomic_write
 from ...core.finding import Finding
+from ...core.user_folders import config_folder
 from .folders import Folders
 from .install import CONFIG, contents, folder, is_ours
 from .resolve.application import Resolve
@@ -60,7 +59,7 @@ def remember_resolve(resolve: Resolve) -> None:
 
 
 def _seen_file() -> Path:
-    return user_config_path("brushreel", appauthor=False) / "resolve-seen.json"
+    return config_folder() / "resolve-seen.json"
 
 
 def _seen() -> dict[str, Any] | None:

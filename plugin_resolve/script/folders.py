@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...core.user_folders import home_folder
+
 _BRAND = Path("Blackmagic Design") / "DaVinci Resolve"
 _UTILITY = Path("Fusion") / "Scripts" / "Utility"
 
@@ -46,7 +48,7 @@ class Folders:
             environment: Environment with the folders of Windows, and XDG_DATA_HOME.
             root: Start of absolute paths on POSIX systems.
         """
-        home = home or Path.home()
+        home = home or home_folder()
         if platform == "darwin":
             return _mac(home, root)
         if platform == "win32":

@@ -10,6 +10,7 @@ from platformdirs import user_log_path
 
 from ...core.atomic import atomic_write
 from ...core.errors import EditorError, OutputError
+from ...core.user_folders import home_folder
 from .folders import Folders
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -34,8 +35,9 @@ def contents() -> dict[str, str]:
 
 def _log() -> Path:
     """Return the log's path, relative to the home folder of whoever runs the script."""
+    home = home_folder()
     path = user_log_path("brushreel", appauthor=False) / "resolve.log"
-    return path.relative_to(Path.home()) if path.is_relative_to(Path.home()) else path
+    return path.relative_to(home) if path.is_relative_to(home) else path
 
 
 def folder(folders: Folders, *, system: bool) -> Path:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from platformdirs import user_cache_path
 from tqdm import tqdm
 
 from ...core.atomic import atomic_write
@@ -23,6 +22,7 @@ from ...core.clips.recognition import is_clip
 from ...core.errors import TrainingError
 from ...core.file_identity import file_identity
 from ...core.keys import key_digest
+from ...core.user_folders import cache_folder
 from . import extraction
 from .extraction import Evenly, Extraction, extract
 from .motion import FlowEstimator
@@ -183,7 +183,7 @@ def find_images(folder: Path) -> list[Path]:
 
 
 def _cache() -> Path:
-    return user_cache_path("brushreel", appauthor=False) / "footage"
+    return cache_folder() / "footage"
 
 
 def _cached(path: Path, evenly: Evenly | None = None) -> Footage:

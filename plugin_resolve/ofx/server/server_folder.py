@@ -8,9 +8,8 @@ import stat
 import sys
 from pathlib import Path
 
-from platformdirs import user_data_path
-
 from ....core.errors import EditorError
+from ....core.user_folders import data_folder
 from .protocol import TOKEN_BYTES
 
 RENDEZVOUS = "server"
@@ -19,7 +18,7 @@ RENDEZVOUS = "server"
 def server_folder() -> Path:
     """Return the folder's path, as native/system_*.c do; it may not exist."""
     if sys.platform == "win32":
-        return user_data_path("brushreel", appauthor=False) / "serve"
+        return data_folder() / "serve"
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if sys.platform != "darwin" and runtime.startswith("/"):
         return Path(runtime) / "brushreel"
