@@ -12,7 +12,7 @@ from pathlib import Path
 from ..core.arguments import names_file
 from ..core.clips.folder import PassedOver, find_clips, passed_over
 from ..core.clips.recognition import CLIP_SUFFIXES
-from ..core.clips.sequence import Pattern, find_patterns, has_place
+from ..core.clips.sequence import IMAGE_SUFFIXES, Pattern, find_patterns, has_place
 from ..core.errors import UsageError
 from ..core.library import style_paths
 from ..core.options import CONTAINERS
@@ -197,7 +197,7 @@ def _below(path: Path, namesakes: set[Path]) -> Path:
 
 def _without_outputs(clips: dict[Path, Path], pass_over: PassOver) -> dict[Path, Path]:
     """Leave out clips that say that they are outputs, unless all do: then they are meant."""
-    outputs = {clip for clip in clips if Pattern.of(clip) is None and is_output(clip)}
+    outputs = {clip for clip in clips if Pattern.of_source(clip) is None and is_output(clip)}
     if len(outputs) == len(clips):
         return clips
     for clip in sorted(outputs):
@@ -257,7 +257,8 @@ def _suffix(clip: Path, container: str | None, codec: str) -> str:
     if container is not None:
         return f".{container}"
     if codec == "auto" and Pattern.of_source(clip) is not None:
-        return clip.suffix
+        # JPEG is read, and not written: that would lose a second time.
+        return clip.suffix if clip.suffix.lower() in IMAGE_SUFFIXES else ".png"
     kept = _KEPT_SUFFIXES.get(clip.suffix.lower(), ".mp4")
     holders = CODECS[codec].containers if codec in CODECS else CONTAINERS
     return kept if kept.lstrip(".") in holders else f".{holders[0]}"
@@ -291,8 +292,8 @@ def _name(clip: Path, middle: str, ending: str, *, whole: bool) -> str:
     if pattern is None or not pattern.numbered:
         return f"{clip.name if whole else clip.stem}{middle}{ending}"
     own = clip.suffix if whole else ""
-    if ending == clip.suffix:
-        return _titled(clip, f"{own}{middle}").name
+    if ending in IMAGE_SUFFIXES or ending == clip.suffix:
+        return _titled(clip, f"{own}{middle}").with_suffix(ending).name
     # A clip has no number.
     front = pattern.parts[0].rstrip(_JOINTS)
     return f"{front or clip.parent.name}{own}{middle}{ending}"

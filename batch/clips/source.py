@@ -64,7 +64,9 @@ def open_reader(source: Path, settings: ReadSettings, output: Path | None = None
     if reader.info.container == "image2" or reader.info.container.endswith("_pipe"):
         reader.close()
         raise MediaError(
-            "is an image in an unsupported format", path=source, hint="use PNG, TIFF or OpenEXR"
+            "is an image in an unsupported format",
+            path=source,
+            hint="use PNG, TIFF, JPEG or OpenEXR",
         )
     return reader
 

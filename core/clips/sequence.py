@@ -15,6 +15,8 @@ from .recognition import is_clip
 
 IMAGE_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".exr"})
 """Suffixes of the images that are read and written."""
+READ_SUFFIXES = IMAGE_SUFFIXES | {".jpeg", ".jpg"}
+"""Suffixes of the images that are read."""
 
 _PLACE = re.compile(r"%(?:0\d+)?d")
 # How other programs write the place: #### and @@@@ (Nuke, Shake, RV), $F4 (Houdini), [0001-0100]
@@ -39,13 +41,13 @@ class Pattern:
     path: Path
 
     @classmethod
-    def of(cls, path: Path) -> Pattern | None:
+    def of(cls, path: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES) -> Pattern | None:
         """Return the pattern that a path stands for; None where it is not an image's name.
 
         Raises:
             UsageError: It has several places for a number.
         """
-        if path.suffix.lower() not in IMAGE_SUFFIXES or path.is_dir():
+        if path.suffix.lower() not in suffixes or path.is_dir():
             return None
         path = usual_pattern(path)
         if len(_PLACE.findall(path.name)) > 1 and not path.is_file():
@@ -61,7 +63,7 @@ class Pattern:
         Raises:
             UsageError: See `of`.
         """
-        pattern = cls.of(path)
+        pattern = cls.of(path, READ_SUFFIXES)
         return None if pattern is None or is_animated(path) else pattern
 
     @property
@@ -183,7 +185,7 @@ def find_patterns(folder: Path, *, recursive: bool) -> list[Path]:
     images = [
         path
         for path in listing(folder, recursive=recursive).files
-        if path.suffix.lower() in IMAGE_SUFFIXES
+        if path.suffix.lower() in READ_SUFFIXES
         and _NUMBER.search(path.stem)
         and not (path.suffix.lower() == ".png" and is_clip(path))
     ]

@@ -25,8 +25,9 @@ from .metadata import NOTHING, ImageMetadata, Picture
 
 
 def kind_of(path: Path) -> str:
-    """Return the kind of a file by its suffix: "png", "tiff" or "exr"."""
-    return {".png": "png", ".exr": "exr"}.get(path.suffix.lower(), "tiff")
+    """Return the kind of a file by its suffix: "png", "tiff", "exr" or "jpeg"."""
+    kinds = {".png": "png", ".exr": "exr", ".jpg": "jpeg", ".jpeg": "jpeg"}
+    return kinds.get(path.suffix.lower(), "tiff")
 
 
 def read_picture(path: Path, kind: str | None = None) -> Picture:
@@ -57,6 +58,10 @@ def _reader(kind: str) -> Callable[[Path], Picture]:
         from .exr import read_exr  # noqa: PLC0415  the library loads slowly
 
         return read_exr
+    if kind == "jpeg":
+        from .jpeg import read_jpeg  # noqa: PLC0415
+
+        return read_jpeg
     from .raster import read_raster  # noqa: PLC0415
 
     return lambda path: read_raster(path, kind)

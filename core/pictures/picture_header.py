@@ -45,12 +45,14 @@ def stated(path: Path, kind: str) -> Header:
 
     Args:
         path: The file.
-        kind: "png", "tiff" or "exr".
+        kind: "png", "tiff", "exr" or "jpeg".
 
     Raises:
         MediaError: It is missing, empty or not of this kind.
     """
-    look: Callable[[Path], Header] = {"png": _png, "tiff": _tiff, "exr": _exr}[kind]
+    look: Callable[[Path], Header] = {**{"png": _png, "tiff": _tiff, "exr": _exr, "jpeg": _jpeg}}[
+        kind
+    ]
     try:
         return look(path)
     except FileNotFoundError as error:
@@ -92,6 +94,13 @@ def is_animated(path: Path) -> bool:
             return file.read(8) == PNG_SIGNATURE and _png_frames(file) > 1
     except OSError:
         return False
+
+
+def _jpeg(path: Path) -> Header:
+    from .jpeg import jpeg_size  # noqa: PLC0415
+
+    width, height, samples = jpeg_size(path)
+    return Header(width, height, f"{samples} samples of 8 bit")
 
 
 def _tiff(path: Path) -> Header:

@@ -112,13 +112,13 @@ class TestRefused:
             )
 
     def test_a_picture_of_another_kind(self, tmp_path, run):
-        with av.open(str(tmp_path / "a.jpg"), "w", format="image2") as container:
-            stream = container.add_stream("mjpeg", rate=1)
-            stream.width, stream.height, stream.pix_fmt = 16, 16, "yuvj420p"
-            container.mux(stream.encode(av.VideoFrame(16, 16, "yuvj420p")))
+        with av.open(str(tmp_path / "a.bmp"), "w", format="image2") as container:
+            stream = container.add_stream("bmp", rate=1)
+            stream.width, stream.height, stream.pix_fmt = 16, 16, "bgr24"
+            container.mux(stream.encode(av.VideoFrame(16, 16, "bgr24")))
             container.mux(stream.encode(None))
         with pytest.raises(MediaError, match="image in an unsupported format"):
-            run(tmp_path / "a.jpg", "a.mp4")
+            run(tmp_path / "a.bmp", "a.mp4")
 
 
 def test_images_of_another_kind_are_named_as_such(tmp_path):
