@@ -55,7 +55,7 @@ def open_reader(source: Path, settings: ReadSettings, output: Path | None = None
         raise MediaError(
             f"names numbered images in an unsupported format ({source.suffix or 'no suffix'})",
             path=source,
-            hint="use PNG, TIFF or OpenEXR",
+            hint="use PNG, TIFF, JPEG or OpenEXR",
         )
     # MP4 and MOV state themselves what of a frame is shown.
     cropped = output is None or MUXERS.get(output.suffix.lower()) not in BOXED
