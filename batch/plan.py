@@ -36,6 +36,9 @@ PassOver = Callable[[Path, str], None]
 
 _OUTPUT = "is an output of an earlier run; named alone, it is stylized again"
 
+# Bytes; of most file systems.
+_LONGEST_NAME = 255
+
 # Between a sequence's name and its numbers.
 _JOINTS = "._- "
 
@@ -92,6 +95,7 @@ def plan(
     Raises:
         UsageError: No clips, or `output` is no name for what is written.
     """
+    check_names(*inputs, *([] if output is None else [output]))
     if output is not None and _is_file_name(output, inputs):
         if container is not None and output.suffix.lower() != f".{container}":
             raise UsageError(
@@ -281,7 +285,7 @@ def _told_apart(
     for clip, name in short.items():
         if _key(name) in shared and _key(long[clip]) not in still_shared:
             name = long[clip]  # noqa: PLW2901
-        names[clip] = _free(name, taken)
+        names[clip] = _free(_shortened(name, f"{middle}{endings[clip]}"), taken)
         taken.add(_key(names[clip]))
     return names
 
@@ -317,6 +321,30 @@ def _shared(names: Iterable[Path]) -> set[str]:
 def _absolute(path: Path) -> Path:
     """Return the path without dots, and with links as they are: a link has its own name."""
     return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def check_names(*paths: Path) -> None:
+    """Refuse paths with names that no file system takes.
+
+    Raises:
+        UsageError: A name in one is too long.
+    """
+    for path in paths:
+        longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+        if longest > _LONGEST_NAME:
+            raise UsageError(
+                f"a name of {longest} bytes is too long: {path.name[:40]}...",
+                hint=f"{_LONGEST_NAME} bytes at most",
+            )
+
+
+def _shortened(name: Path, end: str) -> Path:
+    """Return a name that file systems take: its end is kept, and room for a number."""
+    if len(os.fsencode(name.name)) <= _LONGEST_NAME:
+        return name
+    room = _LONGEST_NAME - len(os.fsencode(end)) - len(".999")
+    front = os.fsencode(name.name.removesuffix(end))[:room]
+    return name.with_name(front.decode(errors="ignore") + end)
 
 
 def _free(name: Path, taken: set[str]) -> Path:

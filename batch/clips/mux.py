@@ -266,8 +266,8 @@ class CopiedTracks:
         try:
             self._target.mux(packet)
         except (av.error.ArgumentError, av.error.InvalidDataError, av.error.PatchWelcomeError):
-            # Its time goes back, or its bytes are not valid.
-            self.damaged[track.about.index] += 1
+            # Its time goes back, or its bytes are not valid; what edit lists cut away is no loss.
+            self.damaged[track.about.index] += not packet.is_discard
         else:
             track.digest.add_facts(facts)
 

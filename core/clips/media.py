@@ -447,11 +447,11 @@ def open_clip(path: Path, device: str | None = None) -> InputContainer:
         MediaError: Missing, empty, or not a clip.
         RuntimeError: The device does not decode it.
     """
-    if not path.exists():
-        raise MediaError("no such file", path=path)
-    if not path.is_file():
-        raise MediaError("is not a file", path=path)
     try:
+        if not path.exists():
+            raise MediaError("no such file", path=path)
+        if not path.is_file():
+            raise MediaError("is not a file", path=path)
         if path.stat().st_size == 0:
             raise MediaError("is empty (0 bytes)", path=path)
         # "file:" keeps names with a colon or a percent sign from being read as something else.

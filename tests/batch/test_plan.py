@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -428,3 +429,22 @@ def test_a_name_that_contradicts_the_container(tree, tmp_path):
     clip = tree("a.mp4") / "a.mp4"
     with pytest.raises(UsageError, match=r"is not an \.mkv"):
         plan([clip], tmp_path / "o.mp4", style_name="wave", container="mkv")
+
+
+class TestLongNames:
+    def test_outputs_are_shortened_and_told_apart(self, tree):
+        names = ["x" * 251 + ".mp4", "ü" * 125 + "1.mp4", "ü" * 125 + "2.mp4"]
+        root = tree(*names)
+        outputs = [job.output for job in plan([root], None, style_name="wave")]
+        assert len(set(outputs)) == 3
+        for output in outputs:
+            assert len(os.fsencode(output.name)) <= 255
+            assert output.name.endswith((".wave.mp4", ".wave.2.mp4"))
+            output.touch()
+
+    def test_what_no_file_system_takes_is_refused(self, tree, tmp_path):
+        root = tree("a.mp4")
+        with pytest.raises(UsageError, match=r"a name of 304 bytes is too long: .*255 bytes"):
+            plan([root / f"{'y' * 300}.mp4"], None, style_name="wave")
+        with pytest.raises(UsageError, match="is too long"):
+            plan([root], tmp_path / ("z" * 256) / "out", style_name="wave")

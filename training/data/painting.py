@@ -14,6 +14,7 @@ from .images import open_image
 
 # Of 8-bit codes, in any channel: a flat sheet photographed or compressed has less.
 _LEAST_DEVIATION = 2.0
+_OPAQUE = 255
 
 
 def load_painting(path: Path, size: int) -> Tensor:
@@ -26,7 +27,7 @@ def load_painting(path: Path, size: int) -> Tensor:
         image = open_image(path)
     except MediaError as error:
         raise TrainingError(error.what, path=path) from error
-    if image.has_transparency_data:
+    if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < _OPAQUE:
         raise TrainingError(
             "the painting has transparent pixels",
             path=path,

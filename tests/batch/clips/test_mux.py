@@ -348,3 +348,30 @@ def test_plain_samples_of_avi_go_into_mp4(make_clip, sound, painter, tmp_path, l
     source = make_clip("a.avi", codec="mpeg4", sounds=(tone,), frames=3)
     report = convert(source, tmp_path / "o.mp4", painter, write=FULL)
     assert (report.audio_tracks, report.warnings) == (1, ())
+
+
+@pytest.mark.parametrize("cut_away", [True, False])
+def test_packets_that_an_edit_list_cuts_away_are_not_called_damaged(
+    make_clip, sound, tmp_path, cut_away
+):
+    class Refusing:
+        def mux(self, packet: av.Packet) -> None:
+            raise av.error.ArgumentError(22, "its time goes back")
+
+    source = make_clip(sounds=(sound(),))
+    content = bytearray(source.read_bytes())
+    # The audio's edit list comes second: it begins two packets later.
+    entry = content.rindex(b"elst") + 12
+    begin = int.from_bytes(content[entry + 4 : entry + 8])
+    content[entry + 4 : entry + 8] = (begin + 2048 * cut_away).to_bytes(4)
+    source.write_bytes(content)
+    with ClipReader(source) as reader, av.open(str(tmp_path / "o.mkv"), "w") as target:
+        target.add_stream("libx264", rate=25)
+        tracks = CopiedTracks(reader, target)
+        tracks._target = Refusing()  # type: ignore[assignment]
+        cut = []
+        for packet in reader.packets():
+            cut.append(packet.is_discard)
+            tracks.mux(packet)
+    assert sum(tracks.damaged.values()) == cut.count(False)
+    assert cut.count(True) == (3 if cut_away else 1)

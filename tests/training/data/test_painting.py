@@ -91,6 +91,15 @@ class TestPainting:
             load_painting(tmp_path / "p.png", 64)
         assert "without an alpha channel" in str(caught.value)
 
+    @pytest.mark.parametrize("mode", ["RGBA", "LA"])
+    def test_an_alpha_channel_without_a_transparent_pixel(self, tmp_path, mode):
+        pixels = np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)
+        image = Image.fromarray(pixels)
+        image.convert(mode).save(tmp_path / "p.png")
+        image.convert(mode[:-1] if mode == "RGBA" else "L").save(tmp_path / "q.png")
+        found, plain = (load_painting(tmp_path / f"{name}.png", 64) for name in "pq")
+        assert torch.equal(found, plain)
+
     def test_palette_with_transparency(self, tmp_path):
         Image.new("P", (80, 80)).save(tmp_path / "p.png", transparency=0)
         with pytest.raises(TrainingError, match="transparent pixels"):
