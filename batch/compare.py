@@ -118,8 +118,7 @@ def _audio(info: ClipInfo, output: Path) -> tuple[str, list[str]]:
                 trial.add_stream_from_template(source.streams[stream.index])
         except ValueError:
             names = ", ".join(stream.codec for stream in info.audio)
-            written = "libopus" if muxer == "webm" else "aac"
-            name = written.removeprefix("lib")
+            written, name = ("libopus", "Opus") if muxer == "webm" else ("aac", "AAC")
             return written, [
                 f"{output.suffix} does not support its audio ({names}): written as {name}"
             ]

@@ -17,12 +17,12 @@ from ..core.human import human_bytes
 from ..core.pictures.picture import kind_of
 from ..core.stylizer import Stylizer
 from .clips.destination import destination
-from .clips.mux import MUXERS
+from .clips.mux import muxer_of
 from .clips.work_folder import work_folder
 from .encoding.encode import EncodeSettings, Encoding, choose
 
 # Stylized frames at the default quality, in bytes a pixel; they have more detail than footage.
-_BYTES_A_PIXEL = {"h264": 0.25, "hevc": 0.25, "av1": 0.3, "ffv1": 0.6}
+_BYTES_A_PIXEL = {"h264": 0.25, "hevc": 0.25, "vp9": 0.3, "av1": 0.3, "ffv1": 0.6}
 # By what the encoder is told. ProRes goes beyond the rates that Apple states where frames are
 # full of detail, DNxHR's are fixed.
 _BYTES_A_PIXEL_OF_PROFILE = {
@@ -78,7 +78,7 @@ def disk_expected(info: ClipInfo, output: Path, settings: EncodeSettings) -> Dis
         a_pixel = _BYTES_A_PIXEL_OF_IMAGES[kind_of(output)] * (1 if bits == 8 else 2)
         return Disk(finished=round(frames * video.width * video.height * a_pixel), meanwhile=0)
     seconds = float(frames / (video.frame_rate or _FRAME_RATE_ELSE))
-    encoding = choose(video, settings, MUXERS[output.suffix.lower()])
+    encoding = choose(video, settings, muxer_of(output))
     if settings.bitrate is not None:
         video_bytes = round(settings.bitrate / 8 * seconds)
     else:

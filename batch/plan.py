@@ -16,6 +16,7 @@ from ..core.clips.sequence import IMAGE_SUFFIXES, Pattern, find_patterns, has_pl
 from ..core.errors import UsageError
 from ..core.library import style_paths
 from ..core.options import CONTAINERS
+from .clips.gif import SUFFIX as GIF
 from .clips.mux import MUXERS, is_output
 from .encoding.encode import CODECS
 from .reporting.events import Clip
@@ -244,7 +245,7 @@ def _check_folder(output: Path, inputs: Sequence[Path]) -> None:
         raise UsageError(
             f"can't write a {output.suffix}",
             path=output,
-            hint=f"use {', '.join(MUXERS)}, .png, .tif or .exr; for a folder of that name, "
+            hint=f"use {', '.join((*MUXERS, GIF))}, .png, .tif or .exr; for a folder of that name, "
             "create it first",
         )
 
@@ -253,7 +254,7 @@ def _is_file_name(output: Path, inputs: Sequence[Path]) -> bool:
     single = len(inputs) == 1 and not inputs[0].is_dir()
     # Also a kind that can't be written: better refused by name than made a folder "clip.avi".
     names_file = output.suffix.lower() in CLIP_SUFFIXES or Pattern.of(output) is not None
-    names_file |= output.suffix != "" and has_place(output)
+    names_file |= output.suffix != "" and (has_place(output) or output.suffix.lower() == GIF)
     return single and not output.is_dir() and names_file
 
 

@@ -81,7 +81,7 @@ def stylize_clip(
 
     Args:
         source: The clip, or the names of numbered pictures (``shot.%06d.exr``).
-        output: Where to write; .mp4, .mov, .mkv or .webm. Appears only when it is whole and
+        output: Where to write; .mp4, .mov, .mkv, .webm or .gif. Appears only when it is whole and
             verified. Or numbered pictures, each of which does; a folder; or None for next to the
             source, named as `brushreel stylize` does.
         style: A `Style`, a library name or a style file.

@@ -18,6 +18,7 @@ from ..encoding.encode import Encoding, choose
 from .boxes import add_boxes, carried_boxes
 from .destination import FileDestination, removed_on_failure
 from .finish import FinishedFile, open_output
+from .gif import ENCODE, check_gif, gif_losses, write_gif
 from .mux import BOXED
 from .not_kept import beside_losses, losses, met_on_the_way
 from .resume import Work, owned_work
@@ -51,6 +52,10 @@ class ContainerSink:
         write: WriteSettings,
     ):
         self.reader, self.destination = reader, destination
+        if destination.is_gif:
+            check_gif(reader.info, write.encode, destination.path)
+            # Of the clip that the GIF is made of, whatever else it has is not used.
+            write = replace(write, encode=ENCODE, drop_unsupported=True)
         self.read, self.write = read, write
         video = reader.info.video
         self.video = video if read.interlaced == "keep" else replace(video, fields=None)
@@ -70,7 +75,7 @@ class ContainerSink:
 
     def _warnings(self, encoding: Encoding, trial: FinishedFile) -> Iterator[str]:
         yield from self.reader.warnings()
-        yield from trial.warnings
+        yield from gif_losses(self.reader.info) if self.destination.is_gif else trial.warnings
         yield from encoding.warnings
         yield from losses(self.reader.info, encoding, self.read.interlaced)
         yield from beside_losses(self.reader.info, carried=self.destination.muxer in BOXED)
@@ -161,9 +166,13 @@ class SegmentWriter:
         self._check()
         file = self._put_together()
         self._verify()
+        if self._sink.destination.is_gif:
+            self._make_gif()
         # Hours may have passed.
         self._sink.destination.check_free()
         frames, audio = len(self._expected.pts), len(file.tracks.audio)
+        if self._sink.destination.is_gif:
+            audio = 0
         self._work.verified(frames, audio)
         self._sink.destination.give_name(self._work.partial)
         return Written(
@@ -219,6 +228,19 @@ class SegmentWriter:
             error.hint = f"what was written is in {work.folder}; remove it to start again"
             raise
         self._stages["verify"] = self._checks.seconds + monotonic() - since
+
+    def _make_gif(self) -> None:
+        """Replace the verified clip by the GIF that is made of it."""
+        since, work = monotonic(), self._work
+        made = work.folder / "gif.partial"
+        try:
+            with removed_on_failure(made):
+                write_gif(work.partial, made)
+                made.replace(work.partial)
+        except OutputError as error:
+            error.path = self._sink.destination.path
+            raise
+        self._stages["mux"] += monotonic() - since
 
     def _segments_of(self, frames: int) -> int:
         return -(-frames // self._size)

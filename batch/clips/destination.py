@@ -11,7 +11,8 @@ from ...core.clips.reader import Reader
 from ...core.clips.sequence import Pattern
 from ...core.errors import OutputError, UsageError
 from ..encoding.encode import EncodeSettings
-from .mux import MUXERS
+from .gif import SUFFIX as GIF
+from .mux import MUXERS, muxer_of
 from .resume import left_by_a_run
 from .sequences.journal import foreign_numbers, is_interrupted
 
@@ -22,15 +23,23 @@ class FileDestination:
     Attributes:
         path: Its name.
         overwrite: Whether a file that exists may be replaced.
+        suffixes: Suffixes that are written.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool = False):
-        self.path, self.overwrite = path, overwrite
+    def __init__(
+        self, path: Path, *, overwrite: bool = False, suffixes: Sequence[str] = tuple(MUXERS)
+    ):
+        self.path, self.overwrite, self.suffixes = path, overwrite, suffixes
 
     @property
     def muxer(self) -> str:
         """FFmpeg's name of the container."""
-        return MUXERS[self.path.suffix.lower()]
+        return muxer_of(self.path)
+
+    @property
+    def is_gif(self) -> bool:
+        """True for a GIF, which is made of a clip of `muxer`."""
+        return self.path.suffix.lower() == GIF
 
     @property
     def is_untidied(self) -> bool:
@@ -53,11 +62,11 @@ class FileDestination:
             OutputError: It exists and may not be replaced, or is a folder.
         """
         path = self.path
-        if path.suffix.lower() not in MUXERS:
+        if path.suffix.lower() not in self.suffixes:
             raise UsageError(
                 f"can't write a {path.suffix or 'file without a suffix'}",
                 path=path,
-                hint=f"use {', '.join(MUXERS)}",
+                hint=f"use {', '.join(self.suffixes)}",
             )
         if path.exists() and source.exists() and path.samefile(source):
             raise UsageError("input and output are the same file", path=path, hint="choose another")
@@ -201,7 +210,7 @@ def destination(path: Path, *, overwrite: bool = False) -> Destination:
     """
     pattern = Pattern.of(path)
     if pattern is None:
-        return FileDestination(path, overwrite=overwrite)
+        return FileDestination(path, overwrite=overwrite, suffixes=(*MUXERS, GIF))
     return ImageDestination(pattern, overwrite=overwrite)
 
 

@@ -391,6 +391,12 @@ def copy_metadata(source: Reader, target: OutputContainer) -> None:
     video.metadata["encoder"] = MADE_BY
 
 
+def muxer_of(path: Path) -> str:
+    """Return FFmpeg's name of a file's container; a GIF is made of a Matroska file."""
+    suffix = path.suffix.lower()
+    return "matroska" if suffix == ".gif" else MUXERS[suffix]
+
+
 def is_output(path: Path) -> bool:
     """Return whether a clip is an output of this program, by what its video stream says."""
     try:

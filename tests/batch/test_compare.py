@@ -322,3 +322,12 @@ def test_a_folder_that_can_t_be(pair, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"wipe\.mp4: can't be written"):
         compare(pair[0], pair[1], tmp_path / "file" / "wipe.mp4")
+
+
+def test_webm_has_vp9_and_opus(make_clip, sound, tmp_path):
+    before, after = make_clip("a.mp4", sounds=(sound("aac"),)), make_clip("b.mp4")
+    (warning,) = compare(before, after, tmp_path / "o.webm")
+    assert warning.endswith("(aac): written as Opus")
+    with av.open(str(tmp_path / "o.webm")) as container:
+        names = [stream.codec_context.codec.canonical_name for stream in container.streams]
+    assert names == ["vp9", "opus"]

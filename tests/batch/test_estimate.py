@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from brushreel.batch.encoding.codecs import CODECS
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.batch.estimate import (
     disk_expected,
@@ -71,3 +72,13 @@ def test_the_disk_of_a_folder_that_is_not_there_yet(tmp_path):
 def test_the_network_is_measured_or_does_not_run(tiny_style):
     assert (network_speed(Stylizer(tiny_style, device="cpu")) or 0) > 0
     assert network_speed(Stylizer(tiny_style, device="cpu", strength=0)) is None
+
+
+def test_every_codec_has_an_estimate(info):
+    info = with_video(info, width=640, height=360)
+    for codec, row in CODECS.items():
+        output = Path(f"o.{row.containers[0]}")
+        disk = disk_expected(info, output, EncodeSettings(codec=codec))
+        assert disk is not None
+        assert disk.finished > 0
+    assert disk_expected(info, Path("o.gif"), EncodeSettings()) is not None
