@@ -21,6 +21,9 @@ def met_on_the_way(reader: Reader, interlaced: Interlaced) -> Iterator[str]:
     """Yield what is known only when the whole clip is read."""
     if reader.damaged_frames:
         yield f"damaged in the source: {counted(reader.damaged_frames, 'frame')}"
+    if reader.recoloured_frames:
+        frames = counted(reader.recoloured_frames, "frame")
+        yield f"{frames} state another matrix or range than the first: converted to the first's"
     if reader.repaired_frames:
         yield f"times that did not rise, repaired: {counted(reader.repaired_frames, 'frame')}"
     for name in sorted(reader.beside):

@@ -171,19 +171,7 @@ def video_info(
         ColourError: Its colours have no conversion here.
     """
     native, form = first.format.name, working_format(first.format)
-    primaries, transfer = _of_profile(first, facts)
-    colour = Colour.resolve(
-        matrix=first.colorspace,
-        range=first.color_range,
-        primaries=primaries,
-        transfer=transfer,
-        pixel_format=form,
-        width=first.width,
-        height=first.height,
-        full_range_format=native.startswith("yuvj"),
-    )
-    if stream.codec_context.name in _CENTRED_CHROMA:
-        colour = replace(colour, chroma_location=ChromaLocation.CENTER)
+    colour = colour_of(stream, first, form, facts)
     assert stream.time_base is not None
     duration = None if stream.duration is None else stream.duration * stream.time_base
     if "matroska" in container.format.name:
@@ -214,6 +202,42 @@ def video_info(
         disposition=int(stream.disposition) or int(Disposition.default),
         beside=tuple(sorted(beside_pixels(first))),
     )
+
+
+def colour_of(
+    stream: av.VideoStream, frame: av.VideoFrame, form: PixelFormat, facts: ContainerFacts
+) -> Colour:
+    """Return the colours of a frame.
+
+    Args:
+        stream: Its stream.
+        frame: The frame.
+        form: The `working_format` of its format.
+        facts: What the container states.
+
+    Raises:
+        ColourError: They have no conversion here.
+    """
+    primaries, transfer = _of_profile(frame, facts)
+    colour = Colour.resolve(
+        matrix=frame.colorspace,
+        range=frame.color_range,
+        primaries=primaries,
+        transfer=transfer,
+        pixel_format=form,
+        width=frame.width,
+        height=frame.height,
+        full_range_format=frame.format.name.startswith("yuvj"),
+    )
+    if stream.codec_context.name in _CENTRED_CHROMA:
+        colour = replace(colour, chroma_location=ChromaLocation.CENTER)
+    return colour
+
+
+def colour_tags(frame: av.VideoFrame) -> tuple[int, ...]:
+    """Return what a frame states of its colours."""
+    full = frame.format.name.startswith("yuvj")
+    return frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc, full
 
 
 def _of_profile(frame: av.VideoFrame, facts: ContainerFacts) -> tuple[int, int]:

@@ -91,6 +91,11 @@ class ConstantRateReader(ClosedAtExit):
         return self._reader.interlaced_frames
 
     @property
+    def recoloured_frames(self) -> int:
+        """Frames so far that state other colours than the first, and were converted."""
+        return self._reader.recoloured_frames
+
+    @property
     def repaired_frames(self) -> int:
         """Frames so far whose times did not rise."""
         return self._reader.repaired_frames

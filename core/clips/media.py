@@ -22,7 +22,8 @@ from ..file_identity import clip_identity
 from ..frames.av_frame import from_av, repacked
 from ..frames.crop import cropped_frame
 from ..frames.fields import Deinterlacer
-from ..frames.frame import Frame
+from ..frames.frame import Colour, Frame
+from ..frames.recolour import recoloured
 from ..human import counted
 from ..options import Interlaced, Timestamps
 from .clip_info import (
@@ -30,6 +31,8 @@ from .clip_info import (
     StreamInfo,
     VideoInfo,
     beside_pixels,
+    colour_of,
+    colour_tags,
     display_matrix,
     stream_info,
     video_info,
@@ -107,6 +110,7 @@ class ClipReader(ClosedAtExit):
         damaged_frames: Frames so far in which the decoder had to conceal errors.
         interlaced_frames: Interlaced frames so far.
         repaired_frames: Frames so far whose times did not rise.
+        recoloured_frames: Frames so far that state other colours than the first.
 
     Args:
         path: The clip.
@@ -139,6 +143,8 @@ class ClipReader(ClosedAtExit):
         self.repaired_frames = self._repaired_in_a_row = 0
         self._cropped = cropped
         self._beside: set[str] = set()
+        self._tags: tuple[int, ...] = ()
+        self.recoloured_frames = 0
         self.damaged_frames = self.interlaced_frames = 0
         self._interlaced: Interlaced = interlaced
         self.container = open_clip(path)
@@ -259,7 +265,7 @@ class ClipReader(ClosedAtExit):
             yield replace(held, duration=self._last_duration(held))
 
     def _items(self) -> Iterator[Frame | av.Packet]:
-        self.repaired_frames = self._repaired_in_a_row = 0
+        self.repaired_frames = self._repaired_in_a_row = self.recoloured_frames = 0
         last_pts: int | None = None
         try:
             for item in self._progressive():
@@ -361,7 +367,12 @@ class ClipReader(ClosedAtExit):
             raise MediaError("has no frame that can be decoded", path=self.path)
         try:
             facts = self._facts()
-            video = self._as_shown(video_info(self.container, self._stream, first, facts), facts)
+            video = video_info(self.container, self._stream, first, facts)
+            # As frames are when they come to be compared.
+            form, colour = video.pixel_format, video.colour
+            kept = self._interlaced != "deinterlace"
+            self._tags = colour_tags(first if kept else repacked(first, form, colour))
+            video = self._as_shown(video, facts)
             self._check_fields(first, "")
         except MediaError as error:
             error.path = self.path
@@ -419,12 +430,33 @@ class ClipReader(ClosedAtExit):
         frame = from_av(
             decoded,
             pixel_format=video.pixel_format,
-            colour=video.colour,
+            colour=self._colour(decoded, pts),
             pts=pts,
             duration=step,
             time_base=video.time_base,
         )
+        if frame.colour != video.colour:
+            self.recoloured_frames += 1
+            frame = recoloured(frame, video.colour)
         return cropped_frame(frame, video.crop)
+
+    def _colour(self, decoded: av.VideoFrame, pts: int) -> Colour:
+        """Return a frame's own colours.
+
+        Raises:
+            MediaError: They are HDR and the first frame's are not, or the other way round.
+        """
+        video, tags = self.info.video, colour_tags(decoded)
+        if tags == self._tags:
+            return video.colour
+        own = colour_of(self._stream, decoded, video.pixel_format, self.info.facts)
+        if own.hdr != video.colour.hdr:
+            raise MediaError(
+                f"changes from {video.colour.hdr or 'SDR'} to {own.hdr or 'SDR'} at "
+                f"{_at(pts, video.time_base)}",
+                hint="split it there and convert the pieces",
+            )
+        return own
 
     def _pts(self, decoded: av.VideoFrame) -> int | None:
         if decoded.pts is None:

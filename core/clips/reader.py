@@ -88,6 +88,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def recoloured_frames(self) -> int:
+        """Frames so far that state other colours than the first, and were converted."""
+        ...
+
+    @property
     def repaired_frames(self) -> int:
         """Frames so far whose times did not rise."""
         ...

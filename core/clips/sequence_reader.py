@@ -52,7 +52,7 @@ class SequenceReader(ClosedAtExit):
         MediaError: There are none, one is missing, or the first one can't be read.
     """
 
-    damaged_frames = interlaced_frames = repaired_frames = 0
+    damaged_frames = interlaced_frames = repaired_frames = recoloured_frames = 0
     streams: Sequence[Stream] = ()
     beside: frozenset[str] = frozenset()
     metadata: Mapping[str, str] = MappingProxyType({})
