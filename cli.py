@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # File names need not be UTF-8.
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
+    options = _parser().parse(arguments)
     console = logging.StreamHandler()
     console.setLevel(logging.DEBUG if options.debug else logging.WARNING)
     logging.basicConfig(level=console.level, handlers=[console])
@@ -129,7 +129,7 @@ def _terminate(_signal: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     parser = Parser(
         prog="brushreel", description="Put trained painting styles on video without flicker."
     )
@@ -156,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[Parser],
     name: str,
     run: Callable[[argparse.Namespace], int],
     add_options: Callable[[argparse.ArgumentParser], None],

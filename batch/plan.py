@@ -32,7 +32,7 @@ _KEPT_SUFFIXES = {
     ".webm": ".mkv",
 }
 
-PassOver = Callable[[Path, str], None]
+PassOver = Callable[[Path, str], object]
 """Is told of a file or folder that is not used, and why."""
 
 _OUTPUT = "is an output of an earlier run; named alone, it is stylized again"
@@ -125,8 +125,9 @@ def plan(
     if pass_over is not None or not jobs:
         for item in _left_over(inputs, output, jobs, recursive=recursive):
             left.setdefault(item.path, item.reason)
-    for path, reason in left.items() if pass_over is not None else ():
-        pass_over(path, reason)
+    if pass_over is not None:
+        for path, reason in left.items():
+            pass_over(path, reason)
     if not jobs:
         others = f"; {len(left)} passed over, such as {next(iter(left)).name}" if left else ""
         hint = None if recursive else "--recursive searches subfolders"

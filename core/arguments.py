@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -43,12 +43,16 @@ class Parser(argparse.ArgumentParser):
         known = f"did you mean {near}?" if near else f"choose from {', '.join(action.choices)}"
         raise argparse.ArgumentError(action, f"there is no {value}; {known}")
 
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401
-        """Parse a command line; a flag that is unknown is that of the command that was named."""
-        namespace, unknown = self.parse_known_args(args, namespace)
+    def parse(self, words: Sequence[str] | None) -> argparse.Namespace:
+        """Parse a command line; a flag that is unknown is refused by the command it was given to.
+
+        Args:
+            words: None for those of this process.
+        """
+        given, unknown = self.parse_known_args(words)
         if unknown:
-            namespace.parser.refuse(unknown[0])
-        return namespace
+            given.parser.refuse(unknown[0])
+        return given
 
     def refuse(self, unknown: str) -> NoReturn:
         """Refuse a flag or word that there is no place for."""

@@ -24,7 +24,7 @@ from ...core.atomic import atomic_write
 from ...core.clips.media import VideoInfo
 from ...core.errors import OutputError
 from ...core.frames.av_frame import to_av
-from ...core.frames.fields import flagged
+from ...core.frames.fields import FieldOrder, flagged
 from ...core.frames.frame import Frame
 from ..encoding.encode import EncodeSettings, add_video_stream, choose, start_encoding
 
@@ -84,7 +84,7 @@ class FreshEncoder:
         # An encoder learns what it must know of its container only by being in one.
         self._container = av.open(io.BytesIO(), "w", format=muxer)
         self._stream, _ = add_video_stream(self._container, video, settings)
-        self._fields = choose(video, settings, muxer).fields
+        self._fields: FieldOrder | None = choose(video, settings, muxer).fields
         start_encoding(self._container)
 
     def __enter__(self) -> Self:
@@ -119,7 +119,9 @@ class FreshEncoder:
         if frame is None:
             return self._stream.encode(None)
         image = to_av(frame)
-        return self._stream.encode(flagged(image, self._fields) if self._fields else image)
+        if self._fields is not None:
+            image = flagged(image, self._fields)
+        return self._stream.encode(image)
 
 
 def header_of(stream: av.VideoStream) -> str:

@@ -183,7 +183,7 @@ def choose(video: VideoInfo, settings: EncodeSettings, muxer: str) -> Encoding:
         if video.interlaced:
             lost += (f"flagged as progressive: {name} by {encoder.name} is not interlaced",)
         return Encoding(name, encoder, picture, options, lost)
-    return Encoding(name, encoder, picture, options | encoder.interlaced, lost, video.fields)
+    return Encoding(name, encoder, picture, {**options, **encoder.interlaced}, lost, video.fields)
 
 
 def _auto_codec(source: PixelFormat, muxer: str) -> str:

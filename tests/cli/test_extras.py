@@ -15,7 +15,7 @@ import pytest
 import brushreel
 from brushreel.core.errors import ExtraError, extra
 
-ROOT = Path(brushreel.__file__).resolve().parent
+ROOT = Path(str(brushreel.__file__)).resolve().parent
 EXTRAS = ("train", "timeline", "onnx")
 MODULES = {
     "opencv-contrib-python-headless": "cv2",
@@ -30,9 +30,10 @@ def modules_of_extras() -> dict[str, str]:
     """Return the extra of each module."""
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     return {
-        MODULES.get(package := requirement.split(">")[0], package): name
+        str(MODULES.get(package, package)): name
         for name in EXTRAS
         for requirement in listed["project"]["optional-dependencies"][name]
+        for package in [requirement.split(">")[0]]
     }
 
 
@@ -125,7 +126,7 @@ def unguarded(path: Path) -> Iterator[str]:
         for name in names:
             owner = owners.get(name.split(".")[0])
             if owner and guarded.get(node) not in ("", owner):
-                yield f"{path}:{node.lineno}: {name}"
+                yield f"{path}: {name}"
 
 
 def test_packages_of_extras_are_imported_where_their_extra_is_named():

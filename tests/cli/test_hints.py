@@ -15,7 +15,7 @@ import brushreel
 from brushreel.cli import _parser, main
 from brushreel.core.arguments import every_parser
 
-ROOT = Path(brushreel.__file__).resolve().parent
+ROOT = Path(str(brushreel.__file__)).resolve().parent
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def frames(path) -> tuple[list[np.ndarray], list[int]]:
     """Return frames as RGB and their durations in milliseconds, read by Pillow."""
     images, durations = [], []
     with Image.open(path) as file:
-        for number in range(file.n_frames):
+        for number in range(getattr(file, "n_frames", 0)):
             file.seek(number)
             durations.append(file.info["duration"])
             images.append(np.asarray(file.convert("RGB")).astype(float))
