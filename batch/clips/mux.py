@@ -28,6 +28,7 @@ from ...core.version import __version__
 from ..encoding.codecs import container_hint
 from ..encoding.encode import MATROSKA
 from .audio_conversion import Conversion, can_convert
+from .gapless import Padding, padding_of, with_delay
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 BOXED = frozenset({"mp4", "mov"})
@@ -150,12 +151,14 @@ class CopiedTrack:
         stream: The written stream.
         digest: Digest of what was written.
         conversion: What converts it; None where it is passed through.
+        padding: What Matroska states of the samples at its ends; None where it states nothing.
     """
 
     about: StreamInfo
     stream: Stream
     digest: TrackDigest
     conversion: Conversion | None = None
+    padding: Padding | None = None
 
 
 class CopiedTracks:
@@ -198,7 +201,7 @@ class CopiedTracks:
             elif target.format.name == "mov" and _is_cover(template):
                 self.left_out.append(f"cover image {about.index} is left out: mov has no place")
             elif supports(target.format.name, template):
-                self._add(template, about)
+                self._add(template, about, self._padding(source, template, about))
             elif can_convert(target.format.name, template, audio):
                 self._add_converted(template, about, audio)
             elif about.type in PLAYED_TYPES and not drop_unsupported:
@@ -214,12 +217,24 @@ class CopiedTracks:
         """The audio streams among them."""
         return [track for track in self.tracks if track.about.type == "audio"]
 
-    def _add(self, template: Stream, about: StreamInfo) -> None:
-        copy = self._target.add_stream_from_template(template)
+    def _padding(self, source: Reader, template: Stream, about: StreamInfo) -> Padding | None:
+        """Return what Matroska is to be told of an audio stream that is copied from its start."""
+        begins = source.range is None or source.range.first == 0
+        audio = isinstance(template, av.AudioStream) and begins
+        if self._target.format.name not in MATROSKA or not audio:
+            return None
+        return padding_of(source.path, about.index)
+
+    def _add(self, template: Stream, about: StreamInfo, padding: Padding | None) -> None:
+        if padding is None:
+            copy = self._target.add_stream_from_template(template)
+        else:
+            with with_delay(template, padding) as delayed:
+                copy = self._target.add_stream_from_template(delayed.streams[0])
         copy.metadata.update(template.metadata)
         copy.disposition = template.disposition
         _name_channels(copy)
-        track = CopiedTrack(about, copy, TrackDigest())
+        track = CopiedTrack(about, copy, TrackDigest(), padding=padding)
         if isinstance(template, AttachmentStream):
             # It is stored in the header: there are no packets.
             track.digest.add_content(template.data)
@@ -259,6 +274,8 @@ class CopiedTracks:
             self._mux_converted(track, packet)
             return
         facts = PacketFacts.of(packet)
+        if track.padding is not None:
+            track.padding.state_end(packet)
         if packet.dts is None:
             # A cover image has no time at all; muxers want one.
             packet.pts = packet.dts = packet.pts or 0
