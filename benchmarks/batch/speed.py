@@ -5,15 +5,16 @@
         [--json FILE] [--chart FILE.png]
 
 Everything is measured in one run, so that the ratios hold on a machine that is sometimes busy.
-Columns of the first table: milliseconds per frame of the network alone, as a batch runs it (several
-frames in parallel on a CPU); its share of the roofline (the arithmetic of its convolutions at the
-rate of a large matrix product of the same type, the better of two); its share of the memory's rate
-(each convolution's inputs and outputs once, at the rate of a large copy); frames per second from
-file to file, with audio, decoding, encoding as H.264 and verification, and the same without the
-network (strength 0), which is the limit of decoder and encoder; milliseconds of the eight times
-larger per-frame network of Johnson et al. (2016) in PyTorch, in float32; of this network in ONNX
-Runtime. The second table: peak memory of a process that converts one clip. Last, the start-up time
-of a command.
+Columns of the first table: milliseconds per frame of the network alone on the frame's own pixels,
+as a batch runs it (several frames in parallel on a CPU); its share of the roofline (the arithmetic
+of its convolutions at the rate of a large matrix product of the same type, the better of two); its
+share of the memory's rate (each convolution's inputs and outputs once, at the rate of a large
+copy); frames per second from file to file, with audio, decoding, encoding as H.264 and
+verification, with strokes of the natural size, half of it, twice of it, and native, and the same
+without the network (strength 0), which is the limit of decoder and encoder; milliseconds of the
+eight times larger per-frame network of Johnson et al. (2016) in PyTorch, in float32; of this
+network in ONNX Runtime. The second table: peak memory of a process that converts one clip. Last,
+the start-up time of a command.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from brushreel.batch.clips.clip import convert
 from brushreel.batch.clips.settings import ReadSettings, WriteSettings
 from brushreel.batch.demo.clip import make_demo_clip
 from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.frames.stroke_size import DETAIL, StrokeSize
 from brushreel.core.library import load_style
 from brushreel.core.options import DECODERS, ENCODERS
 from brushreel.core.runtimes.folded import folded
@@ -51,6 +53,8 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LEAST_SECONDS, _MOST_SECONDS = 1.0, 8.0
 _ROUNDS = 4
 _LARGEST_OF_PEERS = 1920 * 1080
+STROKE_SIZES: tuple[StrokeSize, ...] = (0.5, 2, "native")
+"""Sizes that are measured next to the default."""
 
 
 class Johnson(nn.Sequential):
@@ -192,6 +196,10 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             source = Path(folder) / "clip.mp4"
             make_demo_clip(source, width=width, height=height, seconds=options.frames / 24)
             row["file_fps"], row["stages_s"] = file_to_file(source, stylizer, options)
+            row["strokes_fps"] = {
+                size: file_to_file(source, stylizer.with_strokes(size, DETAIL), options)[0]
+                for size in STROKE_SIZES
+            }
             without = Stylizer(style, device=options.device, strength=0, parallel=cores)
             row["codecs_fps"], _ = file_to_file(source, without, options)
         yield row
@@ -245,14 +253,16 @@ def start_up(style: str) -> tuple[float, float]:
 def print_table(rows: list[dict[str, Any]]) -> None:
     """Print the rows as a Markdown table."""
     heads = ["size", "network ms", "fps", "roofline", "of memory's", "int8 ms"]
-    heads += ["file to file fps", "without network"]
+    heads += ["file to file fps", *(f"strokes {size}" for size in STROKE_SIZES)]
+    heads += ["without network"]
     heads += ["Johnson, torch ms", "times", "ONNX Runtime ms"]
     print("|", " | ".join(heads), "|")
     print("|", " | ".join("---" for _ in heads), "|")
     for row in rows:
         cells = [str(row["size"]), f"{row['network_ms']:.1f}", f"{1000 / row['network_ms']:.1f}"]
         cells += [f"{row['roofline']:.0%}", f"{row['bandwidth']:.0%}", _cell(row, "int8_ms")]
-        cells += [f"{row['file_fps']:.1f}", f"{row['codecs_fps']:.1f}"]
+        measured = (row["file_fps"], *row["strokes_fps"].values(), row["codecs_fps"])
+        cells += [f"{fps:.1f}" for fps in measured]
         cells += [
             _cell(row, key) for key in ("johnson_torch_ms", "times_johnson", "onnxruntime_ms")
         ]
@@ -268,8 +278,9 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(8.2, 3.2), layout="constrained")
     names = [str(row["size"]) for row in rows]
     for key, label in (
-        ("network_ms", "network"),
+        ("codecs_fps", "file to file without the network"),
         ("file_fps", "file to file"),
+        ("network_ms", "network on the frame's own pixels"),
         ("onnxruntime_ms", "the network in ONNX Runtime"),
         ("johnson_torch_ms", "Johnson et al. in PyTorch"),
     ):
