@@ -30,7 +30,7 @@ class Checkpoint:
         seconds: Time spent on them.
         network: The stylizing network's state, float32.
         optimizer: Adam's moments and step counts, "<parameter's index>.<name>" to tensor.
-        history: (step, 7) float32: the parts of `HybridLoss` and their weighted sum.
+        history: (step, 8) float32: the parts of `HybridLoss` and their weighted sum.
     """
 
     run: dict[str, Any]

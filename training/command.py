@@ -76,12 +76,19 @@ def _add_hyperparameters(group: argparse._ArgumentGroup) -> None:
         help="Weight of the temporal loss; a larger one flickers less, 0 trains a twin. "
         "Default: the recipe's.",
     )
-    add(
+    length = group.add_mutually_exclusive_group()
+    length.add_argument(
         "--iterations",
         type=int,
         default=3000,
         metavar="N",
         help="Number of training steps. Default: %(default)s.",
+    )
+    length.add_argument(
+        "--minutes",
+        type=float,
+        metavar="MINUTES",
+        help="Train for about so many minutes on this machine, instead of --iterations.",
     )
     add(
         "--batch",
@@ -155,6 +162,7 @@ def train(options: argparse.Namespace) -> int:
             command=_repeatable(sys.argv[1:], options.recipe),
             device=device,
             resume=options.resume,
+            minutes=options.minutes,
             checkpoint_minutes=options.checkpoint_minutes,
         )
     except KeyboardInterrupt:

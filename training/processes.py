@@ -51,6 +51,14 @@ class Processes:
         distributed.all_reduce(asked, distributed.ReduceOp.MAX)
         return bool(asked)
 
+    def slowest(self, seconds: float) -> float:
+        """Return the longest time of all processes; all must call this, and get the same answer."""
+        if self.count == 1:
+            return seconds
+        longest = torch.tensor(seconds, dtype=torch.float64, device=self.device)
+        distributed.all_reduce(longest, distributed.ReduceOp.MAX)
+        return float(longest)
+
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Processes]:

@@ -40,6 +40,8 @@ from .processes import Processes
 from .recipe import TrainingSettings
 
 CALIBRATION_PAIRS, GAIN_PAIRS = 64, 32
+# Steps that tell how long one takes.
+TRIED = 8
 # Every tenth clip is held out to measure on; the paper holds out 9 of 91.
 HELD_OUT_EVERY, MOST_HELD_OUT = 10, 10
 # Examples that are prepared during a step, each by a thread; one takes a CPU a few milliseconds.
@@ -79,7 +81,7 @@ class Run:
 
     Attributes:
         step: Steps done.
-        history: Losses of each step, (7,) each: the parts of `HybridLoss` and the weighted sum.
+        history: Losses of each step, (8,) each: the parts of `HybridLoss` and the weighted sum.
         report: The footage report.
         painting: As it is trained on, (1, 3, H, W) RGB in [0, 1].
         held_out: Footage to measure on.
@@ -162,6 +164,25 @@ class Run:
         if parent.spec != self.settings.network:
             set_epsilon(network, self.settings.network.norm_epsilon, frames)
         return network
+
+    def fit(self, minutes: float) -> None:
+        """Set the number of steps to what takes so many minutes; before the first step.
+
+        A few steps are tried and forgotten.
+        """
+        before = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.settings = replace(self.settings, iterations=TRIED + 1)
+        trial = self.steps()
+        for step in range(TRIED):
+            next(trial)
+            if step == 0:
+                self.seconds = 0.0  # the first one is slower
+        trial.close()
+        took = self.processes.slowest(self.seconds / (TRIED - 1))
+        self.network.load_state_dict(before)
+        self.optimizer = torch.optim.Adam(self.network.parameters())
+        self.step, self.seconds, self.history = 0, 0.0, []
+        self.settings = replace(self.settings, iterations=max(1, round(minutes * 60 / took)))
 
     def steps(self) -> Iterator[dict[str, float] | None]:
         """Train on to the last step.

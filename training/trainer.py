@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import torch
@@ -35,6 +37,7 @@ def train(
     command: str = "",
     device: torch.device | str = "cpu",
     resume: bool = False,
+    minutes: float | None = None,
     checkpoint_minutes: float = 5.0,
 ) -> Style:
     """Train a style and save it.
@@ -50,11 +53,13 @@ def train(
         command: The command that started the run, stored as provenance.
         device: Device to train on.
         resume: Resume from the checkpoint in `folder`, with the same result.
+        minutes: Minutes of training in place of the settings' iterations: as many steps as that
+            takes at the speed of the first ones. A resumed run keeps its number of steps.
         checkpoint_minutes: Minutes between checkpoints, 0 or more; an interrupted run also
             saves one.
 
     Raises:
-        UsageError: `checkpoint_minutes` is out of its range.
+        UsageError: `minutes` or `checkpoint_minutes` is out of its range.
         TrainingError: Painting, footage, loss network or checkpoint can't be used, or the run
             diverges (the last checkpoint stays).
         KeyboardInterrupt: After a checkpoint was saved.
@@ -62,11 +67,18 @@ def train(
     """
     if not checkpoint_minutes >= 0:
         raise UsageError(f"checkpoint_minutes must be 0 or more, not {checkpoint_minutes}")
+    if minutes is not None and not 0 < minutes < inf:
+        raise UsageError(f"minutes must be above 0, not {minutes:g}")
     with joined(torch.device(device)) as processes:
-        run = Run(material, settings, processes)
         checkpoint = folder / CHECKPOINT
-        if resume:
-            run.restore(Checkpoint.load(checkpoint), checkpoint)
+        saved = Checkpoint.load(checkpoint) if resume else None
+        if saved and minutes is not None:
+            settings = replace(settings, iterations=saved.run["settings"]["iterations"])
+        run = Run(material, settings, processes)
+        if saved:
+            run.restore(saved, checkpoint)
+        elif minutes is not None:
+            run.fit(minutes)
         if processes.first:
             prepare_report(folder)
             tqdm.write(run.report, file=sys.stderr)

@@ -140,6 +140,7 @@ def run(material, quick, tmp_path) -> Callable[..., Style]:
         folder: str = "run",
         *,
         resume: bool = False,
+        minutes: float | None = None,
         checkpoint_minutes: float = 5.0,
         parent: Style | None = None,
         painting: Path = material.painting,
@@ -153,6 +154,7 @@ def run(material, quick, tmp_path) -> Callable[..., Style]:
             folder=tmp_path / folder,
             command="brushreel train …",
             resume=resume,
+            minutes=minutes,
             checkpoint_minutes=checkpoint_minutes,
         )
 

@@ -70,7 +70,15 @@ class TestResume:
         assert 2 <= min(saved) < sorted(saved)[1] < 6
         for step, checkpoint in saved.items():
             assert same_state(checkpoint, expected[step]), step
-        assert expected[6].history.shape == (6, 7)
+        assert expected[6].history.shape == (6, 8)
+
+    def test_a_run_of_minutes_keeps_its_number_of_steps(self, run, saved, monkeypatch):
+        monkeypatch.setattr(Processes, "slowest", lambda _self, _seconds: 0.5)
+        with interrupted(at=8 + 2, where="loss"):  # eight are tried first
+            run(minutes=0.1)
+        assert max(saved) < 12
+        monkeypatch.setattr(Processes, "slowest", lambda _self, _seconds: 7)
+        assert run(minutes=0.1, resume=True).training["steps"] == 12
 
     def test_killed_run_goes_on_from_its_last_checkpoint(self, run, saved, tmp_path):
         whole = run("whole", iterations=5, checkpoint_minutes=0)

@@ -65,6 +65,21 @@ class TestTrain:
         with pytest.raises(UsageError, match="checkpoint_minutes"):
             run(checkpoint_minutes=minutes)
 
+    def test_as_many_steps_as_fit_into_minutes(self, run, unmeasured, monkeypatch):
+        monkeypatch.setattr(Processes, "slowest", lambda _self, _seconds: 0.5)
+        timed, counted = run("timed", minutes=0.05), run("counted", iterations=6)
+        assert timed.training["settings"]["iterations"] == timed.training["steps"] == 6
+        for name, weight in counted.weights.items():
+            assert torch.equal(timed.weights[name], weight), name
+
+    def test_a_minute_is_measured_on_this_machine(self, run, unmeasured):
+        assert run(minutes=1e-6).training["steps"] == 1
+
+    @pytest.mark.parametrize("minutes", [0.0, -1.0, math.nan, math.inf])
+    def test_minutes_of_training_are_above_0(self, run, minutes):
+        with pytest.raises(UsageError, match="minutes must be above 0"):
+            run(minutes=minutes)
+
     def test_leaves_neither_checkpoint_nor_half_written_files(self, run, tmp_path):
         run(checkpoint_minutes=0)
         names = {path.name for path in (tmp_path / "run").iterdir()}
