@@ -229,6 +229,28 @@ def test_a_muxer_that_does_something_else(
     assert not output.exists()
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "webm"])
+def test_a_finished_file_whose_video_is_damaged(clip, painter, tmp_path, monkeypatch, suffix):
+    # Some of its bytes zeroed, as by a bad disk.
+
+    def zero_first(partial: Path, *arguments) -> None:
+        with av.open(str(partial)) as container:
+            packets = [packet for packet in container.demux(video=0) if packet.size]
+            largest = max(packets, key=lambda packet: packet.size)
+            content, whole = bytes(largest), partial.read_bytes()
+        assert whole.count(content) == 1
+        damaged = content[: len(content) // 2].ljust(len(content), b"\0")
+        partial.write_bytes(whole.replace(content, damaged))
+        verify(partial, *arguments)
+
+    monkeypatch.setattr("brushreel.batch.clips.container_sink.verify", zero_first)
+    output = tmp_path / f"o.{suffix}"
+    write = replace(SHORT, audio="opus")
+    with pytest.raises(OutputError, match="did not read back: its video differs"):
+        convert(clip, output, painter, write=write)
+    assert not output.exists()
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
 def test_a_finished_file_that_is_cut_short(clip, painter, tmp_path, monkeypatch, suffix):
     def cut_first(partial: Path, *arguments) -> None:
