@@ -87,23 +87,29 @@ def with_delay(template: Stream, padding: Padding) -> InputContainer:
         packet.pts = packet.dts = 0
         container.mux(packet)
     delay = round(padding.start * _NANOSECONDS / padding.rate)
-    return av.open(io.BytesIO(_inserted(file.getvalue(), _CODEC_DELAY + delay.to_bytes(8))))
+    told = _inserted(file.getvalue(), _CODEC_DELAY + delay.to_bytes(8))
+    return av.open(io.BytesIO(told), "r")
 
 
 def _inserted(text: bytes, element: bytes) -> bytes:
     """Insert an element at the end of the first track's entry."""
     content, start, end = bytearray(text), 0, len(text)
     for wanted in _DOWN_TO_TRACK:
-        number = None
-        while number != wanted:
-            width = 9 - content[start].bit_length()
-            number = int.from_bytes(content[start : start + width])
-            place = start + width
-            length = 9 - content[place].bit_length()
-            size = int.from_bytes(content[place : place + length]) ^ 1 << 7 * length
-            begin = place + length
-            start = begin + size
-        content[place:begin] = (size + len(element) | 1 << 7 * length).to_bytes(length)
-        start, end = begin, begin + size
+        place, length, size = _found(content, start, wanted)
+        start, end = place + length, place + length + size
+        content[place:start] = (size + len(element) | 1 << 7 * length).to_bytes(length)
     content[end:end] = element
     return bytes(content)
+
+
+def _found(content: bytearray, start: int, wanted: int) -> tuple[int, int, int]:
+    """Return where the size of an element is written, in how many bytes, and the size."""
+    while True:
+        width = 9 - content[start].bit_length()
+        number = int.from_bytes(content[start : start + width])
+        place = start + width
+        length = 9 - content[place].bit_length()
+        size = int.from_bytes(content[place : place + length]) ^ 1 << 7 * length
+        if number == wanted:
+            return place, length, size
+        start = place + length + size

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -258,8 +259,9 @@ def icc_profile(frame: av.VideoFrame, facts: ContainerFacts) -> bytes | None:
 
 def beside_pixels(frame: av.VideoFrame) -> set[str]:
     """Return the names of what a frame carries beside its pixels, and no output keeps."""
+    side_data: Any = frame.side_data  # it yields its entries, not their names
     try:
-        kinds = {entry.type.name: entry for entry in frame.side_data}
+        kinds = {entry.type.name: entry for entry in side_data}
     except ValueError:
         # PyAV can't list side data where one is of a kind that it doesn't know.
         return {"side data of an unknown kind"}

@@ -65,7 +65,7 @@ def count_missing_at_start(path: Path, index: int) -> int:
             for packet in container.demux(stream) if framewise else ():
                 if packet.size and not packet.is_discard:
                     times.append(packet.pts)
-                for frame in packet.decode():
+                for frame in _frames(packet):
                     first = frame.pts if decoded == 0 else first
                     decoded += 1
                 if decoded >= _DECODED:
@@ -75,9 +75,13 @@ def count_missing_at_start(path: Path, index: int) -> int:
     return 0 if first is None else sum(time is not None and time < first for time in times)
 
 
+def _frames(packet: av.Packet) -> list[av.VideoFrame]:
+    return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
+
+
 def _first_times(container: InputContainer, index: int) -> list[int]:
     stream = container.streams[index]
-    frames = (frame for packet in container.demux(stream) for frame in packet.decode())
+    frames = (frame for packet in container.demux(stream) for frame in _frames(packet))
     return [frame.pts for frame in islice(frames, _DECODED) if frame.pts is not None]
 
 

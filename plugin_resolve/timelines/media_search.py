@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import av
 import av.error
+from av.container import InputContainer
 
 from ...core.clips.folder import listing
 from ...core.clips.recognition import CLIP_SUFFIXES, is_clip
@@ -136,7 +137,7 @@ def _once(paths: Iterable[Path]) -> list[Path]:
 def _has_frames(path: Path, use: ClipUse, rate: Fraction) -> bool:
     """Return whether the timecode of a file has all frames of a clip that counts from midnight."""
 
-    def look(container: av.container.InputContainer) -> bool:
+    def look(container: InputContainer) -> bool:
         start = start_timecode(path)
         length = Fraction(container.duration or 0, av.time_base) * rate
         first = 0 if start is None else start.number(rate)
@@ -146,7 +147,7 @@ def _has_frames(path: Path, use: ClipUse, rate: Fraction) -> bool:
 
 
 def _reel(path: Path) -> str | None:
-    def look(container: av.container.InputContainer) -> str | None:
+    def look(container: InputContainer) -> str | None:
         for tags in (container.metadata, *(stream.metadata for stream in container.streams)):
             named = next((tags[key] for key in tags if key.lower() in _REELS), None)
             if named is not None:
@@ -159,7 +160,7 @@ def _reel(path: Path) -> str | None:
 _REELS = frozenset({"reel_name", "reel", "com.apple.quicktime.reel"})
 
 
-def _looked_at(path: Path, look: Callable[[av.container.InputContainer], Found]) -> Found | None:
+def _looked_at(path: Path, look: Callable[[InputContainer], Found]) -> Found | None:
     try:
         with av.open(f"file:{path}", metadata_errors="replace") as container:
             return look(container)

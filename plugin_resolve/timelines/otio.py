@@ -165,7 +165,7 @@ class OtioTimeline:
             return f"runs at {float(rate):.5g} fps on a timeline of {float(self.rate):.5g}"
         return "" if self._media(reference) else NO_MEDIA
 
-    def _retimed(self, effect: otio.core.Effect) -> str:
+    def _retimed(self, effect: otio.schema.Effect) -> str:
         schema = self._otio.schema
         if isinstance(effect, schema.FreezeFrame):
             return FREEZE

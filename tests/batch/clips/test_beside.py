@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -67,7 +68,8 @@ def boxed(make_clip):
 
 def side_data(path: Path) -> set[str]:
     with av.open(str(path)) as container:
-        return {entry.type.name for entry in next(container.decode(video=0)).side_data}
+        entries: Any = next(container.decode(video=0)).side_data
+        return {entry.type.name for entry in entries}
 
 
 def with_crop(path: Path, left: int, top: int, right: int, bottom: int) -> Path:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.error
 import pytest
 from av.stream import AttachmentStream, Disposition
 from PIL import Image
