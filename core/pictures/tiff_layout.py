@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import io
 import mmap
+import os
 import struct
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -56,6 +60,8 @@ _ASSOCIATED_ALPHA = 1
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 # Directories that point at each other in a damaged file.
 _MOST_PAGES = 10_000
+_MOST_PIXELS = 1 << 30
+_stderr = threading.Lock()
 # What Pillow raises on damaged files.
 _PILLOWS = (OSError, ValueError, SyntaxError, LookupError, TypeError, struct.error)
 _ONE_PIXEL = {1: "gray", 2: "ya", 3: "rgb", 4: "rgba"}
@@ -155,6 +161,8 @@ class TiffLayout:
         if compression not in _BYTEWISE | _FAX | {_JPEG}:
             named = _COMPRESSIONS.get(compression, "unknown")
             raise _unread("Compression", compression, named)
+        if not 0 < self.width * self.height <= _MOST_PIXELS:
+            raise MediaError(f"is damaged, or too large: {self.width}x{self.height} pixels")
         if self.bits not in (1, 2, 4, 8, 16) or len(set(self.numbers(_BITS))) > 1:
             raise _unread("BitsPerSample", ", ".join(map(str, self.numbers(_BITS))), "1 to 16")
         if photometric == _YCBCR and compression != _JPEG:
@@ -303,7 +311,8 @@ class TiffLayout:
         if _ASSOCIATED_ALPHA in self.numbers(_EXTRA_SAMPLES) and _EXTRA_SAMPLES in self.tags:
             raise _unread("ExtraSamples", 1, "premultiplied alpha with this compression")
         try:
-            with Image.open(io.BytesIO(self._upright(content)), formats=("TIFF",)) as image:
+            file = io.BytesIO(self._upright(content))
+            with _quiet(), Image.open(file, formats=("TIFF",)) as image:
                 image.load()
                 return _pixels(image)
         except (*_PILLOWS, Image.DecompressionBombError) as error:
@@ -334,6 +343,23 @@ class _Piece:
     height: int
     start: int
     count: int
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep libtiff, which prints in its own words what is wrong with a file, from doing so."""
+    with _stderr, Path(os.devnull).open("wb") as null:
+        try:
+            kept = os.dup(2)
+        except OSError:  # it is closed
+            yield
+            return
+        try:
+            os.dup2(null.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _pixels(image: Image.Image) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,24 @@ class TestRefused:
         (tmp_path / "a.tif").write_bytes(b"II+\0\x08\0\0\0" + bytes(40))
         with pytest.raises(MediaError, match="is a BigTIFF file"):
             read_picture(tmp_path / "a.tif")
+
+    def test_a_size_that_no_memory_holds(self, tmp_path):
+        pixels = noise(3)
+        tags = tags_of(pixels) | {256: [60_000], 257: [60_000], 284: [2]}
+        path = tiff(tmp_path / "a.tif", [pixels.tobytes()], tags)
+        with pytest.raises(MediaError, match="too large: 60000x60000"):
+            read_picture(path)
+
+    def test_libtiff_prints_nothing(self, tmp_path, capfd):
+        image = Image.fromarray(noise(1)[..., 0]).convert("1")
+        image.save(tmp_path / "a.tif", compression="group4", tiffinfo={266: 2})
+        content = bytearray((tmp_path / "a.tif").read_bytes())
+        for place in range(20, len(content) - 200, 7):
+            content[place] ^= 0x55
+        (tmp_path / "a.tif").write_bytes(content)
+        with suppress(MediaError):
+            read_picture(tmp_path / "a.tif")
+        assert capfd.readouterr() == ("", "")
 
     def test_damaged_jpeg(self, tmp_path):
         Image.fromarray(noise(3)).save(tmp_path / "a.tif", compression="jpeg")
