@@ -46,7 +46,7 @@ class Padding:
     first: bytes
 
     def state_end(self, packet: av.Packet) -> None:
-        """Let a packet that lasts less than its samples state how many are to be cut off."""
+        """State in a packet that lasts less than its samples how many are to be cut off."""
         shown = round((packet.duration or 0) * Fraction(packet.time_base) * self.rate)
         if 0 < shown < self.frame:
             # Samples to skip at the start, at the end, and two reasons (libavcodec/packet.h).

@@ -25,7 +25,6 @@ _MOVIE_TICK = Fraction(1, 1000)
 _BESIDE = {
     "A53_CC": "closed captions in the frames (CEA-608, CEA-708)",
     "AFD": "active format descriptions",
-    "PANSCAN": "pan-scan rectangles",
     "S12M_TIMECODE": "timecodes of single frames",
     "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
     "DYNAMIC_HDR_VIVID": "HDR Vivid metadata",
