@@ -54,7 +54,7 @@ def test_fail_fast_starts_no_clip_after_one_that_failed(jobs, painter, listing, 
     assert listing(tmp_path / "out") == ["a.mp4"]
     lines = capsys.readouterr().err.splitlines()
     assert f"  not started  {jobs[2].source}" in lines
-    assert lines[-1] == "1 done, 1 failed, 1 not started"
+    assert lines[-1].startswith("1 done, 1 failed, 1 not started, ")
 
 
 def test_outputs_that_exist_are_left_alone_when_asked(jobs, painter, tmp_path, capsys):
@@ -66,7 +66,7 @@ def test_outputs_that_exist_are_left_alone_when_asked(jobs, painter, tmp_path, c
     assert reporter.news[0] == ("clip_skipped", "a.mp4")
     assert (result.skipped, len(result.done)) == ([jobs[0]], 1)
     assert there.read_text() == "mine"
-    assert capsys.readouterr().err.splitlines()[-1] == "1 done, 1 failed, 1 skipped"
+    assert capsys.readouterr().err.splitlines()[-1].startswith("1 done, 1 failed, 1 skipped, ")
     assert BatchResult(skipped=[jobs[0]]).exit_status == 0
 
 
@@ -88,7 +88,7 @@ def test_a_disk_too_small_is_found_out_before_the_first_frame(
     assert error.path == jobs[0].output
     assert "1.23 kB are free" in error.what
     assert "kB of disk" in error.what
-    assert "-o" in str(error.hint)
+    assert "another disk" in str(error.hint)
     assert not painted
     assert not Path(tmp_path / "out").exists() or listing(tmp_path / "out") == []
 

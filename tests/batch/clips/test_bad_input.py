@@ -182,7 +182,7 @@ def test_the_other_clips_go_on(stylize, make_clip, tmp_path, listing):
     complaints = [line for line in said if line.startswith("brushreel: ")]
     for line, name in zip(complaints, ("a.mp4", "c.mp4", "d.mp4"), strict=True):
         assert str(clips / name) in line
-    assert said[-1] == "2 done, 3 failed"
+    assert said[-1].startswith("2 done, 3 failed, ")
     assert listing(tmp_path / "out") == ["b.mp4", "z.mkv"]
 
 
@@ -303,8 +303,8 @@ def test_sound_that_the_container_cannot_hold(stylize, make_clip, sound, tmp_pat
     assert "pcm_u8" in outcome.line
     assert listing(tmp_path / "out") == []
     # And the advice is right.
+    assert "--container mov" in outcome.line
     for container in ("mov", "mkv"):
-        assert f"--container {container}" in outcome.line
         assert stylize(path, "--container", container).status == 0
 
 
@@ -355,12 +355,11 @@ def test_a_device_that_is_not_there(command, make_clip, style_file, device):
         (("--unheard-of",), "--unheard-of"),
     ],
 )
-def test_a_wrong_command_line_shows_the_usage(stylize, make_clip, arguments, word):
+def test_a_wrong_command_line_is_a_line(stylize, make_clip, arguments, word):
     outcome = stylize(make_clip(), *arguments)
     assert outcome.status == 2
-    assert outcome.err.startswith("usage: ")
-    assert word in outcome.err.splitlines()[-1]
-    assert "Traceback" not in outcome.err
+    assert word in outcome.line
+    assert outcome.line.endswith("--help shows the flags)")
 
 
 def test_a_command_line_without_a_style_or_command(command, make_clip):
