@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
 import shlex
 import sys
 from pathlib import Path
@@ -217,7 +216,7 @@ def training_settings(options: argparse.Namespace, device: torch.device) -> Trai
     Raises:
         UsageError: A value is out of range.
     """
-    from .recipe import RECIPES, fastest_precision
+    from .recipe import RECIPES, fastest_precision, scaled_size
 
     recipe = RECIPES[options.recipe]
     weights = recipe.weights
@@ -228,8 +227,6 @@ def training_settings(options: argparse.Namespace, device: torch.device) -> Trai
     if options.temporal_weight is not None:
         weights = dataclasses.replace(weights, temporal=options.temporal_weight)
     automatic = options.precision == "auto"
-    if not 0 < options.style_scale < math.inf:
-        raise UsageError(f"--style-scale must be above 0, not {options.style_scale}")
     return dataclasses.replace(
         recipe,
         weights=weights,
@@ -237,6 +234,6 @@ def training_settings(options: argparse.Namespace, device: torch.device) -> Trai
         seed=options.seed,
         batch=options.batch,
         crop=recipe.crop if options.crop is None else options.crop,
-        style_size=round(recipe.style_size * options.style_scale),
+        style_size=scaled_size(options.style_scale, recipe.style_size),
         precision=fastest_precision(device) if automatic else options.precision,
     )

@@ -127,6 +127,17 @@ class TrainingSettings:
         return json.loads(json.dumps(asdict(self)))
 
 
+def scaled_size(style_scale: float, size: int = TrainingSettings.style_size) -> int:
+    """Return the shorter side of a painting at a scale relative to a recipe's, pixels.
+
+    Raises:
+        UsageError: The scale is not above 0.
+    """
+    if not 0 < style_scale < math.inf:
+        raise UsageError(f"--style-scale must be above 0, not {style_scale}")
+    return round(size * style_scale)
+
+
 # Huang et al. 2017: losses, network and optimiser of the paper. Its weights 1 / 10 / 1e-3 / 1e4
 # drown the scene in strokes when pixels are in [0, 1] and features have a mean activation of 1;
 # these were measured at that scale.

@@ -11,7 +11,7 @@ from brushreel.core.errors import UsageError
 from brushreel.core.options import TRAINING_RECIPES
 from brushreel.training.data.disturbance import Disturbances
 from brushreel.training.losses import LossWeights
-from brushreel.training.recipe import CALM, HOUSE, PAPER, RECIPES, fastest_precision
+from brushreel.training.recipe import CALM, HOUSE, PAPER, RECIPES, fastest_precision, scaled_size
 
 
 class TestRecipes:
@@ -152,3 +152,14 @@ class TestLearningRate:
     def test_stays_where_all_of_it_is_left(self):
         settings = replace(HOUSE, iterations=100, learning_rate=0.5, last_rate=1.0)
         assert {settings.learning_rate_at(step) for step in range(101)} == {0.5}
+
+
+def test_a_painting_is_scaled_relative_to_the_recipes_size():
+    assert scaled_size(1.25) == 640
+    assert scaled_size(0.5, 300) == 150
+
+
+@pytest.mark.parametrize("scale", [0, -1, math.nan, math.inf])
+def test_a_scale_is_above_0(scale):
+    with pytest.raises(UsageError, match="--style-scale must be above 0"):
+        scaled_size(scale)

@@ -53,6 +53,13 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         metavar="IMAGE",
         help="Image file of the painting, to measure the style too. Default: none.",
     )
+    add(
+        "--style-scale",
+        type=float,
+        default=1.0,
+        metavar="FACTOR",
+        help="Scale of the painting, as the style was trained with it. Default: %(default)g.",
+    )
     add_loss_network(add)
     add(
         "--twin",
@@ -169,9 +176,9 @@ def _painting_losses(
 ) -> PaintingLosses:
     from ..data.painting import load_painting
     from ..loss_network import LossNetwork, find_weights
-    from ..recipe import TrainingSettings
+    from ..recipe import scaled_size
     from .evaluate import painting_losses
 
-    painting = load_painting(options.painting, TrainingSettings.style_size).to(device)
+    painting = load_painting(options.painting, scaled_size(options.style_scale)).to(device)
     weights = find_weights(options.loss_weights, download=options.download_loss_network)
     return painting_losses(LossNetwork(weights), painting, sequences, stroke_size=stroke_size)
