@@ -106,7 +106,7 @@ class Deinterlacer:
             if self._before is not None:
                 # It was returned already; the first interlaced one needs it as a neighbour.
                 self._push(self._graph, self._before, None)
-        timing = _Timing(image.pts, image.duration, image.time_base)
+        timing = _Timing(image.pts, image.duration, image.time_base, image.color_range)
         self._push(self._graph, image, timing)
         yield from self._ready(self._graph)
 
@@ -134,15 +134,17 @@ class Deinterlacer:
                 image.pts, image.duration = timing.pts, timing.duration
                 if timing.time_base:
                     image.time_base = timing.time_base
+                image.color_range = timing.color_range
                 yield image
 
 
 class _Timing(NamedTuple):
-    """Timing of the frame that was given; bwdif counts in half ticks."""
+    """Timing and range of the frame that was given; bwdif counts in half ticks."""
 
     pts: int | None
     duration: int
     time_base: Fraction | None
+    color_range: int
 
 
 def _bwdif(like: av.VideoFrame) -> Graph:

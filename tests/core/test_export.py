@@ -80,7 +80,7 @@ def test_a_proxy_gets_the_working_size_of_the_final(small_strokes, tmp_path):
     export_onnx(small_strokes, tmp_path / "tiny.onnx")
     about = {e.key: e.value for e in onnx.load(tmp_path / "tiny.onnx").metadata_props}
     kept = {key: about[f"brushreel.{key}"] for key in ("stroke_size", "detail", "lines")}
-    assert kept == {"stroke_size": "1", "detail": "0.4", "lines": "64"}
+    assert kept == {"stroke_size": "1", "detail": "0.25", "lines": "64"}
     model = session(tmp_path / "tiny.onnx")
     proxy = torch.rand(1, 3, 72, 128)
     final = proxy.repeat_interleave(2, 2).repeat_interleave(2, 3)

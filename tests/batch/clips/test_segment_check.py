@@ -113,7 +113,8 @@ def test_a_lost_frame_is_found(source, tmp_path):
         # An access unit delimiter alone (ITU-T H.264, 7.3.2.4) shows no frame.
         return [*stored[:-1], replace(stored[-1], content=b"\0\0\0\1\x09\xf0")]
 
-    with pytest.raises(OutputError, match="segment 0 has 11 frames instead of 12"):
+    # A decoder with one thread finds no frame in it; with several it goes on without a word.
+    with pytest.raises(OutputError, match="has 11 frames instead of 12|did not read back"):
         check_segment(tmp_path, changed(tmp_path, segment, say_nothing), decoder)
 
 
