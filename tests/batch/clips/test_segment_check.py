@@ -114,7 +114,7 @@ def test_a_lost_frame_is_found(source, tmp_path):
         return [*stored[:-1], replace(stored[-1], content=b"\0\0\0\1\x09\xf0")]
 
     # A decoder with one thread finds no frame in it; with several it goes on without a word.
-    with pytest.raises(OutputError, match="has 11 frames instead of 12|did not read back"):
+    with pytest.raises(OutputError, match=r"has 11 frames|did not read back"):
         check_segment(tmp_path, changed(tmp_path, segment, say_nothing), decoder)
 
 
