@@ -127,8 +127,8 @@ class TrainingSettings:
         return json.loads(json.dumps(asdict(self)))
 
 
-def scaled_size(style_scale: float, size: int = TrainingSettings.style_size) -> int:
-    """Return the shorter side of a painting at a scale relative to a recipe's, pixels.
+def scaled_size(style_scale: float, size: int) -> int:
+    """Return the shorter side, pixels, of a painting at a scale relative to the usual size.
 
     Raises:
         UsageError: The scale is not above 0.

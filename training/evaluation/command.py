@@ -176,9 +176,10 @@ def _painting_losses(
 ) -> PaintingLosses:
     from ..data.painting import load_painting
     from ..loss_network import LossNetwork, find_weights
-    from ..recipe import scaled_size
+    from ..recipe import TrainingSettings, scaled_size
     from .evaluate import painting_losses
 
-    painting = load_painting(options.painting, scaled_size(options.style_scale)).to(device)
+    size = scaled_size(options.style_scale, TrainingSettings.style_size)
+    painting = load_painting(options.painting, size).to(device)
     weights = find_weights(options.loss_weights, download=options.download_loss_network)
     return painting_losses(LossNetwork(weights), painting, sequences, stroke_size=stroke_size)
