@@ -101,5 +101,5 @@ def _bars(clip: VideoClip) -> Bars:
     if isinstance(clip, ImageClip) or not clip.duration:
         return Bars()
     moments = np.linspace(0, clip.duration, 2 * _MOMENTS + 1)[1::2]
-    brightest = [_codes(clip.get_frame(moment)).max(2) for moment in moments]
+    brightest = [_codes(np.asarray(clip.get_frame(moment))).max(2) for moment in moments]
     return Bars.of_brightest(np.maximum.reduce(brightest))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -184,7 +184,7 @@ class Run:
         self.step, self.seconds, self.history = 0, 0.0, []
         self.settings = replace(self.settings, iterations=max(1, round(minutes * 60 / took)))
 
-    def steps(self) -> Iterator[dict[str, float] | None]:
+    def steps(self) -> Generator[dict[str, float] | None, None, None]:
         """Train on to the last step.
 
         Yields:

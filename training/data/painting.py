@@ -27,7 +27,9 @@ def load_painting(path: Path, size: int) -> Tensor:
         image = open_image(path)
     except MediaError as error:
         raise TrainingError(error.what, path=path) from error
-    if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < _OPAQUE:
+    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    least = alpha.getextrema()[0] if alpha else _OPAQUE
+    if isinstance(least, int | float) and least < _OPAQUE:
         raise TrainingError(
             "the painting has transparent pixels",
             path=path,

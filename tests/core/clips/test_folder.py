@@ -49,6 +49,7 @@ def written(path: Path, form: str, codec: str = "mpeg2video") -> Path:
     """Write a clip of a container, whatever the name says."""
     with av.open(str(path), "w", format=form) as container:
         stream = container.add_stream(codec, rate=25)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for number in range(6):
             frame = av.VideoFrame.from_ndarray(np.full((72, 64), 40 * number, np.uint8), "yuv420p")

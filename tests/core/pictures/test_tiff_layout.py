@@ -79,7 +79,7 @@ def pixels_of(path: Path) -> np.ndarray:
 
 
 def stored(array: np.ndarray, order: str) -> bytes:
-    return array.astype(array.dtype.newbyteorder(order)).tobytes()
+    return array.astype(array.dtype.newbyteorder(order)).tobytes()  # type: ignore[arg-type]
 
 
 class TestLayouts:

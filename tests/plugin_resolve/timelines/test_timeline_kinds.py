@@ -134,10 +134,10 @@ class TestRelativePaths:
     def test_a_folder_of_final_cut(self, shoot, style_file, tmp_path):
         inner = fcpxml(shoot / "cut.fcpxmld/Info.fcpxml", "./A001.mov", "p")
         (plan,) = planned(inner.parent, style_file, tmp_path)
-        assert plan.shot.media.samefile(shoot / "A001.mov")
+        assert plan.shot.media.samefile(shoot / "A001.mov")  # type: ignore[attr-defined]
         (inner.parent / "A001.mov").write_bytes((shoot / "A001.mov").read_bytes())
         (plan,) = planned(inner.parent, style_file, tmp_path)
-        assert plan.shot.media.samefile(inner.parent / "A001.mov")
+        assert plan.shot.media.samefile(inner.parent / "A001.mov")  # type: ignore[attr-defined]
 
 
 class TestOtherPrograms:
@@ -193,7 +193,7 @@ class TestOtherPrograms:
         url = f"{(tmp_path / 'seq').as_uri()}/shot.[1001-1030].png"
         cut = xmeml(tmp_path / "a.xml", sequence("s", item(url, into="5")))
         (plan,) = planned(cut, style_file, tmp_path)
-        assert (plan.shot.media.name, plan.shot.first) == ("shot.%04d.png", 5)
+        assert (plan.shot.media.name, plan.shot.first) == ("shot.%04d.png", 5)  # type: ignore[attr-defined]
 
     def test_a_shot_of_images_is_written_at_the_timelines_rate(self, tmp_path, style_file):
         for number in range(1, 13):
@@ -266,7 +266,7 @@ class TestEdl:
         )
         cut = edl(shoot / "a.edl", self.EVENT.format("TAPE 9", "00:00:00:05 00:00:00:15"))
         (plan,) = planned(cut, style_file, tmp_path, Fraction(25))
-        assert plan.shot.media.name == "clip 7.mov"
+        assert plan.shot.media.name == "clip 7.mov"  # type: ignore[attr-defined]
 
     @pytest.mark.parametrize("mark", ["01;00;00;02", "01:00:00;02", "01:00:00:02", "01:00:00.02"])
     def test_drop_frame_in_every_spelling(self, tmp_path, mark):
