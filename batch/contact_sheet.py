@@ -248,9 +248,8 @@ def _cells(
             of_source = SourceStylizer(stylizer, still.info.video, still.bars)
             yield stylizer.style.name, _as_sdr(of_source(still.frame))
             continue
-        stylized, bars = source.clone(), still.bars
-        rows = slice(bars.top, still.frame.height - bars.bottom)
-        columns = slice(bars.left, still.frame.width - bars.right)
+        stylized = source.clone()
+        rows, columns = still.bars.between(still.frame.width, still.frame.height)
         aspect = still.info.video.sample_aspect_ratio or 1
         stylized[..., rows, columns] = stylizer(
             source[..., rows, columns], sample_aspect_ratio=aspect

@@ -79,8 +79,7 @@ class Stylize(Effect):
     def _between(self, bars: Bars, frame: NDArray[Any]) -> NDArray[np.uint8]:
         """Stylize what lies between the bars."""
         result = _codes(frame)
-        rows = slice(bars.top, len(result) - bars.bottom)
-        columns = slice(bars.left, result.shape[1] - bars.right)
+        rows, columns = bars.between(result.shape[1], len(result))
         result[rows, columns] = self._stylized(frame[rows, columns])
         return result
 

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..core.frames.colour import BT709_LUMA
+
 # Strokes are wider than a pixel; what varies below this size is no colour of the painting.
 AVERAGED = 4
 DIRECTIONS = 32
@@ -14,7 +16,6 @@ DIRECTIONS = 32
 HUE_AREA = 8
 # Lumas below and above which black and white stay what they are.
 DARK, LIGHT = 0.3, 0.9
-_LUMA = (0.2126, 0.7152, 0.0722)
 
 
 class Palette:
@@ -72,18 +73,22 @@ class Hues:
     """
 
     def __init__(self, painting: Tensor, footage: list[Tensor]):
-        wanted = _colours(painting)[0].double()
-        there = torch.cat([_colours(frames).flatten(0, 1) for frames in footage]).double()
-        self.there, self.wanted = there.mean(0), wanted.mean(0)
+        # On the CPU: not every device has float64.
+        wanted = _colours(painting)[0].cpu().double()
+        there = torch.cat([_colours(frames).flatten(0, 1) for frames in footage]).cpu().double()
         root = _root(torch.cov(there.T))
         back = torch.linalg.inv(root)
-        self.map = back @ _root(root @ torch.cov(wanted.T) @ root) @ back
+        least = back @ _root(root @ torch.cov(wanted.T) @ root) @ back
+        self.there, self.wanted, self.map = (
+            values.to(painting.device, torch.float32)
+            for values in (there.mean(0), wanted.mean(0), least)
+        )
 
     def of(self, frames: Tensor) -> Tensor:
         """Return (N, 3, H, W) RGB in [0, 1] in the painting's colours, the same shape."""
-        moved = (frames.movedim(1, -1) - self.there.float()) @ self.map.float().T
-        moved = (moved + self.wanted.float()).movedim(-1, 1).clamp(0, 1)
-        luma = (frames * frames.new_tensor(_LUMA).view(3, 1, 1)).sum(1, keepdim=True)
+        moved = (frames.movedim(1, -1) - self.there) @ self.map.T + self.wanted
+        moved = moved.movedim(-1, 1).clamp(0, 1)
+        luma = (frames * frames.new_tensor(BT709_LUMA).view(3, 1, 1)).sum(1, keepdim=True)
         inside = (luma / DARK).clamp(0, 1) * ((1 - luma) / (1 - LIGHT)).clamp(0, 1)
         return torch.lerp(frames, moved, inside)
 

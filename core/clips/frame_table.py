@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import av
 import av.error
-from av.container import InputContainer
-from av.stream import Discard
 
 from ..errors import MediaError
 from ..file_identity import FileIdentity, file_identity
 from .media import ClipReader, open_clip, video_stream
+from .time_faults import video_packets
 
 # One packet holds one frame, and what is shown after a key frame needs nothing before it.
 _SEEKABLE = frozenset({"h264", "hevc", "mpeg2video", "vp9", "av1"})
@@ -97,7 +96,7 @@ def _scanned(reader: ClipReader, first_pts: int) -> FrameTable | None:
     found = _Packets()
     with open_clip(reader.path) as container:
         try:
-            for packet in _video_packets(container, info.video.index):
+            for packet in video_packets(container, info.video.index):
                 if packet.pts is None:
                     return None
                 if packet.pts >= first_pts and not packet.is_discard:
@@ -108,15 +107,6 @@ def _scanned(reader: ClipReader, first_pts: int) -> FrameTable | None:
             raise MediaError(f"can't be read: {error}", path=reader.path) from error
     pts = sorted(found.pts)
     return FrameTable(pts, sorted(found.keys)) if pts[:1] == [first_pts] and _rises(pts) else None
-
-
-def _video_packets(container: InputContainer, index: int) -> Iterator[av.Packet]:
-    for stream in container.streams:
-        if stream.index != index:
-            stream.discard = Discard.all
-    for packet in container.demux(container.streams[index]):
-        if packet.size:
-            yield packet
 
 
 def _rises(pts: Sequence[int]) -> bool:

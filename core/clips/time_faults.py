@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import av.error
 from av.container import InputContainer
-from av.stream import Discard
+from av.stream import Discard, Stream
 
 # Larger files would take too long, though packets are not decoded.
 _READ_AT_ONCE = 1 << 30
@@ -60,9 +60,7 @@ def count_missing_at_start(path: Path, index: int) -> int:
     try:
         with av.open(f"file:{path}", metadata_errors="replace") as container:
             stream = container.streams[index]
-            codec = stream.codec_context
-            framewise = codec is not None and codec.codec.canonical_name in _FRAMEWISE
-            for packet in container.demux(stream) if framewise else ():
+            for packet in container.demux(stream) if _is_framewise(stream) else ():
                 if packet.size and not packet.is_discard:
                     times.append(packet.pts)
                 for frame in _frames(packet):
@@ -73,6 +71,11 @@ def count_missing_at_start(path: Path, index: int) -> int:
     except (av.error.FFmpegError, OSError, ValueError):
         return 0
     return 0 if first is None else sum(time is not None and time < first for time in times)
+
+
+def _is_framewise(stream: Stream) -> bool:
+    codec = stream.codec_context
+    return codec is not None and codec.codec.canonical_name in _FRAMEWISE
 
 
 def _frames(packet: av.Packet) -> list[av.VideoFrame]:
@@ -86,21 +89,19 @@ def _first_times(container: InputContainer, index: int) -> list[int]:
 
 
 def _equal_times(container: InputContainer, index: int) -> int:
-    stream = container.streams[index]
-    codec = stream.codec_context
-    framewise = codec is not None and codec.codec.canonical_name in _FRAMEWISE
     # AVI counts packets, and has no times.
-    if not framewise or container.format.name == "avi":
+    if not _is_framewise(container.streams[index]) or container.format.name == "avi":
         return 0
     times = sorted(
         packet.pts
-        for packet in _packets(container, index)
+        for packet in video_packets(container, index)
         if packet.pts is not None and not packet.is_discard
     )
     return sum(before == after for before, after in pairwise(times))
 
 
-def _packets(container: InputContainer, index: int) -> Iterator[av.Packet]:
+def video_packets(container: InputContainer, index: int) -> Iterator[av.Packet]:
+    """Yield the packets of one stream that hold something; the others are not even read."""
     for stream in container.streams:
         if stream.index != index:
             stream.discard = Discard.all

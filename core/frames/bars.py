@@ -56,10 +56,13 @@ class Bars:
         """Return width and height of the active picture of a frame."""
         return width - self.left - self.right, height - self.top - self.bottom
 
+    def between(self, width: int, height: int) -> tuple[slice, slice]:
+        """Return rows and columns of the active picture of a frame."""
+        return slice(self.top, height - self.bottom), slice(self.left, width - self.right)
+
     def inside(self, frame: Frame) -> Frame:
         """Return the active picture: views of the frame's planes, no copies."""
-        rows = slice(self.top, frame.height - self.bottom)
-        columns = slice(self.left, frame.width - self.right)
+        rows, columns = self.between(frame.width, frame.height)
         return replace(
             frame,
             planes=tuple(

@@ -54,11 +54,7 @@ class Look:
         Raises:
             UsageError: A field is missing, unknown, of another type or out of range.
         """
-        if not isinstance(fields, Mapping) or set(fields) != set(cls.__dataclass_fields__):
-            raise UsageError("the look lacks a field or has an unknown one")
-        if any(not _fits(getattr(cls, name), value) for name, value in fields.items()):
-            raise UsageError("the look has a value of the wrong type")
-        return cls(**fields)
+        return cls(**_checked(fields, cls, "look"))
 
 
 @dataclass(frozen=True)
@@ -111,11 +107,16 @@ class Choice:
         Raises:
             UsageError: A field is missing, unknown, of another type or out of range.
         """
-        if not isinstance(fields, Mapping) or set(fields) != set(cls.__dataclass_fields__):
-            raise UsageError("the choice lacks a field or has an unknown one")
-        if any(not _fits(getattr(cls, name), value) for name, value in fields.items()):
-            raise UsageError("the choice has a value of the wrong type")
-        return cls(**fields)
+        return cls(**_checked(fields, cls, "choice"))
+
+
+def _checked(fields: object, wanted: type[Look | Choice], what: str) -> dict[str, Any]:
+    """Return fields that a dataclass can be made of; raises as `Choice.read`."""
+    if not isinstance(fields, Mapping) or set(fields) != set(wanted.__dataclass_fields__):
+        raise UsageError(f"the {what} lacks a field or has an unknown one")
+    if any(not _fits(getattr(wanted, name), value) for name, value in fields.items()):
+        raise UsageError(f"the {what} has a value of the wrong type")
+    return dict(fields)
 
 
 def _fits(default: object, value: Any) -> bool:  # noqa: ANN401  it came from outside

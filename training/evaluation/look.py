@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...core.frames.colour import BT709_LUMA
 from ..loss_network import STYLE_LAYERS
 from ..losses import Features, gram_matrix
 from ..palette import AVERAGED
@@ -94,7 +95,7 @@ def lab(frames: Tensor) -> Tensor:
 
 def local_deviation(frames: Tensor) -> Tensor:
     """Return the luma's standard deviation around every pixel, (N, H, W)."""
-    luma = (frames * frames.new_tensor((0.2126, 0.7152, 0.0722)).view(3, 1, 1)).sum(1, keepdim=True)
+    luma = (frames * frames.new_tensor(BT709_LUMA).view(3, 1, 1)).sum(1, keepdim=True)
     # Around its mean: squares of values near 1 would leave too few digits for a small deviation.
     luma = (luma - luma.mean((2, 3), keepdim=True)).double()
     size, border = WINDOW, WINDOW // 2
