@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -267,19 +269,19 @@ def test_order_instances_and_threads_change_nothing(host, noise, stylized):
 
 def test_an_abort_ends_the_wait(effect, place, noise):
     assert effect.render(Image(noise()))[0] == OK  # the server is running
-    source, output = Image(noise(size=(1200, 1600))), Image(np.zeros((1200, 1600, 4), np.float32))
-    effect.change(style="wave")
+    process = place.server()
+    os.kill(process, signal.SIGSTOP)  # it never answers, however small the image is
+    output = Image(np.zeros((48, 64, 4), np.float32))
     answers: list[bool] = []
-    # The effect asks again and again while the server computes; the tenth answer is yes.
+    # The effect asks again and again while it waits; the tenth answer is yes.
     effect.asked_to_abort = lambda: answers.append(len(answers) >= 9) or answers[-1]
-    status, _ = effect.render(source, output)
+    status, _ = effect.render(Image(noise(seed=1)), output)
+    os.kill(process, signal.SIGCONT)
     assert status == FAILED
     assert answers.count(True) == 1, "the effect went on waiting"
     assert effect.shown is None, "an abort is no error"
     assert not output.pixels.any()
     effect.asked_to_abort = lambda: False
-    effect.change(style="tiny")
-    place.kill()  # what it still computes would hold up what comes next
     status, _ = effect.render(Image(noise()))
     assert status == OK
 
