@@ -1,13 +1,15 @@
-"""Train the recipe with one hyperparameter changed at a time; print the table of docs/training.md.
+"""Train the house recipe with one thing changed at a time; print the table of docs/training.md.
 
     python benchmarks/training/ablation.py PAINTING --clips FOLDER --held-out FOLDER
-        --loss-weights FILE [--iterations 400] [--crop 128] [--pairs 4] [--only ROW ...]
-        [-o ablation.json]
+        --loss-weights FILE [--from STYLE] [--style-scale 1.25] [--iterations 600] [--pairs 1]
+        [--only ROW ...] [-o FOLDER]
 
-Every row has the same seed, examples and steps. Rows that are already in ablation.json are not
-trained again, nor are those whose run diverged; a file that was begun with other options is
-refused. --held-out is never trained on. Two rows, of ReCoNet (Gao et al. 2018), have losses of
-their own, which no recipe uses.
+Every row has the same parent, seed, examples and steps, and is measured as users see it: frames of
+the held-out clips at their own size, strokes of the natural size. The folder gets a strip of
+frames of each row, its style, and ablation.json. Rows that are there are not trained again, nor are
+those whose run diverged; a file that was begun with other options is refused. --held-out is never
+trained on. Some rows have losses or a network that no recipe has; what their styles are is known
+only here.
 """
 
 from __future__ import annotations
@@ -15,8 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,34 +25,30 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from brushreel.core.allocator import keep_freed_memory
-from brushreel.core.consistency import warp
 from brushreel.core.errors import TrainingError
-from brushreel.core.frames.colour import BT709_LUMA
 from brushreel.core.network import StylizingNetwork
-from brushreel.core.style import Painting
-from brushreel.training import run
-from brushreel.training.data.disturbance import Example
-from brushreel.training.data.extraction import LONG_SIDE
+from brushreel.core.style import Painting, Style
+from brushreel.core.stylizer import Stylizer
+from brushreel.training import losses, run
 from brushreel.training.data.painting import load_painting
 from brushreel.training.evaluation.evaluate import PaintingLosses, measure, painting_losses
+from brushreel.training.evaluation.levels import measure_levels
 from brushreel.training.evaluation.sequences import FrameSequence, find_sequences
 from brushreel.training.loss_network import LossNetwork
-from brushreel.training.losses import HybridLoss, hybrid_loss
-from brushreel.training.recipe import CALM, PAPER, TrainingSettings
+from brushreel.training.losses import Features
+from brushreel.training.recipe import CALM, HOUSE, PAPER, TrainingSettings, scaled_size
 from brushreel.training.run import Material
 from brushreel.training.trainer import train
 
-# The baseline of the paper's own comparison: a network that is trained on single frames.
-TWIN = "plain network, temporal 0 (twin)"
-LUMINANCE, FEATURES = "luminance constraint", "encoder features"
-# The calm recipe when the table was begun; one of its rows is today's.
-BASE = replace(CALM, weights=replace(CALM.weights, temporal=6e4, overlay=4e4))
-# Makes it about as large as the change of pixels.
-_FEATURE_SHARE = 0.01
+NO_SKIP, FAR = "no skip at full size", "tanh beyond black and white"
+MOMENTS, SLICED = "means and covariances", "sliced Wasserstein"
+# Of activations, along so many random directions at so many places.
+DIRECTIONS, PLACES = 64, 4096
 
 # Name to figure, or "died" to the reason.
 Row = dict[str, Any]
@@ -60,157 +57,143 @@ Row = dict[str, Any]
 def rows() -> dict[str, TrainingSettings]:
     """Return the name of each row and its settings."""
 
-    def disturbing(**changes: float) -> TrainingSettings:
-        return replace(BASE, disturbances=replace(BASE.disturbances, **changes))
-
     def weighing(**changes: float) -> TrainingSettings:
-        return replace(BASE, weights=replace(BASE.weights, **changes))
+        return replace(HOUSE, weights=replace(HOUSE.weights, **changes))
 
-    def shaped(**changes: str | float | bool) -> TrainingSettings:
-        return replace(BASE, network=replace(BASE.network, **changes))
-
-    def unsettled(**changes: str | float) -> TrainingSettings:
-        return replace(shaped(**changes), settled=False)
-
-    plain = shaped(downsampling="strided", upsampling="nearest", skips=False)
+    weights = HOUSE.weights
     return {
-        "base": BASE,
-        TWIN: replace(weighing(temporal=0.0), network=plain.network),
-        "temporal 0": weighing(temporal=0.0),
-        "plain network": plain,
-        "no skips": shaped(skips=False),
-        "strided": shaped(downsampling="strided"),
-        "nearest": shaped(upsampling="nearest"),
-        "no shifts": disturbing(shifted=0.0),
-        "no overlays": disturbing(overlays=0.0),
-        "norm everywhere, 1e-5": unsettled(normalization="everywhere", norm_epsilon=1e-5),
-        "no noise": disturbing(noise=0.0),
-        "no synthetic motion": disturbing(synthetic=0.0),
-        "gaps up to 4": replace(BASE, longest_gap=4),
-        "temporal x 2": weighing(temporal=BASE.weights.temporal * 2),
-        "norm everywhere, 0.1": unsettled(normalization="everywhere", norm_epsilon=0.1),
-        "norm nowhere": shaped(normalization="none"),
-        "not settled": unsettled(),
-        "not settled, epsilon 0.01": unsettled(norm_epsilon=0.01),
-        "not settled, epsilon 1": unsettled(norm_epsilon=1.0),
-        "transposed convolution": shaped(upsampling="transposed"),
-        "no compression": disturbing(compression=0.0),
-        "both frames judged": replace(BASE, both_judged=True),
-        "no ramp": replace(BASE, temporal_ramp=0.0),
-        "overlay / 4": weighing(overlay=BASE.weights.overlay / 4),
-        "overlay / 4, temporal x 2: calm": CALM,
-        LUMINANCE: BASE,
-        FEATURES: BASE,
-        "paper": PAPER,
+        "house": HOUSE,
+        "overlay / 4": weighing(overlay=weights.overlay / 4),
+        "temporal / 2": weighing(temporal=weights.temporal / 2),
+        "content / 2": weighing(content=weights.content / 2),
+        NO_SKIP: HOUSE,
+        "layers 1 1 1 1": replace(HOUSE, layer_weights=(1.0, 1.0, 1.0, 1.0)),
+        "layers as they are": replace(HOUSE, layer_weights=None),
+        "no hues": weighing(hues=0.0),
+        "no hues, no palette": weighing(hues=0.0, palette=0.0),
+        "no ramp": replace(HOUSE, temporal_ramp=0.0),
+        "crop 192": replace(HOUSE, crop=192),
+        "crop 384": replace(HOUSE, crop=384),
+        FAR: HOUSE,
+        MOMENTS: HOUSE,
+        SLICED: HOUSE,
+        "both frames judged": replace(HOUSE, both_judged=True),
+        "calm": replace(CALM, crop=HOUSE.crop),
+        "paper": replace(PAPER, crop=HOUSE.crop),
     }
 
 
-def luminance_constraint(
-    network: LossNetwork,
-    example: Example,
-    stylized: Tensor,
-    grams: dict[str, Tensor],
-    **judged: Any,  # noqa: ANN401  whatever else `hybrid_loss` takes
-) -> HybridLoss:
-    """Compute the loss with stylized frames allowed to change their luma as the scene does."""
-    previous, current = stylized.float().chunk(2)
-    seen = (example.clean * torch.tensor(BT709_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    before, now = seen.chunk(2)
-    expected = warp(previous, example.flow) + now - warp(before, example.flow)
-    loss = hybrid_loss(network, example, stylized, grams, **judged)
-    return replace(loss, temporal=_over_pairs(current - expected, example.mask, example))
+def _moments(found: Tensor, wanted: Tensor) -> Tensor:
+    """Compare covariances as Gram matrices are, and means (Li et al. 2017)."""
+    (mean, covariance), (other, others) = (_mean_and_covariance(x) for x in (found, wanted))
+    squares = (covariance - others).square().mean((1, 2)) + (mean - other).square().mean((1, 2))
+    return squares.sum()
 
 
-class EncoderFeatureLoss:
-    """Loss that also makes the encoder's features stable, in proportion to their variance."""
-
-    def __init__(self) -> None:
-        self._features = torch.empty(0)
-        self._encode = StylizingNetwork.encode
-
-    def encode(self, network: StylizingNetwork, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Encode frames as the network does, and keep the features."""
-        features = self._encode(network, frames)
-        self._features = features[-1]
-        return features
-
-    def __call__(
-        self,
-        network: LossNetwork,
-        example: Example,
-        stylized: Tensor,
-        grams: dict[str, Tensor],
-        **judged: Any,  # noqa: ANN401  whatever else `hybrid_loss` takes
-    ) -> HybridLoss:
-        """Compute the loss, in place of `hybrid_loss`."""
-        previous, current = self._features.float().chunk(2)
-        smaller = example.flow.shape[-1] // current.shape[-1]
-        flow = F.avg_pool2d(example.flow, smaller) / smaller
-        mask = -F.max_pool2d(-example.mask, smaller)
-        spread = self._features.detach().float().std()
-        change = _over_pairs((current - warp(previous, flow)) / spread, mask, example)
-        loss = hybrid_loss(network, example, stylized, grams, **judged)
-        return replace(loss, temporal=loss.temporal + _FEATURE_SHARE * change)
+def _mean_and_covariance(features: Tensor) -> tuple[Tensor, Tensor]:
+    pixels = features.float().flatten(2)
+    mean = pixels.mean(2, keepdim=True)
+    return mean, (pixels - mean) @ (pixels - mean).transpose(1, 2) / pixels.shape[2]
 
 
-def _over_pairs(change: Tensor, mask: Tensor, example: Example) -> Tensor:
-    return ((mask * change.square()).mean((1, 2, 3)) * ~example.overlaid).mean()
+def _sliced(found: Tensor, wanted: Tensor) -> Tensor:
+    """Compare distributions along random directions (Heitz et al. 2021)."""
+    axes = F.normalize(torch.randn(found.shape[1], DIRECTIONS), dim=0)
+    along, other = (_sorted_along(x, axes) for x in (found, wanted))
+    return (along - other).square().mean((1, 2)).sum()
+
+
+def _sorted_along(features: Tensor, axes: Tensor) -> Tensor:
+    pixels = features.float().flatten(2)
+    places = torch.randint(pixels.shape[2], (PLACES,))
+    return (pixels[..., places].transpose(1, 2) @ axes).sort(1).values
 
 
 @contextmanager
-def hyperparameter(row: str) -> Iterator[None]:
-    """Replace the loss of the package by the row's own, if it has one."""
+def _style_by(distance: Callable[[Tensor, Tensor], Tensor]) -> Iterator[None]:
+    """Compare activations by another distance than that of their Gram matrices."""
+    target: Features = {}
+    targets = run.style_targets
+
+    def kept(network: LossNetwork, painting: Tensor) -> dict[str, Tensor]:
+        with torch.no_grad():
+            target.update(network(painting))
+        return targets(network, painting)
+
+    def compared(stylized: Features, grams: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {layer: distance(stylized[layer], target[layer]) for layer in grams}
+
     with ExitStack() as replaced:
-        if row == LUMINANCE:
-            replaced.enter_context(patch.object(run, "hybrid_loss", luminance_constraint))
-        if row == FEATURES:
-            loss = EncoderFeatureLoss()
-            replaced.enter_context(patch.object(run, "hybrid_loss", loss))
-
-            def encode(network: StylizingNetwork, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-                return loss.encode(network, frames)
-
-            replaced.enter_context(patch.object(StylizingNetwork, "encode", encode))
+        for module in (losses, run):
+            replaced.enter_context(patch.object(module, "style_losses", compared))
+        replaced.enter_context(patch.object(run, "style_targets", kept))
+        # By autograd: the one by hand knows Gram matrices alone.
+        replaced.enter_context(patch.object(run, "FastLossNetwork", lambda network: network))
         yield
 
 
-def trained(row: str, settings: TrainingSettings, options: argparse.Namespace) -> StylizingNetwork:
-    """Train one row."""
-    about = Painting("ablation", "", "", "")
-    settings = replace(settings, iterations=options.iterations, crop=options.crop, seed=1)
-    with tempfile.TemporaryDirectory() as folder, hyperparameter(row):
-        style = train(
-            Material(options.painting, about, options.clips, options.loss_weights),
-            settings,
-            name="ablation",
-            output=Path(folder) / "style.safetensors",
-            folder=Path(folder),
-        )
-    return style.network()
+def _without_full_skip(network: StylizingNetwork, full: Tensor, half: Tensor, x: Tensor) -> Tensor:
+    to_half, to_full = network.decoder
+    x = to_full(F.relu(to_half(x) + half))
+    return (torch.tanh(network.output(F.relu(x)).float()) + 1) / 2
+
+
+def _beyond(network: StylizingNetwork, full: Tensor, half: Tensor, x: Tensor) -> Tensor:
+    for block, same_size in zip(network.decoder, (half, full), strict=True):
+        x = F.relu(block(x) + same_size)
+    # Johnson et al. 2016: 150 tanh + 127.5, in codes.
+    return torch.tanh(network.output(x).float()) * 150 / 255 + 0.5
+
+
+@contextmanager
+def changed(row: str) -> Iterator[None]:
+    """Put a row's own loss or network in place, if it has one."""
+    decoders = {NO_SKIP: _without_full_skip, FAR: _beyond}
+    distances = {MOMENTS: _moments, SLICED: _sliced}
+    with ExitStack() as replaced:
+        if decode := decoders.get(row):
+            replaced.enter_context(patch.object(StylizingNetwork, "decode", decode))
+        if distance := distances.get(row):
+            replaced.enter_context(_style_by(distance))
+        yield
+
+
+def trained(row: str, settings: TrainingSettings, options: argparse.Namespace) -> Path:
+    """Train one row; return its style."""
+    settings = replace(
+        settings,
+        iterations=options.iterations,
+        seed=1,
+        style_size=scaled_size(options.style_scale, TrainingSettings.style_size),
+    )
+    folder = options.output / row.replace(" / ", " over ").replace(" ", "-")
+    path = folder.with_suffix(".safetensors")
+    train(
+        Material(
+            options.painting,
+            Painting(row, "", "", ""),
+            options.clips,
+            options.loss_weights,
+            None if row == "paper" else Style.load(options.parent),
+        ),
+        settings,
+        name="ablation",
+        output=path,
+        folder=folder,
+    )
+    return path
 
 
 @torch.no_grad()
-def figures(
-    network: StylizingNetwork, sequences: Sequence[FrameSequence], losses: PaintingLosses
-) -> Row:
-    """Measure the columns of a row."""
-    evaluation = measure({"row": network}, sequences, losses=losses)
-    source = evaluation.source.mean.e_temporal
-    black = torch.zeros(1, 3, 180, 320)
-    return asdict(evaluation.models["row"].mean) | {
-        "source": source,
-        "black": 255 * network(black).mean().item(),
-        "white": 255 * network(1 - black).mean().item(),
-        "black_noise": _shimmer(network, black, 2 / 255),
-        "grey_noise": _shimmer(network, black + 0.5, 0.5 / 255),
-    }
-
-
-def _shimmer(network: StylizingNetwork, frame: Tensor, sigma: float) -> float:
-    generator = torch.Generator().manual_seed(0)
-    noisy = [frame + sigma * torch.randn(frame.shape, generator=generator) for _ in range(2)]
-    first, second = (network(draw.clamp(0, 1)) for draw in noisy)
-    return 255 * (first - second).abs().mean().item()
+def figures(path: Path, sequences: Sequence[FrameSequence], judges: PaintingLosses) -> Row:
+    """Measure the columns of a row, and draw its frames."""
+    model = Stylizer(str(path), precision="fp32")
+    mean = measure({"row": model}, sequences, losses=judges, stroke_size=1.0).models["row"].mean
+    frames = [model(next(iter(sequence)).frames[1:]) for sequence in sequences]
+    strip = torch.cat([F.interpolate(f, (360, 640), mode="area") for f in frames], 3)[0]
+    pixels = (strip * 255).round().byte().permute(1, 2, 0)
+    Image.fromarray(pixels.numpy()).save(path.with_suffix(".png"))
+    return asdict(mean) | asdict(measure_levels(model))
 
 
 def kept_rows(path: Path, measured_with: dict[str, Any]) -> dict[str, Row]:
@@ -231,40 +214,40 @@ def row_of(
     name: str,
     options: argparse.Namespace,
     sequences: Sequence[FrameSequence],
-    losses: PaintingLosses,
+    judges: PaintingLosses,
 ) -> Row:
     """Train and measure a row; return the error if its run diverged."""
     try:
-        return figures(trained(name, rows()[name], options), sequences, losses)
+        with changed(name):
+            return figures(trained(name, rows()[name], options), sequences, judges)
     except TrainingError as error:
         return {"died": str(error)}
 
 
-def line(name: str, row: Row, twin: Row) -> str:
+COLUMNS = {
+    "style distance": ("style_distance", 3),
+    "palette": ("palette_distance", 2),
+    "flat texture": ("flat_texture", 2),
+    "content": ("content_loss", 1),
+    "E_temporal at 432": ("judged_e_temporal", 4),
+    "shimmer": ("judged_shimmer", 2),
+    "E_temporal": ("e_temporal", 4),
+    "shimmer at 1080": ("shimmer", 2),
+    "black": ("black", 0),
+    "grey": ("grey", 0),
+    "white": ("white", 0),
+    "noise on grey": ("noise_on_grey", 1),
+}
+HEADER = f"| | layers | {' | '.join(COLUMNS)} | fades |\n|{' --- |' * (len(COLUMNS) + 3)}"
+
+
+def line(name: str, row: Row) -> str:
     """Return a row of the Markdown table."""
     if "died" in row:
-        return f"| {name} | {row['died']}" + 11 * " |"
-    above = [max(r["e_temporal"] ** 2 - r["source"] ** 2, 0) for r in (row, twin)]
-    cells = (
-        f"{row['style_loss']:.1f}",
-        f"{row['content_loss']:.2f}",
-        f"{row['e_temporal']:.4f}",
-        f"{row['e_temporal'] / twin['e_temporal']:.2f}",
-        f"{(above[0] / above[1]) ** 0.5:.2f}",
-        f"{1e3 * row['warping_error']:.2f}",
-        f"{row['shimmer']:.2f}",
-        f"{row['black']:.0f}",
-        f"{row['white']:.0f}",
-        f"{row['black_noise']:.1f}",
-        f"{row['grey_noise']:.1f}",
-    )
-    return f"| {name} | " + " | ".join(cells) + " |"
-
-
-HEADER = (
-    "| hyperparameter | style | content | E_temporal | / twin | excess | warping x 1e3 | shimmer "
-    "| black | white | noise on black | on grey |\n| --- |" + 11 * " --- |"
-)
+        return f"| {name} | {row['died']}" + (len(COLUMNS) + 2) * " |"
+    layers = " ".join(f"{distance:.2f}".lstrip("0") for distance in row["style_by_layer"])
+    cells = [f"{row[key]:.{digits}f}" for key, digits in COLUMNS.values()]
+    return f"| {name} | {layers} | {' | '.join(cells)} | {'yes' if row['fades'] else 'no'} |"
 
 
 def main() -> None:
@@ -274,30 +257,37 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--held-out", type=Path, required=True)
     parser.add_argument("--loss-weights", type=Path, required=True)
-    parser.add_argument("--iterations", type=int, default=400)
-    parser.add_argument("--crop", type=int, default=128)
     parser.add_argument(
-        "--pairs", type=int, default=4, help="Pairs of each held-out sequence. Default: 4."
+        "--from", dest="parent", type=Path, default=Path("benchmarks/training/parent.safetensors")
+    )
+    parser.add_argument("--style-scale", type=float, default=1.25)
+    parser.add_argument("--iterations", type=int, default=600)
+    parser.add_argument(
+        "--pairs", type=int, default=1, help="Pairs of each held-out sequence. Default: 1."
     )
     parser.add_argument("--only", nargs="*", choices=list(rows()))
-    parser.add_argument("-o", "--output", type=Path, default=Path("ablation.json"))
+    parser.add_argument("-o", "--output", type=Path, default=Path("ablation"))
     options = parser.parse_args()
     keep_freed_memory()
-    measured_with = {name: getattr(options, name) for name in ("iterations", "crop", "pairs")}
-    measured_with["painting"] = options.painting.name
-    results = kept_rows(options.output, measured_with)
-    sequences = find_sequences(options.held_out, pairs=options.pairs, long_side=LONG_SIDE)
-    painting = load_painting(options.painting, CALM.style_size)
-    losses = painting_losses(LossNetwork(options.loss_weights), painting, sequences)
+    options.output.mkdir(parents=True, exist_ok=True)
+    path = options.output / "ablation.json"
+    measured_with = {
+        name: getattr(options, name) for name in ("iterations", "style_scale", "pairs")
+    }
+    measured_with |= {"painting": options.painting.name, "parent": options.parent.name}
+    results = kept_rows(path, measured_with)
+    sequences = find_sequences(options.held_out, pairs=options.pairs)
+    size = scaled_size(options.style_scale, TrainingSettings.style_size)
+    painting = load_painting(options.painting, size)
+    judges = painting_losses(
+        LossNetwork(options.loss_weights), painting, sequences, stroke_size=1.0
+    )
     for name in options.only or rows():
         if name not in results:
-            results[name] = row_of(name, options, sequences, losses)
+            results[name] = row_of(name, options, sequences, judges)
             kept = {"options": measured_with, "rows": results}
-            options.output.write_text(json.dumps(kept, indent=1) + "\n")
-    twin = results.get(TWIN, {"died": "not trained"})
-    if "died" not in twin:
-        measured = {name: results[name] for name in rows() if name in results}
-        print(HEADER, *(line(name, row, twin) for name, row in measured.items()), sep="\n")
+            path.write_text(json.dumps(kept, indent=1) + "\n")
+    print(HEADER, *(line(name, results[name]) for name in rows() if name in results), sep="\n")
 
 
 if __name__ == "__main__":
