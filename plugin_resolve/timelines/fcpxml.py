@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from ...core.errors import UsageError
 from .model import (
+    FREEZE,
     GENERATED,
     MULTICAM,
     NESTED,
@@ -191,8 +192,10 @@ class FcpxmlTimeline:
             return _PROBLEMS[item.tag]
         if asset is not None and asset.tag == "effect":
             return GENERATED
-        if item.find("timeMap") is not None:
-            return RETIMED
+        retime = item.find("timeMap")
+        if retime is not None:
+            moments = {_seconds(point.get("value")) for point in retime.iterfind("timept")}
+            return FREEZE if len(moments) == 1 else RETIMED
         return "" if url else NO_MEDIA
 
     def with_tracks(

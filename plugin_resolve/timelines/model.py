@@ -19,13 +19,13 @@ from ..recipe import Recipe
 # Reasons why a clip can't be stylized.
 RETIMED = "is retimed: render it in the editing program, or remove the retime"
 NESTED = "is a nested timeline or compound clip: open it, or render it first"
-FREEZE = "is a freeze frame: render it in the editing program"
+FREEZE = "is a freeze frame (once it is rendered in the editing program, it is a clip)"
 MULTICAM = "is a multicam clip: flatten it first"
 GENERATED = "is a title or generator without a clip"
 NO_MEDIA = "names no media file"
 SWITCHED_OFF = "is switched off"
 # Nobody expects these to be stylized: they are no errors.
-LEFT_ALONE = frozenset({GENERATED, SWITCHED_OFF})
+LEFT_ALONE = frozenset({GENERATED, SWITCHED_OFF, FREEZE})
 
 
 @dataclass(frozen=True)

@@ -167,10 +167,9 @@ class OtioTimeline:
 
     def _retimed(self, effect: otio.schema.Effect) -> str:
         schema = self._otio.schema
-        if isinstance(effect, schema.FreezeFrame):
-            return FREEZE
-        plain = isinstance(effect, schema.LinearTimeWarp) and effect.time_scalar == 1
-        return RETIMED if isinstance(effect, schema.TimeEffect) and not plain else ""
+        if isinstance(effect, schema.LinearTimeWarp):
+            return {0: FREEZE, 1: ""}.get(effect.time_scalar, RETIMED)
+        return RETIMED if isinstance(effect, schema.TimeEffect) else ""
 
     def with_tracks(
         self, tracks: Sequence[StyledTrack], without: Collection[ClipUse] = ()

@@ -284,19 +284,20 @@ def _cut_point(transition: Element | None) -> int:
 def _retimed(item: Element) -> str:
     if item.findtext("stillframe", "FALSE").upper() == "TRUE":
         return FREEZE
-    return RETIMED if _is_retimed(item) else ""
-
-
-def _is_retimed(item: Element) -> bool:
     for effect in item.iterfind("filter/effect"):
         if effect.findtext("effectid") == "timeremap":
             values = {
                 param.findtext("parameterid"): param.findtext("value")
                 for param in effect.iterfind("parameter")
             }
+            speed = _number(values.get("speed"), 100)
             plain = values.get("reverse", "FALSE"), values.get("variablespeed", "0")
-            if _number(values.get("speed"), 100) != 100 or plain != ("FALSE", "0"):
-                return True
+            if speed != 100 or plain != ("FALSE", "0"):
+                return FREEZE if speed == 0 else RETIMED
+    return RETIMED if _is_shorter_or_longer(item) else ""
+
+
+def _is_shorter_or_longer(item: Element) -> bool:
     start, end, into, out = (_int(item, tag) for tag in ("start", "end", "in", "out"))
     return -1 not in (start, end) and end - start != out - into
 

@@ -166,10 +166,11 @@ class TestOtherPrograms:
             otio.schema.LinearTimeWarp(time_scalar=1.0),
             otio.schema.LinearTimeWarp(time_scalar=2.0),
             otio.schema.FreezeFrame(),
+            otio.schema.LinearTimeWarp(time_scalar=0.0),
         )
         clips = (otio_clip(reference, effect) for effect in effects)
         cut = read_timeline(otio_file(tmp_path / "a.otio", *clips))
-        assert [use.problem for use in cut.uses] == ["", RETIMED, FREEZE]
+        assert [use.problem for use in cut.uses] == ["", RETIMED, FREEZE, FREEZE]
 
     def test_image_sequences_are_media(self, tmp_path, style_file):
         (tmp_path / "seq").mkdir()
@@ -235,6 +236,31 @@ class TestSeveral:
         still = item("a.mov", "<stillframe>TRUE</stillframe>")
         cut = read_timeline(xmeml(tmp_path / "a.xml", sequence("s", still, item("a.mov"))))
         assert [use.problem for use in cut.uses] == [FREEZE, ""]
+
+    def test_a_speed_of_nothing_is_a_freeze_frame(self, tmp_path):
+        values = "<parameter><parameterid>speed</parameterid><value>{}</value></parameter>"
+        effect = f"<filter><effect><effectid>timeremap</effectid>{values}</effect></filter>"
+        clips = (item("a.mov", effect.format(speed)) for speed in (100, 50, 0))
+        cut = read_timeline(xmeml(tmp_path / "a.xml", sequence("s", *clips)))
+        assert [use.problem for use in cut.uses] == ["", RETIMED, FREEZE]
+        whole = fcpxml(tmp_path / "a.fcpxml", "a.mov", "one")
+        for value, problem in (("5/25s", RETIMED), ("0s", FREEZE)):
+            points = f'<timept time="0s" value="0s"/><timept time="10/25s" value="{value}"/>'
+            text = whole.read_text().replace(
+                'name="one"/>', f'name="one"><timeMap>{points}</timeMap></asset-clip>'
+            )
+            (tmp_path / "b.fcpxml").write_text(text)
+            assert [use.problem for use in read_timeline(tmp_path / "b.fcpxml").uses] == [problem]
+
+    @pytest.mark.parametrize("dry", [["--dry-run"], []])
+    def test_a_freeze_frame_is_named_and_costs_no_exit_status(
+        self, shoot, tmp_path, style_file, capsys, dry
+    ):
+        still = item("A001.mov", "<stillframe>TRUE</stillframe>", name="held")
+        cut = xmeml(shoot / "a.xml", sequence("s", still, item("A001.mov")))
+        command = ["timeline", str(cut), "-o", str(tmp_path / "b.xml"), "-s", str(style_file)]
+        assert main([*command, "--device", "cpu", *dry]) == 0
+        assert "held is a freeze frame (" in capsys.readouterr().err
 
 
 def edl(path: Path, *lines: str, mode: str = "NON-DROP FRAME") -> Path:
