@@ -21,10 +21,10 @@ def met_on_the_way(reader: Reader, interlaced: Interlaced) -> Iterator[str]:
     """Yield what is known only when the whole clip is read."""
     if reader.damaged_frames:
         yield f"damaged in the source: {counted(reader.damaged_frames, 'frame')}"
-    if reader.recoloured_frames:
+    if reader.recoloured_frames and "recoloured_frames" not in reader.foreseen:
         frames = counted(reader.recoloured_frames, "frame")
         yield f"{frames} state another matrix or range than the first: converted to the first's"
-    if reader.repaired_frames:
+    if reader.repaired_frames and "repaired_frames" not in reader.foreseen:
         yield f"times that did not rise, repaired: {counted(reader.repaired_frames, 'frame')}"
     for name in sorted(reader.beside):
         yield f"{name} of later frames are not kept"

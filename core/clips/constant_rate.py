@@ -101,6 +101,11 @@ class ConstantRateReader(ClosedAtExit):
         return self._reader.repaired_frames
 
     @property
+    def foreseen(self) -> frozenset[str]:
+        """See `Reader`."""
+        return self._reader.foreseen
+
+    @property
     def beside(self) -> set[str]:
         """See `Reader`."""
         return self._reader.beside

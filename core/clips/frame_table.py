@@ -13,7 +13,7 @@ import av.error
 from ..errors import MediaError
 from ..file_identity import FileIdentity, file_identity
 from .media import ClipReader, open_clip, video_stream
-from .time_faults import video_packets
+from .survey import video_packets
 
 # One packet holds one frame, and what is shown after a key frame needs nothing before it.
 _SEEKABLE = frozenset({"h264", "hevc", "mpeg2video", "vp9", "av1"})

@@ -47,7 +47,7 @@ from .next_to_video import (
 )
 from .range import FrameRange
 from .reader import FIRST_NUMBER, ClosedAtExit, NumberedFrame
-from .time_faults import count_missing_at_start, count_time_faults
+from .survey import MOST_IN_A_ROW, Disorder, OtherHeader, survey
 from .timecode import Timecode
 from .trim import Trim
 from .truncation import check_whole
@@ -68,8 +68,6 @@ __all__ = [
     "video_stream",
 ]
 
-# Frames in a row whose times are repaired: more is no disorder, but another clock.
-_MOST_IN_A_ROW = 2
 # Transport and program streams count from an arbitrary clock; their zero means nothing.
 CLOCKED_CONTAINERS = frozenset({"mpegts", "mpeg"})
 # FFmpeg's own decoders of these leave out the alpha that WebM stores next to the video.
@@ -111,6 +109,7 @@ class ClipReader(ClosedAtExit):
         interlaced_frames: Interlaced frames so far.
         repaired_frames: Frames so far whose times did not rise.
         recoloured_frames: Frames so far that state other colours than the first.
+        foreseen: Which of these counts `warnings` has announced.
 
     Args:
         path: The clip.
@@ -145,6 +144,7 @@ class ClipReader(ClosedAtExit):
         self._beside: set[str] = set()
         self._tags: tuple[int, ...] = ()
         self.recoloured_frames = 0
+        self.foreseen: frozenset[str] = frozenset()
         self.damaged_frames = self.interlaced_frames = 0
         self._interlaced: Interlaced = interlaced
         self.container = open_clip(path)
@@ -183,25 +183,65 @@ class ClipReader(ClosedAtExit):
             MediaError: Times do not rise, and that is refused.
         """
         del kind
-        missing = count_missing_at_start(self.path, self.info.video.index)
-        if missing and self.range is None:
+        found = survey(self.path, self.info.video.index)
+        if found.missing_at_start and self.range is None:
             yield (
-                f"begins between keyframes: {counted(missing, 'frame')} before the first one can't "
-                "be decoded"
+                f"begins between keyframes: {counted(found.missing_at_start, 'frame')} before the "
+                "first one can't be decoded"
             )
-        faults = count_time_faults(self.path, self.info.video.index)
-        if faults and self._timestamps == "refuse":
+        yield from self._disorder(found.disorder)
+        yield from self._changes(found.headers)
+
+    def _disorder(self, found: Disorder) -> Iterator[str]:
+        if found.restart is not None and self.range is None:
+            raise self._no_rise(*found.restart, lasting=True)
+        if found.frames and self._timestamps == "refuse":
             raise MediaError(
-                f"has {counted(faults, 'frame')} that by their times do not come after the one "
-                "before",
+                f"has {counted(found.frames, 'frame')} that by their times do not come after the "
+                "one before",
                 path=self.path,
                 hint="--timestamps repair puts each a tick after it",
             )
-        if faults:
+        if found.frames:
+            self.foreseen |= {"repaired_frames"}
             yield (
-                f"{counted(faults, 'frame')} would not come after the one before by their times, "
-                "and come a tick after it (--timestamps refuse refuses the clip)"
+                f"{counted(found.frames, 'frame')} would not come after the one before by their "
+                "times, and come a tick after it (--timestamps refuse refuses the clip)"
             )
+
+    def _changes(self, headers: Sequence[OtherHeader]) -> Iterator[str]:
+        """Refuse or announce what changes with the stream's header, where it is read."""
+        video = self.info.video
+        for pts, frame in self._within_range(headers):
+            if frame is None:
+                continue
+            try:
+                self._check(frame)
+                changed = self._colour(self._comparable(frame), pts) != video.colour
+            except MediaError as error:
+                error.path = self.path
+                raise
+            if changed:
+                self.foreseen |= {"recoloured_frames"}
+                yield (
+                    f"states another matrix or range from {_at(pts, video.time_base)} on: such "
+                    "frames are converted to the first's"
+                )
+                return
+
+    def _within_range(
+        self, headers: Sequence[OtherHeader]
+    ) -> Iterator[tuple[int, av.VideoFrame | None]]:
+        """Yield the headers that count for what is read, in the time of its frames."""
+        base, trim = self.info.video.time_base, self._trim
+        ends = [*(header.pts for header in headers[1:]), None]
+        for header, end in zip(headers, ends, strict=False):
+            start = header.pts * base - self.info.origin
+            over = (
+                trim is not None and end is not None and end * base - self.info.origin <= trim.start
+            )
+            if not over and (trim is None or start < trim.end):
+                yield round(start / base), header.frame
 
     @property
     def streams(self) -> Sequence[Stream]:
@@ -294,12 +334,17 @@ class ClipReader(ClosedAtExit):
             self.damaged_frames += item.is_corrupt
             self.interlaced_frames += item.interlaced_frame
             if self._interlaced == "deinterlace":
-                video = self.info.video
-                decoded = repacked(item, video.pixel_format, video.colour)
-                yield from self._deinterlacer(decoded)
+                yield from self._deinterlacer(self._comparable(item))
             else:
                 yield item
         yield from self._deinterlacer.flush()
+
+    def _comparable(self, decoded: av.VideoFrame) -> av.VideoFrame:
+        """Return a frame as it is when its colours are compared with the first one's."""
+        video = self.info.video
+        if self._interlaced != "deinterlace":
+            return decoded
+        return repacked(decoded, video.pixel_format, video.colour)
 
     @property
     def beside(self) -> set[str]:
@@ -415,14 +460,9 @@ class ClipReader(ClosedAtExit):
             pts = 0 if last_pts is None else last_pts + step
         if last_pts is not None and pts <= last_pts:
             self._repaired_in_a_row += 1
-            lasting = self._repaired_in_a_row > _MOST_IN_A_ROW
+            lasting = self._repaired_in_a_row > MOST_IN_A_ROW
             if self._timestamps == "refuse" or lasting:
-                repair = "--timestamps repair puts it a tick after it"
-                raise MediaError(
-                    f"has a frame at {_at(pts, video.time_base)} that does not come after the one "
-                    f"before it, at {_at(last_pts, video.time_base)}",
-                    hint="its clock starts again: split it there" if lasting else repair,
-                )
+                raise self._no_rise(pts, last_pts, lasting=lasting)
             pts = last_pts + 1
             self.repaired_frames += 1
         else:
@@ -439,6 +479,15 @@ class ClipReader(ClosedAtExit):
             self.recoloured_frames += 1
             frame = recoloured(frame, video.colour)
         return cropped_frame(frame, video.crop)
+
+    def _no_rise(self, pts: int, last_pts: int, *, lasting: bool) -> MediaError:
+        base, repair = self.info.video.time_base, "--timestamps repair puts it a tick after it"
+        return MediaError(
+            f"has a frame at {_at(pts, base)} that does not come after the one before it, at "
+            f"{_at(last_pts, base)}",
+            path=self.path,
+            hint="its clock starts again: split it there" if lasting else repair,
+        )
 
     def _colour(self, decoded: av.VideoFrame, pts: int) -> Colour:
         """Return a frame's own colours.

@@ -98,6 +98,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def foreseen(self) -> Set[str]:
+        """Names of the counts above that `warnings` has announced."""
+        ...
+
+    @property
     def beside(self) -> Set[str]:
         """Names of what frames so far carry beside their pixels, and the first one does not."""
         ...

@@ -54,6 +54,7 @@ class SequenceReader(ClosedAtExit):
 
     damaged_frames = interlaced_frames = repaired_frames = recoloured_frames = 0
     streams: Sequence[Stream] = ()
+    foreseen: frozenset[str] = frozenset()
     beside: frozenset[str] = frozenset()
     metadata: Mapping[str, str] = MappingProxyType({})
 
