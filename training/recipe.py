@@ -187,7 +187,7 @@ HOUSE = replace(
         style=420.0,
         total_variation=1e-4,
         temporal=6e4,
-        overlay=8e3,
+        overlay=4e3,
         palette=1e3,
         hues=2e3,
     ),
