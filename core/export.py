@@ -77,7 +77,7 @@ def export_onnx(
         strokes = StrokesInModel(
             network, pixels, stroke_size=stroke_size, lines=style.lines, detail=detail
         )
-        model = _converted(strokes.module, pixels, strokes.example_weights(*_EXAMPLE))
+        model = _converted(strokes.module, pixels, strokes.example_sides(*_EXAMPLE))
         model = strokes.add_to(model, _SIDES[pixels][0])
         wanted, sizes = strokes.reference, strokes.trial_sizes()
     _name_sizes(model, pixels)
@@ -116,29 +116,29 @@ def _about(
 
 
 def _converted(
-    module: nn.Module, pixels: PixelLayout, weights: dict[str, Tensor] | None = None
+    module: nn.Module, pixels: PixelLayout, sides: dict[str, Tensor] | None = None
 ) -> ModelProto:
     """Convert a module with PyTorch's exporter.
 
     Args:
-        module: It takes images, and a dictionary of weights if there are any.
+        module: It takes images, and a dictionary of sides if there are any.
         pixels: Layout of the images.
-        weights: Examples of matrices that are inputs too, of dynamic sizes.
+        sides: Examples of vectors that are inputs too, of dynamic lengths.
     """
     height, width = _SIDES[pixels]
     examples = _example_images(pixels, 2, *_EXAMPLE)
     inputs, outputs = _NAMES[pixels]
     dynamic = dict.fromkeys((0, height, width), torch.export.Dim.DYNAMIC)
-    of_weights = {name: dict.fromkeys((0, 1), torch.export.Dim.DYNAMIC) for name in weights or {}}
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), _quiet():
+    of_sides = {name: {0: torch.export.Dim.DYNAMIC} for name in sides or {}}
+    with torch.no_grad(), warnings.catch_warnings(), redirect_stdout(io.StringIO()), _quiet():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module,
             # A dictionary at the end is taken for keyword arguments.
-            (*examples, weights, {}) if weights else examples,
+            (*examples, sides, {}) if sides else examples,
             dynamo=True,
-            dynamic_shapes=(*(dynamic for _ in examples), *([of_weights] if weights else [])),
-            input_names=[*inputs, *of_weights],
+            dynamic_shapes=(*(dynamic for _ in examples), *([of_sides] if sides else [])),
+            input_names=[*inputs, *of_sides],
             output_names=outputs,
             verbose=False,
         )

@@ -1,7 +1,7 @@
 """Modules that an exported model is made of: the network in the layouts of `options.PixelLayout`.
 
 They are written for PyTorch's exporter: batches of any size, and no loops over pixels. Resampling
-is a product with matrices of weights that come from outside, see `export_scaling`.
+is an operator that `export_scaling` puts in.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from torch.nn import functional as F
 from .frames.colour import BT709_LUMA
 from .frames.scaling_on_torch import detail_gain
 from .frames.strokes import detail_shares
+
+ROWS = "brushreel::Rows"
+"""The operator that resamples the rows of planes, see `export_scaling`."""
 
 
 class _Rgb8(nn.Module):
@@ -65,7 +68,7 @@ def _halved(chroma: Tensor) -> Tensor:
 
 
 class _Scaled(nn.Module):
-    """Steps of `strokes.stylized_rgb` for batches, with weights that are given."""
+    """Steps of `strokes.stylized_rgb` for batches, with sides that are given."""
 
     luma_shares: Tensor
 
@@ -80,13 +83,13 @@ class _Scaled(nn.Module):
         """Return the luma, (N, 1, H, W), of (N, 3, H, W)."""
         return (rgb * self.luma_shares).sum(1, keepdim=True)
 
-    def stylized(self, rgb: Tensor, weights: dict[str, Tensor]) -> Tensor:
+    def stylized(self, rgb: Tensor, sides: dict[str, Tensor]) -> Tensor:
         """Stylize at the working size; the result has the size beyond which detail is finer."""
         stylized = self.network(rgb.clamp(0, 1))
-        return _enlarged(stylized, weights, "step") if self.coarse else stylized
+        return _enlarged(stylized, sides, "step") if self.coarse else stylized
 
     def enlarged(
-        self, planes: Tensor, own: Tensor, coarse: Tensor, luma: Tensor, weights: dict[str, Tensor]
+        self, planes: Tensor, own: Tensor, coarse: Tensor, luma: Tensor, sides: dict[str, Tensor]
     ) -> Tensor:
         """Bring planes to the frame's size, with detail.
 
@@ -95,43 +98,50 @@ class _Scaled(nn.Module):
             own: (N, 1, h, w), their luma.
             coarse: (N, 1, h2, w2), the source's at the working size.
             luma: (N, 1, H, W), the source's.
-            weights: By name.
+            sides: By name, see `_rows`.
         """
         if not self.detail:
-            return _enlarged(planes, weights, "up")
+            return _enlarged(planes, sides, "up")
         if self.coarse:
-            coarse = _reduced(luma, weights, "luma_down")
+            coarse = _reduced(luma, sides, "luma_down")
         slope = detail_gain(own[:, 0], coarse[:, 0], detail_shares(self.detail)).unsqueeze(1)
-        made = _enlarged(torch.cat([planes - slope * coarse, slope], 1), weights, "up")
+        made = _enlarged(torch.cat([planes - slope * coarse, slope], 1), sides, "up")
         return made[:, :-1] + made[:, -1:] * luma
 
 
-def _reduced(planes: Tensor, weights: dict[str, Tensor], name: str) -> Tensor:
+def _reduced(planes: Tensor, sides: dict[str, Tensor], name: str) -> Tensor:
     """Bring (N, C, H, W) to another size; the fewer rows, the fewer products are left."""
-    return (weights[f"{name}_rows"] @ planes) @ weights[f"{name}_columns"].mT
+    return _rows(_rows(planes, sides[f"{name}_rows"]).mT, sides[f"{name}_columns"]).mT
 
 
-def _enlarged(planes: Tensor, weights: dict[str, Tensor], name: str) -> Tensor:
+def _enlarged(planes: Tensor, sides: dict[str, Tensor], name: str) -> Tensor:
     """Bring (N, C, H, W) to another size, rows last."""
-    return weights[f"{name}_rows"] @ (planes @ weights[f"{name}_columns"].mT)
+    return _rows(_rows(planes.mT, sides[f"{name}_columns"]).mT, sides[f"{name}_rows"])
+
+
+def _rows(planes: Tensor, side: Tensor) -> Tensor:
+    """Bring (N, C, H, W) to as many rows as there are values in `side`; in the export alone."""
+    count, channels, _, width = planes.shape
+    shape = (count, channels, side.shape[0], width)
+    return torch.onnx.ops.symbolic(ROWS, (planes, side), dtype=planes.dtype, shape=shape, version=1)
 
 
 class _ScaledRgb(_Scaled):
     """Strokes for (N, 3, H, W) in [0, 1]."""
 
-    def forward(self, frames: Tensor, weights: dict[str, Tensor]) -> Tensor:
-        rgb = _reduced(frames, weights, "down")
-        stylized = self.stylized(rgb, weights)
+    def forward(self, frames: Tensor, sides: dict[str, Tensor]) -> Tensor:
+        rgb = _reduced(frames, sides, "down")
+        stylized = self.stylized(rgb, sides)
         luma, own = self.luma(frames), self.luma(stylized)
-        return self.enlarged(stylized, own, self.luma(rgb), luma, weights).clamp(0, 1)
+        return self.enlarged(stylized, own, self.luma(rgb), luma, sides).clamp(0, 1)
 
 
 class _ScaledRgb8(_ScaledRgb):
     """Strokes for (N, H, W, 3) uint8."""
 
-    def forward(self, frames: Tensor, weights: dict[str, Tensor]) -> Tensor:
+    def forward(self, frames: Tensor, sides: dict[str, Tensor]) -> Tensor:
         rgb = frames.permute(0, 3, 1, 2).to(torch.float32) / 255
-        stylized = super().forward(rgb, weights).permute(0, 2, 3, 1)
+        stylized = super().forward(rgb, sides).permute(0, 2, 3, 1)
         return (stylized * 255).round().to(torch.uint8)
 
 
@@ -147,17 +157,17 @@ class _ScaledNv12(_Scaled):
         self.register_buffer("from_rgb", torch.linalg.inv(_bt709_to_rgb()))
 
     def forward(
-        self, luma: Tensor, chroma: Tensor, weights: dict[str, Tensor]
+        self, luma: Tensor, chroma: Tensor, sides: dict[str, Tensor]
     ) -> tuple[Tensor, Tensor]:
         y = (luma.to(torch.float32).unsqueeze(1) - 16) / 219
         c = (chroma.permute(0, 3, 1, 2).to(torch.float32) - 128) / 224
-        coarse = _reduced(y, weights, "down")
-        ycc = torch.cat([coarse, _reduced(c, weights, "chroma_down")], 1)
-        stylized = self.stylized(torch.einsum("ij,njhw->nihw", self.to_rgb, ycc), weights)
+        coarse = _reduced(y, sides, "down")
+        ycc = torch.cat([coarse, _reduced(c, sides, "chroma_down")], 1)
+        stylized = self.stylized(torch.einsum("ij,njhw->nihw", self.to_rgb, ycc), sides)
         ycc = torch.einsum("ij,njhw->nihw", self.from_rgb, stylized)
         own = ycc[:, :1]
-        made = self.enlarged(own, own, coarse, y, weights)[:, 0]
-        small = _enlarged(ycc[:, 1:], weights, "chroma_up").permute(0, 2, 3, 1)
+        made = self.enlarged(own, own, coarse, y, sides)[:, 0]
+        small = _enlarged(ycc[:, 1:], sides, "chroma_up").permute(0, 2, 3, 1)
         return _codes(made * 219 + 16, 235), _codes(small * 224 + 128, 240)
 
 
@@ -190,4 +200,4 @@ SCALED: dict[str, Callable[[nn.Module, float, bool], nn.Module]] = {
     "rgb8": _ScaledRgb8,
     "nv12": _ScaledNv12,
 }
-"""The network with scaling, by layout: modules of images and weights."""
+"""The network with scaling, by layout: modules of images and sides."""

@@ -1,8 +1,12 @@
 """Stroke sizes inside exported models: `frames.strokes` for frames of any size.
 
-PyTorch exports the arithmetic, with the weights of the resampling as inputs. It can't express how
-the working size follows from a frame's: ONNX operators that compute the size and the weights are
-added here, and take the place of those inputs.
+PyTorch exports the arithmetic, with `Rows` in place of resampling and tensors as long as the sides
+that are wanted as inputs. It can't express how the working size follows from a frame's: operators
+that compute the sizes and resample are added here and take the place of both.
+
+Rows are resampled in blocks: the source rows that a few target rows take are gathered, those beyond
+the border being the outermost one again, and multiplied by the few weights that are not 0. So the
+scaling costs a CPU less than the network, with operators that every ONNX program has.
 """
 
 from __future__ import annotations
@@ -14,9 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from .errors import extra
-from .export_modules import SCALED
+from .export_modules import ROWS, SCALED
 from .frames.frame import Colour, Frame, Matrix, Range, pixel_format
-from .frames.resampling import Axis, matrix
 from .frames.stroke_size import (
     LEAST_SIDE,
     MOST_ENLARGED,
@@ -32,7 +35,9 @@ from .options import PixelLayout
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-_DOMAIN = "brushreel"
+_DOMAIN = ROWS.partition("::")[0]
+# Target rows of a block: the fewer, the fewer products with weights of 0, and the more blocks.
+_BLOCK = 16
 # Working size of a frame, see `stroke_size.working_size`: in double precision, as there.
 _WORKING_SIZE = """
 <domain: "brushreel", opset_import: ["" : OPSET]>
@@ -61,16 +66,20 @@ WorkingSize (height, width, lines) => (working_height, working_width)
   working_width = Cast <to = 7> (side_w)
 }
 """
-# Weights (target, source) of an axis, see `resampling`. Those of samples beyond the border are
-# added to the outermost sample's.
+# For each block of target rows: the source rows that it takes, (blocks, window), and their weights,
+# (blocks, BLOCK, window), see `resampling`. Places are in double precision, as there.
 _WEIGHTS = """
 <domain: "brushreel", opset_import: ["" : OPSET]>
-Weights (source, target, at_source, at_target) => (weights)
+Weights (source, target, at_source, at_target) => (weights, windows)
 {
   zero = Constant <value_int = 0> ()
   one = Constant <value_int = 1> ()
-  first_axis = Constant <value_ints = [0]> ()
-  second_axis = Constant <value_ints = [1]> ()
+  block = Constant <value_int = BLOCK> ()
+  last_axis = Constant <value_ints = [-1]> ()
+  middle_axis = Constant <value_ints = [1]> ()
+  in_blocks = Constant <value_ints = [-1, BLOCK]> ()
+  least_stretch = Constant <value = double {1}> ()
+  support = Constant <value = double {2}> ()
   f0 = Constant <value_float = 0.0> ()
   f05 = Constant <value_float = -0.5> ()
   f1 = Constant <value_float = 1.0> ()
@@ -78,28 +87,47 @@ Weights (source, target, at_source, at_target) => (weights)
   f2 = Constant <value_float = 2.0> ()
   f25 = Constant <value_float = 2.5> ()
   f4 = Constant <value_float = 4.0> ()
-  sources = Cast <to = 1> (source)
-  targets = Cast <to = 1> (target)
+  sources = Cast <to = 11> (source)
+  targets = Cast <to = 11> (target)
   ratio = Div (sources, targets)
-  stretch = Max (ratio, f1)
-  rows = Range (zero, target, one)
-  numbers = Cast <to = 1> (rows)
+  stretch = Max (ratio, least_stretch)
+  reach = Mul (stretch, support)
+  before_block = Sub (block, one)
+  rounded_up = Add (target, before_block)
+  blocks = Div (rounded_up, block)
+  all_rows = Mul (blocks, block)
+  counted = Range (zero, all_rows, one)
+  last_row = Sub (target, one)
+  inside = Min (counted, last_row)
+  rows = Reshape (inside, in_blocks)
+  numbers = Cast <to = 11> (rows)
   places = Add (numbers, at_target)
   products = Mul (places, sources)
   positions = Div (products, targets)
   centres = Sub (positions, at_source)
-  column = Unsqueeze (centres, second_axis)
-  kernel_reach = Mul (stretch, f2)
-  whole_reach = Ceil (kernel_reach)
-  last_reach = Cast <to = 7> (whole_reach)
-  reach = Add (last_reach, one)
-  begin = Neg (reach)
-  end = Add (source, reach)
-  columns = Range (begin, end, one)
-  samples = Cast <to = 1> (columns)
-  offsets = Sub (samples, column)
-  stretched = Div (offsets, stretch)
-  x = Abs (stretched)
+  first_centre = ReduceMin (centres, last_axis)
+  lowest = Sub (first_centre, reach)
+  low = Floor (lowest)
+  start = Cast <to = 7> (low)
+  steps = Cast <to = 11> (block)
+  across = Mul (steps, ratio)
+  both_reaches = Mul (reach, support)
+  span = Add (across, both_reaches)
+  whole_span = Ceil (span)
+  width = Cast <to = 7> (whole_span)
+  past = Add (width, one)
+  offsets = Range (zero, past, one)
+  samples = Add (start, offsets)
+  last_sample = Sub (source, one)
+  not_before = Max (samples, zero)
+  windows = Min (not_before, last_sample)
+  sample_places = Cast <to = 11> (samples)
+  samples_of_block = Unsqueeze (sample_places, middle_axis)
+  centres_of_block = Unsqueeze (centres, last_axis)
+  distances = Sub (samples_of_block, centres_of_block)
+  shrunk = Div (distances, stretch)
+  single = Cast <to = 1> (shrunk)
+  x = Abs (single)
   n1 = Mul (x, f15)
   n2 = Sub (n1, f25)
   n3 = Mul (n2, x)
@@ -115,27 +143,24 @@ Weights (source, target, at_source, at_target) => (weights)
   is_far = Less (x, f2)
   outer = Where (is_far, far, f0)
   kernel = Where (is_near, near, outer)
-  sums = ReduceSum (kernel, second_axis)
-  shares = Div (kernel, sums)
-  inside_begin = Unsqueeze (reach, first_axis)
-  inside_last = Add (source, reach)
-  inside_end = Unsqueeze (inside_last, first_axis)
-  all_begin = Unsqueeze (zero, first_axis)
-  all_last = Add (inside_last, reach)
-  all_end = Unsqueeze (all_last, first_axis)
-  before = Slice (shares, all_begin, inside_begin, second_axis)
-  inside = Slice (shares, inside_begin, inside_end, second_axis)
-  after = Slice (shares, inside_end, all_end, second_axis)
-  all_before = ReduceSum (before, second_axis)
-  all_after = ReduceSum (after, second_axis)
-  source_samples = Range (zero, source, one)
-  last = Sub (source, one)
-  at_first = Equal (source_samples, zero)
-  at_last = Equal (source_samples, last)
-  first_share = Where (at_first, all_before, f0)
-  last_share = Where (at_last, all_after, f0)
-  with_first = Add (inside, first_share)
-  weights = Add (with_first, last_share)
+  sums = ReduceSum (kernel, last_axis)
+  weights = Div (kernel, sums)
+}
+"""
+_ROWS = """
+<domain: "brushreel", opset_import: ["" : OPSET]>
+Rows (planes, weights, windows, target) => (rows)
+{
+  zero = Constant <value_ints = [0]> ()
+  height_axis = Constant <value_ints = [2]> ()
+  kept_and_joined = Constant <value_ints = [0, 0, -1]> ()
+  taken = Gather <axis = 2> (planes, windows)
+  blocks = MatMul (weights, taken)
+  width = Shape <start = 3> (planes)
+  joined = Concat <axis = 0> (kept_and_joined, width)
+  whole = Reshape (blocks, joined)
+  end = Unsqueeze (target, zero)
+  rows = Slice (whole, zero, end, height_axis)
 }
 """
 
@@ -144,7 +169,7 @@ class _Way(NamedTuple):
     """Resampling from a plane of one size to another.
 
     Attributes:
-        name: Prefix of the names of its weights.
+        name: Prefix of its names.
         source: "frame", "chroma", "working" or "detail".
         target: The same.
         at_source: Where a source sample sits across, see `resampling.Axis`.
@@ -194,8 +219,8 @@ class StrokesInModel:
         if coarse and detail:
             self._ways += [_Way("luma_down", "frame", "detail")]
 
-    def example_weights(self, height: int, width: int) -> dict[str, Tensor]:
-        """Return weights for a frame of a size, each a (target, source) matrix.
+    def example_sides(self, height: int, width: int) -> dict[str, Tensor]:
+        """Return tensors as long as the sides that a frame of a size is resampled to.
 
         The working sizes are no multiples of 4, and all sizes differ: from what sizes have in
         common, the exporter would conclude that they always do.
@@ -206,13 +231,11 @@ class StrokesInModel:
             "working": (38, 54),
             "detail": (46, 62),
         }
-        weights = {}
-        for way in self._ways:
-            for index, name in enumerate(_names(way)):
-                source, target = sizes[way.source][index], sizes[way.target][index]
-                axis = Axis(source, target, source / target)
-                weights[name] = matrix(axis, torch.device("cpu")).clone()
-        return weights
+        return {
+            name: torch.zeros(side)
+            for way in self._ways
+            for name, side in zip(_names(way), sizes[way.target], strict=True)
+        }
 
     def trial_sizes(self) -> list[Size]:
         """Return heights and widths at which a model is tried.
@@ -269,27 +292,36 @@ class StrokesInModel:
         return working, first
 
     def add_to(self, model: ModelProto, height_index: int) -> ModelProto:
-        """Return the model with operators that compute its weights.
+        """Return the model with operators that compute its sizes and resample.
 
         Args:
-            model: From `module`, weights as its last inputs.
+            model: From `module`, sides as its last inputs.
             height_index: Of the dimension of height in its first input.
         """
         with extra("onnx"):
             from onnx import inliner, parser  # noqa: PLC0415
 
         graph, frames = model.graph, model.graph.input[0].name
-        weights = {name for way in self._ways for name in _names(way)}
-        kept = [value for value in graph.input if value.name not in weights]
+        sides = {
+            name: f"{way.target}_{side}"
+            for way in self._ways
+            for name, side in zip(_names(way), ("height", "width"), strict=True)
+        }
+        kept = [value for value in graph.input if value.name not in sides]
+        for node in graph.node:
+            if node.domain == _DOMAIN:
+                planes, name = node.input
+                node.input[:] = [planes, f"{name}_weights", f"{name}_windows", sides[name]]
         del graph.input[:]
         graph.input.extend(kept)
         nodes = [*self._size_nodes(frames, height_index), *self._weight_nodes(), *graph.node]
         del graph.node[:]
         graph.node.extend(nodes)
         opset = next(each.version for each in model.opset_import if not each.domain)
-        for text in (_WORKING_SIZE, _WEIGHTS):
+        for text in (_WORKING_SIZE, _WEIGHTS, _ROWS):
             model.functions.append(parser.parse_function(_filled(text, opset)))
-        model.opset_import.add(domain=_DOMAIN, version=1)
+        if not any(each.domain == _DOMAIN for each in model.opset_import):
+            model.opset_import.add(domain=_DOMAIN, version=1)
         inlined = inliner.inline_local_functions(model)
         kept_sets = [each for each in inlined.opset_import if each.domain != _DOMAIN]
         del inlined.opset_import[:]
@@ -326,26 +358,30 @@ class StrokesInModel:
         with extra("onnx"):
             from onnx import helper  # noqa: PLC0415
 
-        nodes = []
+        nodes = [_constant("first", 0, "INT64"), _constant("each", 1, "INT64")]
         for way in self._ways:
             places = (way.at_source, way.at_target)
             for name, side in zip(_names(way), ("height", "width"), strict=True):
                 ends = [f"{name}_at_source", f"{name}_at_target"]
                 inputs = [f"{way.source}_{side}", f"{way.target}_{side}", *ends]
                 for end, place in zip(ends, places if side == "width" else (0.5, 0.5), strict=True):
-                    nodes.append(_constant(end, place, "FLOAT"))
-                nodes.append(helper.make_node("Weights", inputs, [name], domain=_DOMAIN))
+                    nodes.append(_constant(end, place, "DOUBLE"))
+                outputs = [f"{name}_weights", f"{name}_windows"]
+                nodes.append(helper.make_node("Weights", inputs, outputs, domain=_DOMAIN))
+                # The network's own operators take their sizes from how long this is.
+                nodes.append(helper.make_node("Range", ["first", inputs[1], "each"], [name]))
         return nodes
 
 
 def _names(way: _Way) -> tuple[str, str]:
-    """Return the names of the weights down and across."""
+    """Return the names of the resampling down and across."""
     return f"{way.name}_rows", f"{way.name}_columns"
 
 
 def _filled(text: str, opset: int) -> str:
     values = {
         "OPSET": opset,
+        "BLOCK": _BLOCK,
         "MULTIPLE": MULTIPLE,
         "LEAST_SIDE": LEAST_SIDE,
         "MOST_ENLARGED": MOST_ENLARGED,

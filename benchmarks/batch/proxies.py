@@ -3,28 +3,27 @@
     python benchmarks/batch/proxies.py CLIPS... [--styles wave ...] [--lines 360 540 720]
         [--frame 20] [--json FILE]
 
-A frame of each clip is stylized at its own size and as proxies of fewer lines. The full output is
-brought to the proxy's size and compared with the proxy's output (SSIM of luma, Gaussian window of
-1.5 pixels, Wang et al. 2004). Once at the default stroke size, and once with `native`, where
-strokes have a size in pixels.
+A frame of each clip, without its bars, is stylized at its own size and as proxies of fewer lines.
+The full output is brought to the proxy's size and compared with the proxy's output (SSIM of luma,
+Gaussian window of 1.5 pixels, Wang et al. 2004). Once at the default stroke size, and once with
+`native`, where strokes have a size in pixels. The last table has the worst of all styles for each
+clip.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import torch
+from stroke_pictures import frame_of, scaled
 from torch import Tensor
 from torch.nn import functional as F
 
-from brushreel.core.clips.media import ClipReader
-from brushreel.core.frames.colour import BT709_LUMA, to_rgb
-from brushreel.core.frames.frame import Frame
+from brushreel.core.frames.colour import BT709_LUMA
 from brushreel.core.frames.stroke_size import StrokeSize
 from brushreel.core.library import style_paths
 from brushreel.core.stylizer import Stylizer
@@ -50,24 +49,22 @@ def _blurred(image: Tensor) -> Tensor:
     return F.conv2d(F.conv2d(image, kernel), kernel.mT)
 
 
-def scaled(image: Tensor, lines: int) -> Tensor:
-    """Bring an image to fewer lines, as an editing program makes a proxy."""
-    height, width = image.shape[-2:]
-    size = (lines, 2 * round(width * lines / height / 2))
-    return F.interpolate(image, size, mode="bicubic", antialias=True).clamp(0, 1)
+def alike(stylizer: Stylizer, image: Tensor, heights: list[int]) -> list[float]:
+    """Return the SSIM of each proxy's output and the full output at the proxy's size."""
+    whole = stylizer(image)
+    return [ssim(stylizer(scaled(image, n)), scaled(whole, n)) for n in heights]
 
 
-def alike(stylizer: Stylizer, image: Tensor, lines: int) -> float:
-    """Return the SSIM of a proxy's output and the full output at the proxy's size."""
-    return ssim(stylizer(scaled(image, lines)), scaled(stylizer(image), lines))
+def of(row: dict[str, Any], size: StrokeSize, clip: str | None = None) -> list[float]:
+    """Return the values of a style at a stroke size, of one clip or of all."""
+    found = row["ssim"] if row["stroke_size"] == size else {}
+    return [value for name, values in found.items() if clip in (None, name) for value in values]
 
 
-def frames_of(clips: list[Path], index: int) -> Iterator[tuple[str, Tensor]]:
-    """Yield a frame of each clip as (1, 3, H, W) RGB."""
-    for path in clips:
-        with ClipReader(path) as reader:
-            frames = (item for item in reader if isinstance(item, Frame))
-            yield path.name, to_rgb(next(islice(frames, index, None)))
+def print_row(label: str, *found: list[float]) -> None:
+    """Print a row of a table: mean and worst of each list of values."""
+    cells = (f"{mean(values):.3f} | {min(values):.3f}" for values in found)
+    print(f"| {label} | {' | '.join(cells)} |", flush=True)
 
 
 def main() -> None:
@@ -79,19 +76,23 @@ def main() -> None:
     parser.add_argument("--frame", type=int, default=20)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    images = list(frames_of(options.clips, options.frame))
+    images = {path.name: frame_of(path, options.frame) for path in options.clips}
     sizes: tuple[StrokeSize, ...] = (1.0, "native")
     rows = []
     print("| style | stroke size | mean | worst |\n| --- | --- | --- | --- |")
     for size in sizes:
-        found = []
         for style in options.styles:
             stylizer = Stylizer(style, stroke_size=size)
-            values = [alike(stylizer, image, n) for _, image in images for n in options.lines]
-            rows.append({"style": style, "stroke_size": size, "ssim": values})
-            print(f"| {style} | {size} | {mean(values):.3f} | {min(values):.3f} |", flush=True)
-            found += values
-        print(f"| all | {size} | {mean(found):.3f} | {min(found):.3f} |", flush=True)
+            found = {clip: alike(stylizer, image, options.lines) for clip, image in images.items()}
+            rows.append({"style": style, "stroke_size": size, "ssim": found})
+            print_row(f"{style} | {size}", [value for each in found.values() for value in each])
+        print_row(f"all | {size}", [value for row in rows for value in of(row, size)])
+    print("\n| clip | size without bars | mean | worst | native, mean | worst |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for clip, image in images.items():
+        height, width = image.shape[-2:]
+        own, native = ([v for row in rows for v in of(row, size, clip)] for size in sizes)
+        print_row(f"{clip} | {width}x{height}", own, native)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))
 

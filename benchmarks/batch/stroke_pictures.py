@@ -12,6 +12,7 @@ styles.jpg (every style). Burnt-in bars are cut off.
 from __future__ import annotations
 
 import argparse
+from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -36,11 +37,11 @@ CROP = (420, 640)
 
 
 def frame_of(path: Path, index: int) -> Tensor:
-    """Return a clip's frame without its bars, (1, 3, H, W) RGB."""
+    """Return a clip's frame, or its last one, without its bars, (1, 3, H, W) RGB."""
     with ClipReader(path) as reader:
         bars = find_bars(sampled_frames(path, reader.info.video))
         frames = (item for item in reader if isinstance(item, Frame))
-        return to_rgb(bars.inside(next(islice(frames, index, None))))
+        return to_rgb(bars.inside(deque(islice(frames, index + 1), 1).pop()))
 
 
 def scaled(image: Tensor, lines: int) -> Tensor:

@@ -258,8 +258,8 @@ def icc_profile(frame: av.VideoFrame, facts: ContainerFacts) -> bytes | None:
 
 def beside_pixels(frame: av.VideoFrame) -> set[str]:
     """Return the names of what a frame carries beside its pixels, and no output keeps."""
-    side_data: Any = frame.side_data  # it yields its entries, not their names
     try:
+        side_data: Any = frame.side_data  # it yields its entries, not their names
         kinds = {entry.type.name: entry for entry in side_data}
     except ValueError:
         # PyAV can't list side data where one is of a kind that it doesn't know.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -25,11 +25,7 @@ _LEAST_KEPT = 0.3
 
 @dataclass(frozen=True)
 class Bars:
-    """Rows and columns of black on each side of every frame of a clip, in luma samples.
-
-    What lies between them starts and ends on even rows and columns, or where the frame does, so
-    that it is whole chroma samples in every pixel format.
-    """
+    """Rows and columns of black on each side of every frame of a clip, in luma samples."""
 
     top: int = 0
     bottom: int = 0
@@ -40,17 +36,25 @@ class Bars:
         return (self.top, self.bottom, self.left, self.right) != (0, 0, 0, 0)
 
     @classmethod
-    def of_brightest(cls, brightest: NDArray[np.uint8]) -> Self:
-        """Return the bars of a shot; one of an odd width takes a row of the picture with it.
+    def of_brightest(cls, brightest: NDArray[np.uint8], *, even: bool = True) -> Self:
+        """Return the bars of a shot.
 
         Args:
             brightest: (H, W) codes of 255: how bright each pixel ever was.
+            even: Let a bar of an odd width take a row of the picture with it, so that what is
+                between them is whole chroma samples in every pixel format.
         """
         lit = brightest > BLACK
         top, bottom = _dark_ends(lit.mean(1))
         left, right = _dark_ends(lit[top : len(lit) - bottom].mean(0))
+        if not even:
+            return cls(top, bottom, left, right)
         height, width = lit.shape
         return cls(*_even(top, bottom, height), *_even(left, right, width))
+
+    def wider(self, margin: int) -> Self:
+        """Return bars that take so many more rows and columns where there are some."""
+        return type(self)(*(side and side + margin for side in astuple(self)))
 
     def active_size(self, width: int, height: int) -> tuple[int, int]:
         """Return width and height of the active picture of a frame."""
@@ -88,14 +92,21 @@ class Bars:
 
 
 def _dark_ends(lit: NDArray[np.float64]) -> tuple[int, int]:
-    """Return how many rows at either end are bars, by the share of each that was ever lit."""
+    """Return how many rows at either end are bars, by the share of each that was ever lit.
+
+    Bars come in pairs: beyond an edge that is too dark to be sure of there is one of the other
+    end's height, if it is black that far.
+    """
     places = np.flatnonzero(lit > _STRAY)
     if len(places) == 0 or places[-1] + 1 - places[0] < _LEAST_KEPT * len(lit):
         return 0, 0
-    first, last = int(places[0]), int(places[-1])
-    before = first if lit[first : first + _EDGE_ROWS].max() >= _LIT_EDGE else 0
-    end = lit[max(0, last + 1 - _EDGE_ROWS) : last + 1].max() >= _LIT_EDGE
-    return before, len(lit) - 1 - last if end else 0
+    before, after = int(places[0]), len(lit) - 1 - int(places[-1])
+    inside = lit[before : len(lit) - after]
+    begins, ends = (edge.max() >= _LIT_EDGE for edge in (inside[:_EDGE_ROWS], inside[-_EDGE_ROWS:]))
+    if not (begins or ends):
+        return 0, 0
+    both = min(before, after)
+    return before if begins else both, after if ends else both
 
 
 def _even(before: int, after: int, size: int) -> tuple[int, int]:

@@ -125,7 +125,8 @@ def detail_gain(stylized: Tensor, luma: Tensor, detail: tuple[float, float, floa
     flat, most, edge = detail
     moments = torch.stack([stylized, luma, stylized * luma, luma * luma])
     p, y, py, yy = _local_mean(moments)
-    covariance, variance = py.sub_(p * y), yy.sub_(y * y)
+    # Not in place: in an exported model, changing a view is slow.
+    covariance, variance = py - p * y, yy - y * y
     gain = covariance.mul_(most).add_(edge * flat).div_(variance.add_(edge))
     return gain.clamp_(0.0, most)
 

@@ -55,6 +55,13 @@ def small_strokes(tiny_style):
     return replace(tiny_style, lines=64)
 
 
+@pytest.fixture(scope="module")
+def scaled_model(small_strokes, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
+    export_onnx(small_strokes, path)
+    return path
+
+
 @pytest.mark.parametrize(("stroke_size", "detail"), [(1, 0.4), (1.6, 1.0), (0.5, 0.0)])
 def test_strokes_as_the_stylizer_makes_them(small_strokes, tmp_path, stroke_size, detail):
     path = tmp_path / "tiny.onnx"
@@ -76,12 +83,23 @@ def test_strokes_as_the_stylizer_makes_them(small_strokes, tmp_path, stroke_size
         torch.testing.assert_close(torch.from_numpy(stylized), wanted, atol=1e-3, rtol=0)
 
 
-def test_a_proxy_gets_the_working_size_of_the_final(small_strokes, tmp_path):
-    export_onnx(small_strokes, tmp_path / "tiny.onnx")
-    about = {e.key: e.value for e in onnx.load(tmp_path / "tiny.onnx").metadata_props}
+@pytest.mark.parametrize("name", ["down_rows", "down_columns", "up_rows", "up_columns"])
+def test_scaling_takes_few_products(scaled_model, name):
+    """A matrix of all source and target samples would cost a CPU more than the network."""
+    model = onnx.load(scaled_model)
+    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(f"{name}_weights"))
+    run = onnxruntime.InferenceSession(model.SerializeToString())
+    (weights,) = run.run([f"{name}_weights"], {"frames": np.zeros((1, 3, 540, 960), np.float32)})
+    sides = {"rows": (540, 64), "columns": (960, 112)}[name.partition("_")[2]]
+    assert weights.size < sides[0] * sides[1] / 2
+    np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
+
+
+def test_a_proxy_gets_the_working_size_of_the_final(scaled_model):
+    about = {e.key: e.value for e in onnx.load(scaled_model).metadata_props}
     kept = {key: about[f"brushreel.{key}"] for key in ("stroke_size", "detail", "lines")}
     assert kept == {"stroke_size": "1", "detail": "0.25", "lines": "64"}
-    model = session(tmp_path / "tiny.onnx")
+    model = session(scaled_model)
     proxy = torch.rand(1, 3, 72, 128)
     final = proxy.repeat_interleave(2, 2).repeat_interleave(2, 3)
     small, large = (model.run(None, {"frames": f.numpy()})[0] for f in (proxy, final))

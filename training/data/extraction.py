@@ -21,9 +21,9 @@ from ...core.clips.media import open_clip, video_stream
 from ...core.consistency import warp
 from ...core.errors import MediaError
 from ...core.frames.av_frame import working_format
+from ...core.frames.bars import Bars
 from ...core.frames.frame import Colour
 from ...core.frames.orientation import oriented
-from .bars import Bars, find_bars
 from .motion import FlowEstimator, Motion, nchw
 
 # 16:9 footage has 432 lines then, the height at which styles paint. The longer side, so that
@@ -41,6 +41,8 @@ LEAST_CHANGE = 0.25 / 255
 MOST_UNEXPLAINED = 0.08
 # Pixels; optical flow needs as many.
 LEAST_SIDE = 32
+# Scaling and subsampled chroma blend the rows next to a bar with it.
+BESIDE_BARS = 2
 # Frames that are searched for bars and fields; where keyframes are fewer, all frames count.
 LEAST_JUDGED, MOST_JUDGED = 8, 32
 
@@ -88,7 +90,7 @@ def extract(path: Path, evenly: Evenly | None = None) -> Extraction:
         shape = _survey(path)
         if shape.interlaced:
             return Extraction(join([]), {"interlaced": 1})
-        notes = shape.bars.note()
+        notes = _notes(shape.bars)
         shape.evenly = evenly
         if evenly:
             candidates = _neighbours(path, shape.frames, evenly.count, records)
@@ -137,7 +139,7 @@ class _Shape:
         size: Width and height, pixels.
         aspect: Sample aspect ratio, width over height.
         matrix: From YUV to RGB, H.273 code point; the players' default where it is not stated.
-        brightest: (H, W), see `find_bars`.
+        brightest: (H, W), see `Bars.of_brightest`.
         evenly: See `extract`.
     """
 
@@ -194,8 +196,14 @@ def _survey(path: Path) -> _Shape:
         step = max(1, (keys if by_keys else frames) // MOST_JUDGED)
         for frame in islice(container.decode(stream), 0, None, step):
             shape.judge(frame)
-    shape.bars = find_bars(shape.brightest)
+    shape.bars = Bars.of_brightest(shape.brightest).wider(BESIDE_BARS)
     return shape
+
+
+def _notes(bars: Bars) -> tuple[str, ...]:
+    """Return what was cropped, in words; nothing where there are no bars."""
+    sides = (("rows", bars.top + bars.bottom), ("columns", bars.left + bars.right))
+    return tuple(f"{count} {what} of black bars cropped" for what, count in sides if count)
 
 
 def _count(path: Path) -> tuple[int, int]:
@@ -285,8 +293,7 @@ def _unexplained(frames: Pixels, motion: Motion) -> float:
 def _upright(frame: av.VideoFrame, shape: _Shape) -> Pixels:
     """Return (H, W, 3) RGB, scaled, as a player would show it."""
     bars = shape.bars
-    width = frame.width - bars.left - bars.right
-    height = frame.height - bars.top - bars.bottom
+    width, height = bars.active_size(frame.width, frame.height)
     down = _scale(max(width * shape.aspect, height), shape.evenly)
     across = down * shape.aspect
     whole = (max(1, round(frame.width * across)), max(1, round(frame.height * down)))

@@ -29,7 +29,7 @@ from .motion import FlowEstimator
 from .stills import IMAGE_SUFFIXES, PAIRS_PER_IMAGE, extract_image
 
 # Part of the cache's key: change it whenever the records would come out differently.
-VERSION = 4
+VERSION = 5
 # Entries that were not read for so many days are deleted.
 KEPT_DAYS = 30
 

@@ -7,11 +7,12 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import av
 import pytest
 
-from brushreel.core.clips.clip_info import _mastering_display, _rotation_matrix
+from brushreel.core.clips.clip_info import _mastering_display, _rotation_matrix, beside_pixels
 from brushreel.core.clips.media import ClipReader, VideoInfo, probe, read
 from brushreel.core.errors import ColourError
 from brushreel.core.frames.frame import ChromaLocation, Frame, Matrix, Range
@@ -296,3 +297,12 @@ def test_video_info_is_documented():
     """All fields of a video stream's facts are explained."""
     for field in VideoInfo.__dataclass_fields__:
         assert field in (VideoInfo.__doc__ or "")
+
+
+def test_side_data_of_a_kind_that_the_library_does_not_know():
+    class Frame:
+        @property
+        def side_data(self):
+            raise ValueError("29 is not a valid Type")
+
+    assert beside_pixels(cast("av.VideoFrame", Frame())) == {"side data of an unknown kind"}

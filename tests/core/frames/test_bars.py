@@ -124,3 +124,36 @@ def test_the_last_row_of_an_odd_frame_is_its_own():
     brightest = np.full((91, 161), 200, np.uint8)
     brightest[:20] = 0
     assert Bars.of_brightest(brightest) == Bars(top=20)
+
+
+def test_none_in_black_and_in_nearly_all_black():
+    brightest = np.zeros((100, 100), np.uint8)
+    assert not Bars.of_brightest(brightest)
+    brightest[45:55, 45:55] = 200
+    assert not Bars.of_brightest(brightest)
+    brightest[:, 30:70] = 200
+    assert Bars.of_brightest(brightest) == Bars(left=30, right=30)
+
+
+def test_bars_need_not_be_alike():
+    brightest = np.full((100, 100), 12, np.uint8)
+    brightest[10:70] = 13
+    assert Bars.of_brightest(brightest) == Bars(top=10, bottom=30)
+
+
+@pytest.mark.parametrize(("black", "found"), [((20, 34), (20, 20)), ((20, 14), (20, 14))])
+def test_a_dark_edge_is_taken_to_have_a_bar_like_the_other(black, found):
+    brightest = np.full((100, 100), 200, np.uint8)
+    brightest[: black[0]] = 0
+    brightest[-black[1] :] = 0
+    brightest[-black[1] - 20 : -black[1], :80] = 0  # a dark floor, lit at the side
+    assert Bars.of_brightest(brightest) == Bars(*found)
+    assert Bars.of_brightest(brightest[::-1]) == Bars(*found[::-1])
+
+
+def test_odd_bars_of_pixels_without_chroma_planes():
+    brightest = np.full((91, 160), 200, np.uint8)
+    brightest[:11] = 0
+    brightest[:, -7:] = 0
+    assert Bars.of_brightest(brightest, even=False) == Bars(top=11, right=7)
+    assert Bars(top=11, right=7).wider(2) == Bars(top=13, right=9)

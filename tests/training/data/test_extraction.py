@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from brushreel.training.data import extraction
-from brushreel.training.data.bars import Bars, find_bars
 from brushreel.training.data.extraction import Evenly, _spread, extract
 
 
@@ -111,19 +110,6 @@ class TestBars:
         extracted = extract(write_footage(tmp_path / "c.mkv", images))
         assert extracted.notes == ()
         assert extracted.pairs["frames"].shape[2:4] == (90, 160)
-
-    def test_none_in_black_and_in_nearly_all_black(self):
-        brightest = np.zeros((100, 100), np.uint8)
-        assert find_bars(brightest) == Bars()
-        brightest[45:55, 45:55] = 200
-        assert find_bars(brightest) == Bars()
-        brightest[:, 30:70] = 200
-        assert find_bars(brightest) == Bars(left=32, right=32)
-
-    def test_need_not_be_alike(self):
-        brightest = np.full((100, 100), 12, np.uint8)
-        brightest[10:70] = 13
-        assert find_bars(brightest) == Bars(top=12, bottom=32)
 
 
 class TestUpright:
