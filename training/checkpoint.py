@@ -29,7 +29,7 @@ class Checkpoint:
         step: Steps done.
         seconds: Time spent on them.
         network: The stylizing network's state, float32.
-        optimizer: Adam's moments and step counts, "<parameter's index>.<name>" to tensor.
+        optimizer: the optimizer's moments and step counts, "<parameter's index>.<name>" to tensor.
         history: (step, 8) float32: the parts of `HybridLoss` and their weighted sum.
     """
 
@@ -105,14 +105,14 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
 
 
-def adam_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return Adam's state, "<parameter's index>.<name>" to tensor."""
+def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return an optimizer's state, "<parameter's index>.<name>" to tensor."""
     state = optimizer.state_dict()["state"]
     return {f"{index}.{name}": t for index, parts in state.items() for name, t in parts.items()}
 
 
-def restore_adam(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
-    """Restore a state that `adam_state` returned."""
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
+    """Restore a state that `optimizer_state` returned."""
     parts: dict[int, dict[str, Tensor]] = {}
     for key, tensor in state.items():
         index, _, name = key.partition(".")

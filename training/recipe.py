@@ -13,9 +13,11 @@ from ..core.errors import UsageError
 from ..core.network import NetworkSpec
 from .data.disturbance import Disturbances
 from .losses import LossWeights
+from .muon import Muon
 
 GAPS = (1, 2, 4)
 PRECISIONS = ("bf16", "fp32")
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {"muon": Muon, "adam": torch.optim.Adam}
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class TrainingSettings:
         crop: Side of the training crops, pixels.
         style_size: Shorter side to which the painting is scaled, pixels; larger gives larger
             strokes.
-        learning_rate: Adam's learning rate at the start.
+        learning_rate: Learning rate at the start.
         last_rate: Share of it that remains at the end, reached along a cosine; 1 keeps it.
         temporal_ramp: Share of the run over which the temporal weight rises from 0, so that
             strokes form before they are made stable.
@@ -44,6 +46,7 @@ class TrainingSettings:
             that normalise inside the residual branches.
         longest_gap: Most frames that the two of a pair may be apart: 1, 2 or 4.
         precision: "bf16" (autocast; float32 weights) or "fp32".
+        optimizer: "muon" or "adam".
         weights: Weights of the hybrid loss.
         relative_style: Whether the style loss is divided by that of untouched footage. Paintings
             differ twentyfold in how far they are from footage; relative, one weight makes all of
@@ -77,6 +80,7 @@ class TrainingSettings:
     style_size: int = 512
     longest_gap: int = 1
     precision: str = "bf16"
+    optimizer: str = "adam"
 
     def __post_init__(self) -> None:
         least = {
@@ -106,6 +110,8 @@ class TrainingSettings:
             raise UsageError(f"longest_gap must be one of {GAPS}, not {self.longest_gap}")
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision must be one of {PRECISIONS}, not {self.precision!r}")
+        if self.optimizer not in OPTIMIZERS:
+            raise UsageError(f"optimizer must be one of {(*OPTIMIZERS,)}, not {self.optimizer!r}")
 
     def weights_at(self, step: int) -> LossWeights:
         """Return the loss weights of one step, the temporal one ramped."""
@@ -194,6 +200,8 @@ HOUSE = replace(
     layer_weights=(1.0, 1.0, 3.0, 6.0),
     content_every=2,
     crop=256,
+    learning_rate=3e-3,
+    optimizer="muon",
 )
 
 RECIPES = {recipe.recipe: recipe for recipe in (HOUSE, CALM, PAPER)}

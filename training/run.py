@@ -23,7 +23,7 @@ from ..core.errors import TrainingError
 from ..core.moving import moving
 from ..core.network import NetworkSpec, StylizingNetwork
 from ..core.style import Painting, Style, weights_digest
-from .checkpoint import Checkpoint, adam_state, restore_adam
+from .checkpoint import Checkpoint, optimizer_state, restore_optimizer
 from .compilation import compiled
 from .data.disturbance import Example, disturbed
 from .data.footage import Footage, footage_report, not_footage, survey_footage, usable_footage
@@ -37,7 +37,7 @@ from .loss_network import STYLE_LAYERS, LossNetwork
 from .losses import HybridLoss, hybrid_loss, style_losses, style_targets
 from .palette import Hues, Palette
 from .processes import Processes
-from .recipe import TrainingSettings
+from .recipe import OPTIMIZERS, TrainingSettings
 
 CALIBRATION_PAIRS, GAIN_PAIRS = 64, 32
 # Steps that tell how long one takes.
@@ -121,7 +121,7 @@ class Run:
         self.palette = Palette(self.painting)
         self.hues = Hues(self.painting, calibration)
         self.network, self.family = self._initial_network(calibration[:GAIN_PAIRS])
-        self.optimizer = torch.optim.Adam(self.network.parameters())
+        self.optimizer = self._new_optimizer()
 
     def _find_footage(self) -> tuple[str, list[Footage], list[Footage]]:
         """Return the footage report, what to train on and what is held out."""
@@ -165,6 +165,9 @@ class Run:
             set_epsilon(network, self.settings.network.norm_epsilon, frames)
         return network
 
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        return OPTIMIZERS[self.settings.optimizer](self.network.parameters())
+
     def fit(self, minutes: float) -> None:
         """Set the number of steps to what takes so many minutes; before the first step.
 
@@ -180,7 +183,7 @@ class Run:
         trial.close()
         took = self.processes.slowest(self.seconds / (TRIED - 1))
         self.network.load_state_dict(before)
-        self.optimizer = torch.optim.Adam(self.network.parameters())
+        self.optimizer = self._new_optimizer()
         self.step, self.seconds, self.history = 0, 0.0, []
         self.settings = replace(self.settings, iterations=max(1, round(minutes * 60 / took)))
 
@@ -290,7 +293,7 @@ class Run:
         """
         self._watch()
         if self.processes.first:
-            network, optimizer = self.network.state_dict(), adam_state(self.optimizer)
+            network, optimizer = self.network.state_dict(), optimizer_state(self.optimizer)
             history = torch.stack(self.history)
             Checkpoint(self.identity(), self.step, self.seconds, network, optimizer, history).save(
                 path
@@ -304,7 +307,7 @@ class Run:
         """
         checkpoint.check(self.identity(), path)
         self.network.load_state_dict(checkpoint.network)
-        restore_adam(self.optimizer, checkpoint.optimizer)
+        restore_optimizer(self.optimizer, checkpoint.optimizer)
         self.history = list(checkpoint.history.to(self.device))
         self.step, self.seconds = checkpoint.step, checkpoint.seconds
 

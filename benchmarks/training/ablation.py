@@ -71,6 +71,7 @@ def rows() -> dict[str, TrainingSettings]:
         "layers as they are": replace(HOUSE, layer_weights=None),
         "no hues": weighing(hues=0.0),
         "no hues, no palette": weighing(hues=0.0, palette=0.0),
+        "Adam": replace(HOUSE, optimizer="adam", learning_rate=1e-3),
         "no ramp": replace(HOUSE, temporal_ramp=0.0),
         "crop 192": replace(HOUSE, crop=192),
         "crop 384": replace(HOUSE, crop=384),
@@ -78,6 +79,7 @@ def rows() -> dict[str, TrainingSettings]:
         MOMENTS: HOUSE,
         SLICED: HOUSE,
         "both frames judged": replace(HOUSE, both_judged=True),
+        "overlay x 2": weighing(overlay=weights.overlay * 2),
         "calm": replace(CALM, crop=HOUSE.crop),
         "paper": replace(PAPER, crop=HOUSE.crop),
     }

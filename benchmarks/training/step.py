@@ -29,6 +29,7 @@ from brushreel.training.data.sampler import Pair
 from brushreel.training.fast_loss_network import FastLossNetwork
 from brushreel.training.loss_network import LossNetwork
 from brushreel.training.losses import hybrid_loss, style_targets
+from brushreel.training.muon import Muon
 from brushreel.training.palette import Palette
 from brushreel.training.recipe import HOUSE
 
@@ -69,7 +70,8 @@ class Step:
         self.grams, self.palette = style_targets(plain, painting), Palette(painting)
         self.judge: nn.Module = plain if before else FastLossNetwork(plain)
         self.network = StylizingNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = torch.optim.Adam(self.network.parameters())
+        optimizer = torch.optim.Adam if before else Muon
+        self.optimizer: torch.optim.Optimizer = optimizer(self.network.parameters())
         self.pair = pair(crop)
         self.example = self.data().to(torch.device("cpu"))
         self.painted = self.stylize().detach()
@@ -150,7 +152,7 @@ def main() -> None:
         "loss network, clean frame": (with_content - without) / every,
         "losses, forward": loss_forward,
         "losses, backward": without - loss_forward,
-        "Adam": measured(step.rest),
+        "optimizer": measured(step.rest),
     }
     whole = sum(parts.values())
     operations = (step.operations(1) + (every - 1) * step.operations(0)) / every

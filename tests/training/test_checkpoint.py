@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from brushreel.core.errors import TrainingError
 from brushreel.core.network import StylizingNetwork
-from brushreel.training.checkpoint import Checkpoint, adam_state, restore_adam
+from brushreel.training.checkpoint import Checkpoint, optimizer_state, restore_optimizer
+from brushreel.training.muon import Muon
 from brushreel.training.recipe import HOUSE
 
 RUN = {"settings": HOUSE.to_json(), "painting_sha256": "ab", "footage": ["a.mp4"], "parent": None}
@@ -183,7 +184,8 @@ class TestCheck:
                 replace(make_checkpoint(), run=mine).check(other, path)
 
 
-class TestAdam:
+@pytest.mark.parametrize("kind", [torch.optim.Adam, Muon])
+class TestOptimizer:
     def network(self) -> StylizingNetwork:
         torch.manual_seed(0)
         return StylizingNetwork().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -195,28 +197,30 @@ class TestAdam:
             net(frame).square().mean().backward()
             optimizer.step()
 
-    def test_goes_on_as_if_it_had_not_been_away(self, path):
+    def test_goes_on_as_if_it_had_not_been_away(self, path, kind):
         net = self.network()
-        adam = torch.optim.Adam(net.parameters())
-        self.train(net, adam, range(3))
-        before = replace(make_checkpoint(), network=net.state_dict(), optimizer=adam_state(adam))
+        optimizer = kind(net.parameters())
+        self.train(net, optimizer, range(3))
+        before = replace(
+            make_checkpoint(), network=net.state_dict(), optimizer=optimizer_state(optimizer)
+        )
         before.save(path)
-        self.train(net, adam, range(3, 8))
+        self.train(net, optimizer, range(3, 8))
 
         again = self.network()
         loaded = Checkpoint.load(path)
         again.load_state_dict(loaded.network)
-        new_adam = torch.optim.Adam(again.parameters())
-        restore_adam(new_adam, loaded.optimizer)
-        self.train(again, new_adam, range(3, 8))
+        other = kind(again.parameters())
+        restore_optimizer(other, loaded.optimizer)
+        self.train(again, other, range(3, 8))
         for name, weight in net.state_dict().items():
             assert torch.equal(weight, again.state_dict()[name]), name
-        for name, moment in adam_state(adam).items():
-            assert torch.equal(moment, adam_state(new_adam)[name]), name
+        for name, moment in optimizer_state(optimizer).items():
+            assert torch.equal(moment, optimizer_state(other)[name]), name
 
-    def test_before_the_first_step(self):
+    def test_before_the_first_step(self, kind):
         net = self.network()
-        adam = torch.optim.Adam(net.parameters())
-        assert adam_state(adam) == {}
-        restore_adam(adam, {})
-        self.train(net, adam, range(1))
+        optimizer = kind(net.parameters())
+        assert optimizer_state(optimizer) == {}
+        restore_optimizer(optimizer, {})
+        self.train(net, optimizer, range(1))

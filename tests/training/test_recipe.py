@@ -44,7 +44,14 @@ class TestRecipes:
         weights = LossWeights(8.0, 420.0, 1e-4, 1.2e5, 1e4)
         assert (
             replace(
-                HOUSE, recipe="calm", weights=weights, layer_weights=None, content_every=1, crop=192
+                HOUSE,
+                recipe="calm",
+                weights=weights,
+                layer_weights=None,
+                content_every=1,
+                crop=192,
+                learning_rate=1e-3,
+                optimizer="adam",
             )
             == CALM
         )
