@@ -4,8 +4,9 @@
         [--only NAME ...] [--device auto] [--dry-run]
 
 Run it in the repository's root, as the commands that the styles store. A parent is trained from
-scratch and copied to where the styles start from; each style is trained from it with the recipe
-`calm`, which finds stable strokes, and goes on with the recipe `house`, which makes them rich.
+scratch and copied to where the styles start from. The first six styles are trained from it with the
+recipe `calm`, which finds stable strokes, and go on with the recipe `house`, which makes them rich;
+the others start from one of these.
 Results are written to the user's style library. The files in core/weights went the same way in more
 runs; each stores the command, seed and footage of its last one, and the parent of that.
 """
@@ -29,7 +30,7 @@ class Shipped:
     """Two training runs: the painting's file, its provenance, settings other than the defaults.
 
     Attributes:
-        iterations: Steps with the recipe `calm`.
+        iterations: Steps with the recipe `calm`, from the parent; 0 for none.
         rich: Steps with the recipe `house`.
         rich_scale: The painting's scale in these.
         rich_from: The style that they start from, if not itself.
@@ -96,14 +97,46 @@ STYLES = (
         "composition-vii", "composition_vii.jpg", "Composition VII", "Wassily Kandinsky", "1913"
     ),
     Shipped("water-lilies", "water_lilies_1919.jpg", "Water Lilies", "Claude Monet", "1919"),
-    Shipped("tree-of-life", "klimt_tree_of_life.jpg", "The Tree of Life", "Gustav Klimt", "1909"),
     Shipped(
-        "red-chalk",
-        "red_chalk_woman_old_master.jpg",
-        "Woman in Peasant Dress, red chalk",
-        "an old master",
-        "17th century",
-        iterations=1500,
+        "metzinger",
+        "delaunay_metzinger_portrait.jpg",
+        "Portrait of Jean Metzinger",
+        "Robert Delaunay",
+        "1906",
+        iterations=0,
+        rich=1000,
+        rich_from="starry-night",
+    ),
+    Shipped(
+        "saint-clair",
+        "cross_river_saint_clair.jpg",
+        "River in Saint-Clair",
+        "Henri-Edmond Cross",
+        "1908",
+        iterations=0,
+        rich=1000,
+        rich_scale=1.75,  # its dots are small
+        rich_from="starry-night",
+    ),
+    Shipped(
+        "wheat-field",
+        "vangogh_wheat_field_cypresses.jpg",
+        "Wheat Field with Cypresses",
+        "Vincent van Gogh",
+        "1889",
+        iterations=0,
+        rich=1000,
+        rich_from="starry-night",
+    ),
+    Shipped(
+        "edtaonisl",
+        "edtaonisl.jpg",
+        "Edtaonisl",
+        "Francis Picabia",
+        "1913",
+        iterations=0,
+        rich=1000,
+        rich_from="udnie",
     ),
 )
 
@@ -127,7 +160,8 @@ def commands(style: Shipped, options: argparse.Namespace) -> list[list[str]]:
     usual = ["train", str(options.paintings / style.file), "--clips", str(options.clips)]
     usual += ["--name", style.name, "--seed", "1", "--loss-weights", str(options.loss_weights)]
     usual += ["--device", options.device, *about, "--licence", "public domain", "--overwrite"]
-    return [[*usual, *words] for words in ([calm] if style is PARENT else [calm, rich])]
+    stages = [calm] if style is PARENT else [calm, rich] if style.iterations else [rich]
+    return [[*usual, *words] for words in stages]
 
 
 def main() -> None:
