@@ -34,10 +34,17 @@ def give_back_large_blocks() -> None:
     Frames so large that memory is short need this: the gaps that their planes leave, each a little
     too small for the next one, add up to more than a frame.
     """
-    mallopt, malloc_trim = _glibc_function("mallopt"), _glibc_function("malloc_trim")
-    if mallopt and malloc_trim:
+    mallopt = _glibc_function("mallopt")
+    if mallopt:
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
         mallopt(_M_MMAP_MAX, _DEFAULT_MMAP_MAX)
+        give_back_freed_memory()
+
+
+def give_back_freed_memory() -> None:
+    """Give back what is kept, before work that needs blocks of other sizes."""
+    malloc_trim = _glibc_function("malloc_trim")
+    if malloc_trim:
         malloc_trim(0)
 
 

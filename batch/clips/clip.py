@@ -11,6 +11,7 @@ from typing import Any
 
 import av.error
 
+from ...core.allocator import give_back_freed_memory
 from ...core.clips.clip_info import ClipInfo
 from ...core.clips.reader import NumberedFrame, Reader
 from ...core.errors import BrushreelError, OutputError, UsageError
@@ -271,6 +272,8 @@ def _stylized(clip: Clip, writer: Writer, stylizer: SourceStylizer, handle: Hand
         done += 1
         handle(ClipProgress(*clip, done))
 
+    # Frames were looked at before; what is needed from now on has other sizes.
+    give_back_freed_memory()
     busy = overlap(
         writer.missing(),
         stylize,

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...core.clips.reader import NumberedFrame, Reader
 from ...core.errors import BrushreelError, OutputError
-from ...core.frames.frame import Colour, PixelFormat
+from ...core.frames.frame import Colour, Frame, PixelFormat
 from ..encoding.encode import Encoding, choose
 from .boxes import add_boxes, carried_boxes
 from .destination import FileDestination, removed_on_failure
@@ -22,8 +22,8 @@ from .gif import ENCODE, check_gif, gif_losses, write_gif
 from .mux import BOXED
 from .not_kept import beside_losses, losses, met_on_the_way
 from .resume import Work, owned_work
-from .segment import FreshEncoder, write_segment
-from .segment_check import SegmentChecks
+from .segment import FreshEncoder, Segment, write_segment
+from .segment_check import SegmentCheck
 from .settings import ReadSettings, WriteSettings
 from .sink import Written
 from .verify import Expectation, verify
@@ -104,12 +104,8 @@ class ContainerSink:
     @contextmanager
     def opened(self, key: Mapping[str, Any]) -> Iterator[SegmentWriter]:
         """Take the work folder, see `Sink`."""
-        path = self.destination.path
-        with (
-            owned_work(path, key, resume=self.write.resume) as work,
-            SegmentChecks(work, path) as checks,
-        ):
-            yield SegmentWriter(self, work, checks)
+        with owned_work(self.destination.path, key, resume=self.write.resume) as work:
+            yield SegmentWriter(self, work)
 
 
 class SegmentWriter:
@@ -119,12 +115,12 @@ class SegmentWriter:
         done: Frames that an earlier run has done.
     """
 
-    def __init__(self, sink: ContainerSink, work: Work, checks: SegmentChecks):
-        self._sink, self._reader, self._work, self._checks = sink, sink.reader, work, checks
+    def __init__(self, sink: ContainerSink, work: Work):
+        self._sink, self._reader, self._work = sink, sink.reader, work
         self._size = sink.frames_per_segment
         self._expected = Expectation(sink.reader.info.video.time_base)
         self._reused = frozenset(work.segments)
-        self._stages: dict[str, float] = {}
+        self._stages = {"mux": 0.0, "verify": 0.0}
         self.done = work.frames
 
     def look(self) -> Written | None:
@@ -153,16 +149,22 @@ class SegmentWriter:
 
     def write(self, frames: Iterator[NumberedFrame]) -> None:
         """Encode every segment with a fresh encoder into a file of its own, which is checked."""
-        video, encode = self._sink.video, self._sink.write.encode
         for number, group in groupby(frames, key=lambda item: item.number // self._size):
-            with FreshEncoder(video, encode, self._sink.destination.muxer) as encoder:
-                stylized = (item.frame for item in group)
-                segment = write_segment(self._work.folder, number, stylized, encoder)
-                self._checks.start(segment, encoder.decoder())
+            self._work.add(self._segment(number, (item.frame for item in group)))
+
+    def _segment(self, number: int, frames: Iterator[Frame]) -> Segment:
+        sink = self._sink
+        with (
+            FreshEncoder(sink.video, sink.write.encode, sink.destination.muxer) as encoder,
+            SegmentCheck(number, encoder.decoder()) as check,
+        ):
+            try:
+                return write_segment(self._work.folder, number, frames, encoder, check)
+            finally:
+                self._stages["verify"] += check.seconds
 
     def finish(self) -> Written:
         """Put the segments together with the other streams, verify, and give the name."""
-        self._checks.finish()
         self._check()
         file = self._put_together()
         self._verify()
@@ -227,7 +229,7 @@ class SegmentWriter:
         except OutputError as error:
             error.hint = f"what was written is in {work.folder}; remove it to start again"
             raise
-        self._stages["verify"] = self._checks.seconds + monotonic() - since
+        self._stages["verify"] += monotonic() - since
 
     def _make_gif(self) -> None:
         """Replace the verified clip by the GIF that is made of it."""
@@ -247,5 +249,4 @@ class SegmentWriter:
 
     def kept(self) -> tuple[Path, int] | None:
         """Return the work folder and the frames of its segments; None where there is none."""
-        self._checks.settle()
         return (self._work.folder, self._work.frames) if self._work.segments else None

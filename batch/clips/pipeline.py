@@ -16,8 +16,8 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 Item = TypeVar("Item")
 
-# Long enough for the stages to overlap, short enough that 8K frames do not fill the memory.
-DEPTH = 3
+# Long enough for the stages to overlap, short enough that large frames do not fill the memory.
+DEPTH = 2
 _POLL_SECONDS = 0.1
 
 

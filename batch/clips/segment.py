@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Protocol, Self
 
 import av
 import av.error
@@ -33,6 +33,8 @@ _MAGIC = b"brushreel segment 1\n"
 # Bytes of the packet; the frame it shows, counted from the segment's first; whether a decoder can
 # start here.
 _RECORD = struct.Struct("<II?")
+# Bytes of a packet, more than any is likely to have.
+_LARGEST = 1 << 30
 # FFmpeg's decoder of the codec's own name needs hardware.
 _DECODERS = {"av1": "libdav1d"}
 
@@ -109,7 +111,7 @@ class FreshEncoder:
         decoder.width, decoder.height = encoder.width, encoder.height
         decoder.codec_tag = encoder.codec_tag
         decoder.extradata = encoder.extradata
-        decoder.thread_type = "AUTO"
+        decoder.thread_type = "SLICE"
         # What a player conceals is an error here.
         decoder.options = {"err_detect": "explode"}
         return decoder
@@ -126,30 +128,48 @@ class FreshEncoder:
 
 def header_of(stream: av.VideoStream) -> str:
     """Return a fingerprint of what the codec stores once for the whole stream."""
-    return _fingerprint(stream.codec_context.extradata or b"").hexdigest()
+    return fingerprint(stream.codec_context.extradata or b"").hexdigest()
 
 
-def _fingerprint(content: bytes = b"") -> hashlib.blake2b:
+def fingerprint(content: bytes = b"") -> hashlib.blake2b:
+    """Begin a fingerprint."""
     return hashlib.blake2b(content, digest_size=16)
 
 
+class Check(Protocol):
+    """Somebody who reads a segment while it is written."""
+
+    def grown(self, path: Path, size: int) -> None:
+        """Note that the segment's file, of this name for now, has so many bytes."""
+        ...
+
+    def finish(self, frames: int, digest: str) -> None:
+        """Read the rest, and close the file.
+
+        Raises:
+            OutputError: It is not what was written, or does not have so many frames.
+        """
+        ...
+
+
 def write_segment(
-    folder: Path, number: int, frames: Iterable[Frame], encoder: FreshEncoder
+    folder: Path, number: int, frames: Iterable[Frame], encoder: FreshEncoder, check: Check
 ) -> Segment:
-    """Encode frames into a new file; it gets its name when it is complete and on the disk.
+    """Encode frames into a new file; it gets its name when it is complete, checked and on the disk.
 
     Args:
         folder: Folder of the segments.
         number: Number of the segment.
         frames: One or more, in the order of display.
         encoder: A fresh one; it is at its end afterwards.
+        check: Reads the file.
 
     Raises:
-        OutputError: The encoder did not give one packet for each frame.
+        OutputError: The encoder did not give one packet for each frame, or the check failed.
         OSError: The file can't be written.
     """
     pts: list[int] = []
-    digest, delay, count = _fingerprint(_MAGIC), 0, 0
+    digest, delay, count = fingerprint(_MAGIC), 0, 0
     with atomic_write(folder / f"{number:06}{SUFFIX}") as file:
         file.write(_MAGIC)
         for packet in _encoded(frames, encoder, pts):
@@ -157,10 +177,13 @@ def write_segment(
             for part in (record, packet.content):
                 file.write(part)
                 digest.update(part)
+            file.flush()
+            check.grown(Path(file.name), file.tell())
             delay = max(delay, count - packet.frame)
             count += 1
         if count != len(pts):
             raise OutputError(f"the encoder gave {count} packets for {len(pts)} frames")
+        check.finish(count, digest.hexdigest())
     return Segment(
         number, count, pts[0], pts[-1], delay, header=encoder.header, digest=digest.hexdigest()
     )
@@ -186,30 +209,54 @@ def read_segment(folder: Path, segment: Segment) -> Iterator[StoredPacket]:
         OutputError: The file is not what was written; known at the end only.
     """
     path = folder / segment.name
-    digest, count = _fingerprint(_MAGIC), 0
+    digest, count = fingerprint(), 0
     try:
         with path.open("rb") as file:
-            for record, content in _records(file, path.stat().st_size):
-                digest.update(record)
-                digest.update(content)
+            for packet in stored_packets(file, digest, path.stat().st_size):
                 count += 1
-                _, frame, keyframe = _RECORD.unpack(record)
-                yield StoredPacket(frame, keyframe, content)
-    except (OSError, ValueError, struct.error) as error:
+                yield packet
+    except (OSError, ValueError) as error:
         raise OutputError(f"can't be read back: {error}", path=path) from error
     if (count, digest.hexdigest()) != (segment.frames, segment.digest):
         raise OutputError("is not what was written", path=path)
 
 
-def _records(file: BinaryIO, size: int) -> Iterator[tuple[bytes, bytes]]:
-    if file.read(len(_MAGIC)) != _MAGIC:
+class Readable(Protocol):
+    """Source of bytes: a file, or one that is still written."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes; less than `size` at the end only."""
+        ...
+
+
+def stored_packets(
+    file: Readable, digest: hashlib.blake2b, size: int = _LARGEST
+) -> Iterator[StoredPacket]:
+    """Yield the packets of a segment's file, in the order of decoding.
+
+    Args:
+        file: The file from its start.
+        digest: An empty fingerprint, to which is added what is read.
+        size: Bytes of the file.
+
+    Raises:
+        ValueError: It is not a segment, or is damaged.
+    """
+    magic = file.read(len(_MAGIC))
+    if magic != _MAGIC:
         raise ValueError("is not a segment")
+    digest.update(magic)
     while record := file.read(_RECORD.size):
-        length = _RECORD.unpack(record)[0]
+        if len(record) < _RECORD.size:
+            raise ValueError("is cut short")
+        length, frame, keyframe = _RECORD.unpack(record)
         # A length read from a damaged file must not become an allocation.
         if length > size:
             raise ValueError("is damaged")
-        yield record, file.read(length)
+        content = file.read(length)
+        digest.update(record)
+        digest.update(content)
+        yield StoredPacket(frame, keyframe, content)
 
 
 def intact(folder: Path, segment: Segment) -> bool:

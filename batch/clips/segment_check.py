@@ -1,91 +1,144 @@
-"""Check of written segments: each is read from the disk and decoded while the next is encoded."""
+"""Check of written segments: each is read from its file and decoded while it is written."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
-from typing import Self
+from typing import BinaryIO, Self
 
 import av
 import av.error
 
 from ...core.errors import OutputError
-from .resume import Work
-from .segment import Segment, StoredPacket, read_segment
+from .segment import StoredPacket, fingerprint, stored_packets
 
 
-class SegmentChecks:
-    """Thread that decodes written segments, one at a time, and notes those that are whole.
+class GrowingFile:
+    """File that one thread reads while another writes it; reading waits for what is to come.
+
+    Attributes:
+        waited: Seconds that reading has waited.
+    """
+
+    def __init__(self) -> None:
+        self.waited = 0.0
+        self._changed = threading.Condition()
+        self._file: BinaryIO | None = None
+        self._size, self._read, self._ended = 0, 0, False
+
+    def grown(self, path: Path, size: int) -> None:
+        """Note that the file of this name has so many bytes."""
+        with self._changed:
+            self._file = self._file or path.open("rb")
+            self._size = size
+            self._changed.notify()
+
+    def end(self) -> None:
+        """End the file: no more is to come."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes; less than `size` at the end only."""
+        since = monotonic()
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or self._size - self._read >= size)
+        self.waited += monotonic() - since
+        content = b"" if self._file is None else self._file.read(size)
+        self._read += len(content)
+        return content
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+
+class SegmentCheck:
+    """Check of a segment, in a thread of its own.
 
     Attributes:
         seconds: Time that the thread has worked.
 
     Args:
-        work: Folder of the segments.
-        output: Name of the output in errors.
+        number: Number of the segment.
+        decoder: A fresh one of the stream, see `FreshEncoder.decoder`.
     """
 
-    def __init__(self, work: Work, output: Path):
+    def __init__(self, number: int, decoder: av.VideoCodecContext):
         self.seconds = 0.0
-        self._work, self._output = work, output
+        self._where, self._decoder = f"segment {number}", decoder
+        self._file, self._digest = GrowingFile(), fingerprint()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="verify")
-        self._under_way: Future[None] | None = None
+        self._frames: Future[int] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._file.end()
         self._thread.shutdown()
+        self._file.close()
 
-    def start(self, segment: Segment, decoder: av.VideoCodecContext) -> None:
-        """Start to check a segment, after the one before it; raise what that one's check raised.
+    def grown(self, path: Path, size: int) -> None:
+        """Read on: the segment's file, of this name for now, has so many bytes."""
+        self._file.grown(path, size)
+        if self._frames is None:
+            self._frames = self._thread.submit(self._decode)
+
+    def finish(self, frames: int, digest: str) -> None:
+        """Wait until all of the file is decoded, and close it.
 
         Args:
-            segment: A complete file of the folder.
-            decoder: A fresh one of the stream, see `FreshEncoder.decoder`.
+            frames: Number of frames that it must have.
+            digest: Fingerprint of what was written.
 
         Raises:
-            OutputError: The segment before it is not what it should be.
-            OSError: It can't be noted.
+            OutputError: The file is not what was written, or does not decode to its frames.
         """
-        self.finish()
-        self._under_way = self._thread.submit(self._check, segment, decoder)
-
-    def finish(self) -> None:
-        """Wait for the check under way; raises as `start`."""
-        if self._under_way is not None:
-            self._under_way.result()
-            self._under_way = None
-
-    def settle(self) -> None:
-        """Wait for the check under way, whatever comes of it."""
-        if self._under_way is not None:
-            wait([self._under_way])
-
-    def _check(self, segment: Segment, decoder: av.VideoCodecContext) -> None:
-        since = monotonic()
+        self._file.end()
         try:
-            check_segment(self._work.folder, segment, decoder)
+            found = 0 if self._frames is None else self._frames.result()
+            if self._digest.hexdigest() != digest:
+                raise OutputError(f"did not read back: {self._where} is not what was written")
+            if found != frames:
+                raise OutputError(
+                    f"did not read back: {self._where} has {found} frames instead of {frames}"
+                )
         except OutputError as error:
-            error.path = self._output
-            error.hint = error.hint or "the same command writes it again"
+            error.hint = "the same command writes it again"
             raise
         finally:
-            self.seconds += monotonic() - since
-        self._work.add(segment)
+            self._file.close()
+
+    def _decode(self) -> int:
+        since = monotonic()
+        try:
+            return decoded_frames(
+                stored_packets(self._file, self._digest), self._decoder, self._where
+            )
+        finally:
+            self.seconds += monotonic() - since - self._file.waited
 
 
-def check_segment(folder: Path, segment: Segment, decoder: av.VideoCodecContext) -> None:
-    """Decode a segment's file; every frame must be there, undamaged and in its place.
+def decoded_frames(
+    packets: Iterable[StoredPacket], decoder: av.VideoCodecContext, where: str
+) -> int:
+    """Decode a segment's packets; every frame must be undamaged and in its place.
+
+    Returns:
+        Number of frames.
 
     Raises:
-        OutputError: The file is not what was written, or does not decode to its frames.
+        OutputError: They can't be read, or do not decode.
     """
-    size, count, where = (decoder.width, decoder.height), 0, f"segment {segment.number}"
+    size, count = (decoder.width, decoder.height), 0
     try:
-        for frame in _decoded(read_segment(folder, segment), decoder):
+        for frame in _decoded(packets, decoder):
             if frame.is_corrupt:
                 raise OutputError(f"did not read back: frame {count} of {where} is damaged")
             if (frame.width, frame.height) != size:
@@ -98,17 +151,14 @@ def check_segment(folder: Path, segment: Segment, decoder: av.VideoCodecContext)
                     f"did not read back: {where} shows frame {frame.pts} instead of frame {count}"
                 )
             count += 1
-    except av.error.FFmpegError as error:
-        reason = error.strerror or str(error)
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise OutputError(f"did not read back: {where}: {reason}") from error
     finally:
         # Its threads hold packets of ours, and freeing those takes the lock that the garbage
         # collector would hold while it waits for the threads.
         decoder.flush_buffers()
-    if count != segment.frames:
-        raise OutputError(
-            f"did not read back: {where} has {count} frames instead of {segment.frames}"
-        )
+    return count
 
 
 def _decoded(

@@ -33,7 +33,7 @@ from brushreel.core.frames.frame import Frame
 from brushreel.core.options import ENCODERS
 
 _TICK = Fraction(1, 25)
-MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
+MUXERS = {"mp4": "mp4", "mov": "mov", "mkv": "matroska", "webm": "webm"}
 
 
 def source_of(path: Path, count: int) -> tuple[VideoInfo, list[Frame], int]:

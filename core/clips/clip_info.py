@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 from av.container import InputContainer
+from av.sidedata.sidedata import SideData, SideDataContainer
 from av.stream import Disposition, Stream
 
 from ..frames.av_frame import working_format
@@ -253,16 +254,13 @@ def _of_profile(frame: av.VideoFrame, facts: ContainerFacts) -> tuple[int, int]:
 
 def icc_profile(frame: av.VideoFrame, facts: ContainerFacts) -> bytes | None:
     """Return the ICC profile of a stream; None where it has none."""
-    return facts.profile or _side_data(frame, "ICC_PROFILE")
+    return facts.profile or _content(frame, "ICC_PROFILE")
 
 
 def beside_pixels(frame: av.VideoFrame) -> set[str]:
     """Return the names of what a frame carries beside its pixels, and no output keeps."""
-    try:
-        side_data: Any = frame.side_data  # it yields its entries, not their names
-        kinds = {entry.type.name: entry for entry in side_data}
-    except ValueError:
-        # PyAV can't list side data where one is of a kind that it doesn't know.
+    kinds = _side_data(frame)
+    if kinds is None:
         return {"side data of an unknown kind"}
     found = {_BESIDE[kind] for kind in kinds if kind in _BESIDE}
     user = kinds.get("SEI_UNREGISTERED")
@@ -298,24 +296,33 @@ def _constant_rate(container: InputContainer, stream: av.VideoStream) -> bool:
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     """Return the rotation and mirroring for display: 9 integers as FFmpeg has them."""
-    data = _side_data(frame, "DISPLAYMATRIX")
+    data = _content(frame, "DISPLAYMATRIX")
     if data is None:
         return _rotation_matrix(frame.rotation) if frame.rotation else None
     return struct.unpack("=9i", data)
 
 
-def _side_data(frame: av.VideoFrame, kind: str) -> bytes | None:
-    try:
-        data = frame.side_data.get(kind)
-    except ValueError:
-        # PyAV can't list side data where one is of a kind that it doesn't know.
-        return None
+def _content(frame: av.VideoFrame, kind: str) -> bytes | None:
+    data = (_side_data(frame) or {}).get(kind)
     return None if data is None else bytes(data)
+
+
+def _side_data(frame: av.VideoFrame) -> dict[str, SideData] | None:
+    """Return side data by kind; None where one is of a kind that PyAV doesn't know.
+
+    `frame.side_data` keeps in the frame what keeps the frame: its memory would be free only when
+    the garbage collector comes by, many frames later.
+    """
+    try:
+        entries: Any = SideDataContainer(frame)  # it yields its entries, not their names
+    except ValueError:
+        return None
+    return {entry.type.name: entry for entry in entries}
 
 
 def _mastering_display(frame: av.VideoFrame) -> tuple[Fraction, ...] | None:
     """Parse FFmpeg's AVMasteringDisplayMetadata: ten rationals, and which of them are set."""
-    data = _side_data(frame, "MASTERING_DISPLAY_METADATA")
+    data = _content(frame, "MASTERING_DISPLAY_METADATA")
     if data is None:
         return None
     *terms, has_primaries, has_luminance = struct.unpack("=22i", data)
@@ -325,7 +332,7 @@ def _mastering_display(frame: av.VideoFrame) -> tuple[Fraction, ...] | None:
 
 
 def _content_light(frame: av.VideoFrame) -> tuple[int, int] | None:
-    data = _side_data(frame, "CONTENT_LIGHT_LEVEL")
+    data = _content(frame, "CONTENT_LIGHT_LEVEL")
     return None if data is None else struct.unpack("=2I", data)
 
 

@@ -136,7 +136,10 @@ def _beginning(path: Path, index: int) -> tuple[int, int]:
     shown: list[int | None] = []
     with av.open(f"file:{path}", metadata_errors="replace") as container:
         framewise = _codec(container, index) in _FRAMEWISE
-        for packet in container.demux(container.streams[index]):
+        stream = container.streams[index]
+        if isinstance(stream, av.VideoStream):
+            stream.thread_type = "AUTO"
+        for packet in container.demux(stream):
             if packet.size and not packet.is_discard:
                 times.append(packet.pts)
             shown += [frame.pts for frame in packet.decode() if isinstance(frame, av.VideoFrame)]

@@ -29,6 +29,16 @@ from ..media.make import texture
 CODECS = [("h264", "mp4"), ("hevc", "matroska"), ("prores", "mov"), ("ffv1", "matroska")]
 
 
+class Unchecked:
+    """A check that looks at nothing."""
+
+    def grown(self, path: Path, size: int) -> None:
+        pass
+
+    def finish(self, frames: int, digest: str) -> None:
+        pass
+
+
 @pytest.fixture
 def source(make_clip) -> Path:
     return make_clip("a.mov", codec="prores_ks", pixel_format="yuv422p10le", frames=12)
@@ -37,7 +47,7 @@ def source(make_clip) -> Path:
 def written(folder: Path, source: Path, codec: str, muxer: str, number: int = 3) -> Segment:
     info, settings = probe(source).video, EncodeSettings(codec=codec)
     with FreshEncoder(info, settings, muxer) as encoder:
-        return write_segment(folder, number, read(source), encoder)
+        return write_segment(folder, number, read(source), encoder, Unchecked())
 
 
 @pytest.mark.parametrize(("codec", "muxer"), CODECS, ids=lambda value: value)
@@ -164,8 +174,29 @@ def test_a_failure_leaves_no_file(source, tmp_path):
         FreshEncoder(probe(source).video, EncodeSettings(), "mp4") as encoder,
         pytest.raises(OSError, match="No space"),
     ):
-        write_segment(folder, 0, frames(), encoder)
+        write_segment(folder, 0, frames(), encoder, Unchecked())
     assert list(folder.iterdir()) == []
+
+
+def test_a_segment_gets_its_name_when_it_is_checked(source, tmp_path):
+    seen: list[tuple[Path, int]] = []
+
+    class Strict(Unchecked):
+        def grown(self, path: Path, size: int) -> None:
+            assert path.stat().st_size == size
+            seen.append((path, size))
+
+        def finish(self, frames: int, digest: str) -> None:
+            assert frames == len(seen) == 12
+            raise OutputError("is wrong")
+
+    with (
+        FreshEncoder(probe(source).video, EncodeSettings(), "mp4") as encoder,
+        pytest.raises(OutputError, match="is wrong"),
+    ):
+        write_segment(tmp_path / "segments", 0, read(source), encoder, Strict())
+    assert [size for _, size in seen] == sorted({size for _, size in seen})
+    assert list((tmp_path / "segments").iterdir()) == []
 
 
 def test_an_encoder_that_loses_a_frame_is_found_out(source, tmp_path):
@@ -178,7 +209,7 @@ def test_an_encoder_that_loses_a_frame_is_found_out(source, tmp_path):
         Forgetful(probe(source).video, settings, "mov") as encoder,
         pytest.raises(OutputError, match="gave 0 packets for 12 frames"),
     ):
-        write_segment(tmp_path, 0, read(source), encoder)
+        write_segment(tmp_path, 0, read(source), encoder, Unchecked())
 
 
 def test_an_encoder_is_told_of_its_container(make_clip, tmp_path):

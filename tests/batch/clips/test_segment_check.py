@@ -1,18 +1,18 @@
-"""Written segments are decoded while the next are made, and count only afterwards."""
+"""Segments are decoded while they are written, and count only afterwards."""
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import av
 import pytest
 
-from brushreel.batch.clips import segment_check
+from brushreel.batch.clips import container_sink, segment_check
 from brushreel.batch.clips.clip import convert
 from brushreel.batch.clips.finish import FinishedFile
 from brushreel.batch.clips.segment import (
@@ -22,7 +22,7 @@ from brushreel.batch.clips.segment import (
     read_segment,
     write_segment,
 )
-from brushreel.batch.clips.segment_check import check_segment
+from brushreel.batch.clips.segment_check import GrowingFile, SegmentCheck, decoded_frames
 from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.clips.verify import verify
 from brushreel.batch.clips.work_folder import work_folder
@@ -32,8 +32,6 @@ from brushreel.core.clips.media import probe, read
 from brushreel.core.errors import OutputError
 
 from ..listening import on_frame
-
-Change = Callable[[list[StoredPacket]], list[StoredPacket]]
 
 SHORT = WriteSettings(segment=0.2)
 SIZE = (256, 120)  # the least that every codec takes
@@ -49,16 +47,19 @@ def source(make_clip) -> Path:
 def written(
     folder: Path, source: Path, codec: str = "h264", suffix: str = "mp4", preset: str = "auto"
 ) -> tuple[Segment, av.VideoCodecContext]:
+    """Write a checked segment; return it, and another decoder of it."""
     video, settings = probe(source).video, EncodeSettings(codec=codec, preset=preset)
-    with FreshEncoder(video, settings, MUXERS[suffix]) as encoder:
-        segment = write_segment(folder, 0, read(source), encoder)
-        return segment, encoder.decoder()
+    with (
+        FreshEncoder(video, settings, MUXERS[suffix]) as encoder,
+        SegmentCheck(0, encoder.decoder()) as check,
+    ):
+        return write_segment(folder, 0, read(source), encoder, check), encoder.decoder()
 
 
 @pytest.mark.parametrize(("codec", "suffix"), HELD)
 def test_what_every_encoder_writes_passes(source, tmp_path, codec, suffix):
-    segment, decoder = written(tmp_path, source, codec, suffix)
-    check_segment(tmp_path, segment, decoder)
+    segment, _ = written(tmp_path, source, codec, suffix)
+    assert segment.frames == 12
 
 
 @pytest.mark.parametrize(("codec", "suffix"), HELD)
@@ -69,64 +70,64 @@ def test_every_container_gives_the_packets_back(source, untouched, tmp_path, cod
     assert (report.frames, report.segments) == (12, 3)
 
 
-class GivesPackets:
-    """An encoder whose packets are there already."""
-
-    def __init__(self, header: str, packets: list[StoredPacket]):
-        self.header, self._packets = header, packets
-
-    def encode(self, frame: object) -> list[av.Packet]:
-        made = []
-        for stored in self._packets if frame is None else ():
-            packet = av.Packet(stored.content)
-            packet.pts, packet.is_keyframe = stored.frame, stored.keyframe
-            made.append(packet)
-        return made
-
-
-def changed(folder: Path, segment: Segment, change: Change) -> Segment:
-    """Return a segment whose file is what was written, and is wrong."""
-    packets = change(list(read_segment(folder, segment)))
-    (folder / segment.name).unlink()
-    frames: Any = [SimpleNamespace(pts=pts) for pts in range(segment.frames)]
-    encoder: Any = GivesPackets(segment.header, packets)
-    return write_segment(folder, segment.number, frames, encoder)
-
-
 @pytest.mark.parametrize("codec", ["h264", "av1", "prores"])
 def test_bytes_that_do_not_decode_are_found(source, tmp_path, codec):
     segment, decoder = written(tmp_path, source, codec, CODECS[codec].containers[-1])
-
-    def cut(stored):
-        content = stored[3].content
-        stored[3] = replace(stored[3], content=content[: len(content) // 2])
-        return stored
-
-    with pytest.raises(OutputError, match="did not read back"):
-        check_segment(tmp_path, changed(tmp_path, segment, cut), decoder)
+    stored = list(read_segment(tmp_path, segment))
+    content = stored[3].content
+    stored[3] = replace(stored[3], content=content[: len(content) // 2])
+    with pytest.raises(OutputError, match="did not read back: segment 0"):
+        decoded_frames(stored, decoder, "segment 0")
 
 
 def test_a_lost_frame_is_found(source, tmp_path):
     segment, decoder = written(tmp_path, source, preset="ultrafast")
-
-    def say_nothing(stored):
-        # An access unit delimiter alone (ITU-T H.264, 7.3.2.4) shows no frame.
-        return [*stored[:-1], replace(stored[-1], content=b"\0\0\0\1\x09\xf0")]
-
+    stored = list(read_segment(tmp_path, segment))
+    # An access unit delimiter alone (ITU-T H.264, 7.3.2.4) shows no frame.
+    stored[-1] = replace(stored[-1], content=b"\0\0\0\1\x09\xf0")
     # A decoder with one thread finds no frame in it; with several it goes on without a word.
-    with pytest.raises(OutputError, match=r"has 11 frames|did not read back"):
-        check_segment(tmp_path, changed(tmp_path, segment, say_nothing), decoder)
+    try:
+        assert decoded_frames(stored, decoder, "segment 0") == 11
+    except OutputError as error:
+        assert "did not read back" in str(error)
 
 
 def test_swapped_frames_are_found(source, tmp_path):
     segment, decoder = written(tmp_path, source, "prores", "mov")
-
-    def swap(stored):
-        stored[3], stored[4] = replace(stored[3], frame=4), replace(stored[4], frame=3)
-        return stored
-
+    stored = list(read_segment(tmp_path, segment))
+    stored[3], stored[4] = replace(stored[3], frame=4), replace(stored[4], frame=3)
     with pytest.raises(OutputError, match="shows frame 4 instead of frame 3"):
-        check_segment(tmp_path, changed(tmp_path, segment, swap), decoder)
+        decoded_frames(stored, decoder, "segment 0")
+
+
+def test_a_check_misses_frames_and_other_bytes(source, tmp_path):
+    segment, decoder = written(tmp_path, source, "prores", "mov")
+    path = tmp_path / segment.name
+    for frames, digest, why in (
+        (13, segment.digest, "has 12 frames instead of 13"),
+        (12, "0" * 32, "is not what was written"),
+    ):
+        with SegmentCheck(0, decoder) as check:
+            check.grown(path, path.stat().st_size)
+            with pytest.raises(OutputError, match=why):
+                check.finish(frames, digest)
+
+
+def test_reading_waits_for_what_is_to_come(tmp_path):
+    path, file = tmp_path / "file", GrowingFile()
+    path.write_bytes(b"abcdef")
+    file.grown(path, 4)
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(file.read, 4).result(10) == b"abcd"
+        more = thread.submit(file.read, 4)
+        assert not wait([more], 0.1).done
+        file.grown(path, 5)
+        assert not wait([more], 0.1).done
+        file.grown(path, 6)
+        file.end()
+        assert more.result(10) == b"ef"
+    assert file.waited > 0
+    file.close()
 
 
 @pytest.fixture
@@ -134,21 +135,24 @@ def clip(make_clip, sound) -> Path:
     return make_clip("in/a.mp4", frames=23, sounds=(sound(),))
 
 
+class Damaging(SegmentCheck):
+    """A check whose second segment is damaged on the disk before it is read."""
+
+    def grown(self, path: Path, size: int) -> None:
+        if self._where == "segment 1":
+            with path.open("r+b") as file:
+                file.seek(-10, os.SEEK_END)
+                last = file.read(1)
+                file.seek(-10, os.SEEK_END)
+                file.write(bytes([last[0] ^ 1]))
+        super().grown(path, size)
+
+
 def test_a_damaged_segment_ends_the_run(clip, painter, tmp_path, monkeypatch):
-    """The second segment is damaged on the disk; the first is kept, and nothing gets the name."""
-    original = segment_check.check_segment
-
-    def damage_first(folder: Path, segment: Segment, decoder) -> None:
-        if segment.number == 1:
-            path = folder / segment.name
-            content = bytearray(path.read_bytes())
-            content[-10] ^= 1
-            path.write_bytes(content)
-        original(folder, segment, decoder)
-
-    monkeypatch.setattr(segment_check, "check_segment", damage_first)
+    """The first segment is kept, and nothing gets the name."""
+    monkeypatch.setattr(container_sink, "SegmentCheck", Damaging)
     output = tmp_path / "out" / "o.mp4"
-    with pytest.raises(OutputError, match="is not what was written") as caught:
+    with pytest.raises(OutputError, match="did not read back: segment 1") as caught:
         convert(clip, output, painter, write=SHORT)
     assert caught.value.path == output
     assert not output.exists()
@@ -156,30 +160,31 @@ def test_a_damaged_segment_ends_the_run(clip, painter, tmp_path, monkeypatch):
     assert convert(clip, output, painter, write=SHORT).segments_reused == 1
 
 
-def test_checks_overlap_with_stylization_and_are_noted_after(
+def test_a_segment_is_checked_while_it_is_written_and_noted_after(
     make_clip, painter, tmp_path, monkeypatch
 ):
-    """The first segment's check waits until the second is under way.
+    """Frame 12 of the only segment waits until a packet is read."""
+    clip = make_clip("a.mov", frames=20)
+    output, original = tmp_path / "o.mov", segment_check.decoded_frames
+    begun, noted, waited = threading.Event(), [], []
 
-    The second has 20 frames, more than the stages can run ahead of each other.
-    """
-    clip = make_clip(frames=45)
-    output, original = tmp_path / "o.mp4", segment_check.check_segment
-    went_on, noted, waited = threading.Event(), [], []
+    def note(packets: Iterable[StoredPacket], decoder, where: str) -> int:
+        def passed_on() -> Iterator[StoredPacket]:
+            for packet in packets:
+                begun.set()
+                yield packet
 
-    def wait_first(folder: Path, segment: Segment, decoder) -> None:
-        if segment.number == 0:
-            waited.append(went_on.wait(10))
-            noted.append((folder / "manifest.json").exists())
-        original(folder, segment, decoder)
+        count = original(passed_on(), decoder, where)
+        noted.append((work_folder(output) / "manifest.json").exists())
+        return count
 
-    monkeypatch.setattr(segment_check, "check_segment", wait_first)
+    monkeypatch.setattr(segment_check, "decoded_frames", note)
     convert(
         clip,
         output,
         painter,
-        write=WriteSettings(segment=0.8),
-        handle=on_frame(lambda count: went_on.set() if count == 36 else None),
+        write=WriteSettings(encode=EncodeSettings(codec="prores")),
+        handle=on_frame(lambda count: waited.append(begun.wait(10)) if count == 12 else None),
     )
     assert waited == [True]
     assert noted == [False]

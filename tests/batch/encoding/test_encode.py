@@ -216,7 +216,7 @@ def test_a_named_preset_is_the_encoder_s_own(video):
         ]
         for preset in (None, "superfast")
     ]
-    assert "mbtree=1:rc-lookahead=5" in params[0]
+    assert "mbtree=1:rc-lookahead=5:cabac=0:b-adapt=0" in params[0]
     assert "mbtree" not in params[1]
 
 

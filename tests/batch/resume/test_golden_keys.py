@@ -106,7 +106,7 @@ CLIP = KEY | {
     "encoding": {
         "threads": "12",
         "preset": "superfast",
-        "x264-params": "asm=avx2:aq-mode=3:mbtree=1:rc-lookahead=5",
+        "x264-params": "asm=avx2:aq-mode=3:mbtree=1:rc-lookahead=5:cabac=0:b-adapt=0",
         "crf": "9",
         "encoder": "libx264",
         "pixel_format": "yuv420p",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import struct
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import av
 import pytest
 
+from brushreel.core.clips import clip_info
 from brushreel.core.clips.clip_info import _mastering_display, _rotation_matrix, beside_pixels
 from brushreel.core.clips.media import ClipReader, VideoInfo, probe, read
 from brushreel.core.errors import ColourError
@@ -114,6 +114,22 @@ class TestTimes:
         assert times(source) == [Fraction(n, 25) for n in range(4)]
 
 
+def test_frames_are_freed_as_soon_as_nobody_has_them(tmp_path, write_clip):
+    """They take megabytes each, and the garbage collector counts objects, not their size."""
+    clip, alive = write_clip(tmp_path / "c.mp4", count=100), []
+    gc.collect()
+    gc.disable()
+    try:
+        for frame in read(clip):
+            del frame
+            alive.append(sum(type(one) is av.VideoFrame for one in gc.get_objects()))
+    finally:
+        gc.enable()
+    assert len(alive) == 100
+    # A decoder has a thread for each processor, and gives as many frames at once at the end.
+    assert max(alive) < 50
+
+
 class TestFacts:
     def test_plain_clip(self, tmp_path, write_clip):
         info = probe(write_clip(tmp_path / "c.mp4"))
@@ -176,11 +192,11 @@ class TestFacts:
         assert video.content_light == light
 
     @pytest.mark.parametrize("denominator", [0, 50_000])
-    def test_mastering_display_that_makes_no_sense_says_nothing(self, denominator):
+    def test_mastering_display_that_makes_no_sense_says_nothing(self, denominator, monkeypatch):
         terms = struct.pack("=22i", *10 * [1, denominator], 1, 1)
-        frame = SimpleNamespace(side_data={"MASTERING_DISPLAY_METADATA": terms})
+        monkeypatch.setattr(clip_info, "_content", lambda *_: terms)
         expected = None if denominator == 0 else 10 * (Fraction(1, 50_000),)
-        assert _mastering_display(frame) == expected  # pyright: ignore[reportArgumentType]
+        assert _mastering_display(av.VideoFrame()) == expected
 
     def test_untagged_colour_is_filled_by_size(self, tmp_path, write_clip):
         small = probe(write_clip(tmp_path / "c.mp4")).video.colour
@@ -299,10 +315,9 @@ def test_video_info_is_documented():
         assert field in (VideoInfo.__doc__ or "")
 
 
-def test_side_data_of_a_kind_that_the_library_does_not_know():
-    class Frame:
-        @property
-        def side_data(self):
-            raise ValueError("29 is not a valid Type")
+def test_side_data_of_a_kind_that_the_library_does_not_know(monkeypatch):
+    def refuse(_frame: av.VideoFrame) -> None:
+        raise ValueError("29 is not a valid Type")
 
-    assert beside_pixels(cast("av.VideoFrame", Frame())) == {"side data of an unknown kind"}
+    monkeypatch.setattr(clip_info, "SideDataContainer", refuse)
+    assert beside_pixels(av.VideoFrame()) == {"side data of an unknown kind"}
