@@ -31,7 +31,7 @@ from brushreel.core.frames.stroke_size import DETAIL
 from brushreel.core.library import style_paths
 from brushreel.core.stylizer import Stylizer
 
-WIDTH, GAP, QUALITY = 960, 4, 88
+WIDTH, GAP, QUALITY = 1440, 4, 86
 CROP = (420, 640)
 """Height and width of what is shown at 100 %."""
 
