@@ -240,26 +240,33 @@ def _caption(still: Still, *, several: bool) -> str:
 def _cells(
     still: Still, caption: str, stylizers: Sequence[Stylizer]
 ) -> Iterator[tuple[str, Tensor]]:
-    source = to_rgb(still.frame)
-    hdr = still.frame.colour.hdr
-    yield caption, _as_sdr(still.frame) if hdr else source
+    yield caption, shown_rgb(still.frame)
     for stylizer in stylizers:
-        if hdr:
-            of_source = SourceStylizer(stylizer, still.info.video, still.bars)
-            yield stylizer.style.name, _as_sdr(of_source(still.frame))
-            continue
-        stylized = source.clone()
-        rows, columns = still.bars.between(still.frame.width, still.frame.height)
-        aspect = still.info.video.sample_aspect_ratio or 1
-        stylized[..., rows, columns] = stylizer(
-            source[..., rows, columns], sample_aspect_ratio=aspect
-        )
-        yield stylizer.style.name, stylized
+        yield stylizer.style.name, stylized_rgb(still, stylizer)
 
 
-def _as_sdr(frame: Frame) -> Tensor:
-    """Convert HDR to what an SDR display would show, as a sheet is SDR."""
-    return to_sdr(to_rgb(frame), frame.colour)[0]
+def stylized_rgb(still: Still, stylizer: Stylizer) -> Tensor:
+    """Stylize a frame between its bars, with its sample aspect ratio.
+
+    Returns:
+        (1, 3, H, W) RGB in [0, 1], as an SDR display would show it.
+
+    Raises:
+        UsageError: The stroke size is too small for this source.
+    """
+    video, frame = still.info.video, still.frame
+    if frame.colour.hdr:
+        return shown_rgb(SourceStylizer(stylizer, video, still.bars)(frame))
+    rgb, aspect = to_rgb(frame), video.sample_aspect_ratio or 1
+    rows, columns = still.bars.between(frame.width, frame.height)
+    rgb[..., rows, columns] = stylizer(rgb[..., rows, columns], sample_aspect_ratio=aspect)
+    return rgb
+
+
+def shown_rgb(frame: Frame) -> Tensor:
+    """Return (1, 3, H, W) RGB in [0, 1], as an SDR display would show it."""
+    rgb = to_rgb(frame)
+    return to_sdr(rgb, frame.colour)[0] if frame.colour.hdr else rgb
 
 
 class _Drawing:

@@ -118,8 +118,9 @@ static void define_keep_colors(OfxParamSetHandle set) {
 }
 
 static void define_page(OfxParamSetHandle set) {
-    static const char *const children[] = {BR_STYLE,       BR_STRENGTH,  BR_STROKE_SIZE, BR_DETAIL,
-                                           BR_KEEP_COLORS, BR_TRANSFORM, BR_QUALITY,     NULL};
+    static const char *const children[] = {BR_STYLE,     BR_STRENGTH, BR_STROKE_SIZE,
+                                           BR_DETAIL,    BR_BARS,     BR_KEEP_COLORS,
+                                           BR_TRANSFORM, BR_QUALITY,  NULL};
     OfxPropertySetHandle about = define(set, kOfxParamTypePage, "controls", "Controls", "");
     if (about) set_texts(about, kOfxParamPropPageChild, children);
 }
@@ -134,6 +135,7 @@ OfxStatus br_describe_in_context(OfxImageEffectHandle effect, const br_styles *s
                                              "ARRI LogC3",
                                              "Sony S-Log3",
                                              NULL};
+    static const char *const bars[] = {"Keep", "Style", NULL};
     static const char *const qualities[] = {"Full", "Draft", NULL};
     OfxParamSetHandle set;
     OfxStatus status = define_clip(effect, kOfxImageEffectOutputClipName);
@@ -142,6 +144,10 @@ OfxStatus br_describe_in_context(OfxImageEffectHandle effect, const br_styles *s
     if (status != kOfxStatOK) return status;
     define_style(set, styles);
     define_numbers(set);
+    define_choice(set, BR_BARS, "Bars",
+                  "Burnt-in black bars: Keep passes them through untouched, Style takes them for a "
+                  "part of the picture.",
+                  bars, 0);
     define_keep_colors(set);
     define_choice(set, BR_TRANSFORM, "Input", "Transfer curve of the host's pixels.", transforms,
                   0);

@@ -11,6 +11,7 @@
 #define BR_DETAIL "detail"
 #define BR_LEAST_STROKE_SIZE 0.25
 #define BR_MOST_STROKE_SIZE 4.0
+#define BR_BARS "bars"
 #define BR_KEEP_COLORS "keepColors"
 #define BR_TRANSFORM "inputTransform"
 #define BR_QUALITY "quality"

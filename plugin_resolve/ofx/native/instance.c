@@ -12,7 +12,7 @@
 typedef struct instance {
     const br_styles *styles;
     OfxImageClipHandle source, output;
-    OfxParamHandle style, strength, stroke_size, detail, keep_colors, transform, quality,
+    OfxParamHandle style, strength, stroke_size, detail, bars, keep_colors, transform, quality,
         style_name;
 } instance;
 
@@ -46,6 +46,7 @@ static bool find_parameters(OfxImageEffectHandle effect, instance *made) {
                   {BR_STRENGTH, &made->strength},
                   {BR_STROKE_SIZE, &made->stroke_size},
                   {BR_DETAIL, &made->detail},
+                  {BR_BARS, &made->bars},
                   {BR_KEEP_COLORS, &made->keep_colors},
                   {BR_TRANSFORM, &made->transform},
                   {BR_QUALITY, &made->quality},
@@ -208,8 +209,9 @@ static const char *style_of(const instance *self, char message[BR_MESSAGE_BYTES]
 }
 
 static br_job job_at(const instance *self, double time, OfxPropertySetHandle source) {
-    int keep_colors = 0, transform = 0, quality = 0;
+    int bars = 0, keep_colors = 0, transform = 0, quality = 0;
     OfxPropertySetHandle clip = NULL;
+    br_parameters->paramGetValueAtTime(self->bars, time, &bars);
     br_parameters->paramGetValueAtTime(self->keep_colors, time, &keep_colors);
     br_parameters->paramGetValueAtTime(self->transform, time, &transform);
     br_parameters->paramGetValueAtTime(self->quality, time, &quality);
@@ -220,6 +222,7 @@ static br_job job_at(const instance *self, double time, OfxPropertySetHandle sou
         .premultiplied = !strcmp(alpha, kOfxImagePreMultiplied),
         .keep_colors = keep_colors != 0,
         .draft = quality != 0,
+        .keep_bars = bars == 0,
         .transform = (uint32_t)transform,
         .strength = strength_at(self, time),
         .stroke_size = within(self->stroke_size, time, BR_LEAST_STROKE_SIZE, BR_MOST_STROKE_SIZE),

@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum {
-    PROTOCOL = 2,
+    PROTOCOL = 3,
     HELLO = 1,
     MEMORY = 2,
     RENDER = 3,
@@ -224,6 +224,7 @@ static br_outcome render(br_link *link, const br_job *job, const br_image *sourc
     put_number(&asked, job->premultiplied);
     put_number(&asked, job->keep_colors);
     put_number(&asked, job->draft);
+    put_number(&asked, job->keep_bars);
     put_number(&asked, job->transform);
     put(&asked, &job->strength, sizeof job->strength);
     put(&asked, &job->stroke_size, sizeof job->stroke_size);

@@ -11,6 +11,7 @@ typedef struct br_job {
     uint32_t premultiplied;
     uint32_t keep_colors;
     uint32_t draft;
+    uint32_t keep_bars;
     uint32_t transform; /* index in the effect's menu */
     double strength;
     double stroke_size;

@@ -53,5 +53,11 @@ def write_rgb(rgb: Tensor, pixels: NDArray[np.generic], frame: Render) -> None:
     pixels[..., :3] = rgb.numpy().transpose(1, 2, 0)
 
 
+def is_opaque(pixels: NDArray[np.generic], frame: Render) -> NDArray[np.bool_]:
+    """Return where alpha is full, (height, width)."""
+    _, white = _TYPES[frame.depth]
+    return pixels[..., 3] >= (white or 1.0)
+
+
 def _alpha(pixels: NDArray[np.generic], white: float | None) -> Tensor:
     return torch.from_numpy(pixels[..., 3].astype(np.float32)) / (white or 1.0)

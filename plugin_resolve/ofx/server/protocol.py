@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ....core.errors import EditorError
 from ....core.frames.stroke_size import LEAST, MOST
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Version, raised with every change of a message; effect and server must have the same."""
 
 HEADER = struct.Struct("<II")
@@ -88,6 +88,7 @@ class Render:
         premultiplied: Colour is multiplied by alpha.
         keep_colors: Keep the source's colours and stylize lightness only.
         draft: Stylize on a quarter of the pixels, with strokes twice as large.
+        keep_bars: Pass burnt-in black bars through untouched.
         transform: Number of the input transform, see `transfer`.
         strength: 0 (the source) to 1.
         stroke_size: See `Stylizer`.
@@ -104,6 +105,7 @@ class Render:
     premultiplied: bool
     keep_colors: bool
     draft: bool
+    keep_bars: bool
     transform: int
     strength: float
     stroke_size: float
@@ -172,7 +174,7 @@ def _memory(body: _Body) -> Memory:
 
 
 def _render(body: _Body) -> Render:
-    width, height, depth, *flags, transform = body.take("<7I")
+    width, height, depth, *flags, transform = body.take("<8I")
     strength, stroke_size, detail, *full = body.take("<5d")
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise EditorError(f"a frame of {width}x{height} is out of range")
@@ -184,7 +186,7 @@ def _render(body: _Body) -> Render:
         raise EditorError(f"strokes of size {stroke_size} and detail {detail} are out of range")
     if not all(1 <= side <= MAX_FULL_SIDE for side in full):
         raise EditorError(f"a clip of {full[0]}x{full[1]} is out of range")
-    premultiplied, keep_colors, draft = map(bool, flags)
+    premultiplied, keep_colors, draft, keep_bars = map(bool, flags)
     return Render(
         width,
         height,
@@ -192,6 +194,7 @@ def _render(body: _Body) -> Render:
         premultiplied,
         keep_colors,
         draft,
+        keep_bars,
         transform,
         strength,
         stroke_size,

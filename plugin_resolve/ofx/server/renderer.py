@@ -7,19 +7,22 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
 import torch
 import xxhash
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ....core.errors import EditorError, StyleError
 from ....core.file_identity import file_identity
+from ....core.frames.bars import Bars
 from ....core.frames.mixing import with_chroma_of
 from ....core.frames.stroke_size import MOST, Size
 from ....core.library import style_paths
 from ....core.style import check_name
 from ....core.stylizer import Stylizer
 from .frame_cache import FrameCache
-from .pixels import as_array, read_rgb, write_rgb
+from .pixels import as_array, is_opaque, read_rgb, write_rgb
 from .protocol import Render
 from .transfer import transfer
 
@@ -79,6 +82,9 @@ class Renderer:
         curve = transfer(frame.transform, frame.colourspace)
         pixels = as_array(memory, frame)
         source = curve.to_display(read_rgb(pixels, frame))
+        if frame.keep_bars:
+            rows, columns = _between_bars(source, is_opaque(pixels, frame))
+            pixels, source = pixels[rows, columns], source[..., rows, columns].contiguous()
         stylized = self._stylized(frame, source, key)
         if frame.keep_colors:
             stylized = with_chroma_of(source, stylized)
@@ -88,12 +94,19 @@ class Renderer:
         write_rgb(curve.from_display(stylized), pixels, frame)
 
     def _stylized(self, frame: Render, source: Tensor, key: tuple) -> Tensor:
-        """Return the network's output, which does not depend on strength and colours."""
+        """Return the network's output, which does not depend on strength and colours.
+
+        Args:
+            frame: The request.
+            source: (1, 3, H, W), all of the frame or what is between its bars.
+            key: Of the frame.
+        """
         digest, _, *style = key
         reading = (frame.depth, frame.premultiplied, frame.transform, frame.colourspace)
         # Two images of different sizes can have the same bytes.
-        strokes, full = _strokes(frame), Size(round(frame.full_height), round(frame.full_width))
-        output_key = (digest, frame.width, frame.height, reading, strokes, full, *style)
+        shape = frame.height, frame.width, *source.shape[2:]
+        strokes, full = _strokes(frame), _full_size(frame, source)
+        output_key = (digest, shape, reading, strokes, full, *style)
         stylized = self._cache.get(output_key)
         if stylized is None:
             stylizer = self._stylizer(style).with_strokes(*strokes)
@@ -116,6 +129,26 @@ def _strokes(frame: Render) -> tuple[float, float]:
     """Return stroke size and detail; strokes of twice the size take a quarter of the time."""
     size = min(MOST, 2 * frame.stroke_size) if frame.draft else frame.stroke_size
     return size, frame.detail
+
+
+def _between_bars(source: Tensor, opaque: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Return rows and columns of the active picture, as far as this frame alone shows it.
+
+    What is transparent is no bar: around a title it is as large as its letters leave it.
+    """
+    brightest = (source[0].amax(0).clamp(0, 1) * 255).to(torch.uint8).numpy()
+    brightest[~opaque] = 255
+    height, width = brightest.shape
+    return Bars.of_brightest(brightest, even=False).between(width, height)
+
+
+def _full_size(frame: Render, source: Tensor) -> Size:
+    """Return the size in the whole clip, in square pixels, of what is stylized."""
+    height, width = source.shape[2:]
+    return Size(
+        round(frame.full_height * height / frame.height),
+        round(frame.full_width * width / frame.width),
+    )
 
 
 def _checked(stylized: Tensor) -> Tensor:

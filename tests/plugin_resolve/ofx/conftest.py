@@ -48,7 +48,7 @@ class Place:
         """Connect to the running server; return the connection and the token."""
         address, token = (self.serving / "server").read_text().split()
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(20)
+        connection.settimeout(60)
         try:
             connection.connect(address)
         except OSError:

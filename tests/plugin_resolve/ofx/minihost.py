@@ -107,7 +107,12 @@ class Instance(Effect):
     def change(self, **values: Any) -> None:
         """Change parameters as a user does in the inspector; a choice may be given by its label."""
         for name, value in values.items():
-            by_label = isinstance(value, str) and name in ("style", "inputTransform", "quality")
+            by_label = isinstance(value, str) and name in (
+                "style",
+                "inputTransform",
+                "quality",
+                "bars",
+            )
             chosen = self.options(name).index(value) if by_label else value
             self.parameters[name].value = chosen
             self.host.act(

@@ -22,8 +22,8 @@ def library(tiny_style, home):
 def render(renderer, pixels: np.ndarray, **changed) -> np.ndarray:
     height, width, _ = pixels.shape
     depth = {1: 1, 2: 3 if pixels.dtype == np.float16 else 2, 4: 4}[pixels.itemsize]
-    full = float(width), float(height)
-    plain = Render(width, height, depth, False, False, False, 0, 1.0, 1.0, 0.4, *full, "tiny", "")
+    full, flags = (float(width), float(height)), (False, False, False, True)
+    plain = Render(width, height, depth, *flags, 0, 1.0, 1.0, 0.4, *full, "tiny", "")
     memory = bytearray(pixels.tobytes())
     renderer(replace(plain, **changed), memoryview(memory), lambda: False)
     return np.frombuffer(memory, pixels.dtype).reshape(pixels.shape)
@@ -105,6 +105,55 @@ def test_limit_of_strokes_goes_by_the_full_size(library):
     render(Renderer(), pixels, stroke_size=0.5, full_width=256.0, full_height=256.0)
 
 
+def letterboxed(height: int, width: int, bar: int, value: float = 0.01) -> np.ndarray:
+    """Make a soft image between bars, which are not quite black."""
+    pixels = np.full((height, width, 4), value, np.float32)
+    pixels[..., 3] = value > 0
+    y, x = np.mgrid[: height - 2 * bar, :width] / width
+    for channel in range(3):
+        pixels[bar : height - bar, :, channel] = 0.5 + np.sin(9 * x + 7 * y + channel) * 0.3
+    return pixels
+
+
+@pytest.mark.parametrize("bar", [6, 7])
+def test_bars_are_untouched_and_strokes_go_by_what_is_between_them(library, bar):
+    pixels = letterboxed(48, 64, bar)
+    whole = {"full_width": 640.0, "full_height": 480.0, "strength": 0.9}
+    stylized = render(Renderer(), pixels, **whole)
+    assert (stylized[:bar] == pixels[:bar]).all()
+    assert (stylized[-bar:] == pixels[-bar:]).all()
+    inside = np.ascontiguousarray(pixels[bar:-bar])
+    alone = render(Renderer(), inside, **(whole | {"full_height": 480.0 - 20 * bar}))
+    assert (stylized[bar:-bar] == alone).all()
+    assert np.abs(alone - inside).mean() > 0.01
+
+
+def test_bars_are_stylized_if_asked(spy):
+    pixels = letterboxed(48, 64, 6)
+    assert (render(Renderer(), pixels, keep_bars=False)[..., :3] == spy.grey).all()
+    assert spy.full_sizes == [(48, 64)]
+
+
+def test_keeping_bars_or_not_is_another_frame(spy):
+    renderer, pixels = Renderer(), letterboxed(48, 64, 6)
+    kept = render(renderer, pixels)
+    assert not (render(renderer, pixels, keep_bars=False) == kept).all()
+    assert (render(renderer, pixels) == kept).all()
+    assert len(spy.seen) == 2
+
+
+def test_what_is_transparent_is_no_bar(spy):
+    pixels = letterboxed(48, 64, 6, value=0)
+    pixels[6:-6, :, 3] = 1
+    assert (render(Renderer(), pixels)[..., :3] == spy.grey).all()
+
+
+def test_a_dark_frame_has_no_bars(spy):
+    pixels = np.full((48, 64, 4), 0.01, np.float32)
+    pixels[..., 3] = 1
+    assert (render(Renderer(), pixels)[..., :3] == spy.grey).all()
+
+
 def test_images_of_the_same_bytes_and_another_shape_are_others(spy):
     renderer = Renderer()
     render(renderer, grey(0.5))
@@ -158,7 +207,7 @@ def test_a_network_that_gives_no_finite_values_is_an_error(library, monkeypatch)
 
 def test_a_frame_that_nobody_waits_for_is_not_stylized(spy):
     memory = bytearray(grey(0.5).tobytes())
-    frame = Render(6, 4, 4, False, False, False, 0, 1.0, 1.0, 0.4, 6.0, 4.0, "tiny", "")
+    frame = Render(6, 4, 4, False, False, False, True, 0, 1.0, 1.0, 0.4, 6.0, 4.0, "tiny", "")
     with pytest.raises(EditorError, match="nobody waits"):
         Renderer()(frame, memoryview(memory), lambda: True)
     assert not spy.seen

@@ -59,12 +59,12 @@ def text(words: str | bytes) -> bytes:
 
 def frame(**changed) -> bytes:
     values: dict[str, Any] = {"width": 8, "height": 8, "depth": 4}
-    values |= {"premultiplied": 0, "keep": 0, "draft": 0}
+    values |= {"premultiplied": 0, "keep": 0, "draft": 0, "keep_bars": 1}
     values |= {"transform": 0, "strength": 0.0}
     values |= {"stroke_size": 1.0, "detail": 0.4, "full_width": 8.0, "full_height": 8.0}
     values |= {"style": "tiny", "colourspace": ""}
     *numbers, style, colourspace = (values | changed).values()
-    return struct.pack("<7I5d", *numbers) + text(style) + text(colourspace)
+    return struct.pack("<8I5d", *numbers) + text(style) + text(colourspace)
 
 
 def sealed(size: int, *, shrinkable: bool = False) -> int:
@@ -152,7 +152,7 @@ def test_a_stranger_is_not_let_in_even_with_the_token(serving, doors_open):
         "import os, socket, struct, sys\n"
         "os.setgid(65534); os.setuid(65534)\n"
         "connection = socket.socket(socket.AF_UNIX)\n"
-        "connection.settimeout(10)\n"
+        "connection.settimeout(60)\n"
         "try:\n"
         "    connection.connect(sys.argv[1])\n"
         f"    connection.send(struct.pack('<III', {HELLO}, 68, {PROTOCOL}))\n"
@@ -218,6 +218,7 @@ def test_a_frame_must_fit_into_the_memory(let_in):
         {"depth": 0},
         {"depth": 5},
         {"premultiplied": 2},
+        {"keep_bars": 2},
         {"transform": 7},
         {"strength": float("nan")},
         {"strength": 1.01},
@@ -255,14 +256,14 @@ def nonsense(random: np.random.Generator) -> tuple[int, bytes]:
     return kind, bytes(body)
 
 
-def test_ten_thousand_malformed_messages_do_no_harm(serving, let_in, host, noise):
+def test_thousands_of_malformed_messages_do_no_harm(serving, let_in, host, noise):
     before = serving.server()
     random = np.random.default_rng(1)
     held = open_files(before)
     count = 0
-    while count < 10_000:
+    while count < 3_000:
         connection = let_in()
-        # Several at once: the server stops at the first that it can't make sense of.
+        # Several, one after the other: the server hangs up after one that makes no sense.
         for _ in range(20):
             count += 1
             kind, body = nonsense(random)
@@ -270,13 +271,12 @@ def test_ten_thousand_malformed_messages_do_no_harm(serving, let_in, host, noise
             files = (0,) if random.random() < 0.1 else ()
             try:
                 socket.send_fds(connection, [HEADER.pack(kind, length) + body], files)
+                if length != len(body):
+                    # The server waits for the rest, of this message or of the next.
+                    connection.shutdown(socket.SHUT_WR)
             except OSError:
                 break
-            connection.settimeout(0.002)
-            try:
-                if answer(connection) is None:
-                    break
-            except TimeoutError:
+            if answer(connection) is None or length != len(body):
                 break
         connection.close()
     assert serving.server() == before
@@ -292,7 +292,7 @@ def open_files(process: int) -> int:
 
 
 def wait_for(condition) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
