@@ -14,18 +14,23 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import av
 import numpy as np
 import torch
 from PIL import Image
@@ -33,6 +38,7 @@ from PIL import Image
 from brushreel.batch.demo.clip import make_demo_clip
 from brushreel.core.cuda import download
 from brushreel.core.errors import BrushreelError
+from brushreel.core.frames.av_frame import to_av
 from brushreel.core.frames.colour import from_rgb, to_rgb
 from brushreel.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range
 from brushreel.core.library import list_styles, load_style
@@ -41,6 +47,7 @@ from brushreel.training.loss_network import find_weights
 
 ROOT = Path(__file__).parent.parent
 STYLE = "wave"
+_CORES = torch.get_num_threads()
 SHARES = {
     "machine": 20,
     "tests": 90,
@@ -178,17 +185,20 @@ def memory(device: torch.device, _options: argparse.Namespace) -> dict[str, Any]
     return found
 
 
-def files(device: torch.device, options: argparse.Namespace) -> dict[str, Any]:
+def files(device: torch.device, _options: argparse.Namespace) -> dict[str, Any]:
     """Convert clips from file to file, decoding and encoding on the GPU where it can."""
-    listing = options.output / "speed.json"
-    sizes = [f"{width}x{height}" for width, height in _sizes(device)[-2:]]
-    frames = "240" if device.type == "cuda" else "24"
-    command = [sys.executable, str(ROOT / "benchmarks" / "batch" / "speed.py"), "--frames", frames]
-    command += ["--device", str(device), "--encoder", "auto", "--decoder", "auto"]
-    subprocess.run([*command, "--json", str(listing), "--sizes", *sizes], check=True)
-    rows = json.loads(listing.read_text())["rows"]
-    kept = ("file_fps", "codecs_fps", "stages_s", "peak_mib")
-    return {row["size"]: {name: row[name] for name in kept} for row in rows}
+    speed = _speed()
+    wanted = argparse.Namespace(crf=None, encoder="auto", decoder="auto")
+    found: dict[str, Any] = {}
+    for width, height in _sizes(device)[-2:]:
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "clip.mp4"
+            make_clip(source, width, height, 120 if device.type == "cuda" else 12)
+            for strength in (1, 0):
+                ready = Stylizer(STYLE, device=str(device), strength=strength, parallel=_CORES)
+                fps, stages = speed.file_to_file(source, ready, wanted)
+                found[f"{width}x{height}, strength {strength}"] = {"fps": round(fps, 1), **stages}
+    return found
 
 
 def training(device: torch.device, options: argparse.Namespace) -> dict[str, Any]:
@@ -237,6 +247,22 @@ def made_frame(width: int, height: int) -> Frame:
     return Frame(tuple(planes), form, width, height, 0, 1, Fraction(1, 25), colour)
 
 
+def make_clip(path: Path, width: int, height: int, count: int) -> None:
+    """Write a clip of made frames that move sideways."""
+    frame = made_frame(width, height)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width, height, frame.pixel_format.name
+        stream.options = {"preset": "ultrafast", "crf": "18"}
+        for index in range(count):
+            planes = tuple(
+                np.roll(plane, index * plane.shape[1] // width, 1) for plane in frame.planes
+            )
+            container.mux(stream.encode(to_av(replace(frame, planes=planes, pts=index))))
+        container.mux(stream.encode(None))
+
+
 def _sizes(device: torch.device) -> list[tuple[int, int]]:
     if device.type != "cuda":
         return [(320, 180), (640, 360)]
@@ -283,18 +309,42 @@ def run_all(options: argparse.Namespace) -> dict[str, Any]:
         if options.loss_weights:
             command += ["--loss-weights", str(options.loss_weights.resolve())]
         since = time.monotonic()
-        try:
-            done = subprocess.run(
-                command, timeout=limit, capture_output=True, text=True, check=False
-            )
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            ended = {"status": "failed", "reason": f"ended with {done.returncode}: {last}"}
-        except subprocess.TimeoutExpired:
-            ended = {"status": "failed", "reason": f"took more than its {limit:.0f} s"}
+        ended = run_process(command, limit)
         result = json.loads(listing.read_text()) if listing.exists() else ended
         results[name] = result | {"seconds": round(time.monotonic() - since, 1)}
         print(f"{name:<10} {result['status']:<9} {result.get('reason', '')}", flush=True)
     return results
+
+
+def run_process(command: Sequence[str], limit: float) -> dict[str, Any]:
+    """Run a command, for so many seconds at most; all that it has started ends with it.
+
+    Returns:
+        The result of a part that has left none.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+        child = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
+        )
+        try:
+            status = child.wait(limit)
+        except subprocess.TimeoutExpired:
+            return {"status": "failed", "reason": f"took more than its {limit:.0f} s"}
+        finally:
+            _kill(child)
+        said.seek(0)
+        last = (said.read().strip().splitlines() or ["it said nothing"])[-1]
+    return {"status": "failed", "reason": f"ended with {status}: {last}"}
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    """End a process and, where there are such, its group: they would slow the next part down."""
+    with suppress(ProcessLookupError):
+        if sys.platform == "win32":
+            child.kill()
+        else:
+            os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def markdown(results: dict[str, Any]) -> str:

@@ -6,9 +6,13 @@ import argparse
 import importlib.util
 import json
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from brushreel.core.clips.media import read
 
 FILE = Path(__file__).parent.parent / "benchmarks" / "gpu_check.py"
 spec = importlib.util.spec_from_file_location("gpu_check", FILE)
@@ -50,6 +54,46 @@ def test_the_report_of_a_whole_run(tmp_path, monkeypatch, capsys):
     assert "| network | failed |" in text
     assert "| memory | left out |" in text
     assert "network    failed" in capsys.readouterr().out
+
+
+def test_a_part_that_dies_says_its_last_word():
+    code = "import sys; print('first\\nlast', file=sys.stderr); sys.exit(3)"
+    assert gpu_check.run_process([sys.executable, "-c", code], 60)["reason"] == "ended with 3: last"
+
+
+# Holds a lock for as long as it lives, and says so.
+HOLDS = """
+import fcntl, sys, time
+with open(sys.argv[1], "w") as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    print("held", flush=True)
+    time.sleep(600)
+"""
+# Starts it, and ends when it holds the lock.
+STARTS = f"""
+import subprocess, sys
+command = [sys.executable, "-c", {HOLDS!r}, sys.argv[1]]
+print(subprocess.Popen(command, stdout=subprocess.PIPE).stdout.readline())
+"""
+
+
+def test_what_a_part_has_started_ends_with_it(tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    gpu_check.run_process([sys.executable, "-c", STARTS, str(tmp_path / "lock")], 60)
+    with (tmp_path / "lock").open("r+") as file:
+        for _ in range(100):
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(0.1)
+    pytest.fail("it lives on")
+
+
+def test_a_made_clip_moves(tmp_path):
+    gpu_check.make_clip(tmp_path / "clip.mp4", 64, 48, 3)
+    first, *others = [frame.planes[0] for frame in read(tmp_path / "clip.mp4")]
+    assert len(others) == 2
+    assert all((first != other).any() for other in others)
 
 
 @pytest.mark.parametrize("size", [(321, 179), (16, 16), (3840, 2160)])
