@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Sequence
-from pathlib import Path
+from typing import BinaryIO
 
 from ...core.clips.clip_info import ClipInfo
 from ...core.clips.container_facts import (
@@ -38,7 +38,7 @@ def carried_boxes(info: ClipInfo) -> tuple[Sequence[bytes], Sequence[bytes]]:
     return own, facts.track_boxes
 
 
-def add_boxes(path: Path, entry_boxes: Sequence[bytes], track_boxes: Sequence[bytes]) -> None:
+def add_boxes(file: BinaryIO, entry_boxes: Sequence[bytes], track_boxes: Sequence[bytes]) -> None:
     """Put boxes at the end of the video's sample description, and of its track.
 
     The index of the file is its last part, so that nothing else moves.
@@ -47,17 +47,16 @@ def add_boxes(path: Path, entry_boxes: Sequence[bytes], track_boxes: Sequence[by
         OutputError: It is not.
         OSError: It can't be read or written.
     """
-    with path.open("r+b") as file:
-        top = list(boxes(file, 0, file.seek(0, 2)))
-        movie = next((box for box in top if box.name == b"moov"), None)
-        if movie is None or any(box.name == b"mdat" and box.start > movie.start for box in top):
-            raise OutputError("its index is not at its end")
-        start = movie.start - 8
-        file.seek(start)
-        index = io.BytesIO(file.read())
-        changed = _with_boxes(index, entry_boxes, track_boxes)
-        file.seek(start)
-        file.write(changed)
+    top = list(boxes(file, 0, file.seek(0, 2)))
+    movie = next((box for box in top if box.name == b"moov"), None)
+    if movie is None or any(box.name == b"mdat" and box.start > movie.start for box in top):
+        raise OutputError("its index is not at its end")
+    start = movie.start - 8
+    file.seek(start)
+    index = io.BytesIO(file.read())
+    changed = _with_boxes(index, entry_boxes, track_boxes)
+    file.seek(start)
+    file.write(changed)
 
 
 def _with_boxes(

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, BinaryIO
+
+import av.error
 
 from ...core.clips.reader import NumberedFrame, Reader
 from ...core.errors import BrushreelError, OutputError
 from ...core.frames.frame import Colour, Frame, PixelFormat
-from ..encoding.encode import Encoding, choose
+from ..encoding.encode import choose
 from .boxes import add_boxes, carried_boxes
 from .destination import FileDestination, removed_on_failure
 from .finish import FinishedFile, open_output
 from .gif import ENCODE, check_gif, gif_losses, write_gif
+from .inventory import Inventory, take
 from .mux import BOXED
-from .not_kept import beside_losses, losses, met_on_the_way
+from .not_kept import INTERLACED, Losses, met_on_the_way
 from .resume import Work, owned_work
 from .segment import FreshEncoder, Segment, write_segment
 from .segment_check import SegmentCheck
@@ -38,7 +41,9 @@ class ContainerSink:
         read, write: The settings.
         video: The source's video as it is read: without fields where it is deinterlaced.
         encoding: How the video stream is written.
-        warnings: What can't be kept.
+        losses: The source's inventory, to compare with.
+        lost: What can't be kept, as a trial shows.
+        warnings: The same in words, with what the reader warns of.
 
     Raises:
         UsageError, OutputError: The file can't or may not be written.
@@ -60,25 +65,54 @@ class ContainerSink:
         video = reader.info.video
         self.video = video if read.interlaced == "keep" else replace(video, fields=None)
         self.check_existing()
+        self.losses = Losses.of(reader, "GIF" if destination.is_gif else destination.muxer)
         try:
             self.encoding = choose(self.video, write.encode, destination.muxer)
-            trial = self._begun_in_memory()
+            trial, found = self._tried_out()
+            self.lost = self.losses.found_in(
+                found, () if destination.is_gif else trial.tracks.tracks
+            )
+            self.losses.check_promised(self.lost)
         except BrushreelError as error:
             error.path = error.path or destination.path
             raise
-        self.warnings = tuple(self._warnings(self.encoding, trial))
+        self.warnings = tuple(self._warnings(trial))
 
-    def _begun_in_memory(self) -> FinishedFile:
-        """Find out what container and encoder refuse, by beginning a file."""
-        with open_output(io.BytesIO(), self.destination.muxer, self.reader) as container:
-            return FinishedFile(container, self.reader, self.video, self.write)
+    def _tried_out(self) -> tuple[FinishedFile, Inventory | None]:
+        """Find out what container and encoder refuse and what they keep, by writing a short file.
 
-    def _warnings(self, encoding: Encoding, trial: FinishedFile) -> Iterator[str]:
+        Returns:
+            The file, and its inventory; None where it can't be written of the beginning alone.
+        """
+        content, file = io.BytesIO(), None
+        try:
+            with open_output(content, self.destination.muxer, self.reader) as container:
+                file = FinishedFile(container, self.reader, self.video, self.write)
+                file.write_trial()
+        except av.error.FFmpegError:
+            if file is None:
+                raise
+            return file, None
+        self.add_boxes(content)
+        if self.destination.is_gif:
+            return file, self.losses.as_shown()
+        return file, take(content, "mp4" if self.destination.muxer in BOXED else "matroska")
+
+    def add_boxes(self, file: BinaryIO) -> None:
+        """Put the source's boxes into the written file, if both are made of boxes."""
+        if self.destination.muxer in BOXED:
+            entry_boxes, track_boxes = carried_boxes(self.reader.info)
+            if entry_boxes or track_boxes:
+                add_boxes(file, entry_boxes, track_boxes)
+
+    def _warnings(self, trial: FinishedFile) -> Iterator[str]:
+        info = self.reader.info
         yield from self.reader.warnings()
-        yield from gif_losses(self.reader.info) if self.destination.is_gif else trial.warnings
-        yield from encoding.warnings
-        yield from losses(self.reader.info, encoding, self.read.interlaced)
-        yield from beside_losses(self.reader.info, carried=self.destination.muxer in BOXED)
+        yield from gif_losses() if self.destination.is_gif else trial.warnings
+        yield from self.encoding.warnings
+        if info.video.interlaced:
+            yield f"is interlaced: {INTERLACED[self.read.interlaced]}"
+        yield from self.losses.lines(self.lost)
 
     @property
     def frames_per_segment(self) -> int:
@@ -119,6 +153,8 @@ class SegmentWriter:
         self._sink, self._reader, self._work = sink, sink.reader, work
         self._size = sink.frames_per_segment
         self._expected = Expectation(sink.reader.info.video.time_base)
+        if not sink.destination.is_gif:
+            self._expected.losses, self._expected.announced = sink.losses, sink.lost
         self._reused = frozenset(work.segments)
         self._stages = {"mux": 0.0, "verify": 0.0}
         self.done = work.frames
@@ -167,7 +203,7 @@ class SegmentWriter:
         """Put the segments together with the other streams, verify, and give the name."""
         self._check()
         file = self._put_together()
-        self._verify()
+        unannounced = self._verify()
         if self._sink.destination.is_gif:
             self._make_gif()
         # Hours may have passed.
@@ -183,6 +219,7 @@ class SegmentWriter:
             self._segments_of(frames),
             len(self._reused),
             warnings=(
+                *unannounced,
                 *file.tracks.damage,
                 *met_on_the_way(self._reader, self._sink.read.interlaced),
             ),
@@ -212,24 +249,22 @@ class SegmentWriter:
         ):
             file = FinishedFile(container, self._reader, self._sink.video, write)
             file.write(work.folder, work.in_order(), self._expected)
-        if self._sink.destination.muxer in BOXED:
-            entry_boxes, track_boxes = carried_boxes(self._reader.info)
-            if entry_boxes or track_boxes:
-                add_boxes(work.partial, entry_boxes, track_boxes)
-            self._expected.boxes = frozenset((*entry_boxes, *track_boxes))
+        with work.partial.open("r+b") as written:
+            self._sink.add_boxes(written)
         self._stages["mux"] = monotonic() - since
         return file
 
-    def _verify(self) -> None:
+    def _verify(self) -> Sequence[str]:
         since, work = monotonic(), self._work
         try:
-            verify(
+            unannounced = verify(
                 work.partial, self._expected, self._sink.destination.path, self._sink.write.verify
             )
         except OutputError as error:
             error.hint = f"what was written is in {work.folder}; remove it to start again"
             raise
         self._stages["verify"] += monotonic() - since
+        return unannounced
 
     def _make_gif(self) -> None:
         """Replace the verified clip by the GIF that is made of it."""

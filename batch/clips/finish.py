@@ -10,12 +10,16 @@ from typing import BinaryIO
 
 import av
 import av.error
+import numpy as np
 from av.container import OutputContainer
 
 from ...core.clips.clip_info import VideoInfo
 from ...core.clips.reader import Reader
 from ...core.errors import OutputError
-from ..encoding.encode import MATROSKA, add_video_stream, start_encoding
+from ...core.frames.av_frame import to_av
+from ...core.frames.fields import FieldOrder, flagged
+from ...core.frames.frame import Frame
+from ..encoding.encode import MATROSKA, Picture, add_video_stream, choose, start_encoding
 from .mux import CopiedTracks, copy_metadata, has_own_names, movie_timescale
 from .segment import Segment, header_of, read_segment
 from .settings import WriteSettings
@@ -81,7 +85,11 @@ class FinishedFile:
     ):
         self._container = container
         self._reader = reader
+        self._video = video
         self._stream, self.picture = add_video_stream(container, video, settings.encode)
+        self._fields: FieldOrder | None = choose(
+            video, settings.encode, container.format.name
+        ).fields
         self.tracks = CopiedTracks(
             reader,
             container,
@@ -89,7 +97,7 @@ class FinishedFile:
             drop_unsupported=settings.drop_unsupported,
         )
         copy_metadata(reader, container)
-        self.warnings = [*self.tracks.converted, *self.tracks.left_out]
+        self.warnings = [*self.tracks.converted]
         self.tolerance = Fraction(0)
         if container.format.name in MATROSKA and (video.time_base / _MATROSKA_TICK) % 1:
             self.tolerance = _MATROSKA_TICK / 2
@@ -106,6 +114,25 @@ class FinishedFile:
                 f"the encoder or the container refuses {video.width}x{video.height}: {error}",
                 hint="choose another --codec",
             ) from error
+
+    def write_trial(self) -> None:
+        """Write a black frame and the first packets of the other streams, in place of them all.
+
+        Raises:
+            FFmpegError: The container or the encoder refuses.
+        """
+        image = to_av(_black(self._video, self.picture))
+        image = image if self._fields is None else flagged(image, self._fields)
+        for packet in [*self._stream.encode(image), *self._stream.encode(None)]:
+            # libx265 states any decoding time for a frame that has none before it.
+            packet.pts = packet.dts = 0
+            packet.stream = self._stream
+            self._container.mux(packet)
+        for packet in self.tracks.first_packets(self._reader.packets()):
+            self.tracks.mux(packet)
+        # What is damaged from its beginning is found when the whole is written.
+        with suppress(OutputError):
+            self.tracks.finish()
 
     def write(self, folder: Path, segments: Sequence[Segment], expected: Expectation) -> None:
         """Write all streams, in the order of their decoding times.
@@ -133,6 +160,24 @@ class FinishedFile:
             else:
                 self.tracks.mux(packet)
         self.tracks.finish()
+
+
+def _black(video: VideoInfo, picture: Picture) -> Frame:
+    form = picture.pixel_format
+    planes = (
+        np.zeros(form.plane_shape(index, video.width, video.height), form.dtype)
+        for index in range(form.plane_count)
+    )
+    return Frame(
+        planes=tuple(planes),
+        pixel_format=form,
+        width=video.width,
+        height=video.height,
+        pts=0,
+        duration=1,
+        time_base=video.time_base,
+        colour=picture.colour,
+    )
 
 
 def interleaved(video: Iterator[av.Packet], others: Iterator[av.Packet]) -> Iterator[av.Packet]:

@@ -44,11 +44,9 @@ def check_gif(info: ClipInfo, encode: EncodeSettings, path: Path) -> None:
         )
 
 
-def gif_losses(info: ClipInfo) -> Iterator[str]:
-    """Yield what is not kept, a line each."""
+def gif_losses() -> Iterator[str]:
+    """Yield what becomes of every clip, a line each."""
     yield "becomes 256 colours, with times in hundredths of a second"
-    for other in info.others:
-        yield f"track {other.index} ({other.type}, {other.codec}) is left out: GIF has none"
 
 
 def write_gif(clip: Path, output: Path) -> None:

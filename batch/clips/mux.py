@@ -6,7 +6,7 @@ import hashlib
 import io
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TypeGuard
 import av
 import av.error
 from av.container import OutputContainer
-from av.stream import AttachmentStream, Discard, Disposition, Stream
+from av.stream import AttachmentStream, Disposition, Stream
 
 from ...core.clips.clip_info import StreamInfo
 from ...core.clips.media import open_clip
@@ -29,6 +29,7 @@ from ..encoding.codecs import container_hint
 from ..encoding.encode import MATROSKA
 from .audio_conversion import Conversion, can_convert
 from .gapless import Padding, padding_of, with_delay
+from .inventory import is_made_by_muxer
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 BOXED = frozenset({"mp4", "mov"})
@@ -61,6 +62,8 @@ _ADTS_SYNC = 0xFFF
 # Length of a text of no characters (3GPP TS 26.245).
 _NO_TEXT = b"\0\0"
 _MOVIE_TIMESCALE_LIMIT = 2**31
+# Seconds of the other streams that are read to find the first packet of each.
+_NEAR_START = 10
 
 
 class TrackDigest:
@@ -166,11 +169,10 @@ class CopiedTracks:
 
     Audio that the container does not support is converted to the codec `audio`. Other audio and
     subtitles that it does not support are refused, unless `drop_unsupported`; other streams are
-    left out, and named.
+    left out, see `Losses`.
 
     Attributes:
         converted: One line for each stream that is converted.
-        left_out: One line for each stream that the container does not support.
         damaged: Number of packets, by the index of their stream, that are so damaged that no
             container takes them: of transport streams with holes, say.
         tracks: The copied streams, in the order of the source.
@@ -188,29 +190,21 @@ class CopiedTracks:
         drop_unsupported: bool = False,
     ):
         self.converted: list[str] = []
-        self.left_out: list[str] = []
         self.damaged: Counter[int] = Counter()
         self.tracks: list[CopiedTrack] = []
         self._target = target
         self._by_index: dict[int, CopiedTrack] = {}
         for about, template in zip(source.info.others, source.streams, strict=True):
-            if _made_by_muxer(template):
+            if is_made_by_muxer(template):
                 continue
             if target.format.name in MATROSKA and _is_cover(template):
                 self._attach(template, about, attached_image(source.path, about.index))
-            elif target.format.name == "mov" and _is_cover(template):
-                self.left_out.append(f"cover image {about.index} is left out: mov has no place")
             elif supports(target.format.name, template):
                 self._add(template, about, self._padding(source, template, about))
             elif can_convert(target.format.name, template, audio):
                 self._add_converted(template, about, audio)
             elif about.type in PLAYED_TYPES and not drop_unsupported:
                 raise _refusal(template, about, target.format.name)
-            else:
-                self.left_out.append(
-                    f"track {about.index} ({about.type}, {about.codec}) is left out: "
-                    f"{target.format.name} does not support it"
-                )
 
     @property
     def audio(self) -> list[CopiedTrack]:
@@ -231,7 +225,7 @@ class CopiedTracks:
         else:
             with with_delay(template, padding) as delayed:
                 copy = self._target.add_stream_from_template(delayed.streams[0])
-        copy.metadata.update(template.metadata)
+        copy.metadata.update(_named(template.metadata))
         copy.disposition = template.disposition
         _name_channels(copy)
         track = CopiedTrack(about, copy, TrackDigest(), padding=padding)
@@ -255,7 +249,7 @@ class CopiedTracks:
     def _add_converted(self, template: Stream, about: StreamInfo, codec: AudioCodec) -> None:
         assert isinstance(template, av.AudioStream)
         conversion = Conversion(self._target, template, codec)
-        conversion.stream.metadata.update(template.metadata)
+        conversion.stream.metadata.update(_named(template.metadata))
         conversion.stream.disposition = template.disposition
         track = CopiedTrack(about, conversion.stream, TrackDigest(), conversion)
         self.tracks.append(track)
@@ -264,6 +258,22 @@ class CopiedTracks:
             f"track {about.index} ({about.codec}) is converted to {codec}: "
             f"{self._target.format.name} does not support it"
         )
+
+    def first_packets(self, packets: Iterable[av.Packet]) -> Iterator[av.Packet]:
+        """Yield the first packet of every copied stream that begins near the start."""
+        waiting = set(self._by_index)
+        start: Fraction | None = None
+        for packet in packets if waiting else ():
+            index, facts = packet.stream.index, PacketFacts.of(packet)
+            if facts.time is not None:
+                start = facts.time if start is None else start
+                if facts.time - start > _NEAR_START:
+                    return
+            if index in waiting and facts.content:
+                yield packet
+                waiting.discard(index)
+            if not waiting:
+                return
 
     def mux(self, packet: av.Packet) -> None:
         """Write a packet of any stream of the source, if its stream is copied."""
@@ -308,7 +318,7 @@ class CopiedTracks:
             f"track {index}: left out, {counted(count, 'damaged packet')}"
             for index, count in self.damaged.items()
         ]
-        empty = [track.about for track in self.audio if not track.digest.packets]
+        empty = [track.about for track in self.tracks if not track.digest.packets]
         return lines + [
             f"track {about.index} ({about.codec}) has no packet here" for about in empty
         ]
@@ -346,12 +356,10 @@ def attached_image(path: Path, index: int) -> bytes:
     raise OutputError(f"cover image {index} has no content", path=path)
 
 
-def _made_by_muxer(template: Stream) -> bool:
-    """Return whether QuickTime's muxer makes the track itself, from metadata and chapters."""
-    timecode = "timecode" in template.metadata
-    # FFmpeg reads a chapter track itself, and marks it as one that nobody else should read.
-    chapters = template.discard == Discard.all
-    return template.type == "data" and (timecode or chapters)
+def _named(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return a stream's metadata with its name as its title, as which FFmpeg's muxers write it."""
+    name = metadata.get("name")
+    return dict(metadata) if name is None else {"title": name, **metadata}
 
 
 def _name_channels(copy: Stream) -> None:
@@ -371,6 +379,9 @@ def _has_nameless_channels(stream: Stream) -> TypeGuard[av.AudioStream]:
 
 def supports(muxer: str, template: Stream) -> bool:
     """Return whether a container takes a stream as it is, found out by beginning one."""
+    if muxer == "mov" and _is_cover(template):
+        # It would become a second video track.
+        return False
     if muxer == "mp4" and _has_nameless_channels(template):
         # It would refuse it only when the whole file is written.
         context = template.codec_context

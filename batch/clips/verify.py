@@ -15,10 +15,12 @@ import av.error
 from av.stream import AttachmentStream
 
 from ...core.clips.media import ClipInfo, ClipReader
-from ...core.errors import MediaError, OutputError
+from ...core.errors import BrushreelError, MediaError, OutputError
 from ...core.frames.frame import Frame
 from ...core.options import VerifyLevel
+from .inventory import take
 from .mux import CopiedTrack, TrackDigest
+from .not_kept import Losses, Lost
 from .packet_units import VideoDigest, header_units
 
 # Matroska counts in milliseconds; MP4 starts a track to the tick, but in ticks of its own.
@@ -70,7 +72,8 @@ class Expectation:
         last_end: End of the last frame, in units of `time_base`.
         tracks: Every stream but the video, in order, with a digest of what was written.
         video: The video stream; None until something was written of it.
-        boxes: Boxes that the video's description and track must have.
+        losses: Inventory of the source; None where it is not compared.
+        announced: Losses that were announced.
     """
 
     time_base: Fraction
@@ -79,7 +82,8 @@ class Expectation:
     last_end: int = 0
     tracks: Sequence[CopiedTrack] = ()
     video: ExpectedVideo | None = None
-    boxes: frozenset[bytes] = frozenset()
+    losses: Losses | None = None
+    announced: Lost = field(default_factory=dict)
 
     def add(self, frame: Frame) -> None:
         """Note a frame."""
@@ -87,11 +91,14 @@ class Expectation:
         self.last_end = frame.pts + frame.duration
 
 
-def verify(path: Path, expected: Expectation, name: Path, level: VerifyLevel = "standard") -> None:
+def verify(
+    path: Path, expected: Expectation, name: Path, level: VerifyLevel = "standard"
+) -> Sequence[str]:
     """Read a written clip back; every packet, time and stream must be there.
 
     The packets of the video stream have been decoded before, segment by segment. Here they must be
-    the same bytes at the right times, under a header with which the first of them decode.
+    the same bytes at the right times, under a header with which the first of them decode. Then the
+    inventories of source and output are compared.
 
     Args:
         path: The written file.
@@ -99,8 +106,11 @@ def verify(path: Path, expected: Expectation, name: Path, level: VerifyLevel = "
         name: Name of the file in errors: the one that it was going to get.
         level: "full" compares the packets of every copied stream, not those of audio alone.
 
+    Returns:
+        Texts and marks that were lost without having been announced, a line each.
+
     Raises:
-        OutputError: Something differs; it says what.
+        OutputError: Something else differs; it says what.
     """
     video = expected.video
     assert video is not None
@@ -109,7 +119,6 @@ def verify(path: Path, expected: Expectation, name: Path, level: VerifyLevel = "
             found = _read_back(reader)
             _check_times(found.pts, found.time_base, expected, video)
             _check_header(reader, video)
-            _check_boxes(reader.info, expected.boxes)
     except MediaError as error:
         raise OutputError(f"did not read back: {error.what}", path=name) from error
     except (av.error.FFmpegError, ValueError, OSError) as error:
@@ -124,6 +133,19 @@ def verify(path: Path, expected: Expectation, name: Path, level: VerifyLevel = "
     for kind in sorted({track.about.type for track in expected.tracks} | {"audio"}):
         wanted = [track.digest for track in expected.tracks if track.about.type == kind]
         _check_tracks(kind, found.others.get(kind, []), wanted, name, level)
+    return _unannounced(path, expected, name)
+
+
+def _unannounced(path: Path, expected: Expectation, name: Path) -> Sequence[str]:
+    """Compare the inventories of source and output."""
+    if expected.losses is None:
+        return ()
+    try:
+        lost = expected.losses.found_in(take(path), expected.tracks)
+        return expected.losses.unannounced(lost, expected.announced)
+    except BrushreelError as error:
+        error.path = name
+        raise
 
 
 @dataclass
@@ -194,16 +216,6 @@ def _check_header(reader: ClipReader, video: ExpectedVideo) -> None:
     extradata = bytes(context.extradata or b"")
     if not all(unit in extradata for unit in header_units(codec, video.header)):
         raise OutputError("did not read back: its header differs from the encoder's")
-
-
-def _check_boxes(info: ClipInfo, expected: frozenset[bytes]) -> None:
-    facts = info.facts
-    profile = () if facts.profile is None else (facts.profile,)
-    found = {*facts.boxes, *facts.track_boxes, *profile}
-    for box in expected:
-        if box not in found and box[12:] not in found:
-            name = box[4:8].decode(errors="replace")
-            raise OutputError(f"did not read back: its box {name} is missing")
 
 
 def _check_times(

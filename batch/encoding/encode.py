@@ -133,7 +133,7 @@ class Encoding:
         encoder: The row that writes it.
         picture: Input of the encoder.
         options: Options that it is opened with.
-        warnings: Losses, a line each; those that `picture` states are not among them.
+        warnings: Losses, a line each; not those that show in what is written, see `Losses`.
         fields: Order of the fields that frames are flagged and coded with; None for progressive.
     """
 
@@ -177,7 +177,7 @@ def choose(video: VideoInfo, settings: EncodeSettings, muxer: str) -> Encoding:
         )
     encoder = _choose_encoder(name, video, settings)
     picture = encoded_picture(video, codec, encoder, settings.profile)
-    lost = ("mastering metadata is not kept",) if loses_mastering(encoder, video) else ()
+    lost: tuple[str, ...] = ()
     options = _options(codec, encoder, settings, video, picture.pixel_format)
     if video.fields is None or encoder.interlaced is None:
         if video.interlaced:

@@ -23,7 +23,7 @@ from .container_facts import NO_FACTS, ContainerFacts
 
 # Seconds; default of MP4 and MOV. Edit lists state in it how long a track is.
 _MOVIE_TICK = Fraction(1, 1000)
-_BESIDE = {
+BESIDE = {
     "A53_CC": "closed captions in the frames (CEA-608, CEA-708)",
     "AFD": "active format descriptions",
     "S12M_TIMECODE": "timecodes of single frames",
@@ -34,6 +34,7 @@ _BESIDE = {
     "REGIONS_OF_INTEREST": "regions of interest",
     "DETECTION_BBOXES": "detected objects",
 }
+"""Names of what frames carry beside their pixels and no output keeps, by FFmpeg's names."""
 # What x264 and x265 say of themselves in the first frame.
 _ENCODERS_NOTES = frozenset(
     bytes.fromhex(uuid)
@@ -198,7 +199,7 @@ def video_info(
         rotation=first.rotation,
         fields=field_order(first),
         has_alpha=form.alpha,
-        mastering_display=_mastering_display(first),
+        mastering_display=mastering_display(first),
         content_light=_content_light(first),
         disposition=int(stream.disposition) or int(Disposition.default),
         beside=tuple(sorted(beside_pixels(first))),
@@ -254,7 +255,7 @@ def _of_profile(frame: av.VideoFrame, facts: ContainerFacts) -> tuple[int, int]:
 
 def icc_profile(frame: av.VideoFrame, facts: ContainerFacts) -> bytes | None:
     """Return the ICC profile of a stream; None where it has none."""
-    return facts.profile or _content(frame, "ICC_PROFILE")
+    return facts.profile or side_data(frame, "ICC_PROFILE")
 
 
 def beside_pixels(frame: av.VideoFrame) -> set[str]:
@@ -262,7 +263,7 @@ def beside_pixels(frame: av.VideoFrame) -> set[str]:
     kinds = _side_data(frame)
     if kinds is None:
         return {"side data of an unknown kind"}
-    found = {_BESIDE[kind] for kind in kinds if kind in _BESIDE}
+    found = {BESIDE[kind] for kind in kinds if kind in BESIDE}
     user = kinds.get("SEI_UNREGISTERED")
     if user is not None and bytes(user)[:16] not in _ENCODERS_NOTES:
         found.add("user data of frames (SEI)")
@@ -296,13 +297,14 @@ def _constant_rate(container: InputContainer, stream: av.VideoStream) -> bool:
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
     """Return the rotation and mirroring for display: 9 integers as FFmpeg has them."""
-    data = _content(frame, "DISPLAYMATRIX")
+    data = side_data(frame, "DISPLAYMATRIX")
     if data is None:
         return _rotation_matrix(frame.rotation) if frame.rotation else None
     return struct.unpack("=9i", data)
 
 
-def _content(frame: av.VideoFrame, kind: str) -> bytes | None:
+def side_data(frame: av.VideoFrame, kind: str) -> bytes | None:
+    """Return the content of a frame's side data of a kind, by FFmpeg's name; None for none."""
     data = (_side_data(frame) or {}).get(kind)
     return None if data is None else bytes(data)
 
@@ -320,9 +322,12 @@ def _side_data(frame: av.VideoFrame) -> dict[str, SideData] | None:
     return {entry.type.name: entry for entry in entries}
 
 
-def _mastering_display(frame: av.VideoFrame) -> tuple[Fraction, ...] | None:
-    """Parse FFmpeg's AVMasteringDisplayMetadata: ten rationals, and which of them are set."""
-    data = _content(frame, "MASTERING_DISPLAY_METADATA")
+def mastering_display(frame: av.VideoFrame) -> tuple[Fraction, ...] | None:
+    """Return the display that a frame was graded on, see `VideoInfo`; None if not all of it.
+
+    FFmpeg's AVMasteringDisplayMetadata: ten rationals, and which of them are set.
+    """
+    data = side_data(frame, "MASTERING_DISPLAY_METADATA")
     if data is None:
         return None
     *terms, has_primaries, has_luminance = struct.unpack("=22i", data)
@@ -332,7 +337,7 @@ def _mastering_display(frame: av.VideoFrame) -> tuple[Fraction, ...] | None:
 
 
 def _content_light(frame: av.VideoFrame) -> tuple[int, int] | None:
-    data = _content(frame, "CONTENT_LIGHT_LEVEL")
+    data = side_data(frame, "CONTENT_LIGHT_LEVEL")
     return None if data is None else struct.unpack("=2I", data)
 
 

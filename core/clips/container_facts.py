@@ -73,10 +73,18 @@ def container_facts(path: Path, container: str, track: int) -> ContainerFacts:
     """
     try:
         with path.open("rb") as file:
-            if "mp4" in container:
-                return _of_mp4(file, track)
-            if "matroska" in container:
-                return _of_matroska(file, track)
+            return facts_in_file(file, container, track)
+    except OSError:
+        return NO_FACTS
+
+
+def facts_in_file(file: BinaryIO, container: str, track: int) -> ContainerFacts:
+    """Read the facts of a video stream from an open file, see `container_facts`."""
+    try:
+        if "mp4" in container:
+            return _of_mp4(file, track)
+        if "matroska" in container:
+            return _of_matroska(file, track)
     except (OSError, struct.error, ValueError, ZeroDivisionError, IndexError):
         # What is damaged is FFmpeg's to judge; it has opened the file.
         return NO_FACTS

@@ -27,6 +27,7 @@ from ..frames.recolour import recoloured
 from ..human import counted
 from ..options import Interlaced, Timestamps
 from .clip_info import (
+    BESIDE,
     ClipInfo,
     StreamInfo,
     VideoInfo,
@@ -142,6 +143,7 @@ class ClipReader(ClosedAtExit):
         self.repaired_frames = self._repaired_in_a_row = 0
         self._cropped = cropped
         self._beside: set[str] = set()
+        self._announced: set[str] = set()
         self._tags: tuple[int, ...] = ()
         self.recoloured_frames = 0
         self.foreseen: frozenset[str] = frozenset()
@@ -189,8 +191,11 @@ class ClipReader(ClosedAtExit):
                 f"begins between keyframes: {counted(found.missing_at_start, 'frame')} before the "
                 "first one can't be decoded"
             )
-        yield from self._disorder(found.disorder)
         yield from self._changes(found.headers)
+        yield from self._disorder(found.disorder)
+        self._announced = {BESIDE[kind] for kind in found.carried}
+        for name in sorted(self._announced - set(self.info.video.beside)):
+            yield f"{name} of later frames are not kept"
 
     def _disorder(self, found: Disorder) -> Iterator[str]:
         if found.restart is not None and self.range is None:
@@ -348,8 +353,8 @@ class ClipReader(ClosedAtExit):
 
     @property
     def beside(self) -> set[str]:
-        """Names of what frames so far carry beside their pixels, and the first one does not."""
-        return self._beside - set(self.info.video.beside)
+        """Names of what later frames carry beside their pixels, see `Reader`."""
+        return self._beside - set(self.info.video.beside) - self._announced
 
     def _check(self, decoded: av.VideoFrame) -> None:
         video, pts = self.info.video, self._pts(decoded)

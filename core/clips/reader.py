@@ -104,7 +104,10 @@ class Reader(Protocol):
 
     @property
     def beside(self) -> Set[str]:
-        """Names of what frames so far carry beside their pixels, and the first one does not."""
+        """Names of what frames so far carry beside their pixels.
+
+        Without what the first one carries, or `warnings` has announced.
+        """
         ...
 
     @property

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,21 +97,19 @@ def survey(path: Path, index: int) -> Survey:
         What they tell; of large files what the beginning tells, and nothing where the clip can't be
         read: whoever reads it reports that.
     """
-    missing, faults = 0, 0
+    missing, beginning = 0, _ORDERLY
     packets = _Packets()
     try:
-        missing, faults = _beginning(path, index)
+        missing, beginning = _beginning(path, index)
         if path.stat().st_size <= _READ_AT_ONCE:
             packets.read(path, index)
     except (av.error.FFmpegError, OSError, ValueError):
-        return Survey(missing, Disorder(faults))
-    disorder = packets.disorder()
-    return Survey(
-        missing,
-        disorder._replace(frames=max(faults, disorder.frames)),
-        tuple(packets.headers),
-        frozenset(packets.carried),
+        return Survey(missing, beginning)
+    # The one that has met more of them.
+    disorder = max(
+        beginning, packets.disorder(), key=lambda found: (found.restart is not None, *found[:1])
     )
+    return Survey(missing, disorder, tuple(packets.headers), frozenset(packets.carried))
 
 
 def video_packets(container: InputContainer, index: int) -> Iterator[av.Packet]:
@@ -130,25 +127,36 @@ def _codec(container: InputContainer, index: int) -> str:
     return "" if context is None else context.codec.canonical_name
 
 
-def _beginning(path: Path, index: int) -> tuple[int, int]:
-    """Count the frames missing at the start, and the first ones whose times do not rise."""
+def _beginning(path: Path, index: int) -> tuple[int, Disorder]:
+    """Count the frames missing at the start, and look at the times of the first ones."""
     times: list[int | None] = []
-    shown: list[int | None] = []
+    shown: list[tuple[int | None, int]] = []
     with av.open(f"file:{path}", metadata_errors="replace") as container:
         framewise = _codec(container, index) in _FRAMEWISE
         stream = container.streams[index]
         if isinstance(stream, av.VideoStream):
             stream.thread_type = "AUTO"
+        # AVI has no presentation times: a reader counts its frames.
+        timed = container.format.name != "avi"
         for packet in container.demux(stream):
             if packet.size and not packet.is_discard:
                 times.append(packet.pts)
-            shown += [frame.pts for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
+            frames = (frame for frame in packet.decode() if isinstance(frame, av.VideoFrame))
+            shown += [(frame.pts, frame.duration) for frame in frames]
             if len(shown) >= _DECODED:
                 break
-    first = shown[0] if shown and framewise else None
-    known = [pts for pts in shown[:_DECODED] if pts is not None]
+    first = shown[0][0] if shown and framewise else None
     missing = 0 if first is None else sum(pts is not None and pts < first for pts in times)
-    return missing, sum(after <= before for before, after in pairwise(known))
+    return missing, _disorder(_filled(shown[:_DECODED] if timed else ()))
+
+
+def _filled(frames: Iterable[tuple[int | None, int]]) -> Iterator[int]:
+    """Yield times from times and durations; a frame without one comes after the one before it."""
+    after = 0
+    for pts, duration in frames:
+        time = after if pts is None else pts
+        yield time
+        after = time + duration
 
 
 class _Packets:
@@ -199,18 +207,22 @@ class _Packets:
 
     def disorder(self) -> Disorder:
         """Find times that do not rise once frames are in the order of display."""
-        waiting: list[int] = []
-        frames = in_a_row = 0
-        last: int | None = None
-        for pts in _displayed(self._times, self._delay, waiting):
-            if last is None or pts > last:
-                last, in_a_row = pts, 0
-                continue
-            frames, in_a_row = frames + 1, in_a_row + 1
-            if in_a_row > MOST_IN_A_ROW:
-                return Disorder(frames, (pts, last))
-            last += 1
-        return Disorder(frames)
+        return _disorder(_displayed(self._times, self._delay))
+
+
+def _disorder(times: Iterable[int]) -> Disorder:
+    """Find times that do not rise, when each of these is put a tick after the one before."""
+    frames = in_a_row = 0
+    last: int | None = None
+    for pts in times:
+        if last is None or pts > last:
+            last, in_a_row = pts, 0
+            continue
+        frames, in_a_row = frames + 1, in_a_row + 1
+        if in_a_row > MOST_IN_A_ROW:
+            return Disorder(frames, (pts, last))
+        last += 1
+    return Disorder(frames)
 
 
 def _decoded(
@@ -226,7 +238,9 @@ def _decoded(
         return None
 
 
-def _displayed(times: list[int], delay: int, waiting: list[int]) -> Iterator[int]:
+def _displayed(times: Iterable[int], delay: int) -> Iterator[int]:
+    """Yield times in the order of display, of which frames lag by so many at most."""
+    waiting: list[int] = []
     for pts in times:
         heapq.heappush(waiting, pts)
         if len(waiting) > delay:

@@ -18,6 +18,15 @@ from .exr_file import Part, encode_parts, read_parts
 from .metadata import TICK, ImageMetadata, Picture
 
 _LOSSY = frozenset({"B44", "B44A", "DWAA", "DWAB", "LJ2K"})
+# What every file states, or other images and clips state in their own way.
+_USUAL = frozenset(
+    {
+        *("channels", "compression", "dataWindow", "displayWindow", "lineOrder", "type", "name"),
+        *("pixelAspectRatio", "screenWindowCenter", "screenWindowWidth", "chromaticities"),
+        *("framesPerSecond", "timeCode", "tiles", "version", "chunkCount", "preview", "view"),
+        *("dwaCompressionLevel", "zipCompressionLevel"),
+    }
+)
 # Chromaticities are stored with the precision of a float.
 _SAME_CHROMATICITIES = 1e-4
 # Twice the area between red, green and blue in x and y; BT.709's is 0.22.
@@ -202,6 +211,8 @@ def _alone(rest: PassThrough) -> Iterator[str]:
     for index, part in enumerate(rest.parts):
         if index != rest.index:
             yield f"part {part.name}"
+    if attributes := ", ".join(sorted(set(rest.parts[rest.index].header) - _USUAL)):
+        yield f"attributes {attributes}"
 
 
 def _compression(part: Part) -> str:

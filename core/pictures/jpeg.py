@@ -18,6 +18,11 @@ _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
 # What Pillow raises on damaged files, and on some of EXIF.
 _DAMAGE = (OSError, ValueError, SyntaxError, TypeError, LookupError, UnidentifiedImageError)
+# By Pillow's names.
+_METADATA = {
+    **{"ICC profile": "icc_profile", "EXIF": "exif", "XMP": "xmp", "comment": "comment"},
+    "Photoshop's resources": "photoshop",
+}
 _MODES = {"L": "gray", "RGB": "rgb24"}
 
 
@@ -41,11 +46,7 @@ def read_jpeg(path: Path) -> Picture:
         MediaError: It is damaged, cut short, or not of grey or RGB.
     """
     with _opened(path) as image:
-        alone = [
-            name
-            for name, key in (("ICC profile", "icc_profile"), ("EXIF", "exif"))
-            if image.info.get(key)
-        ]
+        alone = [name for name, key in _METADATA.items() if image.info.get(key)]
         try:
             upright = ImageOps.exif_transpose(image)
             samples = np.asarray(upright)

@@ -102,7 +102,7 @@ def check_written(path: Path, kind: str, frame: Frame, like: Picture | None) -> 
         like: The source image.
 
     Raises:
-        OutputError: It has other samples, or can't be read.
+        OutputError: It has other samples, lacks metadata of the source image, or can't be read.
     """
     try:
         found = read_picture(path, kind)
@@ -118,6 +118,15 @@ def check_written(path: Path, kind: str, frame: Frame, like: Picture | None) -> 
     )
     if not same:
         raise OutputError("failed verification: its samples differ from those written")
+    carried = () if like is None or like.codec != kind else like.alone
+    lost = [name for name in carried if name not in found.alone and not _is_said(name, like)]
+    if lost:
+        raise OutputError(f"failed verification: it lacks {', '.join(lost)}")
+
+
+def _is_said(name: str, like: Picture | None) -> bool:
+    """Return whether it was announced that an image loses something."""
+    return like is not None and any(line.startswith(name) for line in like.warnings)
 
 
 def written_format(source: PixelFormat, kind: str) -> PixelFormat:

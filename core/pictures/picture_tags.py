@@ -20,12 +20,28 @@ _KEPT_CHUNKS = frozenset(
 )
 _NEEDED_CHUNKS = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND"))
 
+# Chunks of the stored samples, of when the file was changed, and of the other frames of an
+# animation.
+_OF_SAMPLES = frozenset(b"tRNS bKGD sBIT hIST sPLT tIME acTL fcTL fdAT".split())
+_CHUNK_NAMES = {
+    **{b"iCCP": "ICC profile", b"eXIf": "EXIF", b"mDCV": "HDR metadata", b"cLLI": "HDR metadata"},
+    **{b"mDCv": "HDR metadata", b"cLLi": "HDR metadata"},
+    **dict.fromkeys((b"tEXt", b"zTXt", b"iTXt"), "texts"),
+}
+_XMP_KEYWORD = b"XML:com.adobe.xmp\0"
 _ICC_PROFILE = 34675
 # Description, maker, model, orientation, resolution and its unit, date, artist, host, kind of
 # alpha, XMP, copyright, IPTC, ICC profile.
 _KEPT_TAGS = frozenset(
     (270, 271, 272, 274, 282, 283, 296, 306, 315, 316, 338, 700, 33432, 33723, _ICC_PROFILE)
 )
+_TAG_NAMES = {
+    **{_ICC_PROFILE: "ICC profile", 700: "XMP", 33723: "IPTC"},
+    **dict.fromkeys((270, 271, 272, 306, 315, 316, 33432), "texts"),
+}
+_ORIENTATION = 274
+# Tags that are not copied, by name; those that say how samples are stored are below 700.
+_LOST_TAGS = {34665: "EXIF", 34853: "GPS", 34377: "Photoshop's resources", 37724: "layers"}
 
 
 @dataclass(frozen=True)
@@ -35,10 +51,12 @@ class PngChunks:
     Attributes:
         chunks: Whole chunks, with length and checksum.
         transparent: True if colours of its palette are transparent.
+        lost: Names of other chunks that say something of the image.
     """
 
     chunks: tuple[bytes, ...]
     transparent: bool
+    lost: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, content: bytes) -> PngChunks:
@@ -51,12 +69,21 @@ class PngChunks:
         if not chunks or chunks[-1][0] != b"IEND":
             raise MediaError("is cut short: it has no end")
         kept = tuple(chunk for name, chunk in chunks if name in _KEPT_CHUNKS)
-        return cls(kept, any(name == b"tRNS" for name, _ in chunks))
+        known = _KEPT_CHUNKS | _NEEDED_CHUNKS | _OF_SAMPLES
+        others = sorted({name.decode("latin-1") for name, _ in chunks if name not in known})
+        return cls(
+            kept,
+            any(name == b"tRNS" for name, _ in chunks),
+            (f"chunks {', '.join(others)}",) if others else (),
+        )
 
     @property
-    def has_profile(self) -> bool:
-        """True if an ICC profile says what its colours are."""
-        return any(chunk[4:8] == b"iCCP" for chunk in self.chunks)
+    def names(self) -> tuple[str, ...]:
+        """Names of what the chunks state that no other kind of file takes over."""
+        found = {_CHUNK_NAMES.get(chunk[4:8], "") for chunk in self.chunks}
+        if any(chunk[8:].startswith(_XMP_KEYWORD) for chunk in self.chunks):
+            found.add("XMP")
+        return tuple(sorted(found - {""}))
 
     def into(self, content: bytes) -> bytes:
         """Return a PNG file's content with these chunks in place of its own optional ones."""
@@ -111,9 +138,18 @@ class TiffTags:
         return cls(kept, layout.order, layout)
 
     @property
-    def has_profile(self) -> bool:
-        """True if an ICC profile says what its colours are."""
-        return any(tag[0] == _ICC_PROFILE for tag in self.tags)
+    def names(self) -> tuple[str, ...]:
+        """Names of what the tags state that no other kind of file takes over."""
+        found = {_TAG_NAMES.get(tag[0], "") for tag in self.tags}
+        upright = (b"\1\0", b"\0\1", b"")
+        if any(tag[0] == _ORIENTATION and tag[3][:2] not in upright for tag in self.tags):
+            found.add("orientation")
+        return tuple(sorted(found - {""}))
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Names of what is not copied to another TIFF file either."""
+        return tuple(sorted({_LOST_TAGS[tag] for tag in self.layout.tags if tag in _LOST_TAGS}))
 
     @property
     def aspect(self) -> Fraction:

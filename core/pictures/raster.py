@@ -58,7 +58,8 @@ def read_raster(path: Path, kind: str) -> Picture:
         shown=(0, 0, frame.height, frame.width),
         sample_aspect_ratio=None if aspect == 1 else aspect,
         kept=kept,
-        alone=("ICC profile",) if kept.has_profile else (),
+        warnings=tuple(f"{name} is not kept" for name in kept.lost),
+        alone=(*kept.names, *kept.lost),
         grey=native.name.startswith("ya"),
     )
 

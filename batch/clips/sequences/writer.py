@@ -31,7 +31,7 @@ from ....core.pictures.picture import (
     written_format,
 )
 from ..destination import ImageDestination
-from ..not_kept import INTERLACED, beside_losses, met_on_the_way
+from ..not_kept import IMAGES, INTERLACED, Losses, met_on_the_way
 from ..pipeline import in_order
 from ..settings import ReadSettings, WriteSettings
 from ..sink import Written
@@ -74,19 +74,24 @@ class ImageSink:
         self.warnings = tuple(self._warnings())
 
     def _warnings(self) -> Iterator[str]:
-        info, video = self.reader.info, self.reader.info.video
+        video = self.reader.info.video
         yield from self.reader.warnings(self.kind)
-        for other in (other for other in info.others if other.type != "data"):
-            about = f"{other.type}, {other.codec}"
-            yield f"track {other.index} ({about}) is left out: images have no place for it"
         if video.interlaced:
             yield f"is interlaced: {INTERLACED[self.read.interlaced]}"
         if not self.reader.images:
-            yield from beside_losses(info, carried=False)
+            losses = Losses.of(self.reader, IMAGES)
+            stated = ["timecode"] if self.kind == "exr" and self.states_timecode else []
+            yield from losses.lines(losses.found_in(losses.as_shown(*stated), ()))
         if self.kind == "exr" and not self.reader.images:
             yield "becomes linear light, 1.0 for white"
         elif self.kind == "tiff" and video.hdr:
             yield f"is {video.hdr}, which TIFF can't state"
+
+    @property
+    def states_timecode(self) -> bool:
+        """True if images of this rate can have timecode."""
+        rate = self.reader.info.video.frame_rate
+        return rate is not None and nominal_rate(rate) <= _MOST_FRAMES
 
     def key(self) -> dict[str, Any]:
         """Return the facts, besides the stylizer's, that decide all images.
@@ -196,7 +201,7 @@ class ImageWriter:
         rate, start = self._reader.info.video.frame_rate, self._reader.timecode
         if item.image is not None or start is None or rate is None:
             return None
-        if nominal_rate(rate) > _MOST_FRAMES:
+        if not self._sink.states_timecode:
             return None
         return start.later(item.number - FIRST_NUMBER, rate)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import ImageCms
 
 from brushreel.batch.clips.boxes import add_boxes
 from brushreel.batch.clips.clip import convert, inspect_clip
+from brushreel.batch.clips.container_sink import ContainerSink
 from brushreel.batch.clips.settings import ReadSettings
 from brushreel.core.clips.media import ClipReader, probe
 from brushreel.core.errors import MediaError, OutputError
@@ -60,7 +62,8 @@ def boxed(make_clip):
 
     def make(name: str, *boxes: bytes, track: bytes = b"") -> Path:
         path = make_clip(name)
-        add_boxes(path, boxes, [track] if track else [])
+        with path.open("r+b") as file:
+            add_boxes(file, boxes, [track] if track else [])
         return path
 
     return make
@@ -171,12 +174,25 @@ class TestSpherical:
         assert any("spherical projection is not kept" in line for line in warnings)
         assert any("two views (stereo) is not kept" in line for line in warnings)
 
-    def test_a_box_that_is_lost_fails_verification(self, boxed, tmp_path, untouched, monkeypatch):
+    def test_what_is_never_carried_is_a_fault_before_the_first_frame(
+        self, boxed, tmp_path, monkeypatch
+    ):
         monkeypatch.setattr(
-            "brushreel.batch.clips.container_sink.add_boxes", lambda path, *boxes: None
+            "brushreel.batch.clips.container_sink.add_boxes", lambda file, *boxes: None
         )
-        with pytest.raises(OutputError, match="its box st3d is missing"):
+        with pytest.raises(OutputError, match=r"would not be as its source: .*two views"):
+            inspect_clip(boxed("a.mp4", STEREO), tmp_path / "out.mp4")
+
+    def test_a_box_that_is_lost_fails_verification(self, boxed, tmp_path, untouched, monkeypatch):
+        in_trial = ContainerSink.add_boxes
+        monkeypatch.setattr(
+            ContainerSink,
+            "add_boxes",
+            lambda sink, file: in_trial(sink, file) if isinstance(file, io.BytesIO) else None,
+        )
+        with pytest.raises(OutputError, match=r"is not as its source: .*two views"):
             convert(boxed("a.mp4", STEREO), tmp_path / "out.mp4", untouched)
+        assert not (tmp_path / "out.mp4").exists()
 
 
 class TestProfile:

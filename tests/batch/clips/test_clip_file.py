@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import av
 import pytest
 
 from brushreel.batch.clips.clip import convert
@@ -19,10 +20,25 @@ from ..listening import on_frame
 
 @pytest.fixture
 def broken(make_clip) -> Path:
-    """Reads well for longer than the stages can run ahead of each other, then changes its size."""
-    parts = [make_clip("a.ts", frames=40), make_clip("b.ts", frames=5, size=(64, 48))]
-    path = parts[0].with_name("broken.ts")
-    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    """Reads well for longer than the stages can run ahead of each other, then changes its size.
+
+    Motion JPEG has no header that would tell it before.
+    """
+    mjpeg = {"codec": "mjpeg", "pixel_format": "yuvj420p"}
+    parts = [
+        make_clip("a.mkv", frames=40, **mjpeg),
+        make_clip("b.mkv", times=list(range(40, 45)), size=(64, 48), **mjpeg),
+    ]
+    path = parts[0].with_name("broken.mkv")
+    with av.open(str(path), "w") as target:
+        copy = None
+        for part in parts:
+            with av.open(str(part)) as source:
+                copy = copy or target.add_stream_from_template(source.streams.video[0])
+                for packet in source.demux(video=0):
+                    if packet.size:
+                        packet.stream = copy
+                        target.mux(packet)
     return path
 
 

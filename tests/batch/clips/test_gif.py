@@ -32,7 +32,7 @@ def test_every_frame_is_there_at_its_time(make_clip, read_clip, sound, untouched
     images, durations = frames(output)
     assert durations == [40] * 9
     assert report.audio_tracks == 0
-    assert "track 1 (audio, aac) is left out: GIF has none" in report.warnings
+    assert "track 1 (audio, aac) is left out: GIF has no place for it" in report.warnings
     assert any("256 colours" in line for line in report.warnings)
     with Image.open(output) as file:
         assert file.info["loop"] == 0

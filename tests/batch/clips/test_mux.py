@@ -154,7 +154,7 @@ class TestAttachedImage:
         with av.open(str(tmp_path / "o.mp4")) as written:
             assert written.streams.video[1].disposition & Disposition.attached_pic
         report = convert(source, tmp_path / "o.mov", untouched)
-        assert "cover image 1 is left out: mov has no place" in report.warnings
+        assert f"track 1 (video, {codec}) is left out: mov has no place for it" in report.warnings
 
 
 def test_a_video_stream_is_the_default_one_in_matroska(make_clip, untouched, tmp_path):

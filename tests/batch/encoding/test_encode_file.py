@@ -335,14 +335,6 @@ def test_mastering_metadata_is_written(video, tmp_path, codec, suffix):
     assert all(abs(a - b) < Fraction(1, 10_000) for a, b in zip(told, DISPLAY, strict=True))
 
 
-@pytest.mark.parametrize("facts", [{"mastering_display": DISPLAY}, {"content_light": (1000, 400)}])
-def test_mastering_metadata_that_is_lost_is_said(video, facts):
-    lost = choose(video("yuv420p10le", **facts), EncodeSettings(codec="prores"), "mov").warnings
-    assert lost == ("mastering metadata is not kept",)
-    assert not choose(video("yuv420p10le", **facts), EncodeSettings(codec="hevc"), "mov").warnings
-    assert not choose(video("yuv420p10le"), EncodeSettings(codec="prores"), "mov").warnings
-
-
 def test_svt_av1_says_nothing_on_stderr(video, tmp_path, capfd):
     encode(tmp_path / "o.mp4", video("yuv420p"), EncodeSettings(codec="av1"), 1)
     assert capfd.readouterr().err == ""

@@ -15,11 +15,13 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import av
 import numpy as np
 from av.codec.context import Flags
 
+from brushreel.batch.clips.inventory import missing, take
 from brushreel.cli import main
 
 from .read import Clip, Track, moving_picture, read_clip, side_data
@@ -35,6 +37,36 @@ OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "sof
 ADTS_HEADER = 7
 # Mean difference of RGB codes in 0 to 1: a frame in another's place has five times as much.
 SAME_PICTURE = 0.02
+# What packets can't tell: the decoder finds it.
+ON_THE_WAY = re.compile(
+    r"damaged|has no packet here|^has \d+ interlaced frames?|of later frames are not kept"
+)
+# Side data of frames by FFmpeg's names, and the word with which its loss is said; other kinds are
+# the codec's own.
+SIDE_DATA = {
+    "ICC_PROFILE": "ICC profile",
+    "SPHERICAL": "spherical",
+    "STEREO3D": "two views",
+    "A53_CC": "closed captions",
+    "AFD": "active format",
+    "DYNAMIC_HDR_PLUS": "HDR10+",
+    "DOVI_METADATA": "Dolby Vision",
+    "AMBIENT_VIEWING_ENVIRONMENT": "ambient",
+    "MASTERING_DISPLAY_METADATA": "mastering",
+    "CONTENT_LIGHT_LEVEL": "mastering",
+    "S12M_TIMECODE": "timecodes",
+}
+# Words with which the loss of a property is said, where its name is another.
+WORDS = {
+    "bits": "bits instead of",
+    "chroma resolution": "written as",
+    "fields": "interlaced",
+    "crop": "cropped to",
+    "stereo": "two views",
+    "mastering display": "mastering",
+    "content light level": "mastering",
+    "transparency": "transparency",
+}
 # How many frames are compared.
 PICTURES = 40
 
@@ -48,6 +80,7 @@ class Verdict:
         largest: Seconds between the time of a source's frame and its output's, at most.
         tracks: What was kept beside the picture, in words.
         message: What was said where the clip was refused.
+        said: What could not be kept, a line each.
         differences: What is not as it should be, a line each.
     """
 
@@ -56,6 +89,7 @@ class Verdict:
     largest: Fraction = Fraction(0)
     tracks: str = "-"
     message: str = ""
+    said: Sequence[str] = ()
     differences: list[str] = field(default_factory=list)
 
 
@@ -80,9 +114,12 @@ def check(odd: Odd, folder: Path, flags: Sequence[str], *, untouched: bool) -> V
     """
     source, output = odd.make(folder), folder / "out"
     output.mkdir()
-    events = stylize(source, output, [*flags, *odd.flags])
-    (ended,) = (e for e in events if e["event"] in ("clip_done", "clip_failed"))
+    # How long it would take is not asked here.
+    with mock.patch("brushreel.batch.dry_run.network_speed", return_value=None):
+        (planned,) = clip_events(stylize(source, output, [*flags, *odd.flags, "--dry-run"]))
+    (ended,) = clip_events(stylize(source, output, [*flags, *odd.flags]))
     left = sorted(str(path) for path in output.iterdir())
+    left += dry_run_differs(planned, ended)
     if ended["event"] == "clip_failed":
         return Verdict(message=ended["what"], differences=[*refusal_differs(odd, ended), *left])
     if odd.refused is not None:
@@ -90,9 +127,26 @@ def check(odd: Odd, folder: Path, flags: Sequence[str], *, untouched: bool) -> V
     if left != [ended["output"]]:
         return Verdict(differences=left)
     verdict = compare(odd, source, Path(ended["output"]), "\n".join(ended["warnings"]))
+    verdict.said = ended["warnings"]
     if untouched and not odd.pictures_differ:
         verdict.differences += pictures_differ(source, Path(ended["output"]))
     return verdict
+
+
+def clip_events(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the events that say what became of a clip, or would become."""
+    return [e for e in events if e["event"] in ("clip_planned", "clip_done", "clip_failed")]
+
+
+def dry_run_differs(planned: dict[str, Any], ended: dict[str, Any]) -> Iterator[str]:
+    """Yield what a dry run does not say, or says wrongly; damage is found on the way."""
+    if (planned["event"], ended["event"]) == ("clip_planned", "clip_failed"):
+        yield f"a dry run did not refuse it: {ended['what']}"
+    if (planned["event"], ended["event"]) == ("clip_failed", "clip_done"):
+        yield f"a dry run refused it: {planned['what']}"
+    for line in set(ended.get("warnings", ())) ^ set(planned.get("warnings", ())):
+        if not ON_THE_WAY.search(line) and ended["event"] == "clip_done":
+            yield f"said by only one of dry run and run: {line}"
 
 
 def refusal_differs(odd: Odd, ended: dict[str, Any]) -> Iterator[str]:
@@ -112,6 +166,8 @@ def compare(odd: Odd, source: Path, output: Path, warnings: str) -> Verdict:
     wrong += tracks_differ(before, after, odd, warnings)
     wrong += facts_differ(before, after, odd)
     wrong += ffmpeg_differs(source, output, after)
+    wrong += side_data_differs(source, output, warnings)
+    wrong += inventory_differs(source, output, warnings)
     return Verdict(
         frames_in=len(before.times),
         frames_out=len(after.times),
@@ -119,6 +175,39 @@ def compare(odd: Odd, source: Path, output: Path, warnings: str) -> Verdict:
         tracks=", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "-",
         differences=wrong,
     )
+
+
+def side_data_differs(source: Path, output: Path, warnings: str) -> Iterator[str]:
+    """Yield side data that the output's first frame does not have, and that nothing was said of."""
+    before, after = first_frame(source), first_frame(output)
+    for kind, word in SIDE_DATA.items():
+        one, other = side_data(before, kind), side_data(after, kind)
+        kept = one is None or (one == other if kind == "ICC_PROFILE" else other is not None)
+        if not kept and word not in warnings:
+            yield f"{kind} is lost, and nothing was said of it"
+
+
+def first_frame(path: Path) -> av.VideoFrame:
+    """Decode the first frame."""
+    with av.open(f"file:{path}", metadata_errors="replace") as container:
+        return next(container.decode(moving_picture(container)))
+
+
+def inventory_differs(source: Path, output: Path, warnings: str) -> Iterator[str]:
+    """Yield what the inventories of source and output differ in, and nothing was said of."""
+    before, after = take(source), take(output)
+    left_out = {int(number) for number in re.findall(r"track (\d+) .*is left out", warnings)}
+    left_out |= {int(number) for number in re.findall(r"track (\d+) .*no packet here", warnings)}
+    paired = {}
+    for kind in {own.type for own in before.streams}:
+        wanted = [s.index for s in before.streams if s.type == kind and s.index not in left_out]
+        written = [s.index for s in after.streams if s.type == kind]
+        paired |= dict(zip(wanted, written, strict=False))
+    for key, (value, other) in missing(before, after, paired).items():
+        word = WORDS.get(key[-1], key[-1])
+        stream = key[0] == "stream" and int(key[1]) in left_out
+        if not stream and word not in warnings:
+            yield f"{' '.join(key)}: {value} became {other}, and nothing was said of it"
 
 
 def tolerance_of(source: Path, output: Path) -> Fraction:
