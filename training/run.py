@@ -23,12 +23,14 @@ from ..core.errors import TrainingError
 from ..core.moving import moving
 from ..core.network import NetworkSpec, StylizingNetwork
 from ..core.style import Painting, Style, weights_digest
+from ..core.stylizer import Stylizer
 from .checkpoint import Checkpoint, optimizer_state, restore_optimizer
 from .compilation import compiled
 from .data.disturbance import Example, disturbed
+from .data.extraction import consecutive_frames
 from .data.footage import Footage, footage_report, not_footage, survey_footage, usable_footage
 from .data.painting import load_painting
-from .data.sampler import PairSampler, to_pair
+from .data.sampler import PairSampler
 from .data.stills import IMAGE_SUFFIXES
 from .evaluation.evaluate import held_out_figures
 from .fast_loss_network import FastLossNetwork
@@ -343,14 +345,22 @@ class Run:
         title = f"{about.title}, after {about.artist}"
         return Style(name, title, about, spec, weights, provenance, figures)
 
-    @torch.no_grad()
-    def sheet(self) -> list[tuple[str, Tensor, Tensor]]:
-        """Return of every held-out clip its name, a frame, and the frame stylized."""
-        network, rows = self._finished()[0], []
+    def sheet(self, style: Style) -> list[tuple[str, Tensor, Tensor]]:
+        """Return of every held-out clip its name, a frame, and the frame as users see it.
+
+        Args:
+            style: It is applied at its own stroke size.
+
+        Returns:
+            Frames of a clip's own size, (3, H, W) RGB, uint8.
+        """
+        stylizer = Stylizer(style, device=str(self.device), precision="fp32", runtime="torch")
+        rows = []
         for clip in self.held_out:
-            frame = to_pair(clip.pairs[len(clip.pairs) // 2]).frames[1:]
-            stylized = network(frame.to(self.device)).float().cpu()
-            rows.append((clip.path.name, frame[0], stylized[0]))
+            trained_on = clip.pairs["frames"][len(clip.pairs) // 2, 1]
+            frame = next(consecutive_frames(clip.path, 1), trained_on)
+            both = (torch.from_numpy(codes.copy()) for codes in (frame, stylizer(frame)))
+            rows.append((clip.path.name, *(codes.permute(2, 0, 1) for codes in both)))
         return rows
 
     def _finished(self) -> tuple[StylizingNetwork, NetworkSpec]:

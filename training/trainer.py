@@ -88,7 +88,7 @@ def train(
             if processes.first:
                 style.save(output)
                 history, painting = torch.stack(run.history), run.painting[0].cpu()
-                write_report(folder, style, history, run.sheet(), run.report, painting)
+                write_report(folder, style, history, run.sheet(style), run.report, painting)
                 checkpoint.unlink()
         return style
 

@@ -12,8 +12,10 @@ from PIL import Image
 
 from brushreel.core.network import NetworkSpec, StylizingNetwork
 from brushreel.core.style import Style
+from brushreel.core.stylizer import Stylizer
 from brushreel.training import run as training_run
 from brushreel.training.data.disturbance import Example
+from brushreel.training.data.extraction import consecutive_frames
 from brushreel.training.data.footage import Footage
 from brushreel.training.gain_bound import EPSILON
 from brushreel.training.loss_network import STYLE_LAYERS
@@ -25,13 +27,25 @@ PARTS = [field.name for field in dataclasses.fields(HybridLoss)]
 LONE = Processes(0, 1, torch.device("cpu"))
 
 
-class TestParent:
-    @pytest.fixture
-    def parent(self, quick, material) -> Style:
-        torch.manual_seed(5)
-        weights = StylizingNetwork(quick.network).state_dict()
-        return Style("old", "Old", material.about, quick.network, weights, {"family": "of-old"})
+@pytest.fixture
+def parent(quick, material) -> Style:
+    torch.manual_seed(5)
+    weights = StylizingNetwork(quick.network).state_dict()
+    return Style("old", "Old", material.about, quick.network, weights, {"family": "of-old"})
 
+
+def test_report_shows_frames_of_clips_as_users_see_them(material, quick, parent):
+    run = Run(material, quick, LONE)
+    stylizer = Stylizer(parent, device="cpu", precision="fp32", runtime="torch")
+    rows = run.sheet(parent)
+    assert [name for name, *_ in rows] == [clip.path.name for clip in run.held_out]
+    for clip, (_, source, stylized) in zip(run.held_out, rows, strict=True):
+        frame = next(consecutive_frames(clip.path, 1))
+        assert np.array_equal(source.permute(1, 2, 0), frame)
+        assert np.array_equal(stylized.permute(1, 2, 0), stylizer(frame))
+
+
+class TestParent:
     def test_weights_start_at_the_parent_s(self, material, quick, parent):
         child = Run(dataclasses.replace(material, parent=parent), quick, LONE)
         for name, weight in child.network.state_dict().items():

@@ -19,7 +19,7 @@ from ...core.atomic import atomic_write
 from ...core.errors import TrainingError, extra
 from ...core.style import Style
 from ...core.version import __version__
-from .report_images import draw_losses, draw_painting, draw_sheet
+from .report_images import draw_frame, draw_losses, draw_painting, draw_sheet
 
 with extra("train"):
     from jinja2 import Environment, FileSystemLoader
@@ -57,15 +57,15 @@ def write_report(
 ) -> Path:
     """Write the images, metrics.json and, last, the report.html that shows them.
 
-    The images are painting.png, sheet.png and losses.png.
+    The images are painting.png, sheet.png, frame.png and losses.png.
 
     Args:
         folder: Created where it does not exist; an older report in it is replaced.
         style: The trained style.
         history: (steps, 7) losses of each step, one or more: the parts of `HybridLoss` and
             their weighted sum.
-        sheet: Name of a clip, a frame of it and the same frame stylized, both (3, H, W) RGB in
-            [0, 1]; one or more.
+        sheet: Name of a clip, a frame of it and the same frame stylized, both (3, H, W) RGB,
+            uint8; one or more. The largest one is shown at its own size, too.
         footage: The footage report, one line a clip.
         painting: The painting as it was trained on, (3, H, W) RGB in [0, 1].
 
@@ -82,9 +82,11 @@ def write_report(
     page = folder / "report.html"
     _write(folder / "painting.png", draw_painting(painting))
     _write(folder / "sheet.png", draw_sheet(sheet))
+    largest, _, frame = max(sheet, key=lambda row: row[2].numel())
+    _write(folder / "frame.png", draw_frame(frame))
     _write(folder / "losses.png", draw_losses(curves, window))
     _write(folder / "metrics.json", _encoded(_metrics(style, losses, window)))
-    _write(page, _encoded(_page(style, footage)))
+    _write(page, _encoded(_page(style, footage, f"{largest}, {frame.shape[2]}x{frame.shape[1]}")))
     return page
 
 
@@ -135,7 +137,7 @@ def _metrics(style: Style, losses: Mapping[str, NDArray[np.float64]], window: in
     return json.dumps(metrics, indent=1, ensure_ascii=False) + "\n"
 
 
-def _page(style: Style, footage: str) -> str:
+def _page(style: Style, footage: str, frame: str) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -150,6 +152,7 @@ def _page(style: Style, footage: str) -> str:
         run=_run(style.training),
         share=f"{SHARE:.0%}",
         footage=footage,
+        frame=frame,
     )
 
 

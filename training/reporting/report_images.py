@@ -32,19 +32,22 @@ LINE = "#20639b"
 
 def draw_painting(painting: Tensor) -> bytes:
     """Return a painting, (3, H, W) RGB in [0, 1], as PNG, scaled down to fit beside the sheet."""
-    content = BytesIO()
-    _image(painting).save(content, "PNG")
-    return content.getvalue()
+    return _png(_fitting((painting.detach().float().clamp(0, 1) * 255).round().byte()))
+
+
+def draw_frame(frame: Tensor) -> bytes:
+    """Return a frame, (3, H, W) RGB, uint8, as PNG of its own size."""
+    return _png(_image(frame))
 
 
 def draw_sheet(sheet: Sequence[tuple[str, Tensor, Tensor]]) -> bytes:
     """Draw frames before and after, a row for each clip under its name, as PNG.
 
     Args:
-        sheet: Name of a clip, a frame of it and the same frame stylized, both (3, H, W) RGB in
-            [0, 1]; one or more. They are scaled down to fit, never up.
+        sheet: Name of a clip, a frame of it and the same frame stylized, both (3, H, W) RGB,
+            uint8; one or more. They are scaled down to fit, never up.
     """
-    rows = [(name, [_image(frame) for frame in frames]) for name, *frames in sheet]
+    rows = [(name, [_fitting(frame) for frame in frames]) for name, *frames in sheet]
     column = max(image.width for _, pair in rows for image in pair)
     heights = [2 * TEXT + max(image.height for image in pair) for _, pair in rows]
     canvas = Image.new("RGB", (3 * GAP + 2 * column, sum(heights) + GAP), GREY)
@@ -56,17 +59,24 @@ def draw_sheet(sheet: Sequence[tuple[str, Tensor, Tensor]]) -> bytes:
         for index, image in enumerate(pair):
             canvas.paste(image, (GAP + index * (column + GAP), top + 2 * TEXT))
         top += height
-    content = BytesIO()
-    canvas.save(content, "PNG")
-    return content.getvalue()
+    return _png(canvas)
 
 
-def _image(frame: Tensor) -> Image.Image:
-    codes = (frame.detach().float().clamp(0, 1) * 255).round().byte()
-    image = Image.fromarray(codes.permute(1, 2, 0).cpu().numpy())
+def _fitting(frame: Tensor) -> Image.Image:
+    image = _image(frame)
     side = (WIDEST - 3 * GAP) // 2
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     return image
+
+
+def _image(frame: Tensor) -> Image.Image:
+    return Image.fromarray(frame.permute(1, 2, 0).contiguous().cpu().numpy())
+
+
+def _png(image: Image.Image) -> bytes:
+    content = BytesIO()
+    image.save(content, "PNG")
+    return content.getvalue()
 
 
 def shortened(name: str, width: float, font: ImageFont.FreeTypeFont) -> str:

@@ -16,10 +16,13 @@ from brushreel.core.style import Painting, Style
 from brushreel.training.reporting import report_images
 from brushreel.training.reporting.report import prepare_report, write_report
 
-SHEET = [("pan.mkv", torch.full((3, 30, 40), 0.2), torch.full((3, 30, 40), 0.8))]
+SHEET = [
+    ("pan.mkv", torch.full((3, 30, 40), 51).byte(), torch.full((3, 30, 40), 204).byte()),
+    ("wide.mkv", torch.zeros(3, 30, 60).byte(), torch.full((3, 30, 60), 102).byte()),
+]
 HISTORY = torch.rand(40, 8, generator=torch.Generator().manual_seed(0))
 PAINTING = torch.rand(3, 90, 70, generator=torch.Generator().manual_seed(1))
-FILES = {"painting.png", "sheet.png", "losses.png", "metrics.json", "report.html"}
+FILES = {"painting.png", "sheet.png", "frame.png", "losses.png", "metrics.json", "report.html"}
 FOOTAGE = "a.mkv: 24 pairs\nb.mkv: 0 pairs; left out: 24 flat"
 HOSTILE = "<script>alert('&')</script>"
 
@@ -125,6 +128,12 @@ class TestPage:
         codes = (PAINTING * 255).round().byte().permute(1, 2, 0).numpy()
         assert Image.open(page.parent / "painting.png").tobytes() == codes.tobytes()
 
+    def test_shows_the_largest_frame_at_its_own_size(self, page):
+        with Image.open(page.parent / "frame.png") as shown:
+            assert shown.size == (60, 30)
+            assert set(shown.tobytes()) == {102}
+        assert "wide.mkv, 60x30." in Page(page).text
+
     def test_links_the_files_next_to_it(self, page):
         parsed = Page(page)
         assert set(parsed.links) | {"report.html"} == FILES
@@ -165,8 +174,8 @@ class TestPage:
         assert "<script" not in path.read_text()
         assert set(Page(path).tags) == set(Page(page).tags)
         # Title and heading, four facts of the painting, two names and values each in figures,
-        # settings and the run, one held-out clip, the command, the footage.
-        assert Page(path).text.count(HOSTILE) == 2 + 4 + 6 + 1 + 1 + 1
+        # settings and the run, one held-out clip, the frame's clip, the command, the footage.
+        assert Page(path).text.count(HOSTILE) == 2 + 4 + 6 + 1 + 1 + 1 + 1
 
     def test_braces_and_odd_file_names(self, style, tmp_path):
         odd = dataclasses.replace(
@@ -214,9 +223,7 @@ class TestMetrics:
 
 @pytest.mark.usefixtures("undrawn")
 def test_tensors_as_training_leaves_them(style, tmp_path):
-    name, before, after = SHEET[0]
-    history = HISTORY.clone().requires_grad_()
-    frames = before.bfloat16(), after.clone().requires_grad_()
-    write_report(tmp_path, style, history, [(name, *frames)], "", PAINTING)
+    history, painting = (part.clone().requires_grad_() for part in (HISTORY, PAINTING))
+    write_report(tmp_path, style, history, SHEET, "", painting.bfloat16())
     sheet = Image.open(BytesIO((tmp_path / "sheet.png").read_bytes()))
     assert sheet.getpixel((20, 45)) == (51, 51, 51)
