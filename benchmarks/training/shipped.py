@@ -4,9 +4,9 @@
         [--only NAME ...] [--device auto] [--dry-run]
 
 Run it in the repository's root, as the commands that the styles store. A parent is trained from
-scratch and copied to where the styles start from. The first six styles are trained from it with the
-recipe `calm`, which finds stable strokes, and go on with the recipe `house`, which makes them rich;
-the others start from one of these.
+scratch and copied to where the styles start from. Five styles are trained from it with the recipe
+`calm`, which finds stable strokes, and go on with the recipe `house`, which makes them rich; the
+others start from one of these.
 Results are written to the user's style library. The files in core/weights went the same way in more
 runs; each stores the command, seed and footage of its last one, and the parent of that.
 """
@@ -34,6 +34,7 @@ class Shipped:
         rich: Steps with the recipe `house`.
         rich_scale: The painting's scale in these.
         rich_from: The style that they start from, if not itself.
+        rich_weights: Their options for weights that are not the recipe's.
     """
 
     name: str
@@ -45,9 +46,10 @@ class Shipped:
     style_scale: float = 1.25
     style_weight: float = CALM.weights.style
     temporal_weight: float = CALM.weights.temporal
-    rich: int = 1200
+    rich: int = 1000
     rich_scale: float = 1.25
     rich_from: str = ""
+    rich_weights: tuple[str, ...] = ()
 
 
 WAVE = Shipped(
@@ -56,12 +58,11 @@ WAVE = Shipped(
     "The Great Wave off Kanagawa",
     "Katsushika Hokusai",
     "c. 1831",
-    iterations=1000,  # the parent was trained on this painting: more do nothing
-    style_scale=1.0,
-    rich_scale=1.75,  # its lines are thin
+    iterations=0,
+    rich_scale=1.5,  # its lines are thin
     rich_from="starry-night",  # from its own strokes it never gets rid of rings
 )
-PARENT = replace(WAVE, name="parent", iterations=7000)
+PARENT = replace(WAVE, name="parent", iterations=7000, style_scale=1.0)
 STYLES = (
     PARENT,
     Shipped(
@@ -81,6 +82,7 @@ STYLES = (
         "Edvard Munch",
         "1893",
         style_weight=3 * CALM.weights.style,
+        rich_weights=("--style-weight", "1000"),
     ),
     Shipped(
         "udnie",
@@ -92,6 +94,7 @@ STYLES = (
         style_scale=1.0,
         style_weight=4 * CALM.weights.style,
         temporal_weight=CALM.weights.temporal * 2 / 3,  # the painting flickers less than others
+        rich_weights=("--style-weight", "1260"),
     ),
     Shipped(
         "composition-vii", "composition_vii.jpg", "Composition VII", "Wassily Kandinsky", "1913"
@@ -104,7 +107,6 @@ STYLES = (
         "Robert Delaunay",
         "1906",
         iterations=0,
-        rich=1000,
         rich_from="starry-night",
     ),
     Shipped(
@@ -114,8 +116,8 @@ STYLES = (
         "Henri-Edmond Cross",
         "1908",
         iterations=0,
-        rich=1000,
         rich_scale=1.75,  # its dots are small
+        rich_weights=("--temporal-weight", "1.2e5"),  # and flicker more than strokes
         rich_from="starry-night",
     ),
     Shipped(
@@ -125,7 +127,6 @@ STYLES = (
         "Vincent van Gogh",
         "1889",
         iterations=0,
-        rich=1000,
         rich_from="starry-night",
     ),
     Shipped(
@@ -135,7 +136,6 @@ STYLES = (
         "Francis Picabia",
         "1913",
         iterations=0,
-        rich=1000,
         rich_from="udnie",
     ),
 )
@@ -155,7 +155,7 @@ def commands(style: Shipped, options: argparse.Namespace) -> list[list[str]]:
     if style.temporal_weight != CALM.weights.temporal:
         calm += ["--temporal-weight", f"{style.temporal_weight:g}"]
     rich = ["--from", style.rich_from or style.name, "--iterations", str(style.rich)]
-    rich += ["--style-scale", f"{style.rich_scale:g}"]
+    rich += ["--style-scale", f"{style.rich_scale:g}", *style.rich_weights]
     about = ["--title", style.title, "--artist", style.artist, "--year", style.year]
     usual = ["train", str(options.paintings / style.file), "--clips", str(options.clips)]
     usual += ["--name", style.name, "--seed", "1", "--loss-weights", str(options.loss_weights)]

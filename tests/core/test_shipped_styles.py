@@ -48,8 +48,9 @@ def sky() -> Tensor:
     return torch.lerp(top, bottom, torch.linspace(0, 1, SIZE[0])[:, None].expand(SIZE))[None]
 
 
-def test_eight_ship():
-    assert len(NAMES) >= 8
+def test_ten_ship():
+    assert len(NAMES) == 10
+    assert sum((SHIPPED / f"{name}{SUFFIX}").stat().st_size for name in NAMES) < 12e6
 
 
 def test_black_stays_dark_and_calm(levels):
