@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import av.error
 
 from ...core.clips.reader import NumberedFrame, Reader
-from ...core.errors import BrushreelError, OutputError
+from ...core.errors import BrushreelError, MediaError, OutputError
 from ...core.frames.frame import Colour, Frame, PixelFormat
 from ..encoding.encode import choose
 from .boxes import add_boxes, carried_boxes
@@ -96,7 +96,10 @@ class ContainerSink:
         self.add_boxes(content)
         if self.destination.is_gif:
             return file, self.losses.as_shown()
-        return file, take(content, "mp4" if self.destination.muxer in BOXED else "matroska")
+        try:
+            return file, take(content, "mp4" if self.destination.muxer in BOXED else "matroska")
+        except (av.error.FFmpegError, MediaError):
+            return file, None
 
     def add_boxes(self, file: BinaryIO) -> None:
         """Put the source's boxes into the written file, if both are made of boxes."""

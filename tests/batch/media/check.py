@@ -30,7 +30,7 @@ from .torture import Odd
 
 CLOCKED = (".ts", ".mpg")
 # Their tracks have no dispositions to be kept.
-PLAIN = (*CLOCKED, ".avi", ".flv", ".mxf", ".wmv")
+PLAIN = (*CLOCKED, ".avi", ".flv", ".mxf", ".wmv", ".dv")
 MILLISECOND = Fraction(1, 1000)
 # Of the muxer, or of the source's file alone.
 OWN_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder", "software", "duration"}
