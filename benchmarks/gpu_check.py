@@ -196,7 +196,7 @@ def files(device: torch.device, _options: argparse.Namespace) -> dict[str, Any]:
             make_clip(source, width, height, 120 if device.type == "cuda" else 12)
             for strength in (1, 0):
                 ready = Stylizer(STYLE, device=str(device), strength=strength, parallel=_CORES)
-                fps, stages = speed.file_to_file(source, ready, wanted)
+                fps, stages = speed.file_to_file(source, source.with_stem("out"), ready, wanted)
                 found[f"{width}x{height}, strength {strength}"] = {"fps": round(fps, 1), **stages}
     return found
 

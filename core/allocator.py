@@ -9,7 +9,7 @@ from collections.abc import Callable
 # <malloc.h> of glibc.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -3, -4, -8
 _NEVER = 2**31 - 1
-_LARGE, _DEFAULT_MMAP_MAX = 32 * 2**20, 65536
+_LARGE, _DEFAULT_MMAP_MAX = 16 * 2**20, 65536
 
 
 def keep_freed_memory() -> None:
@@ -29,22 +29,16 @@ def keep_freed_memory() -> None:
 
 
 def give_back_large_blocks() -> None:
-    """Give kept memory back, and from now on blocks of 32 MiB or more as soon as they are freed.
+    """Give kept memory back, and from now on blocks of 16 MiB or more as soon as they are freed.
 
-    Frames so large that memory is short need this: the gaps that their planes leave, each a little
-    too small for the next one, add up to more than a frame.
+    Large frames need this: the gaps that their planes leave, each a little too small for the next
+    one, add up to more than a frame. And encoders ask for far more memory than they use; of what
+    was used before, all of it is resident.
     """
-    mallopt = _glibc_function("mallopt")
-    if mallopt:
+    mallopt, malloc_trim = _glibc_function("mallopt"), _glibc_function("malloc_trim")
+    if mallopt and malloc_trim:
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
         mallopt(_M_MMAP_MAX, _DEFAULT_MMAP_MAX)
-        give_back_freed_memory()
-
-
-def give_back_freed_memory() -> None:
-    """Give back what is kept, before work that needs blocks of other sizes."""
-    malloc_trim = _glibc_function("malloc_trim")
-    if malloc_trim:
         malloc_trim(0)
 
 

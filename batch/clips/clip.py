@@ -11,7 +11,7 @@ from typing import Any
 
 import av.error
 
-from ...core.allocator import give_back_freed_memory
+from ...core.allocator import give_back_large_blocks
 from ...core.clips.clip_info import ClipInfo
 from ...core.clips.reader import NumberedFrame, Reader
 from ...core.errors import BrushreelError, OutputError, UsageError
@@ -272,8 +272,8 @@ def _stylized(clip: Clip, writer: Writer, stylizer: SourceStylizer, handle: Hand
         done += 1
         handle(ClipProgress(*clip, done))
 
-    # Frames were looked at before; what is needed from now on has other sizes.
-    give_back_freed_memory()
+    # Frames were looked at; from now on blocks of other sizes are needed, in every segment anew.
+    give_back_large_blocks()
     busy = overlap(
         writer.missing(),
         stylize,

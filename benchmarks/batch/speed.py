@@ -2,7 +2,7 @@
 
     python benchmarks/batch/speed.py [--style wave] [--device auto] [--sizes 640x360 ...]
         [--frames 48] [--crf N] [--encoder software] [--decoder software]
-        [--json FILE] [--chart FILE.png]
+        [--files-only] [--clips FOLDER] [--json FILE] [--chart FILE.png]
 
 Everything is measured in one run, so that the ratios hold on a machine that is sometimes busy.
 Columns of the first table: milliseconds per frame of the network alone on the frame's own pixels,
@@ -14,7 +14,8 @@ verification, with strokes of the natural size, half of it, twice of it, and nat
 without the network (strength 0), which is the limit of decoder and encoder; milliseconds of the
 eight times larger per-frame network of Johnson et al. (2016) in PyTorch, in float32; of this
 network in ONNX Runtime. The second table: peak memory of a process that converts one clip. Last,
-the start-up time of a command.
+the start-up time of a command. With `--files-only` the columns from file to file alone, which takes
+a minute where `--clips` has the clips of an earlier run.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import torch
@@ -150,11 +151,10 @@ def rate_of_copies(device: torch.device) -> float:
 
 
 def file_to_file(
-    source: Path, stylizer: Stylizer, options: argparse.Namespace
+    source: Path, output: Path, stylizer: Stylizer, options: argparse.Namespace
 ) -> tuple[float, dict[str, float]]:
     """Convert a clip; return frames per second, and the seconds of each stage."""
     settings = EncodeSettings(crf=options.crf, encoder=options.encoder)
-    output = source.with_stem("out")
     report = convert(
         source,
         output,
@@ -168,41 +168,69 @@ def file_to_file(
 def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield a row for each size."""
     style, device = load_style(options.style), choose_device(options.device)
-    precision = choose_precision("auto", device)
-    cores = torch.get_num_threads()
-    products, copies = rate_of_products(device, precision), rate_of_copies(device)
-    johnson = Johnson().to(device).eval().requires_grad_(requires_grad=False)
+    about = {"device": device.type, "precision": choose_precision("auto", device)}
+    alone = None if options.files_only else Alone(style, device, about["precision"])
     for name in options.sizes:
         width, height = map(int, name.split("x"))
-        frame = torch.rand(1, 3, height, width, device=device)
-        row: dict[str, Any] = {"size": name, "device": device.type, "precision": precision}
-        stylizer = Stylizer(style, device=options.device, parallel=cores)
+        stylizer = Stylizer(style, device=options.device, parallel=torch.get_num_threads())
+        row: dict[str, Any] = {"size": name, **about}
+        row["runtime"] = stylizer.runtime_for(height, width).identity
+        if alone is not None:
+            row |= alone.measured(stylizer, torch.rand(1, 3, height, width, device=device))
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(options.clips or folder) / f"{name}-{options.frames}.mp4"
+            if not source.exists():
+                make_demo_clip(source, width=width, height=height, seconds=options.frames / 24)
+            output = Path(folder) / "out.mp4"
+
+            def fps(ready: Stylizer, source: Path = source, output: Path = output) -> float:
+                return file_to_file(source, output, ready, options)[0]
+
+            row["file_fps"], row["stages_s"] = file_to_file(source, output, stylizer, options)
+            row["strokes_fps"] = {
+                str(size): fps(stylizer.with_strokes(size, DETAIL)) for size in STROKE_SIZES
+            }
+            without = Stylizer(
+                style, device=options.device, strength=0, parallel=torch.get_num_threads()
+            )
+            row["codecs_fps"] = fps(without)
+        yield row
+
+
+class Alone:
+    """Measurement of networks alone, in milliseconds for a frame."""
+
+    def __init__(self, style: Style, device: torch.device, precision: str):
+        self._style, self._device, self._precision = style, device, precision
+        self._products = rate_of_products(device, precision)
+        self._copies = rate_of_copies(device)
+        self._johnson = Johnson().to(device).eval().requires_grad_(requires_grad=False)
+
+    def measured(self, stylizer: Stylizer, frame: Tensor) -> dict[str, Any]:
+        """Return the columns for a frame, (1, 3, H, W)."""
+        height, width = frame.shape[-2:]
         runtime = stylizer.runtime_for(height, width)
         took = milliseconds(runtime, frame, runtime.parallel)
-        row |= {"runtime": runtime.identity, "network_ms": took, "copies_gb_s": copies / 1e9}
-        multiplied, moved = work(style, frame)
-        row["roofline"] = multiplied / products / took * 1000
-        row["bandwidth"] = moved * (4 if precision == "fp32" else 2) / copies / took * 1000
-        if "openvino" in able(wanted := Wanted(device, "int8", cores)):
-            quick = open_runtime("openvino", style, wanted)
-            row["int8_ms"] = milliseconds(quick, frame, quick.parallel)
+        multiplied, moved = work(self._style, frame)
+        row: dict[str, Any] = {"network_ms": took, "copies_gb_s": self._copies / 1e9}
+        row["roofline"] = multiplied / self._products / took * 1000
+        row["bandwidth"] = moved * (4 if self._precision == "fp32" else 2) / self._copies / took
+        row["bandwidth"] *= 1000
+        if (found := self._in("openvino", "int8", frame)) is not None:
+            row["int8_ms"] = found
         if height * width <= _LARGEST_OF_PEERS:
-            row["johnson_torch_ms"] = milliseconds(johnson, frame)
-            if "onnxruntime" in able(wanted := Wanted(device, "fp32", cores)):
-                other = open_runtime("onnxruntime", style, wanted)
-                row["onnxruntime_ms"] = milliseconds(other, frame, other.parallel)
+            row["johnson_torch_ms"] = milliseconds(self._johnson, frame)
             row["times_johnson"] = row["johnson_torch_ms"] / took
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder) / "clip.mp4"
-            make_demo_clip(source, width=width, height=height, seconds=options.frames / 24)
-            row["file_fps"], row["stages_s"] = file_to_file(source, stylizer, options)
-            row["strokes_fps"] = {
-                size: file_to_file(source, stylizer.with_strokes(size, DETAIL), options)[0]
-                for size in STROKE_SIZES
-            }
-            without = Stylizer(style, device=options.device, strength=0, parallel=cores)
-            row["codecs_fps"], _ = file_to_file(source, without, options)
-        yield row
+            if (found := self._in("onnxruntime", "fp32", frame)) is not None:
+                row["onnxruntime_ms"] = found
+        return row
+
+    def _in(self, name: str, precision: Literal["int8", "fp32"], frame: Tensor) -> float | None:
+        wanted = Wanted(self._device, precision, torch.get_num_threads())
+        if name not in able(wanted):
+            return None
+        runtime = open_runtime(name, self._style, wanted)
+        return milliseconds(runtime, frame, runtime.parallel)
 
 
 def peak_memory(name: str, style: str) -> float:
@@ -259,8 +287,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     print("|", " | ".join(heads), "|")
     print("|", " | ".join("---" for _ in heads), "|")
     for row in rows:
-        cells = [str(row["size"]), f"{row['network_ms']:.1f}", f"{1000 / row['network_ms']:.1f}"]
-        cells += [f"{row['roofline']:.0%}", f"{row['bandwidth']:.0%}", _cell(row, "int8_ms")]
+        cells = [str(row["size"]), *_of_network(row), _cell(row, "int8_ms")]
         measured = (row["file_fps"], *row["strokes_fps"].values(), row["codecs_fps"])
         cells += [f"{fps:.1f}" for fps in measured]
         cells += [
@@ -269,29 +296,34 @@ def print_table(rows: list[dict[str, Any]]) -> None:
         print("|", " | ".join(cells), "|")
 
 
+def _of_network(row: dict[str, Any]) -> list[str]:
+    if "network_ms" not in row:
+        return 4 * ["-"]
+    shares = [f"{row['roofline']:.0%}", f"{row['bandwidth']:.0%}"]
+    return [f"{row['network_ms']:.1f}", f"{1000 / row['network_ms']:.1f}", *shares]
+
+
 def _cell(row: dict[str, Any], key: str) -> str:
     return f"{row[key]:.1f}" if key in row else "-"
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw frames per second over frame size, for the README."""
+    """Draw frames per second from file to file over frame size, for the README."""
     figure, axes = plt.subplots(figsize=(8.2, 3.2), layout="constrained")
     names = [str(row["size"]) for row in rows]
-    for key, label in (
-        ("codecs_fps", "file to file without the network"),
-        ("file_fps", "file to file"),
-        ("network_ms", "network on the frame's own pixels"),
-        ("onnxruntime_ms", "the network in ONNX Runtime"),
-        ("johnson_torch_ms", "Johnson et al. in PyTorch"),
-    ):
-        have = [
-            (name, row[key] if key.endswith("fps") else 1000 / row[key])
-            for name, row in zip(names, rows, strict=True)
-            if key in row
-        ]
-        axes.plot(*zip(*have, strict=True), marker="o", label=label)
+    lines = {
+        "without the network": [row["codecs_fps"] for row in rows],
+        "strokes of double size": [row["strokes_fps"]["2"] for row in rows],
+        "strokes of natural size": [row["file_fps"] for row in rows],
+        "strokes of half the size": [row["strokes_fps"]["0.5"] for row in rows],
+        "native strokes": [row["strokes_fps"]["native"] for row in rows],
+    }
+    for label, rates in lines.items():
+        axes.plot(names, rates, marker="o", label=label)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.tick_params(axis="y", which="minor", labelsize="x-small")
     axes.set_ylabel("frames per second")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right center", frameon=False)
@@ -308,21 +340,25 @@ def main() -> None:
     parser.add_argument("--crf", type=int, help="CRF of the output. Default: as brushreel stylize.")
     parser.add_argument("--encoder", choices=ENCODERS, default="software")
     parser.add_argument("--decoder", choices=DECODERS, default="software")
+    parser.add_argument("--files-only", action="store_true")
+    parser.add_argument("--clips", type=Path, help="Folder that keeps the generated clips.")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--chart", type=Path)
     options = parser.parse_args()
     rows = list(measure(options))
     print_table(rows)
-    print("\n| size | peak memory |\n| --- | --- |")
-    for row in rows:
-        row["peak_mib"] = peak_memory(str(row["size"]), options.style)
-        print(f"| {row['size']} | {row['peak_mib']:.0f} MiB |")
-    help_seconds, first_frame = start_up(options.style)
-    print(f"\n`brushreel --help` takes {help_seconds:.2f} s, the first frame {first_frame:.1f} s")
-    copies = rows[0]["copies_gb_s"]
-    print(f"\n{rows[0]['runtime']}; a copy moves {copies:.1f} GB/s; torch {torch.__version__}")
+    found: dict[str, Any] = {"rows": rows}
+    if not options.files_only:
+        print("\n| size | peak memory |\n| --- | --- |")
+        for row in rows:
+            row["peak_mib"] = peak_memory(str(row["size"]), options.style)
+            print(f"| {row['size']} | {row['peak_mib']:.0f} MiB |")
+        found["help_s"], found["first_frame_s"] = start_up(options.style)
+        print(f"\n`brushreel --help` takes {found['help_s']:.2f} s, ", end="")
+        print(f"the first frame {found['first_frame_s']:.1f} s")
+        print(f"\na copy moves {rows[0]['copies_gb_s']:.1f} GB/s")
+    print(f"\n{rows[0]['runtime']}; torch {torch.__version__}")
     if options.json:
-        found = {"help_s": help_seconds, "first_frame_s": first_frame, "rows": rows}
         options.json.write_text(json.dumps(found, indent=1))
     if options.chart:
         draw(rows, options.chart)
