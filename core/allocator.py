@@ -9,7 +9,7 @@ from collections.abc import Callable
 # <malloc.h> of glibc.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -3, -4, -8
 _NEVER = 2**31 - 1
-_LARGE, _DEFAULT_MMAP_MAX = 16 * 2**20, 65536
+_LARGE, _DEFAULT_MMAP_MAX = 8 * 2**20, 65536
 
 
 def keep_freed_memory() -> None:
@@ -29,7 +29,7 @@ def keep_freed_memory() -> None:
 
 
 def give_back_large_blocks() -> None:
-    """Give kept memory back, and from now on blocks of 16 MiB or more as soon as they are freed.
+    """Give kept memory back, and from now on blocks of 8 MiB or more as soon as they are freed.
 
     Large frames need this: the gaps that their planes leave, each a little too small for the next
     one, add up to more than a frame. And encoders ask for far more memory than they use; of what

@@ -128,6 +128,7 @@ def overlap(
         with closing(in_order(incoming, transform, parallel)) as results:
             for result in results:
                 outgoing.put(result)
+                del result  # a frame, which would be kept until the next one is there
                 on_result()
         busy.transform = monotonic() - since - incoming.empty - outgoing.full
         outgoing.close()
@@ -169,6 +170,7 @@ def in_order(
         try:
             for item in items:
                 under_way.append(threads.submit(transform, item))
+                del item
                 if len(under_way) == parallel:
                     yield under_way.popleft().result()
             while under_way:

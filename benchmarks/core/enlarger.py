@@ -38,7 +38,7 @@ CROP, SKIPPED, FRAMES = 200, 10, 6
 
 
 class Enlarger(nn.Module):
-    """Enlargement of (N, 1, h, w) luma with even sides by 5/2."""
+    """Network that enlarges (N, 1, h, w) luma with even sides by 5/2."""
 
     def __init__(self, width: int = 16):
         super().__init__()
@@ -54,7 +54,7 @@ class Enlarger(nn.Module):
 
 
 def bicubic(luma: Tensor) -> Tensor:
-    """Enlarge by 5/2 with the kernel that is used."""
+    """Return (N, 1, 5/2 h, 5/2 w), by the kernel that is used."""
     return resized(luma, Size(luma.shape[-2] * 5 // 2, luma.shape[-1] * 5 // 2))
 
 
