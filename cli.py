@@ -33,11 +33,18 @@ from .core.arguments import (
     every_parser,
     path,
 )
-from .core.errors import INTERRUPTED, BrushreelError, BrushreelWarning, OutputError, UsageError
+from .core.errors import (
+    INTERRUPTED,
+    BrushreelError,
+    BrushreelWarning,
+    OutputError,
+    UsageError,
+    unexpected,
+)
 from .core.finding import json_lines, lines
 from .core.moving import moving
 from .core.options import PIXEL_LAYOUTS
-from .core.standard_streams import open_closed_streams
+from .core.standard_streams import open_closed_streams, own_standard_error
 from .core.version import __version__
 from .plugin_resolve import command as editors
 from .plugin_resolve.timelines import command as cuts
@@ -60,16 +67,29 @@ def main(arguments: list[str] | None = None) -> int:
             # File names need not be UTF-8.
             stream.reconfigure(errors="backslashreplace")
     options = _parser().parse(arguments)
+    if arguments is None:  # this process is the command's own
+        own_standard_error(libraries=options.debug)
     console = logging.StreamHandler()
     console.setLevel(logging.DEBUG if options.debug else logging.WARNING)
     logging.basicConfig(level=console.level, handlers=[console])
-    handler = signal.signal(signal.SIGTERM, _terminate)
     keep_freed_memory()
+    with _requests_to_end(), _warnings_as_lines():
+        return _flushed(_status(options))
+
+
+@contextmanager
+def _requests_to_end() -> Iterator[None]:
+    """Tidy up when the process is asked to end, or its terminal is gone; nohup may prevent that."""
+    asked = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.getsignal(number) for number in asked}
+    heeded = [number for number in asked if before[number] is not signal.SIG_IGN]
+    for number in heeded:
+        signal.signal(number, _terminate)
     try:
-        with _warnings_as_lines():
-            return _flushed(_status(options))
+        yield
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        for number in heeded:
+            signal.signal(number, before[number])
 
 
 @contextmanager
@@ -99,8 +119,7 @@ def _status(options: argparse.Namespace) -> int:
     except BrokenPipeError:
         return 1  # the reader of the output has closed it
     except Exception as error:  # noqa: BLE001  a full disk, a driver: one line, not a traceback
-        what = " ".join(f"unexpected {type(error).__name__}: {error}".split())
-        return _fail(f"{what} (--debug shows where it came from)", 1)
+        return _fail(str(unexpected(error)), 1)
 
 
 def _flushed(status: int) -> int:
@@ -113,7 +132,7 @@ def _flushed(status: int) -> int:
         # Python must not try it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if status == 0 and not isinstance(error, BrokenPipeError):
-            _fail(f"the output can't be written: {error.strerror}", 1)
+            _fail(str(OutputError.because(error, "the output can't be written")), 1)
         return status or 1
     return status
 

@@ -217,7 +217,8 @@ class BuildNative(build_py):
         try:
             build_own(root)
         except subprocess.CalledProcessError as error:
-            self.warn(f"not all that is written in C was compiled: {error}")
+            ended = f"the compiler ended with status {error.returncode}"
+            self.warn(f"not all that is written in C was compiled: {ended}")
 
     def _take_released(self, root: Path) -> None:
         """Copy what `main` compiled for all systems."""

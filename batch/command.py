@@ -354,7 +354,7 @@ def demo(options: argparse.Namespace) -> int:
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"can't be created: {error.strerror}", path=options.output) from error
+        raise OutputError.because(error, "can't be created", path=options.output) from error
     source = options.output / "seascape.mp4"
     print(f"drawing {source} ...", file=sys.stderr)
     with moving(f"drawing {source.name}"):

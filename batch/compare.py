@@ -228,7 +228,7 @@ def _written_whole(target: FileDestination) -> Iterator[Path]:
         with target.partial() as partial:
             yield partial
     except OSError as error:
-        raise OutputError(f"can't be written: {error.strerror}", path=target.path) from error
+        raise OutputError.because(error, "can't be written", path=target.path) from error
     except BrushreelError as error:
         error.path = target.path
         raise

@@ -82,9 +82,11 @@ class Flags:
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise UsageError(f"can't be read: {error.strerror}", path=path) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"is not a valid TOML file: {error}", path=path) from error
+            raise UsageError.because(error, "can't be read", path=path) from error
+        except (ValueError, RecursionError) as error:
+            raise UsageError.because(
+                error, "is not a valid TOML file", path=path, otherwise="a number is too long"
+            ) from error
         return self._values(table, path)
 
     def _values(self, table: Mapping[str, object], path: Path | None) -> dict[str, object]:

@@ -330,4 +330,4 @@ def _write(output: Path, sheet: bytes) -> None:
         with atomic_write(output) as file:
             file.write(sheet)
     except OSError as error:
-        raise OutputError(f"can't be written: {error.strerror}", path=output) from error
+        raise OutputError.because(error, "can't be written", path=output) from error

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import logging
+import os
 import subprocess
 from typing import Any
 
@@ -9,6 +12,8 @@ import ffmpeg
 import imageio_ffmpeg
 
 from ..core.errors import OutputError
+
+_log = logging.getLogger(__name__)
 
 
 def run_graph(graph: Any, content: bytes = b"") -> bytes:  # noqa: ANN401  it has no public type
@@ -22,16 +27,24 @@ def run_graph(graph: Any, content: bytes = b"") -> bytes:  # noqa: ANN401  it ha
         What it wrote to ``pipe:``.
 
     Raises:
-        OutputError: There is no FFmpeg, or it failed; in its own last words.
+        OutputError: There is no FFmpeg, or it failed.
     """
     arguments = [_executable(), "-nostdin", "-v", "error", "-y", *ffmpeg.get_args(graph)]
     # Feeds and drains all three pipes at once: none can fill up and block the others.
     ended = subprocess.run(arguments, input=content, capture_output=True, check=False)
     if ended.returncode != 0:
-        words = ended.stderr.decode(errors="replace").strip().splitlines()
-        last = words[-1] if words else f"it ended with status {ended.returncode}"
-        raise OutputError(f"FFmpeg failed: {last}")
+        said = ended.stderr.decode(errors="replace").strip()
+        _log.debug("FFmpeg ended with status %d: %s", ended.returncode, said)
+        raise OutputError.because(_cause(said), "FFmpeg fails", otherwise="it refuses the frames")
     return ended.stdout
+
+
+def _cause(said: str) -> Exception:
+    """Return the error of the system that FFmpeg names, if it does."""
+    for number in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO, errno.ENOMEM):
+        if os.strerror(number) in said:
+            return OSError(number, said)
+    return RuntimeError(said)
 
 
 def _executable() -> str:

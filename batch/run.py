@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..core.errors import BrushreelError
+from ..core.errors import BrushreelError, unexpected
 from ..core.stylizer import Stylizer
 from .clips.clip import convert
 from .clips.destination import destination
@@ -143,7 +143,7 @@ def attempt(
         return error
     except Exception as error:  # noqa: BLE001  the other clips must go on, whatever it is
         _log.info("%s failed", job.source, exc_info=True)
-        return _unexpected(error, job)
+        return unexpected(error, job.source)
 
 
 def note(job: Job, outcome: Outcome, result: BatchResult, reporter: Reporter) -> None:
@@ -157,12 +157,3 @@ def note(job: Job, outcome: Outcome, result: BatchResult, reporter: Reporter) ->
     else:
         result.done.append(outcome)
         reporter.handle(ClipDone.of(outcome))
-
-
-def _unexpected(error: Exception, job: Job) -> BrushreelError:
-    """Wrap an error that nobody foresaw (a driver, memory) with its clip and a way on."""
-    return BrushreelError(
-        f"unexpected {type(error).__name__}: {error}",
-        path=job.source,
-        hint="--debug shows where it came from",
-    )

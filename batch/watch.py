@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from ..core.errors import BrushreelError, MediaError, OutputError, UsageError
+from ..core.reasons import reason_of
 from .plan import Job, PassOver
 from .run import BatchResult
 from .watch_state import Entry, FileIdentity, State, identity
@@ -104,7 +105,7 @@ def _alone_in(outbox: Path) -> Iterator[None]:
     except Timeout as error:
         raise OutputError("another process writes its outputs there", path=outbox) from error
     except OSError as error:
-        raise OutputError(f"can't be written: {error.strerror}", path=outbox) from error
+        raise OutputError.because(error, "can't be written", path=outbox) from error
     with lock:
         yield
 
@@ -174,7 +175,8 @@ class _Watcher:
         except UsageError:  # nothing that is a clip
             jobs = []
         except (MediaError, OSError) as error:  # a share that comes and goes
-            self._report_once(f"{self._inbox}: can't be read at the moment: {error}")
+            why = error if isinstance(error, MediaError) else reason_of(error).words
+            self._report_once(f"{self._inbox}: can't be read at the moment: {why}")
             return []
         self._report_once("")
         return [job for job in jobs if not self._is_settled(job)]

@@ -13,6 +13,7 @@ from ..core.atomic import atomic_write
 from ..core.errors import OutputError
 from ..core.file_identity import file_identity
 from ..core.keys import key_digest
+from ..core.reasons import reason_of
 from .clips.destination import destination
 from .clips.settings import JobSettings
 
@@ -99,16 +100,14 @@ class State:
         try:
             content = json.loads(path.read_bytes())
             if content["version"] != VERSION:
-                raise ValueError(f"version {content['version']}")
+                raise _damaged(path, f" of version {VERSION}")
             return cls(path, {name: _entry(about) for name, about in content["clips"].items()})
         except FileNotFoundError:
             return cls(path, {})
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise OutputError(
-                f"is not a valid state of a watched folder: {error}",
-                path=path,
-                hint="if you remove it, every clip without an output is stylized again",
-            ) from error
+        except OSError as error:
+            raise OutputError.because(error, "can't be read", path=path) from error
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise _damaged(path) from error
 
     def save(self) -> None:
         """Write it; where that fails it is said, and the next time tries again."""
@@ -117,7 +116,7 @@ class State:
             with atomic_write(self._path) as file:
                 file.write(json.dumps({"version": VERSION, "clips": clips}, indent=1).encode())
         except OSError as error:
-            _log.warning("%s: can't be written: %s", self._path, error.strerror)
+            _log.warning("%s: can't be written: %s", self._path, reason_of(error).words)
 
     def get(self, name: str) -> Entry | None:
         """Return the entry of a clip; None if there is none."""
@@ -149,3 +148,11 @@ def _entry(about: dict[str, Any]) -> Entry:
     pairs = ("input", "written", "before")
     values: dict[str, Any] = {name: about[name] and tuple(about[name]) for name in pairs}
     return Entry(**{**about, **values})
+
+
+def _damaged(path: Path, wanted: str = "") -> OutputError:
+    return OutputError(
+        f"is not a valid state of a watched folder{wanted}",
+        path=path,
+        hint="if you remove it, every clip without an output is stylized again",
+    )

@@ -263,7 +263,9 @@ def _serve(
     connection: Connection, settings: JobSettings, device: str, workers: int, level: int
 ) -> None:
     """Run a worker: report that it is ready, then convert clip after clip until it is ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The terminal sends these to all processes: the parent acts.
+    for number in (signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
     line = _Line(connection)
     logging.basicConfig(level=level, handlers=[logging.handlers.QueueHandler(line)])  # type: ignore[arg-type]

@@ -12,14 +12,22 @@
     └── EditorError              an editing program that refused or failed a call
 
 Each carries a description, a place (the file) and a hint on the way out. ``str(error)`` is one
-line, ready for a terminal.
+line, ready for a terminal. No text of a library is in it: an error of the system or of a library
+is met where it enters, with ``raise OutputError.because(error, "can't be written")``, see
+`core.reasons`.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
+
+# How Linux says which library it does not find.
+_SHARED_LIBRARY = re.compile(r"lib[\w.+-]+\.so[\w.]*")
 
 INTERRUPTED = 130
 """Exit status of a command that Ctrl-C or SIGTERM ended."""
@@ -42,10 +50,50 @@ class BrushreelError(Exception):
         self.path = None if path is None else Path(path)
         self.hint = hint
 
+    @classmethod
+    def because(
+        cls,
+        cause: BaseException,
+        what: str,
+        *,
+        path: str | Path | None = None,
+        hint: str | None = None,
+        otherwise: str | None = None,
+    ) -> Self:
+        """Return an error with the reason that an error of the system or of a library means.
+
+        Args:
+            cause: That error.
+            what: What happened, without the reason.
+            path: The file or folder it happened to.
+            hint: The way out; None for the reason's own.
+            otherwise: The reason where the cause tells none, see `reason_of`.
+        """
+        from .reasons import reason_of  # noqa: PLC0415  imports FFmpeg
+
+        reason = reason_of(cause, otherwise)
+        return cls(f"{what}: {reason.words}", path=path, hint=hint or reason.way_out)
+
     def __str__(self) -> str:
         where = "" if self.path is None else f"{self.path}: "
         advice = "" if self.hint is None else f" ({self.hint})"
         return " ".join(f"{where}{self.what}{advice}".split("\n"))
+
+
+def unexpected(error: Exception, path: str | Path | None = None) -> BrushreelError:
+    """Return what is said of an error that was met nowhere: a full disk, memory, a driver.
+
+    Args:
+        error: Any exception but one of this package.
+        path: The file that was worked on.
+    """
+    from .reasons import reason_of  # noqa: PLC0415  imports FFmpeg
+
+    reason = reason_of(error)
+    named = getattr(error, "filename", None)
+    if path is None and isinstance(named, str | bytes):
+        path = os.fsdecode(named)
+    return BrushreelError(reason.words, path=path, hint=reason.way_out)
 
 
 class UsageError(BrushreelError):
@@ -110,5 +158,7 @@ def extra(name: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise ExtraError(f"{error.name} is not installed", hint=extra_hint(name)) from error
     except ImportError as error:
-        what = f"{error.name or 'a package'} can't be loaded: {error}"
-        raise ExtraError(what, hint=extra_hint(name)) from error
+        what = f"{error.name or 'a package'} is installed, but does not load"
+        if missing := _SHARED_LIBRARY.match(str(error)):
+            what += f": {missing[0]} is missing"
+        raise ExtraError(what, hint=f"install it again, {extra_hint(name)}") from error

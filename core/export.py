@@ -91,7 +91,7 @@ def export_onnx(
         with atomic_write(path) as file:
             file.write(data)
     except OSError as error:
-        raise OutputError(f"can't be written: {error.strerror}", path=path) from error
+        raise OutputError.because(error, "can't be written", path=path) from error
 
 
 def _about(

@@ -54,7 +54,7 @@ def _adopt(source: Path) -> Path:
         with atomic_write(output) as file:
             file.write(content)
     except OSError as error:
-        raise OutputError(f"can't be written: {error.strerror}", path=output) from error
+        raise OutputError.because(error, "can't be written", path=output) from error
     return output
 
 
@@ -91,7 +91,7 @@ def remove_style(name: str) -> Path:
     try:
         path.unlink()
     except OSError as error:
-        raise OutputError(f"can't be removed: {error.strerror}", path=path) from error
+        raise OutputError.because(error, "can't be removed", path=path) from error
     return path
 
 

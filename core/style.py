@@ -112,7 +112,7 @@ class Style:
             with atomic_write(path) as file:
                 file.write(save_tensors(tensors, metadata))
         except OSError as error:
-            raise StyleError(f"can't be written: {error.strerror}", path=path) from error
+            raise StyleError.because(error, "can't be written", path=path) from error
 
     @classmethod
     def load(cls, path: Path) -> Style:
@@ -129,7 +129,8 @@ class Style:
             raise StyleError(_damage(content), path=path) from error
         except KeyError as error:
             # A dtype that safetensors knows and PyTorch does not.
-            raise StyleError(f"contains numbers of an unknown type: {error}", path=path) from error
+            what = f"contains numbers of an unknown type: {error.args[0]}"
+            raise StyleError(what, path=path) from error
         about = _about(content, path)
         try:
             return cls(
@@ -144,8 +145,11 @@ class Style:
             )
         except StyleError as error:
             raise StyleError(error.what, path=path, hint=error.hint) from error
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise StyleError(f"has a damaged description: {error}", path=path) from error
+        except KeyError as error:
+            what = f"has a damaged description: it lacks {error.args[0]}"
+            raise StyleError(what, path=path) from error
+        except (TypeError, ValueError, AttributeError) as error:
+            raise StyleError("has a damaged description", path=path) from error
 
 
 def _lines(value: object) -> int:
@@ -188,7 +192,7 @@ def read_style_file(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise StyleError("no such style file", path=path) from error
     except OSError as error:
-        raise StyleError(f"can't be read: {error.strerror}", path=path) from error
+        raise StyleError.because(error, "can't be read", path=path) from error
 
 
 def _damage(content: bytes) -> str:
@@ -222,7 +226,9 @@ def _about(content: bytes, path: Path) -> dict[str, Any]:
     try:
         return json.loads(metadata["style"])
     except (ValueError, RecursionError) as error:
-        raise StyleError(f"has a damaged description: {error}", path=path) from error
+        raise StyleError.because(
+            error, "has a damaged description", path=path, otherwise="a number is too long"
+        ) from error
 
 
 def _check_weights(weights: Mapping[str, Tensor], spec: NetworkSpec) -> None:

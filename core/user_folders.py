@@ -54,7 +54,16 @@ def _folder(find: Callable[..., Path], name: str, part: str) -> Path:
 def _temporary() -> Path:
     """Return a folder that only this user can write to, and say so once."""
     user = os.getuid() if hasattr(os, "getuid") else 0
-    folder = Path(tempfile.gettempdir()) / f"{NAME}-of-{user}"
+    try:
+        folder = Path(tempfile.gettempdir()) / f"{NAME}-of-{user}"
+    except FileNotFoundError:
+        warnings.warn(
+            "this account has no home folder, and there is no folder for temporary files: styles "
+            "and caches are not kept",
+            BrushreelWarning,
+            stacklevel=2,
+        )
+        return Path(os.devnull)  # nothing is in it, and nothing can be written to it
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         about = folder.lstat()

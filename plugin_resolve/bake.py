@@ -203,7 +203,7 @@ class Baker:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"can't be made: {error.strerror}", path=folder) from error
+            raise OutputError.because(error, "can't be made", path=folder) from error
 
     def bake(self, plan: Plan, handle: Handler) -> ClipReport | BrushreelError:
         """Write a shot's file; return the error if it fails.

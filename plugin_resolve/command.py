@@ -86,7 +86,7 @@ def _doctor(options: argparse.Namespace) -> int:
 def _run(_options: argparse.Namespace) -> int:
     # Anything printed goes to standard error, so that it does not mix with the messages.
     outgoing = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    os.dup2(sys.stderr.fileno(), 1)
     from .script.bridge import Bridge
     from .script.session import serve
 

@@ -87,8 +87,8 @@ class Recipe:
         """
         try:
             return cls._of(json.loads(text))
-        except (ValueError, TypeError) as error:
-            raise UsageError(f"{text!r} is not a valid recipe: {error}") from error
+        except (ValueError, TypeError, RecursionError) as error:
+            raise UsageError(f"{text!r} is not a valid recipe") from error
 
     @classmethod
     def parse(cls, text: str, *, codec: EditCodec = "prores") -> Self | None:

@@ -58,7 +58,9 @@ class Checkpoint:
             with atomic_write(path) as file:
                 file.write(content)
         except OSError as error:
-            raise TrainingError(f"the checkpoint can't be written: {error}", path=path) from error
+            raise TrainingError.because(
+                error, "the checkpoint can't be written", path=path
+            ) from error
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
@@ -74,15 +76,18 @@ class Checkpoint:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
-            raise TrainingError(f"the checkpoint is damaged: {error}", path=path) from error
+            raise TrainingError.because(error, "the checkpoint can't be read", path=path) from error
         if metadata.get("brushreel_checkpoint") != FORMAT_VERSION:
             raise TrainingError("is not a checkpoint of this version", path=path)
-        return cls(
-            **json.loads(metadata["about"]),
-            network=_part(tensors, "network."),
-            optimizer=_part(tensors, "optimizer."),
-            history=tensors["history"],
-        )
+        try:
+            return cls(
+                **json.loads(metadata["about"]),
+                network=_part(tensors, "network."),
+                optimizer=_part(tensors, "optimizer."),
+                history=tensors["history"],
+            )
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise TrainingError("the checkpoint is damaged", path=path) from error
 
     def check(self, run: dict[str, Any], path: Path) -> None:
         """Check that the checkpoint belongs to this run.

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from ..core.atomic import atomic_write
 from ..core.errors import TrainingError
+from ..core.reasons import reason_of
 
 TIMEOUT = 30.0  # seconds without a byte
 
@@ -80,10 +81,8 @@ def download_tensors(source: Source, names: Sequence[str], target: Path) -> None
             with atomic_write(target) as file:
                 file.write(save_tensors(_read(fetched, names, source)))
     except OSError as error:
-        raise TrainingError(
-            f"the loss network can't be written: {error.strerror or error}",
-            path=target,
-            hint="is the disk full?",
+        raise TrainingError.because(
+            error, "the loss network can't be written", path=target
         ) from error
     finally:
         for path in (fetched, lock):
@@ -110,7 +109,7 @@ def _fetch(source: Source, path: Path) -> None:
     except (OSError, http.client.HTTPException) as error:
         if getattr(error, "errno", None) == errno.ENOSPC:
             raise
-        raise _unreachable(source, str(getattr(error, "reason", None) or error)) from error
+        raise _unreachable(source, reason_of(error).words) from error
 
 
 @contextmanager
@@ -152,7 +151,7 @@ def _read(path: Path, names: Sequence[str], source: Source) -> dict[str, Tensor]
         tensors = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensors[name].float().contiguous() for name in names}
     except (*damage, AttributeError, TypeError) as error:
-        raise TrainingError(f"{source.address} is not VGG-19: {error}") from error
+        raise TrainingError(f"{source.address} is not VGG-19") from error
 
 
 def _megabytes(size: int) -> str:

@@ -90,7 +90,7 @@ class LossNetwork(nn.Module):
             content = path.read_bytes()
             tensors = load_tensors(content)
         except (OSError, SafetensorError) as error:
-            raise TrainingError(f"can't be read as safetensors: {error}", path=path) from error
+            raise TrainingError.because(error, "can't be read", path=path) from error
         self.digest = hashlib.sha256(content).hexdigest()
         self.convs = nn.ModuleDict()
         channels = 3

@@ -17,6 +17,7 @@ from ...core.clips.reader import NumberedFrame, Reader
 from ...core.errors import BrushreelError, OutputError, UsageError
 from ...core.frames.stroke_size import DETAIL, NATURAL, StrokeSize
 from ...core.options import AudioCodec, BarsMode, Interlaced, Precision, RuntimeName, VerifyLevel
+from ...core.reasons import reason_of
 from ...core.source_stylizer import SourceStylizer
 from ...core.style import Style
 from ...core.stylizer import Stylizer
@@ -299,7 +300,10 @@ def _failures_reported(clip: Clip, writer: Writer, handle: Handler) -> Iterator[
         if isinstance(failure, BrushreelError):
             failure.path = failure.path or output
         elif isinstance(failure, av.error.FFmpegError | OSError):
-            reason = getattr(failure, "strerror", None) or str(failure)
-            hint = "the same command continues from there" if kept else "nothing was left there"
-            raise OutputError(f"can't be written: {reason}", path=output, hint=hint) from failure
+            rest = "the same command continues from there" if kept else "nothing was left there"
+            way_out = reason_of(failure).way_out
+            hint = rest if way_out is None else f"{way_out}; {rest}"
+            raise OutputError.because(
+                failure, "can't be written", path=output, hint=hint
+            ) from failure
         raise

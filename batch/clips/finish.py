@@ -111,7 +111,7 @@ class FinishedFile:
             raise
         except (av.error.FFmpegError, ValueError) as error:
             raise OutputError(
-                f"the encoder or the container refuses {video.width}x{video.height}: {error}",
+                f"the encoder or the container refuses {video.width}x{video.height}",
                 hint="choose another --codec",
             ) from error
 

@@ -86,4 +86,4 @@ def _times(path: Path) -> list[Fraction]:
             frames = container.decode(video=0)
             return [Fraction(frame.pts or 0) * (frame.time_base or _TICK) for frame in frames]
     except av.error.FFmpegError as error:
-        raise OutputError(f"did not read back: {error.strerror or error}") from error
+        raise OutputError.because(error, "did not read back") from error

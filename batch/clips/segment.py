@@ -216,7 +216,9 @@ def read_segment(folder: Path, segment: Segment) -> Iterator[StoredPacket]:
                 count += 1
                 yield packet
     except (OSError, ValueError) as error:
-        raise OutputError(f"can't be read back: {error}", path=path) from error
+        raise OutputError.because(
+            error, "can't be read back", path=path, otherwise="it is damaged"
+        ) from error
     if (count, digest.hexdigest()) != (segment.frames, segment.digest):
         raise OutputError("is not what was written", path=path)
 

@@ -152,8 +152,9 @@ def decoded_frames(
                 )
             count += 1
     except (av.error.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError(f"did not read back: {where}: {reason}") from error
+        raise OutputError.because(
+            error, f"did not read back: {where}", otherwise="it is damaged"
+        ) from error
     finally:
         # Its threads hold packets of ours, and freeing those takes the lock that the garbage
         # collector would hold while it waits for the threads.

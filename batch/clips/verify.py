@@ -122,8 +122,9 @@ def verify(
     except MediaError as error:
         raise OutputError(f"did not read back: {error.what}", path=name) from error
     except (av.error.FFmpegError, ValueError, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError(f"did not read back: {reason}", path=name) from error
+        raise OutputError.because(
+            error, "did not read back", path=name, otherwise="its packets are damaged"
+        ) from error
     except OutputError as error:
         error.path = name
         raise

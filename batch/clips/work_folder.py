@@ -67,9 +67,7 @@ def _locked(folder: Path, output: Path) -> FileLock:
         ) from error
     except OSError as error:
         _remove_empty(folder)
-        raise OutputError(
-            f"can't be written: {error.strerror}", path=output, hint="choose another folder"
-        ) from error
+        raise OutputError.because(error, "can't be written", path=output) from error
     return lock
 
 

@@ -64,11 +64,7 @@ def make_demo_clip(
         ):
             _write(container, scene, frame_count, frame_rate)
     except (OSError, av.error.FFmpegError) as error:
-        raise OutputError(
-            f"can't be written: {error.strerror or error}",
-            path=path,
-            hint="is the folder there, writable, and the disk not full?",
-        ) from error
+        raise OutputError.because(error, "can't be written", path=path) from error
     return path
 
 

@@ -8,6 +8,8 @@ are wanted.
 from __future__ import annotations
 
 import functools
+import logging
+import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
@@ -17,7 +19,10 @@ import av.logging
 from av.codec.codec import UnknownCodecError
 from av.codec.hwaccel import HWAccel
 
+from ...core.reasons import reason_of
 from .codecs import PRESETS, Encoder
+
+_log = logging.getLogger(__name__)
 
 _NV12 = {"yuv420p": "nv12", "yuv420p10le": "p010le"}
 _NVENC_H264 = {**_NV12, "yuv444p": "yuv444p"}
@@ -28,6 +33,19 @@ _NVENC_HEVC = {
 _NVENC_PRESETS = {name: f"p{min(max(place, 1), 7)}" for place, name in enumerate(PRESETS)}
 _QSV_PRESETS = {name: name if place > 2 else "veryfast" for place, name in enumerate(PRESETS)}
 _AMF_PRESETS = dict(zip(PRESETS, ["speed"] * 4 + ["balanced"] * 2 + ["quality"] * 3, strict=True))
+# What FFmpeg says when an encoder does not open, and what that means.
+_MEANINGS = {
+    r"cannot load \S*|error loading|not found: lib|dll \S+ failed to open": "there is no driver",
+    r"driver does not support|minimum required .*driver": "the driver is too old",
+    r"no capable devices|no device|no va display|cannot open .*display|mfx session|device creation"
+    r"|failed to create .*device|no supported": "there is no such hardware",
+    r"at least (\d+x\d+)": r"it takes frames of at least \1",
+    r"(?:width|height|dimensions|resolution|size) .*(?:not|invalid|exceeds|supported|too)"
+    r"|(?:invalid|unsupported) .*(?:width|height|dimensions|resolution|size)": "it does not take "
+    "frames of that size",
+    r"pixel format|bit depth|10 ?bit": "it does not take that pixel format",
+    r"out of memory": "there is not enough memory on the device",
+}
 _LAMBDA_PER_QP = 118  # FFmpeg's FF_QP2LAMBDA
 
 
@@ -120,7 +138,7 @@ def why_not(
         options: Options that it would be opened with.
 
     Returns:
-        None if it works, else the reason in FFmpeg's words.
+        None if it works, else the reason.
     """
     level, log = av.logging.get_level(), []
     av.logging.set_level(av.logging.ERROR)
@@ -132,13 +150,22 @@ def why_not(
     except (av.error.FFmpegError, OSError, ValueError, NotImplementedError) as error:
         # The first message names the cause, the error only its consequence.
         said = log[0][2].strip() if log else ""
-        return said or getattr(error, "strerror", None) or str(error)
+        _log.debug("%s: %s (%s)", encoder.name, said, error)
+        return _meaning(said) or reason_of(error, otherwise="it does not open").words
     finally:
         av.logging.set_level(level)
     return None if written == _TRIED_FRAMES else f"it gave {written} of {_TRIED_FRAMES} frames"
 
 
 _TRIED_FRAMES = 5
+
+
+def _meaning(said: str) -> str | None:
+    """Return what a message of FFmpeg's means; None where it is not known."""
+    for pattern, meaning in _MEANINGS.items():
+        if match := re.search(pattern, said, re.IGNORECASE):
+            return match.expand(meaning)
+    return None
 
 
 def _try_out(

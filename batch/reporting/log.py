@@ -91,7 +91,7 @@ def log_file(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = _LogFile(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise OutputError(f"can't be written: {error.strerror}", path=path) from error
+        raise OutputError.because(error, "can't be written", path=path) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root.setLevel(min(level, logging.INFO))
     root.addHandler(handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
+from ...core.errors import OutputError
 from .events import Clip, ClipDone, ClipFailed, ClipProgress, ClipStarted, Event, record
 
 
@@ -23,8 +24,13 @@ class JsonReporter:
                 self._steps.pop(event.clip, None)
             case ClipProgress() if not self._is_due(event):
                 return
-        sys.stdout.write(json.dumps(record(event)) + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(json.dumps(record(event)) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise  # the reader has closed it
+        except OSError as error:
+            raise OutputError.because(error, "the events can't be written") from error
 
     def _is_due(self, event: ClipProgress) -> bool:
         return event.clip in self._steps and event.frames % self._steps[event.clip] == 0

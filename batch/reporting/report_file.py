@@ -12,6 +12,7 @@ from ...core.atomic import atomic_write
 from ...core.clips.recognition import CLIP_SUFFIXES
 from ...core.clips.sequence import IMAGE_SUFFIXES
 from ...core.errors import INTERRUPTED, OutputError, UsageError
+from ...core.reasons import reason_of
 from ...core.version import __version__
 from .events import (
     BatchFinished,
@@ -84,7 +85,7 @@ class ReportFile:
         try:
             self._write()
         except OSError as error:
-            raise OutputError(f"can't be written: {error.strerror}", path=path) from error
+            raise OutputError.because(error, "can't be written", path=path) from error
 
     def handle(self, event: Event) -> None:
         """Write the file again if an event changes it; progress does not."""
@@ -122,7 +123,7 @@ class ReportFile:
         try:
             self._write()
         except OSError as error:
-            _log.warning("%s: can't be written: %s", self._path, error.strerror)
+            _log.warning("%s: can't be written: %s", self._path, reason_of(error).words)
 
     def _write(self) -> None:
         report = self._report | {"clips": list(self._clips.values())}

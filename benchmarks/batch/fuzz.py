@@ -1,11 +1,16 @@
-"""Convert damaged media files, and count the outcomes.
+"""Convert damaged files, and count the outcomes.
 
-    python benchmarks/batch/fuzz.py [--files 400] [--seed 0]
+    python benchmarks/batch/fuzz.py [KIND ...] [--files 400] [--seed 0]
 
-Intact clips of fifteen kinds of container and codec are damaged at random (bits flipped, files
-truncated, headers and blocks of zeros, blocks swapped, lost and repeated) and converted by one
-`brushreel stylize FOLDER`. Every file must be reported, done or failed; every file with a final
-name must decode completely with PyAV alone; no process may end with a traceback. Exit status 1
+Kinds are clips; png, tiff, jpeg, exr and painting (what training reads); xml, fcpxml, otio and edl.
+Intact files of each are damaged at random: bits flipped, files truncated, headers and blocks of
+zeros, blocks swapped, lost and repeated; in images also fields of headers and chunks with their
+check sums; in timelines also values, elements and their nesting.
+
+Clips, of fifteen kinds of container and codec, are converted by one `brushreel stylize FOLDER`; of
+images and timelines each by a command of its own. Every file must be done or refused, in this
+program's words; what has its final name must be read without this package, and nothing else may be
+left beside it; no process may crash, hang, take gigabytes or end with a traceback. Exit status 1
 otherwise.
 """
 
@@ -14,34 +19,67 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "batch"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "plugin_resolve" / "timelines"))
+from cuts import FORMATS, edl_text
 from kills import random_style
-from media.fuzz import fuzz
+from media.fuzz import Outcome, fuzz
+from media.fuzz_timelines import START, fuzz_timelines
+from media.images import fuzz_images
+
+_IMAGES = ("png", "tiff", "jpeg", "exr", "painting")
+_TIMELINES = ("xml", "fcpxml", "otio", "edl")
 
 
 def main() -> int:
     """Print the counts."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    kinds = ("clips", *_IMAGES, *_TIMELINES)
+    parser.add_argument("kinds", nargs="*", choices=[*kinds, []], default=["clips"])
     parser.add_argument("--files", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         style = Path(folder) / "random.safetensors"
         random_style().save(style)
-        place = Path(folder) / "files"
-        place.mkdir()
-        outcome = fuzz(place, style, options.files, options.seed)
-    print(f"{outcome.files} damaged files")
-    print(f"  converted, verified and read back: {outcome.done}")
+        wrong = 0
+        for kind in options.kinds:
+            place = Path(folder) / kind
+            place.mkdir()
+            outcome = _run(kind)(place, style, count=options.files, seed=options.seed)
+            _show(kind, outcome)
+            wrong += len(outcome.wrong)
+    return int(wrong > 0)
+
+
+def _run(kind: str) -> Callable[..., Outcome]:
+    if kind == "clips":
+        return fuzz
+    if kind in _IMAGES:
+        return partial(fuzz_images, kind=kind)
+    return partial(fuzz_timelines, suffix=f".{kind}", write=partial(_timeline, f".{kind}"))
+
+
+def _timeline(suffix: str, one: Path, two: Path) -> str:
+    if suffix == ".edl":
+        return edl_text(one.parent)
+    return FORMATS[suffix](Fraction(25), one, two, START, "look")
+
+
+def _show(kind: str, outcome: Outcome) -> None:
+    print(f"{kind}: {outcome.files} damaged files")
+    print(f"  done, and read back: {outcome.done}")
     for what, count in outcome.failed.most_common():
         print(f"  {what}: {count}")
-    print(f"decoders that brought their process down, named: {len(outcome.crashed)}")
-    print(f"tracebacks, unnamed files, files that do not read back: {len(outcome.wrong)}")
+    print(f"  decoders that brought their process down, named: {len(outcome.crashed)}")
+    print(f"  what must not be: {len(outcome.wrong)}")
     for line in (*outcome.crashed, *outcome.wrong):
         print(line)
-    return int(bool(outcome.wrong))
 
 
 if __name__ == "__main__":

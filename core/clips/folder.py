@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import MediaError
+from ..reasons import reason_of
 from .recognition import UNREAD_IMAGE_SUFFIXES, is_clip
 
 
@@ -80,7 +81,7 @@ def _entries(folder: Path, found: Listing) -> Iterator[os.DirEntry[str]]:
                 key=lambda entry: entry.name,
             )
     except OSError as error:
-        found.closed.append(PassedOver(folder, f"can't be read: {error.strerror}"))
+        found.closed.append(PassedOver(folder, f"can't be read: {reason_of(error).words}"))
 
 
 def find_clips(folder: Path, *, recursive: bool) -> list[Path]:

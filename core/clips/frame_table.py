@@ -104,7 +104,7 @@ def _scanned(reader: ClipReader, first_pts: int) -> FrameTable | None:
                     if packet.is_keyframe:
                         found.keys.append(packet.pts)
         except (av.error.FFmpegError, OSError) as error:
-            raise MediaError(f"can't be read: {error}", path=reader.path) from error
+            raise MediaError.because(error, "can't be read", path=reader.path) from error
     pts = sorted(found.pts)
     return FrameTable(pts, sorted(found.keys)) if pts[:1] == [first_pts] and _rises(pts) else None
 

@@ -324,10 +324,9 @@ class ClipReader(ClosedAtExit):
             error.path = self.path
             raise
         except (av.error.FFmpegError, OSError) as error:
-            raise MediaError(
-                f"can't be read beyond {_at(last_pts, self.info.video.time_base)}: "
-                f"{_reason(error)}",
-                path=self.path,
+            where = _at(last_pts, self.info.video.time_base)
+            raise MediaError.because(
+                error, f"can't be read beyond {where}", path=self.path
             ) from error
 
     def _progressive(self) -> Iterator[av.VideoFrame | av.Packet]:
@@ -410,8 +409,8 @@ class ClipReader(ClosedAtExit):
             decoded = (item for item in self._decoded() if isinstance(item, av.VideoFrame))
             first = next(decoded, None)
         except (av.error.FFmpegError, OSError) as error:
-            raise MediaError(
-                f"its first frame can't be decoded: {_reason(error)}", path=self.path
+            raise MediaError.because(
+                error, "its first frame can't be decoded", path=self.path
             ) from error
         if first is None:
             raise MediaError("has no frame that can be decoded", path=self.path)
@@ -544,15 +543,12 @@ def open_clip(path: Path, device: str | None = None) -> InputContainer:
         hardware = HWAccel(device, allow_software_fallback=False) if device else None
         return av.open(f"file:{path}", metadata_errors="replace", hwaccel=hardware)
     except (av.error.FFmpegError, OSError) as error:
-        raise MediaError(
-            f"can't be opened as a clip: {_reason(error)}",
+        raise MediaError.because(
+            error,
+            "can't be opened as a clip",
             path=path,
             hint="it is damaged, truncated, or not a video",
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
 
 
 def video_stream(container: InputContainer, path: Path) -> av.VideoStream:

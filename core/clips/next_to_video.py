@@ -46,7 +46,7 @@ def other_packets(
             seek_before(container, trim, info.origin, lasting)
             yield from trim_packets(_other_packets(container, info), trim, lasting)
     except (av.error.FFmpegError, OSError) as error:
-        raise MediaError(f"can't be read any further: {error}", path=info.path) from error
+        raise MediaError.because(error, "can't be read any further", path=info.path) from error
 
 
 def _other_packets(container: InputContainer, info: ClipInfo) -> Iterator[av.Packet]:

@@ -31,6 +31,8 @@ _USUAL = frozenset(
 _SAME_CHROMATICITIES = 1e-4
 # Twice the area between red, green and blue in x and y; BT.709's is 0.22.
 _LEAST_GAMUT = 1e-3
+# More than any screen; data of that size may have such a window too.
+_MOST_PIXELS = 1 << 28
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,7 @@ def read_exr(path: Path) -> Picture:
     channels = {name: parts[index].channels[name] for name in names}
     data, display = _window(header["dataWindow"]), _window(header["displayWindow"])
     canvas = _around(data, display)
+    _check_size(canvas, data)
     rest = PassThrough(parts, index, names, _inside(data, canvas))
     aspect = Fraction(header.get("pixelAspectRatio", 1.0)).limit_denominator(10_000)
     return Picture(
@@ -125,6 +128,13 @@ def _around(
     bottom = max(one[0] + one[2], other[0] + other[2])
     right = max(one[1] + one[3], other[1] + other[3])
     return top, left, bottom - top, right - left
+
+
+def _check_size(canvas: tuple[int, int, int, int], data: tuple[int, int, int, int]) -> None:
+    """Refuse a display window that only a damaged header can state."""
+    (*_, height, width), (*_, rows, columns) = canvas, data
+    if height * width > max(_MOST_PIXELS, 2 * rows * columns):
+        raise MediaError(f"is damaged: its display window makes it {width}x{height} pixels")
 
 
 def _inside(

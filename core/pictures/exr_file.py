@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,9 @@ import OpenEXR
 
 from ..errors import MediaError, OutputError
 
+_log = logging.getLogger(__name__)
+# DWA, of the compressions that OpenEXR has, takes one byte for 10 000 of an even image.
+_MOST_COMPRESSED = 1 << 15
 _FLAT = (OpenEXR.scanlineimage, OpenEXR.tiledimage)
 
 
@@ -42,27 +46,36 @@ def read_parts(path: Path) -> list[Part]:
 
     Raises:
         MediaError: It is damaged, or has deep or subsampled data.
+        OSError: It can't be opened.
     """
+    path.open("rb").close()  # the library does not tell a file that may not be read from others
     with _captured() as said:
         try:
             headers = OpenEXR.File(str(path), header_only=True).parts
-            _check(headers)
+            _check(headers, path.stat().st_size)
             parts = OpenEXR.File(str(path), separate_channels=True).parts
         except (RuntimeError, ValueError) as error:
-            raise MediaError(f"can't be decoded: {error}") from error
+            raise MediaError("can't be decoded: it is damaged, or cut short") from error
     # The library leaves out a part that can't be decoded, and only prints the reason.
     if len(parts) < len(headers):
-        reason = said[0].rpartition(" - ")[2].strip() if said else "it is damaged"
-        raise MediaError(f"can't be decoded: {reason}")
+        _log.debug("%s: %s", path, "".join(said))
+        raise MediaError("can't be decoded: it is damaged, or cut short")
     return [_part(part) for part in parts]
 
 
-def _check(parts: Sequence[Any]) -> None:
+def _check(parts: Sequence[Any], file_bytes: int) -> None:
     if any(part.header["type"] not in _FLAT for part in parts):
         raise MediaError("has deep data, which can't be stylized")
     channels = [channel for part in parts for channel in part.header["channels"]]
     if any((channel.xSampling, channel.ySampling) != (1, 1) for channel in channels):
         raise MediaError("has subsampled channels (luminance and chroma)", hint="write it as RGB")
+    # Before memory is taken for what a damaged header states.
+    for part in parts:
+        (left, top), (right, bottom) = part.header["dataWindow"]
+        width, height = int(right) - int(left) + 1, int(bottom) - int(top) + 1
+        least = 2 * width * height * len(part.header["channels"])
+        if not 0 < least <= _MOST_COMPRESSED * file_bytes:
+            raise MediaError(f"is damaged: {width}x{height} pixels are not in so small a file")
 
 
 def _part(part: Any) -> Part:  # noqa: ANN401  the library has no types
@@ -92,7 +105,7 @@ def encode_parts(parts: Sequence[Part]) -> bytes:
         # Written to memory: the library does not report a full disk.
         file.write(content)
     except (RuntimeError, ValueError) as error:
-        raise OutputError(f"can't be encoded: {error}") from error
+        raise OutputError("can't be encoded as OpenEXR", hint="write PNG or TIFF") from error
     return content.getvalue()
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import av
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from ..errors import MediaError
 from ..frames.av_frame import from_av, working_format
@@ -17,7 +18,10 @@ _ORIENTATION = 0x0112
 # EXIF orientations in which rows and columns change places.
 _TURNED = (5, 6, 7, 8)
 # What Pillow raises on damaged files, and on some of EXIF.
-_DAMAGE = (OSError, ValueError, SyntaxError, TypeError, LookupError, UnidentifiedImageError)
+_DAMAGE = (
+    *(OSError, ValueError, SyntaxError, TypeError, LookupError, struct.error, AttributeError),
+    Image.DecompressionBombError,
+)
 # By Pillow's names.
 _METADATA = {
     **{"ICC profile": "icc_profile", "EXIF": "exif", "XMP": "xmp", "comment": "comment"},
@@ -51,7 +55,9 @@ def read_jpeg(path: Path) -> Picture:
             upright = ImageOps.exif_transpose(image)
             samples = np.asarray(upright)
         except _DAMAGE as error:
-            raise MediaError(f"can't be decoded: {error}") from error
+            raise MediaError.because(
+                error, "can't be decoded", otherwise="it is damaged, or cut short"
+            ) from error
         name = _MODES[image.mode]
     native = av.VideoFrame.from_ndarray(np.ascontiguousarray(samples), name)
     form = working_format(native.format)
@@ -73,7 +79,7 @@ def _opened(path: Path) -> Image.Image:
     try:
         image = Image.open(path, formats=["JPEG", "MPO"])
     except _DAMAGE as error:
-        raise MediaError("is not a JPEG file") from error
+        raise MediaError.because(error, "can't be read", otherwise="it is no JPEG file") from error
     if image.mode not in _MODES:
         image.close()
         raise MediaError(f"has {image.mode} samples", hint="write it as RGB or grey")

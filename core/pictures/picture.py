@@ -50,7 +50,7 @@ def read_picture(path: Path, kind: str | None = None) -> Picture:
         error.path = path
         raise
     except OSError as error:
-        raise MediaError(f"can't be read: {error.strerror or error}", path=path) from error
+        raise MediaError.because(error, "can't be read", path=path) from error
 
 
 def _reader(kind: str) -> Callable[[Path], Picture]:

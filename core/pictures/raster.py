@@ -110,8 +110,7 @@ def _decoded(content: bytes, kind: str) -> tuple[av.VideoFrame, Fraction]:
     try:
         images = [*decoder.decode(av.Packet(content)), *decoder.decode(None)]
     except (av.error.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise MediaError(f"can't be decoded: {reason}") from error
+        raise MediaError.because(error, "can't be decoded", otherwise="it is damaged") from error
     if not images or images[0].is_corrupt:
         raise MediaError("can't be decoded: it is damaged")
     return images[0], _aspect(decoder.sample_aspect_ratio or Fraction(1), kind)
@@ -150,7 +149,7 @@ def encode_raster(frame: Frame, kind: str, like: Picture | None, aspect: Fractio
     try:
         packets = [*encoder.encode(image), *encoder.encode(None)]
     except (av.error.FFmpegError, ValueError) as error:
-        raise OutputError(f"can't be encoded as {kind}: {error}") from error
+        raise OutputError.because(error, f"can't be encoded as {kind}") from error
     content = b"".join(map(bytes, packets))
     if like is None or like.codec != kind:
         return content

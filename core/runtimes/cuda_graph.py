@@ -66,8 +66,9 @@ class Recorded:
                 return _Recording(self._network, frames)
         except torch.OutOfMemoryError:
             raise  # the caller can take smaller tiles
-        except RuntimeError as error:
-            _log.warning("frames are stylized without CUDA graphs: %s", error)
+        except RuntimeError:
+            _log.warning("frames are stylized without CUDA graphs")
+            _log.debug("recording fails", exc_info=True)
             return None
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from ..errors import DeviceError
 from ..user_folders import cache_folder
 from ..version import __version__
 
@@ -28,6 +29,9 @@ def kept_model(
         make: Function that writes the network's files into an empty folder.
         read: Function that reads them; raises RuntimeError if they are damaged, OSError if one is
             missing.
+
+    Raises:
+        DeviceError: There is no folder that can be written to.
     """
     name = hashlib.sha256(json.dumps([__version__, *key]).encode()).hexdigest()[:32]
     folder = cache_folder() / "models" / name
@@ -41,11 +45,7 @@ def kept_model(
 
 def _made(folder: Path, make: Callable[[Path], None], read: Callable[[Path], Model]) -> Model:
     """Convert in a folder next to the final one; a cache that can't be written keeps nothing."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent))
-    except OSError:
-        temporary = Path(tempfile.mkdtemp())
+    temporary = _temporary_beside(folder)
     try:
         make(temporary)
         for file in temporary.iterdir():
@@ -58,3 +58,17 @@ def _made(folder: Path, make: Callable[[Path], None], read: Callable[[Path], Mod
         return model
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary_beside(folder: Path) -> Path:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=folder.parent))
+    except OSError:
+        pass
+    try:
+        return Path(tempfile.mkdtemp())
+    except OSError as error:
+        raise DeviceError.because(
+            error, "the network can't be converted for this runtime", hint="set TMPDIR"
+        ) from error

@@ -81,8 +81,8 @@ def install(root: Path | None = None, *, system: bool = False, dry_run: bool = F
     try:
         _put(bundle)
     except OSError as error:
-        raise OutputError(
-            f"can't be written: {error.strerror or error}", path=bundle, hint=_write_hint(folder)
+        raise OutputError.because(
+            error, "can't be written", path=bundle, hint=_write_hint(folder)
         ) from error
     return [f"installed {bundle}", *_next_steps(folder)]
 
@@ -166,8 +166,8 @@ def uninstall(
         try:
             shutil.rmtree(bundle)
         except OSError as error:
-            raise OutputError(
-                f"can't be removed: {error.strerror}", path=bundle, hint=_write_hint(bundle.parent)
+            raise OutputError.because(
+                error, "can't be removed", path=bundle, hint=_write_hint(bundle.parent)
             ) from error
     return [f"removed {bundle}" for bundle in found] or ["the effect was not installed"]
 
@@ -210,8 +210,8 @@ def _problems(bundle: Path) -> list[str]:
     try:
         library = ctypes.CDLL(str(_library(bundle)))
         count = library.OfxGetNumberOfPlugins()
-    except (OSError, AttributeError) as error:
-        return [f"{bundle} can't be loaded: {error}"]
+    except (OSError, AttributeError):
+        return [f"{bundle} can't be loaded: it is damaged or of another system: install it again"]
     if count < 1:
         return [f"{bundle} has no effect"]
     if _library(bundle).read_bytes() != _library(_OURS).read_bytes():

@@ -8,6 +8,7 @@ each and is called as the object itself would be.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import threading
@@ -18,6 +19,7 @@ from typing import IO, Any
 from ...core.errors import EditorError
 
 Message = dict[str, Any]
+_log = logging.getLogger(__name__)
 
 
 class RemoteObject:
@@ -99,7 +101,9 @@ class Bridge:
             self._replies.put(None)
             raise EditorError("Resolve has ended")
         if "error" in reply:
-            raise EditorError(f"Resolve: {reply['error']}")
+            _log.debug("Resolve: %s", reply["error"])
+            called = fields.get("method", do)
+            raise EditorError(f"Resolve fails in {called}", hint="try again; --debug shows more")
         return self._decoded(reply["value"])
 
     def _listen(self) -> None:

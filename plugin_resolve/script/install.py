@@ -83,7 +83,7 @@ def _write(path: Path, text: str, *, dry_run: bool) -> str:
             file.write(text.encode())
     except OSError as error:
         hint = "run it as an administrator" if isinstance(error, PermissionError) else None
-        raise OutputError(f"can't be written: {error.strerror}", path=path, hint=hint) from error
+        raise OutputError.because(error, "can't be written", path=path, hint=hint) from error
     return f"{path}: written"
 
 
@@ -109,5 +109,5 @@ def _remove(path: Path, *, dry_run: bool) -> str:
     try:
         path.unlink()
     except OSError as error:
-        raise OutputError(f"can't be removed: {error.strerror}", path=path) from error
+        raise OutputError.because(error, "can't be removed", path=path) from error
     return f"{path}: removed"

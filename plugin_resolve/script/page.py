@@ -203,8 +203,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             act(json.loads(self.rfile.read(int(length))))
-        except (ValueError, UsageError) as error:
-            answer = json.dumps({"error": str(error)}).encode()
+        except (ValueError, RecursionError, UsageError) as error:
+            what = str(error) if isinstance(error, UsageError) else "the page sent no valid JSON"
+            answer = json.dumps({"error": what}).encode()
             self._send(HTTPStatus.BAD_REQUEST, answer, "application/json")
         else:
             self._send(HTTPStatus.NO_CONTENT)

@@ -68,7 +68,7 @@ class EdlTimeline:
         try:
             lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
         except OSError as error:
-            raise UsageError(f"can't be read: {error.strerror}", path=path) from error
+            raise UsageError.because(error, "can't be read", path=path) from error
         titles = (line[6:].strip() for line in lines if line.upper().startswith("TITLE:"))
         self._title = next(titles, "") or path.stem
         events = list(self._events(lines))

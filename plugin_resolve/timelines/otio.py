@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
@@ -44,6 +47,14 @@ def opentimelineio() -> Any:  # noqa: ANN401  a module
     return opentimelineio
 
 
+_READ = """
+import sys
+from opentimelineio.adapters import read_from_file
+read_from_file(sys.argv[1], adapter_name="otio_json")
+"""
+_NOT_A_TIMELINE = "it is damaged, or not OpenTimelineIO's JSON"
+
+
 class OtioTimeline:
     """A timeline in OpenTimelineIO's format, see `TimelineFile`.
 
@@ -72,11 +83,15 @@ class OtioTimeline:
 
     def _read(self, path: Path) -> Any:  # noqa: ANN401  a timeline, or a collection of some
         try:
+            # The library tells neither what is wrong nor where, and decodes texts when asked.
+            json.loads(path.read_bytes().decode())
+            _check_in_a_child(path)
             return self._otio.adapters.read_from_file(str(path), adapter_name="otio_json")
+        except UsageError:
+            raise
         except Exception as error:  # whatever an adapter raises is about the file
-            raise UsageError(
-                "can't be read as a timeline: it is damaged, or not OpenTimelineIO's JSON",
-                path=path,
+            raise UsageError.because(
+                error, "can't be read as a timeline", path=path, otherwise=_NOT_A_TIMELINE
             ) from error
 
     def _timelines(self, whole: Any = None) -> list[otio.schema.Timeline]:  # noqa: ANN401
@@ -213,6 +228,18 @@ class OtioTimeline:
     def _range(self, start: int, frames: int) -> otio.opentime.TimeRange:
         time, rate = self._otio.opentime, float(self.rate)
         return time.TimeRange(time.RationalTime(start, rate), time.RationalTime(frames, rate))
+
+
+def _check_in_a_child(path: Path) -> None:
+    """Read a file in a process that may crash, as the library does on some damaged files.
+
+    Raises:
+        UsageError: It does.
+    """
+    command = [sys.executable, "-c", _READ, str(path)]
+    ended = subprocess.run(command, capture_output=True, check=False)
+    if ended.returncode not in (0, 1):
+        raise UsageError(f"can't be read as a timeline: {_NOT_A_TIMELINE}", path=path)
 
 
 def _exact(rate: float) -> Fraction:

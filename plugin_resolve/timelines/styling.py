@@ -267,7 +267,7 @@ def write_timeline(
         with atomic_write(output) as file:
             file.write(content)
     except OSError as error:
-        raise OutputError(f"can't be written: {error.strerror}", path=output) from error
+        raise OutputError.because(error, "can't be written", path=output) from error
 
 
 def styled_tracks(tasks: Sequence[Task], rate: Fraction) -> Iterator[StyledTrack]:

@@ -32,9 +32,9 @@ class XmlText:
             # Expat expands no external entities, and refuses bombs of internal ones.
             self.root = ElementTree.fromstring(self._text)  # noqa: S314
         except OSError as error:
-            raise UsageError(f"can't be read: {error.strerror}", path=path) from error
+            raise UsageError.because(error, "can't be read", path=path) from error
         except ElementTree.ParseError as error:
-            raise UsageError(f"is not valid XML: {error}", path=path) from error
+            raise UsageError.because(error, "is not valid XML", path=path) from error
         self._spans = dict(zip(self.root.iter(), _spans(self._text), strict=True))
 
     def edited(

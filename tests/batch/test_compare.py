@@ -297,7 +297,7 @@ def test_nothing_is_left_when_ffmpeg_fails(pair, tmp_path, listing, monkeypatch)
     monkeypatch.setattr(
         module, "_written", lambda *_: module.ffmpeg.output(module.ffmpeg.input("no"), "x.mp4")
     )
-    with pytest.raises(OutputError, match=r"wipe\.mp4: FFmpeg failed: "):
+    with pytest.raises(OutputError, match=r"wipe\.mp4: FFmpeg fails: it refuses the frames"):
         compare(pair[0], pair[1], tmp_path / "wipe.mp4")
     assert listing(tmp_path) == before
 

@@ -77,7 +77,7 @@ def test_a_memory_that_can_t_be_written_is_said_and_stops_nothing(memory, monkey
     state.put("a.mp4", ENTRY)
     state.save()
     assert state.get("a.mp4") == ENTRY
-    assert "memory.json: can't be written: No space left on device" in caplog.text
+    assert "memory.json: can't be written: the disk is full" in caplog.text
 
 
 def test_the_key_follows_what_decides_an_output(style_file, tiny_style, tmp_path):

@@ -204,8 +204,7 @@ def test_what_nobody_foresaw_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr("brushreel.core.library.style_paths", gone)
     assert main(["styles"]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("brushreel: unexpected RuntimeError: the driver is gone (")
-    assert error.count("\n") == 1
+    assert error == "brushreel: unexpected RuntimeError (--debug shows where it came from)\n"
 
 
 def test_the_handler_of_sigterm_is_the_caller_s_afterwards():

@@ -40,7 +40,7 @@ def test_a_full_disk_is_one_line():
     with Path("/dev/full").open("wb") as full:
         ended = run("styles", stdout=full)
     assert ended.returncode == 1
-    assert ended.stderr.startswith(b"brushreel: the output can't be written: No space left")
+    assert ended.stderr.startswith(b"brushreel: the output can't be written: the disk is full")
     assert ended.stderr.count(b"\n") == 1
 
 

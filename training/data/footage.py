@@ -65,8 +65,12 @@ class Footage:
         try:
             return self.read()
         except (OSError, ValueError, EOFError) as error:
-            raise TrainingError(
-                f"is no longer in the footage cache: {error}", path=self.path
+            raise TrainingError.because(
+                error,
+                "is no longer in the footage cache",
+                path=self.path,
+                hint="start again: it is read anew",
+                otherwise="it is damaged there",
             ) from error
 
     @property
@@ -256,8 +260,6 @@ def _write(extracted: Extraction, cache: Path, key: str) -> None:
         with atomic_write(cache / f"{key}.json") as file:
             file.write(json.dumps(report).encode())
     except OSError as error:
-        raise TrainingError(
-            f"the footage cache can't be written: {error.strerror or error}",
-            path=cache,
-            hint="is the disk full?",
+        raise TrainingError.because(
+            error, "the footage cache can't be written", path=cache
         ) from error

@@ -33,7 +33,12 @@ def open_image(path: Path) -> Image.Image:
             image = ImageOps.exif_transpose(file)
             image.load()
     except (*damage, Image.DecompressionBombError) as error:
-        raise MediaError(f"can't be read as an image: {error}", path=path) from error
+        raise MediaError.because(
+            error,
+            "can't be read as an image",
+            path=path,
+            otherwise="it is damaged, or cut short",
+        ) from error
     if image.mode.startswith("I"):
         # Pillow clips 16-bit grey to 8 bits instead of scaling it.
         return Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))

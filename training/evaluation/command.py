@@ -165,7 +165,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"can't be made: {error.strerror}", path=folder) from error
+        raise OutputError.because(error, "can't be made", path=folder) from error
 
 
 def _painting_losses(

@@ -128,7 +128,7 @@ def _write(path: Path, content: bytes) -> None:
         with atomic_write(path) as file:
             file.write(content)
     except OSError as error:
-        raise OutputError(f"can't be written: {error.strerror}", path=path) from error
+        raise OutputError.because(error, "can't be written", path=path) from error
 
 
 def error_over_time(evaluation: Evaluation) -> bytes:

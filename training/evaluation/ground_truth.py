@@ -95,7 +95,7 @@ def read_flo(path: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise MediaError(f"can't be read: {error.strerror}", path=path) from error
+        raise MediaError.because(error, "can't be read", path=path) from error
     if len(content) < _HEADER.size:
         raise MediaError("is truncated: its header is incomplete", path=path)
     magic, width, height = _HEADER.unpack_from(content)

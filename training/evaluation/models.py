@@ -147,7 +147,11 @@ class OnnxModel:
                 path, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's errors have no common base
-            raise StyleError(f"can't be read as an ONNX model: {error}", path=path) from error
+            raise StyleError(
+                "can't be read as an ONNX model",
+                path=path,
+                hint="it is damaged, or of a newer version than ONNX Runtime",
+            ) from error
         self.path = path
         stated = self._session.get_modelmeta().custom_metadata_map
         self.own_strokes = "brushreel.stroke_size" in stated
@@ -173,4 +177,9 @@ class OnnxModel:
         try:
             return torch.from_numpy(self._session.run(None, {name: frames.cpu().numpy()})[0])
         except Exception as error:  # ONNX Runtime's errors have no common base
-            raise StyleError(f"fails on frames: {error}", path=self.path) from error
+            height, width = frames.shape[-2:]
+            raise StyleError(
+                f"fails on frames of {width}x{height}",
+                path=self.path,
+                hint="its input must be (N, 3, H, W) of floats in [0, 1]",
+            ) from error

@@ -99,7 +99,7 @@ def prepare_report(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TrainingError(f"can't be created: {error.strerror or error}", path=folder) from error
+        raise TrainingError.because(error, "can't be created", path=folder) from error
 
 
 def _encoded(text: str) -> bytes:
@@ -112,9 +112,7 @@ def _write(path: Path, content: bytes) -> None:
         with atomic_write(path) as file:
             file.write(content)
     except OSError as error:
-        raise TrainingError(
-            f"the report can't be written: {error.strerror or error}", path=path
-        ) from error
+        raise TrainingError.because(error, "the report can't be written", path=path) from error
 
 
 def _metrics(style: Style, losses: Mapping[str, NDArray[np.float64]], window: int) -> str:

@@ -62,7 +62,8 @@ class Scalars:
         try:
             yield
         except OSError as error:
-            raise TrainingError(
-                f"the TensorBoard log can't be written: {error.strerror or error}",
+            raise TrainingError.because(
+                error,
+                "the TensorBoard log can't be written",
                 path=self._folder,
             ) from error

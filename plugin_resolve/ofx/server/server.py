@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import mmap
 import sys
 import time
@@ -12,10 +13,12 @@ from pathlib import Path
 from threading import BoundedSemaphore, Lock, Thread
 from typing import Protocol
 
-from ....core.errors import BrushreelError, EditorError
+from ....core.errors import BrushreelError, EditorError, unexpected
 from ....core.version import __version__
 from .protocol import DONE, PROTOCOL, REFUSED, Hello, Memory, Render, parse
 from .server_folder import RENDEZVOUS, write_rendezvous
+
+_log = logging.getLogger(__name__)
 
 if sys.platform == "win32":
     from .windows_channel import WindowsListener as Listener
@@ -158,8 +161,8 @@ class _Session:
             except BrushreelError as error:
                 self._channel.send(REFUSED, str(error))
             except Exception as error:  # noqa: BLE001  memory, a driver: the server goes on
-                what = " ".join(f"unexpected {type(error).__name__}: {error}".split())
-                self._channel.send(REFUSED, what)
+                _log.debug("unexpected", exc_info=True)
+                self._channel.send(REFUSED, str(unexpected(error)))
             else:
                 self._channel.send(DONE, "")
         return True

@@ -37,7 +37,7 @@ def make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         about = folder.lstat()
     except OSError as error:
-        raise EditorError(f"can't be made: {error.strerror}", path=folder) from error
+        raise EditorError.because(error, "can't be made", path=folder) from error
     if sys.platform == "win32":
         return
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid():

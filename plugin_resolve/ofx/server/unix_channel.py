@@ -97,7 +97,7 @@ class UnixChannel:
                 raise EditorError("the file that was sent is not shared memory of that size")
             return mmap.mmap(file, size)
         except (OSError, ValueError) as error:
-            raise EditorError(f"shared memory can't be mapped: {error}") from error
+            raise EditorError.because(error, "shared memory can't be mapped") from error
         finally:
             self._close_files()
 
@@ -149,7 +149,7 @@ class UnixListener:
             self._socket.listen(64)
         except OSError as error:
             self.close()
-            raise EditorError(f"no socket can be opened: {error.strerror}", path=folder) from error
+            raise EditorError.because(error, "no socket can be opened", path=folder) from error
 
     def accept(self, seconds: float) -> UnixChannel | None:
         """Return the next connection of this user; None if there is none in that time."""

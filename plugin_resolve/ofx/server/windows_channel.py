@@ -106,7 +106,7 @@ if sys.platform == "win32":
                 finally:
                     _winapi.CloseHandle(held)
             except OSError as error:
-                raise EditorError(f"shared memory can't be mapped: {error}") from error
+                raise EditorError.because(error, "shared memory can't be mapped") from error
 
         def close(self) -> None:
             """Close the connection."""

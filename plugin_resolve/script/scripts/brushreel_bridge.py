@@ -195,8 +195,8 @@ class Server:
         try:
             assert self._make_window is not None
             self._window = self._make_window(options, self._child.tell)
-        except Exception as error:  # whatever a version lacks, there is the page
-            print("Brushreel: no window in Resolve ({}), using the browser".format(error))
+        except Exception:  # whatever a version lacks, there is the page
+            print("Brushreel: no window in Resolve, using the browser")
             self._child.tell({"do": "no window"})
 
     def _result(self, message: Message) -> Message:

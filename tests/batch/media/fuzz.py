@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .mutate import mutants
+from .mutate import mutants, whole_clips
 
 # Of the batch; a decoder that hangs is a failure.
 PATIENCE = 1500
@@ -51,7 +51,7 @@ def fuzz(folder: Path, style: Path, count: int, seed: int) -> Outcome:
     """
     source, output = folder / "in", folder / "out"
     source.mkdir()
-    paths = mutants(source, count, seed)
+    paths = mutants(source, whole_clips(source), count, seed)
     command = [sys.executable, "-m", "brushreel", "stylize", str(source), "-s", str(style)]
     command += ["-o", str(output), "--device", "cpu", "--drop-unsupported", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)

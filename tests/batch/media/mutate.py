@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 
 from .make import Sound, make_clip
+
+Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+"""Damage to a file's bytes."""
 
 _HALF = Fraction(2, 5)
 _BASES: dict[str, dict[str, Any]] = {
@@ -33,25 +36,42 @@ _BASES: dict[str, dict[str, Any]] = {
 _HEAD = 1024
 
 
-def mutants(folder: Path, count: int, seed: int) -> list[Path]:
-    """Write so many damaged files; the same for the same seed."""
-    rng = np.random.default_rng(seed)
-    whole = list(_whole_files(folder))
-    paths = []
-    for number in range(count):
-        name, content = whole[number % len(whole)]
-        change = _CHANGES[number // len(whole) % len(_CHANGES)]
-        path = folder / f"{number:03}-{change.__name__.strip('_')}-{name}"
-        path.write_bytes(change(content.copy(), rng).tobytes())
-        paths.append(path)
-    return paths
-
-
-def _whole_files(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
+def whole_clips(folder: Path) -> dict[str, bytes]:
+    """Return a clip of every kind, by name; the folder is left empty."""
+    clips = {}
     for name, facts in _BASES.items():
         path = make_clip(folder, name, size=(64, 48), **facts)
-        yield name, np.frombuffer(path.read_bytes(), np.uint8)
+        clips[name] = path.read_bytes()
         path.unlink()
+    return clips
+
+
+def mutants(
+    folder: Path,
+    whole: Mapping[str, bytes],
+    count: int,
+    seed: int,
+    changes: Sequence[Change] = (),
+) -> list[Path]:
+    """Write so many damaged files; the same for the same seed.
+
+    Args:
+        folder: Where.
+        whole: Intact files by name.
+        count: How many.
+        seed: Of the damage.
+        changes: Kinds of damage that suit these files, besides those that suit any.
+    """
+    rng = np.random.default_rng(seed)
+    files, kinds = list(whole.items()), [*_CHANGES, *changes]
+    paths = []
+    for number in range(count):
+        name, content = files[number % len(files)]
+        change = kinds[number // len(files) % len(kinds)]
+        path = folder / f"{number:03}-{change.__name__.strip('_')}-{name}"
+        path.write_bytes(change(np.frombuffer(content, np.uint8).copy(), rng).tobytes())
+        paths.append(path)
+    return paths
 
 
 def _flip(content: np.ndarray, places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -67,12 +87,14 @@ def _bits(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _head(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Flip bits near the start."""
-    return _flip(content, rng.integers(0, _HEAD, rng.integers(1, 9)), rng)
+    return _flip(content, rng.integers(0, min(_HEAD, content.size), rng.integers(1, 9)), rng)
 
 
 def _tail(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Flip bits near the end."""
-    return _flip(content, rng.integers(content.size - _HEAD, content.size, rng.integers(1, 9)), rng)
+    return _flip(
+        content, rng.integers(max(0, content.size - _HEAD), content.size, rng.integers(1, 9)), rng
+    )
 
 
 def _cut(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -127,6 +149,6 @@ def _repeated(content: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.insert(content, start, content[start : start + size])
 
 
-_CHANGES: tuple[Callable[[np.ndarray, np.random.Generator], np.ndarray], ...] = (
+_CHANGES: tuple[Change, ...] = (
     *(_bits, _head, _tail, _cut, _beheaded, _swapped, _lost, _zeroed, _huge, _repeated),
 )

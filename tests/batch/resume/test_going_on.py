@@ -146,7 +146,7 @@ def test_everything_done_but_the_last_step(run, output, monkeypatch, whole, read
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(FinishedFile, "write", no_disk)
-    with pytest.raises(OutputError, match="No space left on device") as caught:
+    with pytest.raises(OutputError, match="the disk is full") as caught:
         run()
     assert "the same command continues" in str(caught.value)
     assert not any(path.stem == "whole" for path in work_folder(output).iterdir())
@@ -170,7 +170,7 @@ def test_a_full_disk_at_any_file(
         return original(path)
 
     monkeypatch.setattr(f"brushreel.batch.clips.{module}.atomic_write", no_disk)
-    with pytest.raises(OutputError, match="No space left on device") as caught:
+    with pytest.raises(OutputError, match="the disk is full") as caught:
         run()
     assert caught.value.path == output
     monkeypatch.undo()

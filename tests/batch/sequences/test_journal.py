@@ -173,7 +173,7 @@ class TestResume:
             real(file)
 
         monkeypatch.setattr(os, "fsync", fsync)
-        with pytest.raises(OutputError, match="No space left on device") as raised:
+        with pytest.raises(OutputError, match="the disk is full") as raised:
             run(source, "o/a.%04d.png", painter)
         assert "\n" not in str(raised.value)
         monkeypatch.setattr(os, "fsync", real)
@@ -200,7 +200,7 @@ class TestResume:
 
         monkeypatch.setattr(Journal, "prepare", slowly)
         monkeypatch.setattr(Journal, "add", add_one)
-        with pytest.raises(OutputError, match="No space left on device"):
+        with pytest.raises(OutputError, match="the disk is full"):
             run(make("in/a.%04d.png", range(6)), "o/a.%04d.png", painter)
         time.sleep(0.5)
         assert [n for n in names_in(tmp_path / "o") if "brushreel" not in n] == ["a.0000.png"]

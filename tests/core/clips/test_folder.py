@@ -154,4 +154,4 @@ class TestPassedOver:
 
         monkeypatch.setattr("brushreel.core.clips.folder.os.scandir", refusing)
         (item,) = passed_over(tmp_path, recursive=True, used=[])
-        assert item.reason == "can't be read: Permission denied"
+        assert item.reason == "can't be read: this account lacks the permission"

@@ -191,3 +191,29 @@ def otio_text(rate: Fraction, one: Path, two: Path, start: int, mark: str) -> st
 
 
 FORMATS: dict[str, Callable[..., str]] = {".xml": xmeml, ".fcpxml": fcpxml, ".otio": otio_text}
+
+
+def edl_text(folder: Path) -> str:
+    """Return a decision list with a dissolve, a speed, a freeze, black and audio."""
+    return f"""TITLE: Über & zurück
+FCM: NON-DROP FRAME
+
+001  AX       AA/V  C        10:00:00:10 10:00:01:05 01:00:00:00 01:00:00:20
+* FROM CLIP NAME: one.mov
+* SOURCE FILE: {folder / "one.mov"}
+
+002  BL       V     C        00:00:00:00 00:00:00:05 01:00:00:20 01:00:01:00
+003  AX       V     C        10:00:00:20 10:00:01:05 01:00:01:00 01:00:01:10
+* FROM CLIP NAME: two.mov
+* COMMENT: style=none
+004  AX       V     C        10:00:01:15 10:00:01:15 01:00:01:10 01:00:01:10
+004  AX       V     D    004 10:00:01:15 10:00:02:00 01:00:01:10 01:00:01:20
+* FROM CLIP NAME: two.mov
+* TO CLIP NAME: one.mov
+005  REEL1    A     C        10:00:00:10 10:00:01:05 01:00:00:00 01:00:00:20
+006  AX       V     C        10:00:00:00 10:00:00:05 01:00:01:20 01:00:02:05
+M2   AX       012.5                10:00:00:00
+* FROM CLIP NAME: two.mov
+007  AX       V     C        10:00:00:00 10:00:00:10 01:00:02:05 01:00:02:15
+* FROM CLIP NAME: gone.mov
+"""

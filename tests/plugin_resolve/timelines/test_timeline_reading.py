@@ -95,6 +95,29 @@ def test_what_makes_no_sense_is_named_with_its_file(cut, suffix, old, new, says)
     assert says in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        # OpenTimelineIO ends its process on this one.
+        ([('"Clip.2"', '"Clip.0"')] * 7, "it is damaged, or not OpenTimelineIO's JSON"),
+        ([("^", '{"a":' * 9000), ("$", "}" * 9000)], "it is nested too deeply"),
+        ([('"rate": 25.0,', '"rate": ,')], "it goes wrong at line "),
+    ],
+)
+def test_a_damaged_otio_file_is_refused(cut, changes, says):
+    path = cut(".otio", *changes)
+    with pytest.raises(UsageError) as error:
+        read_timeline(path)
+    assert str(error.value).startswith(f"{path}: can't be read as a timeline: {says}")
+
+
+def test_a_name_that_is_not_utf_8_is_named_with_its_file(cut):
+    path = cut(".otio", ('"slow"', '"sl?w"'))
+    path.write_bytes(path.read_bytes().replace(b"sl?w", b"sl\xf6w"))
+    with pytest.raises(UsageError, match=r"can't be read as a timeline: its byte \d+ is not UTF-8"):
+        read_timeline(path)
+
+
 def test_a_clip_without_a_range_is_named_with_its_file(cut):
     path = cut(".otio")
     timeline = otio.adapters.read_from_file(str(path))

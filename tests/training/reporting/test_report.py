@@ -108,7 +108,7 @@ class TestFiles:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr(step, full)
-        with pytest.raises(TrainingError, match="can't be written: No space left on device"):
+        with pytest.raises(TrainingError, match="can't be written: the disk is full"):
             write_report(tmp_path, style, HISTORY + 1, SHEET[:1] * 2, "after", PAINTING)
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

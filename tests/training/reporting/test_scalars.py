@@ -66,7 +66,7 @@ class TestWithTensorBoard:
 
         with Scalars(tmp_path) as log:
             monkeypatch.setattr(SummaryWriter, when, full)
-            with pytest.raises(TrainingError, match="can't be written: No space left on device"):
+            with pytest.raises(TrainingError, match="can't be written: the disk is full"):
                 log(1, {"a": 1.0})
                 log.__exit__()
             monkeypatch.undo()
