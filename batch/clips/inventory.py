@@ -166,7 +166,9 @@ def of_source(reader: Reader) -> Inventory:
     try:
         whole = take(reader.path).of_streams(other.index for other in reader.info.others)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"can't be read any further: {error}", path=reader.path) from error
+        raise MediaError.because(
+            error, "can't be read any further", path=reader.path, otherwise="it is damaged"
+        ) from error
     if reader.range is None:
         return whole
     titles = {chapter["metadata"].get("title") for chapter in reader.chapters}

@@ -20,16 +20,15 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "batch"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "plugin_resolve" / "timelines"))
-from cuts import FORMATS, edl_text
+from cuts import at_25
 from kills import random_style
 from media.fuzz import Outcome, fuzz
-from media.fuzz_timelines import START, fuzz_timelines
+from media.fuzz_timelines import fuzz_timelines
 from media.images import fuzz_images
 
 _IMAGES = ("png", "tiff", "jpeg", "exr", "painting")
@@ -61,14 +60,8 @@ def _run(kind: str) -> Callable[..., Outcome]:
     if kind == "clips":
         return fuzz
     if kind in _IMAGES:
-        return partial(fuzz_images, kind=kind)
-    return partial(fuzz_timelines, suffix=f".{kind}", write=partial(_timeline, f".{kind}"))
-
-
-def _timeline(suffix: str, one: Path, two: Path) -> str:
-    if suffix == ".edl":
-        return edl_text(one.parent)
-    return FORMATS[suffix](Fraction(25), one, two, START, "look")
+        return partial(fuzz_images, kinds=[kind])
+    return partial(fuzz_timelines, formats={f".{kind}": at_25()[f".{kind}"]})
 
 
 def _show(kind: str, outcome: Outcome) -> None:

@@ -29,17 +29,18 @@ _CHUNK_NAMES = {
     **dict.fromkeys((b"tEXt", b"zTXt", b"iTXt"), "texts"),
 }
 _XMP_KEYWORD = b"XML:com.adobe.xmp\0"
-_ICC_PROFILE = 34675
-# Description, maker, model, orientation, resolution and its unit, date, artist, host, kind of
-# alpha, XMP, copyright, IPTC, ICC profile.
+_ICC_PROFILE, _EXTRA_SAMPLES, _ORIENTATION = 34675, 338, 274
+# Type and count of the tags that readers compute with: orientation, resolution and its unit.
+_FORMS = {_ORIENTATION: (3, 1), 282: (5, 1), 283: (5, 1), 296: (3, 1)}
+# Those, kind of alpha, ICC profile, description, maker, model, date, artist, host, XMP, copyright,
+# IPTC.
 _KEPT_TAGS = frozenset(
-    (270, 271, 272, 274, 282, 283, 296, 306, 315, 316, 338, 700, 33432, 33723, _ICC_PROFILE)
+    (*_FORMS, _EXTRA_SAMPLES, _ICC_PROFILE, 270, 271, 272, 306, 315, 316, 700, 33432, 33723)
 )
 _TAG_NAMES = {
     **{_ICC_PROFILE: "ICC profile", 700: "XMP", 33723: "IPTC"},
     **dict.fromkeys((270, 271, 272, 306, 315, 316, 33432), "texts"),
 }
-_ORIENTATION = 274
 # Tags that are not copied, by name; those that say how samples are stored are below 700.
 _LOST_TAGS = {34665: "EXIF", 34853: "GPS", 34377: "Photoshop's resources", 37724: "layers"}
 
@@ -134,7 +135,13 @@ class TiffTags:
         """
         layout = TiffLayout.read(content)
         layout.check_whole(len(content))
-        kept = tuple(tag for number, tag in layout.tags.items() if number in _KEPT_TAGS)
+        forms = _FORMS | {_EXTRA_SAMPLES: (3, layout.extra_samples)}
+        kept = tuple(
+            tag
+            for number, tag in layout.tags.items()
+            # Of another form it would keep other programs from reading what is written.
+            if number in _KEPT_TAGS and forms.get(number, tag[1:3]) == tag[1:3]
+        )
         return cls(kept, layout.order, layout)
 
     @property

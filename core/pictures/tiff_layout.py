@@ -135,6 +135,11 @@ class TiffLayout:
         return self.number(_SAMPLES)
 
     @property
+    def extra_samples(self) -> int:
+        """Samples of a pixel besides its colours."""
+        return self.parts - (3 if self.number(_PHOTOMETRIC) in (_RGB, _YCBCR) else 1)
+
+    @property
     def bits(self) -> int:
         """Bits of a sample."""
         return self.number(_BITS)
@@ -167,8 +172,7 @@ class TiffLayout:
             raise _unread("BitsPerSample", ", ".join(map(str, self.numbers(_BITS))), "1 to 16")
         if photometric == _YCBCR and compression != _JPEG:
             raise _unread("PhotometricInterpretation", photometric, "YCbCr without JPEG")
-        colours = 3 if photometric in (_RGB, _YCBCR) else 1
-        if self.parts - colours not in (0, 1):
+        if self.extra_samples not in (0, 1):
             raise _unread("SamplesPerPixel", self.parts, _PHOTOMETRICS[photometric])
 
     def check_whole(self, size: int) -> None:

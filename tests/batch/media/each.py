@@ -70,7 +70,7 @@ def fuzz_each(
         check: Reads that.
     """
     source = folder / "in"
-    source.mkdir()
+    source.mkdir(parents=True)
     paths = mutants(source, whole, count, seed, changes)
     outcome = Outcome(len(paths))
     for path, end in zip(paths, _ends(map(command, paths)), strict=True):

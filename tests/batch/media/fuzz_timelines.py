@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,25 +12,20 @@ from .fuzz import Outcome
 from .make import make_clip
 from .mutate_text import TEXT_CHANGES
 
-START = 10 * 3600 * 25
-"""First frame of the clips' timecode, 10:00:00:00."""
-
 
 def fuzz_timelines(
     folder: Path,
     style: Path,
-    suffix: str,
-    write: Callable[[Path, Path], str],
+    formats: Mapping[str, Callable[[Path, Path], str]],
     count: int,
     seed: int,
 ) -> Outcome:
-    """Damage timeline files of a format, stylize the clips of each, and judge.
+    """Damage timeline files, stylize the clips of each, and judge.
 
     Args:
         folder: An empty one.
         style: Any style file.
-        suffix: Of the format.
-        write: Writes an intact timeline at 25 frames a second of two clips of 60 frames.
+        formats: By suffix, what writes an intact timeline of two clips of 60 frames, 25 a second.
         count: How many files.
         seed: Of the damage.
     """
@@ -39,18 +34,19 @@ def fuzz_timelines(
         make_clip(folder / "clips", f"{name}.mov", frames=60, size=(64, 48), metadata=codes)
         for name in ("one", "two")
     ]
-    media, rate = folder / "media", ["--fps", "25"] if suffix == ".edl" else []
+    media = folder / "media"
 
     def written(path: Path) -> Path:
-        return folder / "out" / path.stem / f"styled{suffix}"
+        return folder / "out" / path.stem / f"styled{path.suffix}"
 
     def command(path: Path) -> list[str]:
         options = ["-s", str(style), "--media", str(media), "--handles", "2", "--device", "cpu"]
+        rate = ["--fps", "25"] if path.suffix == ".edl" else []
         return ["timeline", str(path), "-o", str(written(path)), *options, *rate]
 
     return fuzz_each(
         folder,
-        {f"cut{suffix}": write(clips[0], clips[1]).encode()},
+        {f"cut{suffix}": write(*clips).encode() for suffix, write in formats.items()},
         command,
         count,
         seed,

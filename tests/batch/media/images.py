@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,35 +20,36 @@ from .fuzz import Outcome
 SIZE = (36, 24)
 
 
-def fuzz_images(folder: Path, style: Path, kind: str, count: int, seed: int) -> Outcome:
-    """Damage images of a kind, stylize each, or open it as training does, and judge.
+def fuzz_images(folder: Path, style: Path, kinds: Sequence[str], count: int, seed: int) -> Outcome:
+    """Damage images, stylize each, or open it as training does, and judge.
 
     Args:
         folder: An empty one.
         style: Any style file.
-        kind: See `whole_images`.
+        kinds: See `whole_images`; "painting" stands alone.
         count: How many files.
         seed: Of the damage.
     """
+    opened = list(kinds) == ["painting"]
 
     def written(path: Path) -> Path:
-        suffix = {"exr": ".exr", "tiff": ".tif"}.get(kind, ".png")
+        suffix = ".png" if path.suffix == ".jpg" else path.suffix
         return folder / "out" / path.stem / f"styled{suffix}"
 
     def command(path: Path) -> list[str]:
-        if kind == "painting":
+        if opened:
             return ["open", str(path)]
         options = ["--device", "cpu", "--precision", "fp32", "--runtime", "torch"]
         return ["stylize", str(path), "-s", str(style), "-o", str(written(path)), *options]
 
     return fuzz_each(
         folder,
-        whole_images(kind),
+        {name: content for kind in kinds for name, content in whole_images(kind).items()},
         command,
         count,
         seed,
         changes=IMAGE_CHANGES,
-        written=None if kind == "painting" else written,
+        written=None if opened else written,
         check=check_image,
     )
 

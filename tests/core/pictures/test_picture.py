@@ -347,3 +347,19 @@ def test_no_such_file(tmp_path):
     with pytest.raises(MediaError, match="no such file"):
         read_picture(tmp_path / "a.png")
     assert Picture.__doc__
+
+
+@pytest.mark.parametrize(
+    ("window", "says"),
+    [
+        (b"dataWindow\0box2i\0", r"\d+x\d+ pixels are not in so small a file$"),
+        (b"displayWindow\0box2i\0", r"its display window makes it \d+x\d+ pixels$"),
+    ],
+)
+def test_a_window_that_a_damaged_header_states_takes_no_memory(tmp_path, window, says):
+    path = exr(tmp_path / "a.exr", light("R", "G", "B"))
+    content = path.read_bytes()
+    at = content.index(window) + len(window) + 4
+    path.write_bytes(content[:at] + struct.pack("<4i", 0, 0, 90_000, 70_000) + content[at + 16 :])
+    with pytest.raises(MediaError, match=f"a.exr: is damaged: {says}"):
+        read_picture(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from brushreel.core.clips.sequence import Pattern
 from brushreel.core.clips.sequence_reader import SequenceReader
 from brushreel.core.errors import MediaError
 from brushreel.core.pictures.picture import read_picture
+from brushreel.core.pictures.picture_tags import TiffTags
 
 SIZE = HEIGHT, WIDTH = 37, 53
 TILE = (16, 32)
@@ -250,3 +252,15 @@ class TestSeveralImages:
         frames[0].save(tmp_path / "a.2.png")
         with SequenceReader(Pattern(tmp_path / "a.%d.png")) as reader:
             assert "only the first of 4 images in a.1.png is read" in list(reader.warnings())
+
+
+def test_tags_of_another_form_are_left_out():
+    """ExtraSamples of 513 values would keep Pillow from reading what is written."""
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((2, 3, 4), np.uint8)).save(file, "TIFF", dpi=(72, 72))
+    whole = file.getvalue()
+    at = whole.index(struct.pack("<HHI", 338, 3, 1))
+    broken = whole[: at + 4] + struct.pack("<I", 2) + whole[at + 8 :]
+    kept = {tag[0] for tag in TiffTags.read(whole).tags}
+    assert {282, 283, 338} <= kept
+    assert {tag[0] for tag in TiffTags.read(broken).tags} == kept - {338}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 A, GAP, B, C = 20, 5, 10, 10
@@ -217,3 +218,17 @@ M2   AX       012.5                10:00:00:00
 007  AX       V     C        10:00:00:00 10:00:00:10 01:00:02:05 01:00:02:15
 * FROM CLIP NAME: gone.mov
 """
+
+
+def at_25() -> dict[str, Callable[[Path, Path], str]]:
+    """Return, by suffix, what writes the cut in each format at 25 frames a second.
+
+    The clips' timecode starts at 10:00:00:00.
+    """
+    rate, start = Fraction(25), 10 * 3600 * 25
+    texts = {suffix: partial(_cut, write, rate, start) for suffix, write in FORMATS.items()}
+    return {**texts, ".edl": lambda one, _two: edl_text(one.parent)}
+
+
+def _cut(write: Callable[..., str], rate: Fraction, start: int, one: Path, two: Path) -> str:
+    return write(rate, one, two, start, "look")
