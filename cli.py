@@ -272,6 +272,10 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Write a style as an ONNX model. It stylizes whole frames, burnt-in black bars too: give "
+        "it what is between them."
+    )
     add = parser.add_argument
     add("style", metavar="STYLE", help=f"Style to export: {STYLE}.")
     add(

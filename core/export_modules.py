@@ -89,23 +89,34 @@ class _Scaled(nn.Module):
         return _enlarged(stylized, sides, "step") if self.coarse else stylized
 
     def enlarged(
-        self, planes: Tensor, own: Tensor, coarse: Tensor, luma: Tensor, sides: dict[str, Tensor]
+        self,
+        planes: Tensor,
+        own: Tensor,
+        coarse: Tensor,
+        luma: Tensor,
+        sides: dict[str, Tensor],
+        levels: tuple[float, float] = (0, 1),
     ) -> Tensor:
-        """Bring planes to the frame's size, with detail.
+        """Bring planes to the frame's size and codes, with detail.
 
         Args:
             planes: (N, C, h, w), stylized.
             own: (N, 1, h, w), their luma.
             coarse: (N, 1, h2, w2), the source's at the working size.
-            luma: (N, 1, H, W), the source's.
+            luma: (N, 1, H, W), the source's, in codes.
             sides: By name, see `_rows`.
+            levels: Codes of 0 and of the way from there to 1. At the working size, as here, the
+                conversion is cheap.
         """
+        zero, span = levels
+        base = planes * span + zero
         if not self.detail:
-            return _enlarged(planes, sides, "up")
+            return _enlarged(base, sides, "up")
         if self.coarse:
-            coarse = _reduced(luma, sides, "luma_down")
+            coarse = (_reduced(luma, sides, "luma_down") - zero) / span
         slope = detail_gain(own[:, 0], coarse[:, 0], detail_shares(self.detail)).unsqueeze(1)
-        made = _enlarged(torch.cat([planes - slope * coarse, slope], 1), sides, "up")
+        base = base - slope * (coarse * span + zero)
+        made = _enlarged(torch.cat([base, slope], 1), sides, "up")
         return made[:, :-1] + made[:, -1:] * luma
 
 
@@ -129,20 +140,24 @@ def _rows(planes: Tensor, side: Tensor) -> Tensor:
 class _ScaledRgb(_Scaled):
     """Strokes for (N, 3, H, W) in [0, 1]."""
 
+    white = 1
+
     def forward(self, frames: Tensor, sides: dict[str, Tensor]) -> Tensor:
-        rgb = _reduced(frames, sides, "down")
+        rgb = _reduced(frames, sides, "down") / self.white
         stylized = self.stylized(rgb, sides)
-        luma, own = self.luma(frames), self.luma(stylized)
-        return self.enlarged(stylized, own, self.luma(rgb), luma, sides).clamp(0, 1)
+        luma, own, levels = self.luma(frames), self.luma(stylized), (0, self.white)
+        made = self.enlarged(stylized, own, self.luma(rgb), luma, sides, levels)
+        return made.clamp(0, self.white)
 
 
 class _ScaledRgb8(_ScaledRgb):
     """Strokes for (N, H, W, 3) uint8."""
 
+    white = 255
+
     def forward(self, frames: Tensor, sides: dict[str, Tensor]) -> Tensor:
-        rgb = frames.permute(0, 3, 1, 2).to(torch.float32) / 255
-        stylized = super().forward(rgb, sides).permute(0, 2, 3, 1)
-        return (stylized * 255).round().to(torch.uint8)
+        codes = frames.permute(0, 3, 1, 2).to(torch.float32)
+        return super().forward(codes, sides).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
 class _ScaledNv12(_Scaled):
@@ -159,16 +174,16 @@ class _ScaledNv12(_Scaled):
     def forward(
         self, luma: Tensor, chroma: Tensor, sides: dict[str, Tensor]
     ) -> tuple[Tensor, Tensor]:
-        y = (luma.to(torch.float32).unsqueeze(1) - 16) / 219
-        c = (chroma.permute(0, 3, 1, 2).to(torch.float32) - 128) / 224
-        coarse = _reduced(y, sides, "down")
-        ycc = torch.cat([coarse, _reduced(c, sides, "chroma_down")], 1)
+        codes = luma.to(torch.float32).unsqueeze(1)
+        coarse = (_reduced(codes, sides, "down") - 16) / 219
+        both = _reduced(chroma.permute(0, 3, 1, 2).to(torch.float32), sides, "chroma_down")
+        ycc = torch.cat([coarse, (both - 128) / 224], 1)
         stylized = self.stylized(torch.einsum("ij,njhw->nihw", self.to_rgb, ycc), sides)
         ycc = torch.einsum("ij,njhw->nihw", self.from_rgb, stylized)
         own = ycc[:, :1]
-        made = self.enlarged(own, own, coarse, y, sides)[:, 0]
-        small = _enlarged(ycc[:, 1:], sides, "chroma_up").permute(0, 2, 3, 1)
-        return _codes(made * 219 + 16, 235), _codes(small * 224 + 128, 240)
+        made = self.enlarged(own, own, coarse, codes, sides, (16, 219))[:, 0]
+        small = _enlarged(ycc[:, 1:] * 224 + 128, sides, "chroma_up")
+        return _codes(made, 235), _codes(small, 240).permute(0, 2, 3, 1)
 
 
 def _codes(values: Tensor, most: int) -> Tensor:
