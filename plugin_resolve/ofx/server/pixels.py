@@ -56,7 +56,7 @@ def write_rgb(rgb: Tensor, pixels: NDArray[np.generic], frame: Render) -> None:
 def is_opaque(pixels: NDArray[np.generic], frame: Render) -> NDArray[np.bool_]:
     """Return where alpha is full, (height, width)."""
     _, white = _TYPES[frame.depth]
-    return pixels[..., 3] >= (white or 1.0)
+    return pixels[..., 3].astype(np.float32) >= (white or 1.0)
 
 
 def _alpha(pixels: NDArray[np.generic], white: float | None) -> Tensor:
