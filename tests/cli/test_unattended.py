@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -101,15 +102,15 @@ def _wait(until: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def _run(command: Sequence[str], env: dict[str, str], **options) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        command,
-        **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        | options,
-        env=env,
-        timeout=PATIENCE,
-        check=False,
-    )
+def _run(
+    command: Sequence[str], env: dict[str, str], **options: Any
+) -> subprocess.CompletedProcess[bytes]:
+    given: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+    } | options
+    return subprocess.run(command, **given, env=env, timeout=PATIENCE, check=False)
 
 
 def test_cron(clip, flags, tmp_path):

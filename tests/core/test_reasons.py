@@ -65,7 +65,7 @@ def test_no_number_is_left_to_the_system_s_own_words():
         assert os.strerror(number).lower() not in words.lower()
 
 
-@pytest.mark.parametrize("kind", sorted(map(int, av.error.ErrorType)))
+@pytest.mark.parametrize("kind", sorted(map(int, av.error.ErrorType)))  # type: ignore[attr-defined]
 def test_no_number_of_ffmpeg_is_left_to_its_own_words(kind):
     error = _raised(lambda: av.error.err_check(-kind))
     assert isinstance(error, av.error.FFmpegError)

@@ -62,7 +62,10 @@ def serve_detached(*, idle: float = IDLE_SECONDS) -> int:
     if sys.platform == "win32":  # the effect starts it without a console
         return _serve_quietly(idle, lambda _: None)
     # Files that the host has open must not be kept open by the server.
+    words = sys.stderr.fileno()  # this program's own, see `own_standard_error`
+    os.dup2(words, 2)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.dup2(2, words, inheritable=False)
     reading, writing = os.pipe()
     if os.fork():
         os.close(writing)
@@ -85,7 +88,7 @@ def _serve_quietly(idle: float, on_ready: Callable[[Path], None]) -> int:
 def _release(writing: int) -> None:
     """Release the waiting process, and close the terminal or pipe that was inherited."""
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in range(3):
+    for stream in (0, 1, 2, sys.stderr.fileno()):
         os.dup2(nowhere, stream)
     os.close(nowhere)
     with suppress(BrokenPipeError):  # a host that has stopped waiting wants the server later

@@ -28,7 +28,7 @@ _MEGABYTES = 4000
 _FOREIGN = re.compile(
     "|".join(
         [
-            *(re.escape(av.error.ErrorType(kind).strerror) for kind in av.error.ErrorType),
+            *(re.escape(av.error.ErrorType(kind).strerror) for kind in av.error.ErrorType),  # type: ignore[attr-defined]
             *(re.escape(os.strerror(number)) for number in range(1, 134)),
             *("Traceback", r"\[Errno", r" @ 0x", "NoneType", r"<class '", " object at ", "libpng"),
             *("TIFF[A-Z]", "invalid literal", "unpack requires", "out of range", "not well-formed"),

@@ -107,7 +107,9 @@ def ended(command: list[str]) -> End:
             file.seek(0)
             texts.append(file.read().decode(errors="replace"))
         code = os.waitstatus_to_exitcode(status)
-        return End(code, *texts, used.ru_maxrss // 1024, time.monotonic() - since)
+        printed_text, said_text = texts
+        megabytes = used.ru_maxrss // 1024
+        return End(code, printed_text, said_text, megabytes, time.monotonic() - since)
 
 
 def _too_long(_signal: int, _frame: object) -> None:
