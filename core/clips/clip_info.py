@@ -316,7 +316,8 @@ def _side_data(frame: av.VideoFrame) -> dict[str, SideData] | None:
     the garbage collector comes by, many frames later.
     """
     try:
-        entries: Any = SideDataContainer(frame)  # it yields its entries, not their names
+        # It yields its entries, not their names; PyAV's stubs know nothing of either.
+        entries: Any = SideDataContainer(frame)  # pyright: ignore[reportCallIssue]
     except ValueError:
         return None
     return {entry.type.name: entry for entry in entries}

@@ -12,7 +12,7 @@ import av
 import pytest
 
 from brushreel.core.clips import clip_info
-from brushreel.core.clips.clip_info import _mastering_display, _rotation_matrix, beside_pixels
+from brushreel.core.clips.clip_info import _rotation_matrix, beside_pixels, mastering_display
 from brushreel.core.clips.media import ClipReader, VideoInfo, probe, read
 from brushreel.core.errors import ColourError
 from brushreel.core.frames.frame import ChromaLocation, Frame, Matrix, Range
@@ -194,9 +194,9 @@ class TestFacts:
     @pytest.mark.parametrize("denominator", [0, 50_000])
     def test_mastering_display_that_makes_no_sense_says_nothing(self, denominator, monkeypatch):
         terms = struct.pack("=22i", *10 * [1, denominator], 1, 1)
-        monkeypatch.setattr(clip_info, "_content", lambda *_: terms)
+        monkeypatch.setattr(clip_info, "side_data", lambda *_: terms)
         expected = None if denominator == 0 else 10 * (Fraction(1, 50_000),)
-        assert _mastering_display(av.VideoFrame()) == expected
+        assert mastering_display(av.VideoFrame()) == expected
 
     def test_untagged_colour_is_filled_by_size(self, tmp_path, write_clip):
         small = probe(write_clip(tmp_path / "c.mp4")).video.colour
