@@ -27,6 +27,7 @@ def open_image(path: Path) -> Image.Image:
         AttributeError,
         TypeError,
         LookupError,
+        ArithmeticError,
     )
     try:
         with Image.open(path) as file:
