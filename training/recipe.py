@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,7 +18,10 @@ from .muon import Muon
 
 GAPS = (1, 2, 4)
 PRECISIONS = ("bf16", "fp32")
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {"muon": Muon, "adam": torch.optim.Adam}
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "muon": Muon,
+    "adam": torch.optim.Adam,
+}
 
 
 @dataclass(frozen=True)
