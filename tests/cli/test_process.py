@@ -161,7 +161,7 @@ def test_a_full_disk(clip, options, tmp_path, suffix):
     lines = ended.stderr.replace("\r", "\n").splitlines()
     complaints = [line for line in lines if line.startswith("brushreel: ")]
     assert len(complaints) == len(limits)
-    assert all(str(output) in line and "too large" in line for line in complaints)
+    assert all(str(output) in line and "larger than" in line for line in complaints)
     assert output.read_bytes() == b"precious"
     assert main([*arguments, "--overwrite"]) == 0
     assert output.stat().st_size == size

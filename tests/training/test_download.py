@@ -171,7 +171,7 @@ def test_disk_that_fills_up(serve, published, target, monkeypatch, step):
     monkeypatch.setattr(step, full)
     with pytest.raises(TrainingError, match="can't be written: the disk is full") as caught:
         download_tensors(serve(published), NAMES, target)
-    assert caught.value.hint == "is the disk full?"
+    assert caught.value.hint == "free some space on it"
     assert left_in(target.parent) == []
 
 
