@@ -111,7 +111,7 @@ class FreshEncoder:
         decoder.width, decoder.height = encoder.width, encoder.height
         decoder.codec_tag = encoder.codec_tag
         decoder.extradata = encoder.extradata
-        # Of H.264 with several, FFmpeg conceals what a slice lacks; libx264 writes one a frame anyway.
+        # With several, FFmpeg conceals what a slice of H.264 lacks; libx264 writes one a frame.
         decoder.thread_type, decoder.thread_count = "SLICE", 1 if codec == "h264" else 0
         # What a player conceals is an error here.
         decoder.options = {"err_detect": "explode"}
