@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ..core.network import ConvBlock, StylizingNetwork
 
-USUAL = 2.0
+MOST_VARIANCE = 2.0
 """The variance that usual frames have at most where the gain is bounded."""
 EPSILON = 3.0
 """The epsilon there: more, so that a flat frame is amplified little more than usual ones."""
@@ -30,14 +30,14 @@ EPSILON = 3.0
 
 @torch.no_grad()
 def bound_gain(network: StylizingNetwork, frames: Iterable[Tensor]) -> None:
-    """Bring what is normalised down to a variance of `USUAL`, and set the epsilon to `EPSILON`.
+    """Bring what is normalised down to a variance of `MOST_VARIANCE`, and set the epsilon to `EPSILON`.
 
     Args:
         network: Changed in place; its output for usual frames hardly changes.
         frames: Usual frames, (N, 3, H, W) RGB in [0, 1] each.
     """
     for conv, norm, variance in _usual_variances(network, frames):
-        scale = (variance / USUAL).clamp(min=1).sqrt()
+        scale = (variance / MOST_VARIANCE).clamp(min=1).sqrt()
         conv.weight.div_(scale[:, None, None, None])
         assert conv.bias is not None
         conv.bias.div_(scale)

@@ -2,7 +2,7 @@
 
 Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon). With Adam a few directions of a
 kernel take most of a step. Scaled as in Liu et al. 2025 ("Muon is scalable for LLM training"), the
-learning rate means what it does to Adam. docs/training.md has the comparison.
+learning rate means what it does to Adam. docs/training.md says where it helps.
 """
 
 from __future__ import annotations

@@ -72,6 +72,7 @@ STYLES = (
         "Vincent van Gogh",
         "1889",
         iterations=18000,
+        rich_weights=("--temporal-weight", "3e4"),
     ),
     WAVE,
     # With paintings of low contrast or few colors the default style weight gives only a tint.
@@ -94,7 +95,7 @@ STYLES = (
         style_scale=1.0,
         style_weight=4 * CALM.weights.style,
         temporal_weight=CALM.weights.temporal * 2 / 3,  # the painting flickers less than others
-        rich_weights=("--style-weight", "1260"),
+        rich_weights=("--style-weight", "1260", "--temporal-weight", "5e4"),
     ),
     Shipped(
         "composition-vii", "composition_vii.jpg", "Composition VII", "Wassily Kandinsky", "1913"

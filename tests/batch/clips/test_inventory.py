@@ -31,6 +31,16 @@ CHAPTERS = [
 ]
 
 
+_add_video_stream = finish.add_video_stream
+
+
+def unrotated(container, video, settings):
+    """Begin a stream as the program does, but forget its rotation."""
+    stream, picture = _add_video_stream(container, video, settings)
+    stream.set_display_matrix(None)
+    return stream, picture
+
+
 def written_with(codec: str) -> WriteSettings:
     return WriteSettings(encode=EncodeSettings(codec=codec))
 
@@ -243,13 +253,6 @@ class TestUnannounced:
 
     def test_a_rotation_fails_verification(self, make_clip, tmp_path, untouched, only_in_the_end):
         source = make_clip("a.mp4", display_matrix=QUARTER_TURN)
-        add = finish.add_video_stream
-
-        def unrotated(container, video, settings):
-            stream, picture = add(container, video, settings)
-            stream.set_display_matrix(None)
-            return stream, picture
-
         only_in_the_end(finish, "add_video_stream", unrotated)
         with pytest.raises(OutputError, match="is not as its source: its rotation"):
             convert(source, tmp_path / "out.mp4", untouched)
@@ -258,13 +261,6 @@ class TestUnannounced:
         self, make_clip, tmp_path, monkeypatch
     ):
         source = make_clip("a.mp4", display_matrix=QUARTER_TURN)
-        add = finish.add_video_stream
-
-        def unrotated(container, video, settings):
-            stream, picture = add(container, video, settings)
-            stream.set_display_matrix(None)
-            return stream, picture
-
         monkeypatch.setattr(finish, "add_video_stream", unrotated)
         with pytest.raises(OutputError, match="would not be as its source: its rotation"):
             inspect_clip(source, tmp_path / "out.mp4")
