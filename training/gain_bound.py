@@ -30,7 +30,7 @@ EPSILON = 3.0
 
 @torch.no_grad()
 def bound_gain(network: StylizingNetwork, frames: Iterable[Tensor]) -> None:
-    """Bring what is normalised down to a variance of `MOST_VARIANCE`, and set the epsilon to `EPSILON`.
+    """Bring what is normalised down to `MOST_VARIANCE`, and set the epsilon to `EPSILON`.
 
     Args:
         network: Changed in place; its output for usual frames hardly changes.
