@@ -14,7 +14,8 @@ import av.error
 import ffmpeg
 
 from ..core.clips.clip_info import ClipInfo, VideoInfo
-from ..core.clips.media import open_clip, probe
+from ..core.clips.media import probe
+from ..core.clips.opening import open_clip
 from ..core.errors import BrushreelError, OutputError, UsageError
 from ..core.frames.frame import UNSPECIFIED_TAG, Colour, Matrix
 from ..core.options import LAYOUTS, Layout

@@ -18,7 +18,7 @@ from av.container import InputContainer
 from av.packet import PacketSideData
 from av.stream import Stream
 
-from ...core.clips.media import open_clip
+from ...core.clips.opening import open_clip
 
 _SKIPPED = "skip_samples"
 # Matroska's element numbers (RFC 9559): those that hold others down to a track, and the delay.

@@ -32,7 +32,7 @@ from ...core.clips.container_facts import (
     video_track,
     whole_file,
 )
-from ...core.clips.media import open_clip, video_stream
+from ...core.clips.opening import open_clip, video_stream
 from ...core.clips.reader import Reader
 from ...core.errors import MediaError
 from ...core.frames.crop import NO_CROP

@@ -18,8 +18,8 @@ from av.container import OutputContainer
 from av.stream import AttachmentStream, Disposition, Stream
 
 from ...core.clips.clip_info import StreamInfo
-from ...core.clips.media import open_clip
 from ...core.clips.next_to_video import PLAYED_TYPES
+from ...core.clips.opening import open_clip
 from ...core.clips.reader import Reader
 from ...core.errors import OutputError
 from ...core.human import counted

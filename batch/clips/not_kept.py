@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from ...core.clips.media import ClipInfo
+from ...core.clips.clip_info import ClipInfo
 from ...core.clips.reader import Reader
 from ...core.errors import OutputError
 from ...core.human import counted

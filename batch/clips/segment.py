@@ -21,7 +21,7 @@ import av
 import av.error
 
 from ...core.atomic import atomic_write
-from ...core.clips.media import VideoInfo
+from ...core.clips.clip_info import VideoInfo
 from ...core.errors import OutputError
 from ...core.frames.av_frame import to_av
 from ...core.frames.fields import FieldOrder, flagged

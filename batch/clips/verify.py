@@ -14,7 +14,8 @@ import av
 import av.error
 from av.stream import AttachmentStream
 
-from ...core.clips.media import ClipInfo, ClipReader
+from ...core.clips.clip_info import ClipInfo
+from ...core.clips.media import ClipReader
 from ...core.errors import BrushreelError, MediaError, OutputError
 from ...core.frames.frame import Frame
 from ...core.options import VerifyLevel

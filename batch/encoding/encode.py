@@ -13,7 +13,7 @@ from av.codec.hwaccel import HWAccel
 from av.container import OutputContainer
 from av.stream import Disposition
 
-from ...core.clips.media import VideoInfo
+from ...core.clips.clip_info import VideoInfo
 from ...core.errors import DeviceError, OutputError, UsageError
 from ...core.frames.fields import FieldOrder
 from ...core.frames.frame import PIXEL_FORMATS, ChromaLocation, Colour, PixelFormat

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from ...core.clips.media import VideoInfo
+from ...core.clips.clip_info import VideoInfo
 from .codecs import Encoder
 
 _CHROMATICITY, _LUMINANCE = 50_000, 10_000

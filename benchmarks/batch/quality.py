@@ -26,7 +26,8 @@ from av.filter.context import FilterContext
 
 from brushreel.batch.encoding.codecs import CODECS, PRESETS
 from brushreel.batch.encoding.encode import EncodeSettings, Picture, add_video_stream
-from brushreel.core.clips.media import ClipReader, VideoInfo
+from brushreel.core.clips.clip_info import VideoInfo
+from brushreel.core.clips.media import ClipReader
 from brushreel.core.errors import BrushreelError
 from brushreel.core.frames.av_frame import to_av
 from brushreel.core.frames.frame import Frame

@@ -12,7 +12,8 @@ import av.error
 
 from ..errors import MediaError
 from ..file_identity import FileIdentity, file_identity
-from .media import ClipReader, open_clip, video_stream
+from .media import ClipReader
+from .opening import open_clip, video_stream
 from .survey import video_packets
 
 # One packet holds one frame, and what is shown after a key frame needs nothing before it.

@@ -5,40 +5,30 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import av
 import av.error
-from av.codec.context import Flags
-from av.codec.hwaccel import HWAccel
-from av.container import InputContainer
-from av.stream import Disposition, Stream
+from av.stream import Stream
 
 from ..errors import MediaError
 from ..file_identity import clip_identity
-from ..frames.av_frame import from_av, repacked
+from ..frames.av_frame import from_av
 from ..frames.crop import cropped_frame
 from ..frames.fields import Deinterlacer
-from ..frames.frame import Colour, Frame
+from ..frames.frame import Frame
 from ..frames.recolour import recoloured
 from ..human import counted
 from ..options import Interlaced, Timestamps
 from .clip_info import (
     BESIDE,
     ClipInfo,
-    StreamInfo,
-    VideoInfo,
     beside_pixels,
-    colour_of,
-    colour_tags,
-    display_matrix,
-    stream_info,
-    video_info,
 )
-from .container_facts import ContainerFacts, container_facts
+from .first_look import clip_info_of, cropped_info
+from .frame_colours import FrameColours
 from .next_to_video import (
     chapters_of,
     from_origin,
@@ -46,33 +36,17 @@ from .next_to_video import (
     timecode_of,
     video_metadata_of,
 )
+from .opening import open_clip, video_decoder, video_stream
 from .range import FrameRange
 from .reader import FIRST_NUMBER, ClosedAtExit, NumberedFrame
-from .survey import MOST_IN_A_ROW, Disorder, OtherHeader, survey
+from .rising_times import RisingTimes, place
+from .survey import Disorder, OtherHeader, survey
 from .timecode import Timecode
 from .trim import Trim
 from .truncation import check_whole
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
-
-__all__ = [
-    "CLOCKED_CONTAINERS",
-    "ClipInfo",
-    "ClipReader",
-    "StreamInfo",
-    "VideoInfo",
-    "display_matrix",
-    "open_clip",
-    "probe",
-    "read",
-    "video_stream",
-]
-
-# Transport and program streams count from an arbitrary clock; their zero means nothing.
-CLOCKED_CONTAINERS = frozenset({"mpegts", "mpeg"})
-# FFmpeg's own decoders of these leave out the alpha that WebM stores next to the video.
-_DECODERS_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 def probe(path: Path) -> ClipInfo:
@@ -108,7 +82,6 @@ class ClipReader(ClosedAtExit):
         images: Empty: a clip consists of no image files.
         damaged_frames: Frames so far in which the decoder had to conceal errors.
         interlaced_frames: Interlaced frames so far.
-        repaired_frames: Frames so far whose times did not rise.
         recoloured_frames: Frames so far that state other colours than the first.
         foreseen: Which of these counts `warnings` has announced.
 
@@ -140,11 +113,9 @@ class ClipReader(ClosedAtExit):
     ):
         self.path = path
         self._timestamps: Timestamps = timestamps
-        self.repaired_frames = self._repaired_in_a_row = 0
         self._cropped = cropped
         self._beside: set[str] = set()
         self._announced: set[str] = set()
-        self._tags: tuple[int, ...] = ()
         self.recoloured_frames = 0
         self.foreseen: frozenset[str] = frozenset()
         self.damaged_frames = self.interlaced_frames = 0
@@ -154,6 +125,7 @@ class ClipReader(ClosedAtExit):
             check_whole(self.container, path)
             self._start()
             self.info = self._look()
+            self._times = self._rising_times()
             # Back to the beginning, by opening it again: not every format can seek.
             self.container.close()
             self.container = open_clip(path, device)
@@ -198,15 +170,7 @@ class ClipReader(ClosedAtExit):
             yield f"{name} of later frames are not kept"
 
     def _disorder(self, found: Disorder) -> Iterator[str]:
-        if found.restart is not None and self.range is None:
-            raise self._no_rise(*found.restart, lasting=True)
-        if found.frames and self._timestamps == "refuse":
-            raise MediaError(
-                f"has {counted(found.frames, 'frame')} that by their times do not come after the "
-                "one before",
-                path=self.path,
-                hint="--timestamps repair puts each a tick after it",
-            )
+        self._times.check(found, whole=self.range is None)
         if found.frames:
             self.foreseen |= {"repaired_frames"}
             yield (
@@ -222,14 +186,14 @@ class ClipReader(ClosedAtExit):
                 continue
             try:
                 self._check(frame)
-                changed = self._colour(self._comparable(frame), pts) != video.colour
+                own = self._colours.of(self._colours.comparable(frame), pts, self._stream)
             except MediaError as error:
                 error.path = self.path
                 raise
-            if changed:
+            if own != video.colour:
                 self.foreseen |= {"recoloured_frames"}
                 yield (
-                    f"states another matrix or range from {_at(pts, video.time_base)} on: such "
+                    f"states another matrix or range from {place(pts, video.time_base)} on: such "
                     "frames are converted to the first's"
                 )
                 return
@@ -247,6 +211,14 @@ class ClipReader(ClosedAtExit):
             )
             if not over and (trim is None or start < trim.end):
                 yield round(start / base), header.frame
+
+    @property
+    def repaired_frames(self) -> int:
+        """Frames so far whose times did not rise."""
+        return self._times.repaired
+
+    def _rising_times(self) -> RisingTimes:
+        return RisingTimes(self.path, self.info.video.time_base, self._timestamps)
 
     @property
     def streams(self) -> Sequence[Stream]:
@@ -310,21 +282,19 @@ class ClipReader(ClosedAtExit):
             yield replace(held, duration=self._last_duration(held))
 
     def _items(self) -> Iterator[Frame | av.Packet]:
-        self.repaired_frames = self._repaired_in_a_row = self.recoloured_frames = 0
-        last_pts: int | None = None
+        self.recoloured_frames = 0
+        self._times = self._rising_times()
         try:
             for item in self._progressive():
                 if isinstance(item, av.Packet):
                     yield from_origin(item, self.info.origin)
                     continue
-                frame = self._frame(item, last_pts)
-                last_pts = frame.pts
-                yield frame
+                yield self._frame(item)
         except MediaError as error:
             error.path = self.path
             raise
         except (av.error.FFmpegError, OSError) as error:
-            where = _at(last_pts, self.info.video.time_base)
+            where = place(self._times.last, self.info.video.time_base)
             raise MediaError.because(
                 error, f"can't be read beyond {where}", path=self.path
             ) from error
@@ -338,17 +308,10 @@ class ClipReader(ClosedAtExit):
             self.damaged_frames += item.is_corrupt
             self.interlaced_frames += item.interlaced_frame
             if self._interlaced == "deinterlace":
-                yield from self._deinterlacer(self._comparable(item))
+                yield from self._deinterlacer(self._colours.comparable(item))
             else:
                 yield item
         yield from self._deinterlacer.flush()
-
-    def _comparable(self, decoded: av.VideoFrame) -> av.VideoFrame:
-        """Return a frame as it is when its colours are compared with the first one's."""
-        video = self.info.video
-        if self._interlaced != "deinterlace":
-            return decoded
-        return repacked(decoded, video.pixel_format, video.colour)
 
     @property
     def beside(self) -> set[str]:
@@ -359,7 +322,7 @@ class ClipReader(ClosedAtExit):
         video, pts = self.info.video, self._pts(decoded)
         width, height = video.decoded_size
         self._beside |= beside_pixels(decoded)
-        where = "" if pts is None else f" at {_at(pts, video.time_base)}"
+        where = "" if pts is None else f" at {place(pts, video.time_base)}"
         if (decoded.width, decoded.height) != (width, height):
             raise MediaError(
                 f"changes its size from {width}x{height} to "
@@ -415,66 +378,23 @@ class ClipReader(ClosedAtExit):
         if first is None:
             raise MediaError("has no frame that can be decoded", path=self.path)
         try:
-            facts = self._facts()
-            video = video_info(self.container, self._stream, first, facts)
-            # As frames are when they come to be compared.
-            form, colour = video.pixel_format, video.colour
-            kept = self._interlaced != "deinterlace"
-            self._tags = colour_tags(first if kept else repacked(first, form, colour))
-            video = self._as_shown(video, facts)
+            info = clip_info_of(self.path, self.container, self._stream, first)
+            packed = self._interlaced == "deinterlace"
+            self._colours = FrameColours(info, first, packed=packed)
             self._check_fields(first, "")
         except MediaError as error:
             error.path = self.path
             raise
-        others = tuple(
-            stream_info(stream)
-            for stream in self.container.streams
-            if stream.index != self._stream.index
-        )
-        name = self.container.format.name
-        origin = _origin(self.container) if name in CLOCKED_CONTAINERS else Fraction(0)
-        return ClipInfo(self.path, name, origin, video, others, facts)
+        return cropped_info(info, fields=self._interlaced == "keep") if self._cropped else info
 
-    def _facts(self) -> ContainerFacts:
-        name, stream = self.container.format.name, self._stream
-        number = stream.index if "matroska" in name else stream.id
-        facts = container_facts(self.path, name, number)
-        if facts.dolby_vision is not None and facts.dolby_vision[1] == 0:
-            raise MediaError(
-                f"is Dolby Vision profile {facts.dolby_vision[0]}, whose colours (IPT-PQ-C2) only "
-                "its own metadata turn into a picture",
-                hint="convert it to HDR10 or HLG first",
-            )
-        return facts
-
-    def _as_shown(self, video: VideoInfo, facts: ContainerFacts) -> VideoInfo:
-        """Describe the frames as they are when they are cropped."""
-        if not self._cropped:
-            return video
-        fields = video.interlaced and self._interlaced == "keep"
-        crop = facts.crop.aligned(video.pixel_format, fields=fields)
-        width, height = crop.size(video.width, video.height)
-        return replace(video, width=width, height=height, crop=crop)
-
-    def _frame(self, decoded: av.VideoFrame, last_pts: int | None) -> Frame:
+    def _frame(self, decoded: av.VideoFrame) -> Frame:
         video = self.info.video
         step = decoded.duration or self._usual_duration()
-        pts = self._pts(decoded)
-        if pts is None:
-            pts = 0 if last_pts is None else last_pts + step
-        if last_pts is not None and pts <= last_pts:
-            self._repaired_in_a_row += 1
-            lasting = self._repaired_in_a_row > MOST_IN_A_ROW
-            if self._timestamps == "refuse" or lasting:
-                raise self._no_rise(pts, last_pts, lasting=lasting)
-            pts = last_pts + 1
-            self.repaired_frames += 1
-        else:
-            self._repaired_in_a_row = 0
+        pts = self._times.next(self._pts(decoded), step)
         frame = from_av(
             decoded,
             pixel_format=video.pixel_format,
-            colour=self._colour(decoded, pts),
+            colour=self._colours.of(decoded, pts, self._stream),
             pts=pts,
             duration=step,
             time_base=video.time_base,
@@ -484,33 +404,6 @@ class ClipReader(ClosedAtExit):
             frame = recoloured(frame, video.colour)
         return cropped_frame(frame, video.crop)
 
-    def _no_rise(self, pts: int, last_pts: int, *, lasting: bool) -> MediaError:
-        base, repair = self.info.video.time_base, "--timestamps repair puts it a tick after it"
-        return MediaError(
-            f"has a frame at {_at(pts, base)} that does not come after the one before it, at "
-            f"{_at(last_pts, base)}",
-            path=self.path,
-            hint="its clock starts again: split it there" if lasting else repair,
-        )
-
-    def _colour(self, decoded: av.VideoFrame, pts: int) -> Colour:
-        """Return a frame's own colours.
-
-        Raises:
-            MediaError: They are HDR and the first frame's are not, or the other way round.
-        """
-        video, tags = self.info.video, colour_tags(decoded)
-        if tags == self._tags:
-            return video.colour
-        own = colour_of(self._stream, decoded, video.pixel_format, self.info.facts)
-        if own.hdr != video.colour.hdr:
-            raise MediaError(
-                f"changes from {video.colour.hdr or 'SDR'} to {own.hdr or 'SDR'} at "
-                f"{_at(pts, video.time_base)}",
-                hint="split it there and convert the pieces",
-            )
-        return own
-
     def _pts(self, decoded: av.VideoFrame) -> int | None:
         if decoded.pts is None:
             return None
@@ -519,72 +412,3 @@ class ClipReader(ClosedAtExit):
     def _usual_duration(self) -> int:
         video = self.info.video
         return round(1 / (video.frame_rate or 25) / video.time_base)
-
-
-def open_clip(path: Path, device: str | None = None) -> InputContainer:
-    """Open a clip with PyAV.
-
-    Args:
-        path: The clip.
-        device: A kind of hardware that is to decode it.
-
-    Raises:
-        MediaError: Missing, empty, or not a clip.
-        RuntimeError: The device does not decode it.
-    """
-    try:
-        if not path.exists():
-            raise MediaError("no such file", path=path)
-        if not path.is_file():
-            raise MediaError("is not a file", path=path)
-        if path.stat().st_size == 0:
-            raise MediaError("is empty (0 bytes)", path=path)
-        # "file:" keeps names with a colon or a percent sign from being read as something else.
-        hardware = HWAccel(device, allow_software_fallback=False) if device else None
-        return av.open(f"file:{path}", metadata_errors="replace", hwaccel=hardware)
-    except (av.error.FFmpegError, OSError) as error:
-        raise MediaError.because(
-            error,
-            "can't be opened as a clip",
-            path=path,
-            hint="it is damaged, truncated, or not a video",
-        ) from error
-
-
-def video_stream(container: InputContainer, path: Path) -> av.VideoStream:
-    """Return the first video stream that is not a cover image.
-
-    Raises:
-        MediaError: There is none.
-    """
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
-            return stream
-    raise MediaError("has no video stream", path=path)
-
-
-def video_decoder(stream: av.VideoStream) -> av.VideoCodecContext:
-    """Return a decoder of the whole frame: with alpha, and cropped to the very pixel."""
-    decoder = stream.codec_context
-    with_alpha = _DECODERS_WITH_ALPHA.get(decoder.name)
-    tags = {name.lower(): value for name, value in stream.metadata.items()}
-    if tags.get("alpha_mode") == "1" and with_alpha in av.codecs_available:
-        decoder = av.CodecContext.create(with_alpha, "r")
-        assert isinstance(decoder, av.VideoCodecContext)
-    decoder.thread_type = "AUTO"
-    # Else H.264 and HEVC leave pixels that are to be cropped, to keep rows aligned in memory.
-    decoder.flags |= Flags.unaligned
-    return decoder
-
-
-def _origin(container: InputContainer) -> Fraction:
-    starts = [
-        stream.start_time * stream.time_base
-        for stream in container.streams
-        if stream.start_time is not None and stream.time_base
-    ]
-    return min(starts, default=Fraction(0))
-
-
-def _at(pts: int | None, time_base: Fraction) -> str:
-    return "its start" if pts is None else f"{float(pts * time_base):.3f} s"

@@ -16,7 +16,8 @@ from ..frames.frame import Frame
 from ..human import counted
 from ..options import Interlaced, Timestamps
 from .frame_table import FrameTable, frame_table
-from .media import ClipReader, open_clip
+from .media import ClipReader
+from .opening import open_clip
 from .range import FrameRange, TimeRange, frames_of
 from .trim import Trim
 

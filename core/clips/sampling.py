@@ -15,7 +15,7 @@ from ..frames.av_frame import from_av
 from ..frames.crop import cropped_frame
 from ..frames.frame import Frame
 from .clip_info import VideoInfo
-from .media import open_clip, video_stream
+from .opening import open_clip, video_stream
 
 _MOMENTS = 12
 # Fewer key frames than this say too little about a clip ...

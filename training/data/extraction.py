@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...core.clips.clip_info import display_matrix
-from ...core.clips.media import open_clip, video_stream
+from ...core.clips.opening import open_clip, video_stream
 from ...core.consistency import warp
 from ...core.errors import MediaError
 from ...core.frames.av_frame import working_format

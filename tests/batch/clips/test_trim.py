@@ -16,10 +16,11 @@ from brushreel.batch.clips.settings import ReadSettings, WriteSettings
 from brushreel.batch.clips.source import span
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.clips.container_facts import _elements
-from brushreel.core.clips.media import Frame, read
+from brushreel.core.clips.media import read
 from brushreel.core.clips.range import FrameRange
 from brushreel.core.clips.range_reader import RangeReader
 from brushreel.core.errors import MediaError, UsageError
+from brushreel.core.frames.frame import Frame
 
 from ..listening import Listener
 

@@ -19,7 +19,8 @@ from brushreel.batch.encoding.encode import (
     parse_bitrate,
 )
 from brushreel.batch.encoding.hardware import HARDWARE
-from brushreel.core.clips.media import VideoInfo, probe
+from brushreel.core.clips.clip_info import VideoInfo
+from brushreel.core.clips.media import probe
 from brushreel.core.errors import OutputError, UsageError
 from brushreel.core.frames.frame import ChromaLocation, Colour, Matrix, Range, pixel_format
 from brushreel.core.options import CONTAINERS, ENCODERS

@@ -21,7 +21,8 @@ from brushreel.batch.encoding.encode import (
     choose,
     start_encoding,
 )
-from brushreel.core.clips.media import VideoInfo, probe
+from brushreel.core.clips.clip_info import VideoInfo
+from brushreel.core.clips.media import probe
 from brushreel.core.frames.av_frame import to_av
 from brushreel.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range, pixel_format
 

@@ -11,7 +11,8 @@ from av.logging import get_level
 from brushreel.batch.encoding import encode, hardware
 from brushreel.batch.encoding.codecs import CODECS, Encoder, constant_rate_factor, same
 from brushreel.batch.encoding.encode import EncodeSettings, add_video_stream, choose
-from brushreel.core.clips.media import VideoInfo, probe
+from brushreel.core.clips.clip_info import VideoInfo
+from brushreel.core.clips.media import probe
 from brushreel.core.errors import DeviceError
 from brushreel.core.frames.frame import pixel_format
 

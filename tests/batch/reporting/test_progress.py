@@ -31,7 +31,8 @@ from brushreel.batch.reporting.ndjson import JsonReporter
 from brushreel.batch.reporting.progress import TerminalReporter
 from brushreel.batch.reporting.reporter import Reporters
 from brushreel.batch.run import BatchResult, begin, finish, run_batch
-from brushreel.core.clips.media import ClipInfo, probe
+from brushreel.core.clips.clip_info import ClipInfo
+from brushreel.core.clips.media import probe
 from brushreel.core.errors import BrushreelError, MediaError, OutputError, UsageError
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "events.schema.json"

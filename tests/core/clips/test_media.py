@@ -12,8 +12,13 @@ import av
 import pytest
 
 from brushreel.core.clips import clip_info
-from brushreel.core.clips.clip_info import _rotation_matrix, beside_pixels, mastering_display
-from brushreel.core.clips.media import ClipReader, VideoInfo, probe, read
+from brushreel.core.clips.clip_info import (
+    VideoInfo,
+    _rotation_matrix,
+    beside_pixels,
+    mastering_display,
+)
+from brushreel.core.clips.media import ClipReader, probe, read
 from brushreel.core.errors import ColourError
 from brushreel.core.frames.frame import ChromaLocation, Frame, Matrix, Range
 
