@@ -25,8 +25,8 @@ from typing import Any, NoReturn
 import torch
 
 from ..core.allocator import keep_freed_memory
+from ..core.devices import choose_device
 from ..core.errors import BrushreelError
-from ..core.stylizer import choose_device
 from .clips.settings import JobSettings
 from .plan import Job
 from .reporting.events import ClipKept, Event

@@ -37,12 +37,13 @@ from PIL import Image
 
 from brushreel.batch.demo.clip import make_demo_clip
 from brushreel.core.cuda import download
+from brushreel.core.devices import choose_device, choose_precision
 from brushreel.core.errors import BrushreelError
 from brushreel.core.frames.av_frame import to_av
 from brushreel.core.frames.colour import from_rgb, to_rgb
 from brushreel.core.frames.frame import PIXEL_FORMATS, Colour, Frame, Matrix, Range
 from brushreel.core.library import list_styles, load_style
-from brushreel.core.stylizer import Stylizer, choose_device, choose_precision
+from brushreel.core.stylizer import Stylizer
 from brushreel.training.loss_network import find_weights
 
 ROOT = Path(__file__).parent.parent

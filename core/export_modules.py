@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .frames.colour import BT709_LUMA
+from .frames.plane_scaling import detail_shares
 from .frames.scaling_on_torch import detail_gain
-from .frames.strokes import detail_shares
 
 ROWS = "brushreel::Rows"
 """The operator that resamples the rows of planes, see `export_scaling`."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 import torch
 
+from .devices import choose_device, choose_precision
 from .errors import BrushreelError, extra_hint
 from .finding import Finding
 from .human import counted, human_bytes
@@ -21,7 +22,6 @@ from .runtimes.benchmark import measured, shape_of
 from .runtimes.kernels_library import has_avx512
 from .runtimes.runtime import Wanted, able
 from .style import Style
-from .stylizer import choose_device, choose_precision
 from .user_folders import cache_folder
 
 # Powers of two of pixels: from 640x360 to 1080p.

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from copy import copy
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .allocator import give_back_large_blocks
+from .arrays import as_array, as_batch
 from .cuda import own_stream
-from .errors import DeviceError, UsageError
+from .devices import choose_device, choose_precision
+from .errors import UsageError
 from .frames.colour import from_rgb, to_rgb
 from .frames.frame import Colour, Frame, PixelFormat
 from .frames.hdr import to_hdr, to_sdr
@@ -32,18 +32,10 @@ from .frames.stroke_size import (
 )
 from .frames.strokes import from_working, stylized_rgb, to_working
 from .library import load_style
-from .memory import free_memory, is_shortage
-from .network import padded
 from .options import PRECISIONS, Precision, RuntimeName
-from .runtimes.benchmark import fastest
-from .runtimes.runtime import Runtime, Wanted, check_runtime, open_runtime
+from .running_network import RunningNetwork, Tile
+from .runtimes.runtime import Runtime, Wanted
 from .style import Style
-from .tiling import LEAST_TILE, can_be_tiled, fitting_tile, stylize_in_tiles
-
-Tile = Literal["auto", "off"] | int
-
-# Values that arithmetic has left a little outside of [0, 1].
-_ROUNDING = 1e-3
 
 
 class Stylizer:
@@ -101,24 +93,17 @@ class Stylizer:
         self.style = style if isinstance(style, Style) else load_style(style)
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
-        self.runtime = runtime
-        self.tile = tile
         self.strength = strength
         self.keep_colors = keep_colors
-        self._wanted = Wanted(self.device, self.precision, parallel)
-        check_runtime(runtime, self._wanted)
-        self._check_tile()
-        self._opened: dict[str, Runtime] = {}
-        self._for_size: dict[tuple[int, int], Runtime] = {}
-        self._lock = threading.Lock()
-        self._in_tiles = threading.Lock()
+        wanted = Wanted(self.device, self.precision, parallel)
+        self._network = RunningNetwork(self.style, wanted, runtime, tile)
 
     def settings(self) -> dict[str, str | int | float]:
         """Return the settings that decide its output, by name; style and device aside."""
         return {
             "precision": self.precision,
-            "runtime": self.runtime,
-            "tile": self.tile,
+            "runtime": self._network.runtime,
+            "tile": self._network.tile,
             "strength": self.strength,
             "keep_colors": self.keep_colors,
             "stroke_size": self.stroke_size,
@@ -157,26 +142,12 @@ class Stylizer:
         """Return the number of threads that should call it at a time for frames of this size."""
         if not self.strength:
             return 1
-        height, width = self.working_size(height, width, sample_aspect_ratio) or (height, width)
-        runtime = self.runtime_for(height, width)
-        # A frame in tiles has all cores and the memory to itself.
-        return 1 if self._tile_size(height, width, runtime) else runtime.parallel
+        size = self.working_size(height, width, sample_aspect_ratio) or (height, width)
+        return self._network.parallel(*size)
 
     def runtime_for(self, height: int, width: int) -> Runtime:
-        """Return the runtime for frames of this size; choosing may take seconds, once on a machine.
-
-        Raises:
-            StyleError: The style is damaged.
-        """
-        with self._lock:
-            if (height, width) not in self._for_size:
-                name = self.runtime
-                if name == "auto":
-                    name = fastest(self.style, self._wanted, height, width)
-                if name not in self._opened:
-                    self._opened[name] = open_runtime(name, self.style, self._wanted)
-                self._for_size[height, width] = self._opened[name]
-            return self._for_size[height, width]
+        """Return the runtime for frames of this size, see `RunningNetwork`."""
+        return self._network.runtime_for(height, width)
 
     def with_strokes(self, stroke_size: StrokeSize, detail: float) -> Stylizer:
         """Return a stylizer with other strokes, which shares this one's networks.
@@ -231,9 +202,9 @@ class Stylizer:
         """
         if isinstance(frames, np.ndarray):
             stylized = self(
-                _as_batch(frames), sample_aspect_ratio=sample_aspect_ratio, full_size=full_size
+                as_batch(frames), sample_aspect_ratio=sample_aspect_ratio, full_size=full_size
             )
-            return _as_array(stylized, frames)
+            return as_array(stylized, frames)
         if frames.ndim != 4 or frames.shape[1] != 3 or not frames.is_floating_point():
             raise UsageError(
                 f"frames must be (N, 3, H, W) floating point, not {tuple(frames.shape)} "
@@ -247,7 +218,7 @@ class Stylizer:
             (height, width), sample_aspect_ratio = full_size, 1
         size = self.working_size(height, width, sample_aspect_ratio)
         if size is None:
-            stylized = self._mixed(source, self._stylized(source))
+            stylized = self._mixed(source, self._network(source))
         else:
             details = self._detail_size(height, width, sample_aspect_ratio)
             stylized = torch.cat([self._scaled(frame, size, details) for frame in source.split(1)])
@@ -268,57 +239,13 @@ class Stylizer:
         """Stylize (1, 3, H, W) at another size."""
         return stylized_rgb(
             source,
-            self._stylized,
+            self._network,
             size,
             detail_size=details,
             detail=self.detail,
             strength=self.strength,
             keep_colors=self.keep_colors,
         )
-
-    def _stylized(self, source: Tensor) -> Tensor:
-        """Apply the network, in tiles where memory is short; float32."""
-        height, width = source.shape[-2:]
-        runtime = self.runtime_for(height, width)
-        size = self._tile_size(height, width, runtime)
-        while True:
-            try:
-                return runtime(source) if size is None else self._tiled(source, runtime, size)
-            except (RuntimeError, MemoryError) as error:
-                if self.tile != "auto" or runtime.parts is None or not is_shortage(error):
-                    raise
-                size = _smaller(size, height, width)
-
-    def _tile_size(self, height: int, width: int, runtime: Runtime) -> int | None:
-        """Return the side of a tile; None for whole frames."""
-        if isinstance(self.tile, int):
-            return self.tile
-        if self.tile == "off" or runtime.parts is None or not can_be_tiled(self.style.spec):
-            return None
-        return fitting_tile(height, width, free_memory(self.device), parallel=runtime.parallel)
-
-    def _tiled(self, source: Tensor, runtime: Runtime, size: int) -> Tensor:
-        if runtime.parts is None:
-            raise UsageError("this runtime stylizes whole frames only", hint="use --tile off")
-        give_back_large_blocks()
-        height, width = source.shape[-2:]
-        frames = padded(source, self.style.spec.size_multiple)
-        with self._in_tiles:
-            stylized = [stylize_in_tiles(runtime.parts, frame, size) for frame in frames.split(1)]
-        # A copy of an 8K frame is 400 MB.
-        together = torch.cat(stylized) if len(stylized) > 1 else stylized[0]
-        return together[..., :height, :width]
-
-    def _check_tile(self) -> None:
-        if self.tile in ("auto", "off"):
-            return
-        if not isinstance(self.tile, int) or self.tile < LEAST_TILE:
-            raise UsageError(f"tile must be auto, off or from {LEAST_TILE} pixels, not {self.tile}")
-        if not can_be_tiled(self.style.spec):
-            raise UsageError(
-                f"{self.style.name} can't be stylized in tiles",
-                hint="its network normalises whole frames at full resolution; use --tile off",
-            )
 
     def _mixed(self, source: Tensor, stylized: Tensor) -> Tensor:
         """Mix the stylized frame with the source, by strength and `keep_colors`."""
@@ -365,9 +292,9 @@ class Stylizer:
         working = to_working(frame, size, detail_size=details, device=self.device)
         if frame.colour.hdr:
             shown, gain = to_sdr(working.rgb, frame.colour)
-            stylized = to_hdr(self._stylized(shown), gain, frame.colour)
+            stylized = to_hdr(self._network(shown), gain, frame.colour)
         else:
-            stylized = self._stylized(working.rgb.clamp(0, 1))
+            stylized = self._network(working.rgb.clamp(0, 1))
         return from_working(
             stylized,
             working,
@@ -384,77 +311,4 @@ class Stylizer:
         if self.strength == 0:
             return source
         shown, gain = to_sdr(source, colour)
-        return self._mixed(source, to_hdr(self._stylized(shown), gain, colour))
-
-
-def _as_batch(frame: NDArray[Any]) -> Tensor:
-    """Return an array, (H, W, 3) uint8 or floating point in [0, 1], as (1, 3, H, W) in [0, 1]."""
-    integer = frame.dtype == np.uint8
-    floating = frame.dtype.kind == "f" and frame.dtype.itemsize <= 8
-    if frame.ndim != 3 or frame.shape[2] != 3 or not (integer or floating):
-        raise UsageError(
-            f"an array must be (H, W, 3) RGB, uint8 or floating point, not {frame.shape} "
-            f"{frame.dtype}"
-        )
-    if floating and not (frame.min() >= -_ROUNDING and frame.max() <= 1 + _ROUNDING):
-        raise UsageError(
-            f"floating point values must lie in [0, 1], not {frame.min():g} to {frame.max():g}",
-            hint="divide by 255, or give uint8",
-        )
-    # Views that are mirrored (BGR to RGB) or can't be written to are copied.
-    own = np.require(frame, frame.dtype.newbyteorder("="), ["C", "W"])
-    batch = torch.from_numpy(own).permute(2, 0, 1)[None]
-    return batch.float() / 255 if integer else batch
-
-
-def _as_array(stylized: Tensor, like: NDArray[Any]) -> NDArray[Any]:
-    """Return (1, 3, H, W) in [0, 1] as an array of the dtype of another."""
-    array = stylized[0].permute(1, 2, 0).contiguous()
-    if like.dtype == np.uint8:
-        array = (array.clamp(0, 1) * 255).round().byte()
-    return array.numpy()
-
-
-def _smaller(tile: int | None, height: int, width: int) -> int:
-    """Return the next smaller tile, to try when memory ran out.
-
-    Raises:
-        DeviceError: There is none.
-    """
-    size = max(height, width) if tile is None else tile
-    if size <= LEAST_TILE:
-        raise DeviceError(
-            f"there is not enough memory for frames of {width}x{height}",
-            hint="close other programs, or use another device",
-        )
-    return max(size // 2, LEAST_TILE)
-
-
-def choose_device(name: str) -> torch.device:
-    """Return the device of a name; "auto" takes the fastest type that this machine has.
-
-    Raises:
-        DeviceError: This machine lacks the device.
-    """
-    if name == "auto":
-        found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-        name = next((kind for kind, there in found.items() if there), "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        # PyTorch's own text has several lines about builds.
-        raise DeviceError(
-            f"device {name!r} is not available here", hint="brushreel doctor lists the devices"
-        ) from error
-    return device
-
-
-def choose_precision(name: Precision, device: torch.device) -> str:
-    """Resolve "auto" to the fastest precision without visible differences."""
-    if name != "auto":
-        return name
-    if device.type == "cuda":
-        return "fp16"
-    native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return "bf16" if native else "fp32"
+        return self._mixed(source, to_hdr(self._network(shown), gain, colour))

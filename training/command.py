@@ -137,9 +137,9 @@ def _add_painting(group: argparse._ArgumentGroup) -> None:
 
 def train(options: argparse.Namespace) -> int:
     """Run ``brushreel train``."""
+    from ..core.devices import choose_device
     from ..core.library import load_style, user_styles
     from ..core.style import Painting
-    from ..core.stylizer import choose_device
     from . import trainer
     from .loss_network import find_weights
     from .run import Material

@@ -28,8 +28,9 @@ from ...core.options import (
     Timestamps,
     VerifyLevel,
 )
+from ...core.running_network import Tile
 from ...core.style import Style
-from ...core.stylizer import Stylizer, Tile
+from ...core.stylizer import Stylizer
 from ..encoding.encode import EncodeSettings
 
 # Assumed for a clip whose container does not state its frame rate.

@@ -40,13 +40,14 @@ from brushreel.batch.clips.clip import convert
 from brushreel.batch.clips.settings import ReadSettings, WriteSettings
 from brushreel.batch.demo.clip import make_demo_clip
 from brushreel.batch.encoding.encode import EncodeSettings
+from brushreel.core.devices import choose_device, choose_precision
 from brushreel.core.frames.stroke_size import DETAIL, StrokeSize
 from brushreel.core.library import load_style
 from brushreel.core.options import DECODERS, ENCODERS
 from brushreel.core.runtimes.folded import folded
 from brushreel.core.runtimes.runtime import Wanted, able, open_runtime
 from brushreel.core.style import Style
-from brushreel.core.stylizer import Stylizer, choose_device, choose_precision
+from brushreel.core.stylizer import Stylizer
 
 SIZES = ("640x360", "1024x436", "1280x720", "1920x1080", "3840x2160")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

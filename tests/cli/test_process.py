@@ -131,7 +131,7 @@ def test_a_reader_that_goes_away(long_clip, options, tmp_path):
 DISK_FULL = """
 import json, resource, sys
 from brushreel.cli import main
-from brushreel.core.stylizer import Precision
+from brushreel.core.options import Precision
 from brushreel.training.recipe import RECIPES
 for limit in json.loads(sys.argv[1]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from brushreel.batch.demo.scene import Scene
+from brushreel.core.devices import choose_device, choose_precision
 from brushreel.core.errors import DeviceError, StyleError, UsageError
 from brushreel.core.frames.colour import from_rgb, to_rgb
 from brushreel.core.frames.frame import Colour, Frame, Matrix, Range, pixel_format
@@ -16,7 +17,7 @@ from brushreel.core.frames.mixing import with_chroma_of
 from brushreel.core.frames.stroke_size import DETAIL, Size
 from brushreel.core.library import SHIPPED, user_styles
 from brushreel.core.style import Style
-from brushreel.core.stylizer import Stylizer, choose_device, choose_precision
+from brushreel.core.stylizer import Stylizer
 
 LUMA = torch.tensor([0.2126, 0.7152, 0.0722], dtype=torch.float64).view(1, 3, 1, 1)
 
@@ -267,8 +268,8 @@ class TestChoices:
 def test_strokes_of_a_share_of_the_frame(tiny_style, stroke_size):
     stylizer = cpu(tiny_style, stroke_size=stroke_size)
     seen = []
-    stylize = stylizer._stylized
-    stylizer._stylized = lambda source: seen.append(source.shape[-2:]) or stylize(source)
+    stylize = stylizer._network
+    stylizer._network = lambda source: seen.append(source.shape[-2:]) or stylize(source)
     frame = native("yuv420p", 400, 240)
     made = stylizer.stylize(frame)
     assert (made.width, made.height, made.pixel_format) == (400, 240, frame.pixel_format)
@@ -352,7 +353,7 @@ def test_other_strokes_share_the_networks(tiny_style):
     expected = cpu(tiny_style, stroke_size=3.5, detail=0.1)(scene(1, 96, 128))
     assert torch.equal(other(scene(1, 96, 128)), expected)
     assert (stylizer.stroke_size, stylizer.detail) == (4, DETAIL)
-    assert other._opened is stylizer._opened and len(stylizer._opened) == 1
+    assert other._network is stylizer._network
     with pytest.raises(UsageError):
         stylizer.with_strokes(0, 0.1)
 
@@ -362,7 +363,7 @@ def test_a_proxy_is_stylized_as_its_full_size_says(tiny_style):
     with pytest.raises(UsageError, match="too small"):
         stylizer(proxy)
     sizes = []
-    stylizer._stylized = lambda source: sizes.append(source.shape[-2:]) or source
+    stylizer._network = lambda source: sizes.append(source.shape[-2:]) or source
     stylizer(proxy, full_size=Size(270, 360))
     assert sizes == [(864, 1152)]
 

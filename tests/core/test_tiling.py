@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-from brushreel.core import stylizer as module
+from brushreel.core import running_network as module
+from brushreel.core.devices import choose_precision
 from brushreel.core.errors import DeviceError, UsageError
 from brushreel.core.library import load_style
 from brushreel.core.network import NetworkSpec, StylizingNetwork
-from brushreel.core.stylizer import Stylizer, choose_precision
+from brushreel.core.stylizer import Stylizer
 from brushreel.core.tiling import (
     LEAST_TILE,
     NetworkParts,
@@ -210,4 +211,4 @@ def run_out(
         def __call__(self, _frames):
             raise RuntimeError(message)
 
-    monkeypatch.setattr(stylizer, "runtime_for", lambda *_size: Short())
+    monkeypatch.setattr(stylizer._network, "runtime_for", lambda *_size: Short())

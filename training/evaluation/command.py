@@ -100,8 +100,8 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Run ``brushreel evaluate``."""
+    from ...core.devices import choose_device
     from ...core.frames.stroke_size import check_detail, check_stroke_size
-    from ...core.stylizer import choose_device
     from .evaluation_report import to_json, write_report
     from .film import stylize_film
     from .models import open_models
