@@ -17,7 +17,8 @@ from ..core.errors import UsageError
 from ..core.library import style_paths
 from ..core.options import CONTAINERS
 from .clips.gif import SUFFIX as GIF
-from .clips.mux import MUXERS, is_output
+from .clips.mux import MUXERS
+from .clips.output_tags import is_output
 from .encoding.encode import CODECS
 from .reporting.events import Clip
 

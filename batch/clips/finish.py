@@ -20,7 +20,8 @@ from ...core.frames.av_frame import to_av
 from ...core.frames.fields import FieldOrder, flagged
 from ...core.frames.frame import Frame
 from ..encoding.encode import MATROSKA, Picture, add_video_stream, choose, start_encoding
-from .mux import CopiedTracks, copy_metadata, has_own_names, movie_timescale
+from .mux import CopiedTracks, movie_timescale
+from .output_tags import copy_metadata, has_own_names
 from .segment import Segment, header_of, read_segment
 from .settings import WriteSettings
 from .verify import Expectation, ExpectedVideo

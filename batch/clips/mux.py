@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
 from collections import Counter
@@ -24,31 +23,17 @@ from ...core.clips.reader import Reader
 from ...core.errors import OutputError
 from ...core.human import counted
 from ...core.options import AudioCodec
-from ...core.version import __version__
 from ..encoding.codecs import container_hint
 from ..encoding.encode import MATROSKA
 from .audio_conversion import Conversion, can_convert
 from .gapless import Padding, padding_of, with_delay
 from .inventory import is_made_by_muxer
+from .track_digest import PacketFacts, TrackDigest
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 BOXED = frozenset({"mp4", "mov"})
 """Containers that are made of boxes."""
 
-# Written by the muxer itself, or true only of the file they came from.
-_OWN_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
-# The tags that MP4 and MOV have fields for; others they store only in a list of names (QuickTime's
-# `mdta`), as cameras and phones write it.
-_COMMON_TAGS = frozenset(
-    {
-        *("title", "artist", "album", "composer", "date", "comment", "genre", "copyright"),
-        *("creation_time", "location", "location-eng", "timecode", "duration", "software"),
-    }
-)
-# Of the source's video stream: where its alpha is, and what Matroska's tools have counted.
-_SOURCE_VIDEO_TAGS = ("alpha_mode", "bps", "duration", "number_of_", "_statistics_", "encoder")
-MADE_BY = f"Brushreel {__version__}"
-"""What the video stream of every output names as its encoder; MP4 keeps 31 characters of it."""
 _IMAGES = {
     "mjpeg": ("jpg", "image/jpeg"),
     "png": ("png", "image/png"),
@@ -58,91 +43,9 @@ _IMAGES = {
     "tiff": ("tif", "image/tiff"),
 }
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo"}
-_ADTS_SYNC = 0xFFF
-# Length of a text of no characters (3GPP TS 26.245).
-_NO_TEXT = b"\0\0"
 _MOVIE_TIMESCALE_LIMIT = 2**31
 # Seconds of the other streams that are read to find the first packet of each.
 _NEAR_START = 10
-
-
-class TrackDigest:
-    """Fingerprint of a stream's packets.
-
-    Attributes:
-        packets: Their number.
-        start: Seconds at which the first one plays; None before it came.
-    """
-
-    def __init__(self) -> None:
-        self.packets = 0
-        self.start: Fraction | None = None
-        self._samples = False
-        self._hash = hashlib.blake2b(digest_size=16)
-
-    def add(self, packet: av.Packet) -> None:
-        """Add a packet."""
-        self.add_facts(PacketFacts.of(packet))
-
-    def add_facts(self, facts: PacketFacts) -> None:
-        """Add a packet of which only the facts are left."""
-        if self.start is None:
-            self.start = facts.time
-        self._samples = self._samples or facts.samples
-        self.add_content(facts.content)
-
-    def add_content(self, content: bytes | memoryview) -> None:
-        """Add the content of a packet; empty content counts for nothing."""
-        if content:
-            self.packets += 1
-            self._hash.update(content)
-
-    def same_content(self, other: TrackDigest) -> bool:
-        """Return whether both are of the same packets, byte for byte."""
-        # Containers cut plain samples into packets as they like.
-        alike = self._samples or self.packets == other.packets
-        return alike and self._hash.digest() == other._hash.digest()
-
-
-@dataclass(frozen=True)
-class PacketFacts:
-    """Facts of a packet that are compared.
-
-    Attributes:
-        time: Seconds at which it plays; None where it states none.
-        content: See `payload`.
-        samples: Whether it is plain samples (PCM), which can be split anywhere.
-    """
-
-    time: Fraction | None
-    content: bytes
-    samples: bool
-
-    @classmethod
-    def of(cls, packet: av.Packet) -> PacketFacts:
-        """Return the facts of a packet."""
-        ticks = packet.dts if packet.pts is None else packet.pts
-        time = None if ticks is None else ticks * Fraction(packet.time_base)
-        codec = packet.stream.codec_context
-        samples = codec is not None and codec.name.startswith("pcm_")
-        return cls(time, bytes(payload(packet)), samples)
-
-
-def payload(packet: av.Packet) -> memoryview:
-    """Return a packet's content; AAC without the ADTS header that only streams need.
-
-    MP4, MOV and Matroska store once for the track what ADTS (ISO/IEC 14496-3, 1.A.2.2) repeats in
-    7 or 9 bytes before every packet, and their muxers remove it. Packets of MP4's subtitles that
-    show nothing count as empty: the muxer puts them where it needs them.
-    """
-    content = memoryview(packet)
-    codec = packet.stream.codec_context
-    if codec is not None and codec.name == "mov_text" and content == _NO_TEXT:
-        return content[:0]
-    is_aac = codec is not None and codec.name.startswith("aac")
-    if is_aac and len(content) >= 7 and int.from_bytes(content[:2]) >> 4 == _ADTS_SYNC:
-        return content[7 if content[1] & 1 else 9 :]
-    return content
 
 
 @dataclass(frozen=True)
@@ -408,42 +311,10 @@ def _refusal(template: Stream, about: StreamInfo, muxer: str) -> OutputError:
     )
 
 
-def copy_metadata(source: Reader, target: OutputContainer) -> None:
-    """Copy title, dates, chapters, the start timecode and the reel's name."""
-    target.metadata.update({k: v for k, v in source.metadata.items() if k not in _OWN_TAGS})
-    target.set_chapters(source.chapters)
-    video = target.streams.video[0]
-    for key, value in source.video_metadata.items():
-        if not key.lower().startswith(_SOURCE_VIDEO_TAGS):
-            video.metadata[key] = value
-    video.metadata["encoder"] = MADE_BY
-
-
 def muxer_of(path: Path) -> str:
     """Return FFmpeg's name of a file's container; a GIF is made of a Matroska file."""
     suffix = path.suffix.lower()
     return "matroska" if suffix == ".gif" else MUXERS[suffix]
-
-
-def is_output(path: Path) -> bool:
-    """Return whether a clip is an output of this program, by what its video stream says."""
-    try:
-        with av.open(f"file:{path}", metadata_errors="replace") as container:
-            tags = [stream.metadata for stream in container.streams.video]
-    except (av.error.FFmpegError, OSError, ValueError):
-        return False
-    name = MADE_BY.split(maxsplit=1)[0]
-    return any(
-        value.startswith(name)
-        for tag in tags
-        for key, value in tag.items()
-        if key.lower() == "encoder"
-    )
-
-
-def has_own_names(metadata: Mapping[str, str]) -> bool:
-    """Return whether there are tags that MP4 and MOV have no field for."""
-    return any(key.lower() not in _OWN_TAGS | _COMMON_TAGS for key in metadata)
 
 
 def movie_timescale(source: Reader) -> int:

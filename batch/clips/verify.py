@@ -20,9 +20,10 @@ from ...core.errors import BrushreelError, MediaError, OutputError
 from ...core.frames.frame import Frame
 from ...core.options import VerifyLevel
 from .inventory import take
-from .mux import CopiedTrack, TrackDigest
+from .mux import CopiedTrack
 from .not_kept import Losses, Lost
 from .packet_units import VideoDigest, header_units
+from .track_digest import TrackDigest
 
 # Matroska counts in milliseconds; MP4 starts a track to the tick, but in ticks of its own.
 _AUDIO_START_TOLERANCE = Fraction(1, 1000)

@@ -14,8 +14,9 @@ from av.stream import AttachmentStream, Disposition
 from PIL import Image
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.mux import CopiedTracks, TrackDigest, movie_timescale, payload, supports
+from brushreel.batch.clips.mux import CopiedTracks, movie_timescale, supports
 from brushreel.batch.clips.settings import WriteSettings
+from brushreel.batch.clips.track_digest import TrackDigest, payload
 from brushreel.core.clips.media import ClipReader
 from brushreel.core.errors import OutputError
 

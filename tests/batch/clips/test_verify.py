@@ -10,8 +10,9 @@ import av
 import pytest
 from av.stream import AttachmentStream, Stream
 
-from brushreel.batch.clips.mux import CopiedTrack, TrackDigest
+from brushreel.batch.clips.mux import CopiedTrack
 from brushreel.batch.clips.packet_units import VideoDigest
+from brushreel.batch.clips.track_digest import TrackDigest
 from brushreel.batch.clips.verify import Expectation, ExpectedVideo, verify
 from brushreel.core.clips.clip_info import StreamInfo
 from brushreel.core.errors import OutputError

@@ -8,7 +8,7 @@ import av
 import pytest
 
 from brushreel.batch.clips.clip import convert
-from brushreel.batch.clips.mux import is_output
+from brushreel.batch.clips.output_tags import is_output
 from brushreel.batch.clips.settings import WriteSettings
 from brushreel.batch.encoding.encode import EncodeSettings
 from brushreel.core.errors import OutputError
