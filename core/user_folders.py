@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from platformdirs import user_cache_path, user_config_path, user_data_path
+from platformdirs import user_cache_path, user_config_path, user_data_path, user_videos_path
 
 from .errors import BrushreelWarning, UsageError
 
@@ -29,6 +29,19 @@ def cache_folder() -> Path:
 def config_folder() -> Path:
     """Return the folder of settings, which may not exist yet."""
     return _folder(user_config_path, NAME, "config")
+
+
+def videos_folder() -> Path:
+    """Return the folder of the user's videos, which may not exist yet.
+
+    Raises:
+        UsageError: The account has no home; what a timeline refers to must not be temporary.
+    """
+    try:
+        return user_videos_path()
+    except (RuntimeError, KeyError) as error:
+        hint = "set HOME or XDG_VIDEOS_DIR"
+        raise UsageError("this account has no home folder", hint=hint) from error
 
 
 def home_folder() -> Path:

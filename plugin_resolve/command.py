@@ -84,10 +84,14 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _run(_options: argparse.Namespace) -> int:
-    # Anything printed goes to standard error, so that it does not mix with the messages.
-    outgoing = os.fdopen(os.dup(1), "wb")
+    # Anything printed goes to standard error, and child processes read nothing: neither mixes with
+    # the messages.
+    incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
     os.dup2(sys.stderr.fileno(), 1)
     from .script.bridge import Bridge
     from .script.session import serve
 
-    return serve(Bridge(sys.stdin.buffer, outgoing))
+    return serve(Bridge(incoming, outgoing))

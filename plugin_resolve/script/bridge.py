@@ -13,10 +13,11 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import IO, Any
 
-from ...core.errors import EditorError
+from ...core.errors import EditorError, UsageError
 
 Message = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -64,6 +65,9 @@ class Bridge:
         hello: The script's first message: its "python", and whether it can open a "window".
         cancelled: Set when the user stops the job, or when Resolve has ended.
         choices: Choices in Resolve's own window; None when it could not be opened.
+
+    Raises:
+        UsageError: Nobody speaks at the other end, or somebody else than the script.
     """
 
     def __init__(self, incoming: IO[bytes], outgoing: IO[bytes]):
@@ -73,7 +77,13 @@ class Bridge:
         self.cancelled = threading.Event()
         self.choices: queue.Queue[Message | None] = queue.Queue()
         self.resolve = RemoteObject(self, 0, [])
-        self.hello: Message = json.loads(incoming.readline() or b"{}")
+        try:
+            self.hello: Message = dict(json.loads(incoming.readline()))
+        except (OSError, ValueError, TypeError) as error:
+            raise UsageError(
+                "this command is started by the script inside Resolve",
+                hint="Workspace > Scripts > Brushreel; brushreel resolve install puts it there",
+            ) from error
         threading.Thread(target=self._listen, daemon=True).start()
 
     def tell(self, do: str, **fields: object) -> None:
@@ -107,18 +117,22 @@ class Bridge:
         return self._decoded(reply["value"])
 
     def _listen(self) -> None:
-        for line in self._incoming:
-            message = json.loads(line)
-            if "id" in message:
-                self._replies.put(message)
-            elif message["do"] == "choice":
-                self.choices.put(message["choice"])
-            elif message["do"] == "no window":
-                self.choices.put(None)
-            elif message["do"] == "cancel":
-                self.cancelled.set()
+        # What is no message ends the session, as the pipe's end does.
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            for line in self._incoming:
+                self._receive(json.loads(line))
         self.cancelled.set()
         self._replies.put(None)
+
+    def _receive(self, message: Message) -> None:
+        if "id" in message:
+            self._replies.put(message)
+        elif message["do"] == "choice":
+            self.choices.put(message["choice"])
+        elif message["do"] == "no window":
+            self.choices.put(None)
+        elif message["do"] == "cancel":
+            self.cancelled.set()
 
     def encoded(self, value: Any) -> Any:  # noqa: ANN401
         """Return an argument in the form in which it is sent."""

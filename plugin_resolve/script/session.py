@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from platformdirs import user_videos_path
-
 from ...batch.reporting.events import ClipProgress, Event
 from ...core.errors import BrushreelError, EditorError
+from ...core.user_folders import videos_folder
 from ..bake import FailedShot, Shot, bake
 from ..recipe import Recipe
 from .bridge import Bridge
@@ -69,6 +68,7 @@ def run(bridge: Bridge, folder: Path | None = None) -> Outcome:
         timeline = project.timeline()
         bridge.tell("say", text=f"looking at {timeline.name!r}")
         options = find_options(timeline)
+        target = folder or videos_folder() / "Brushreel" / _folder_name(project.name)
     with open_window(bridge, options, timeline.name, float(timeline.rate)) as (window, choice):
         if choice is None:
             return Outcome(0, (), cancelled=True)
@@ -77,7 +77,6 @@ def run(bridge: Bridge, folder: Path | None = None) -> Outcome:
             extent = options.extent(choice)
             for one in extent.left_out:
                 window.say(f"Left out: {one.name} {one.why}")
-            target = folder or user_videos_path() / "Brushreel" / _folder_name(project.name)
             job = _Job(resolve, project, timeline, choice, window, target)
             outcome = job.run(extent.cuts)
         except BrushreelError as error:

@@ -9,15 +9,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
+
+from .namespaces import NOBODY, missing_namespaces, namespace
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX processes")
 
@@ -27,9 +27,6 @@ PATIENCE = 60
 BARE = {"PATH": "/usr/bin:/bin"}
 SETTLED_HERE = ["--runtime", "auto", "--precision", "auto", "--strength", "1"]
 """Measures which runtime is fastest, converts the network, and would keep both."""
-NOBODY = "54321"
-"""A user that no machine has an account of."""
-
 # Forks twice and leads a session of its own, in the root folder, with all streams closed.
 DAEMON = """
 import os, sys
@@ -49,32 +46,9 @@ os.execv(sys.executable, [sys.executable, "-m", "brushreel", *sys.argv[1:]])
 """
 
 
-def _namespace(*command: str, alone: Path | None = None) -> list[str]:
-    """Return a command for a user without an account; all disks are read-only but one folder."""
-    nobody = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"]
-    if alone is None:
-        return [*nobody, *command]
-    mounts = 'mount --bind "$0" "$0" && mount -o remount,bind,ro / && for at in /tmp /var/tmp; do '
-    mounts += 'case "$(stat -c %m "$at")" in /) ;; *) mount -o remount,bind,ro "$at";; esac; done'
-    script = f'{mounts} && exec "$@"'
-    root = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, str(alone)]
-    return [*root, *nobody, *command]
-
-
-@cache
-def _missing_namespaces() -> str:
-    """Return why this machine has no namespaces for users; empty if it has."""
-    if shutil.which("unshare") is None:
-        return "needs unshare"
-    with tempfile.TemporaryDirectory() as folder:
-        command = _namespace("true", alone=Path(folder))
-        tried = subprocess.run(command, capture_output=True, check=False)
-    return "" if tried.returncode == 0 else "this machine lets no one make a user namespace"
-
-
 @pytest.fixture
 def namespaces() -> None:
-    if why := _missing_namespaces():
+    if why := missing_namespaces():
         pytest.skip(why)
 
 
@@ -128,7 +102,7 @@ def test_cron(clip, flags, tmp_path):
 @pytest.mark.usefixtures("namespaces")
 def test_a_user_without_home_and_account(clip, flags, tmp_path):
     line = [*COMMAND, "stylize", str(clip), "-o", str(tmp_path / "out"), *flags, *SETTLED_HERE]
-    ended = _run(_namespace(*line), _bare(TMPDIR=str(tmp_path)))
+    ended = _run(namespace(*line), _bare(TMPDIR=str(tmp_path)))
     assert ended.returncode == 0, ended.stdout
     first, second = ended.stdout.decode().splitlines()
     kept = f"{tmp_path}/brushreel-of-{NOBODY}"
@@ -144,7 +118,7 @@ def test_a_service_that_may_write_to_its_own_folder_only(clip, flags, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     line = [*COMMAND, "stylize", str(clip), "-o", str(out), *flags, *SETTLED_HERE]
-    ended = _run(_namespace(*line, alone=out), _bare(), cwd="/")
+    ended = _run(namespace(*line, alone=out), _bare(), cwd="/")
     assert ended.returncode == 0, ended.stdout
     first, second = ended.stdout.decode().splitlines()
     assert first == (
@@ -160,7 +134,7 @@ def test_an_output_that_may_not_be_written_is_one_line(clip, flags, tmp_path):
     alone, out = tmp_path / "alone", tmp_path / "out"
     alone.mkdir()
     line = [*COMMAND, "stylize", str(clip), "-o", str(out), *flags]
-    ended = _run(_namespace(*line, alone=alone), _bare(), cwd="/")
+    ended = _run(namespace(*line, alone=alone), _bare(), cwd="/")
     assert ended.returncode == 1
     assert ended.stdout.decode().splitlines() == [
         f"brushreel: {out}/a.mp4: can't be written: the disk is read-only (choose another folder)"

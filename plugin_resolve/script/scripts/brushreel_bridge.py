@@ -11,10 +11,11 @@ import platform
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
-from typing import Any, Callable, Dict, List, Optional
+from typing import IO, Any, Callable, Dict, List, Optional
 
 import brushreel_window
 
@@ -37,15 +38,50 @@ def run(settings: Dict[str, Any], given: Dict[str, Any]) -> None:
             folder, is the file for its standard error.
         given: The names that Resolve defines for its scripts.
     """
+    open_closed_streams()
     resolve = find_resolve(given)
     if resolve is None:
-        print("Brushreel: Resolve does not answer scripts")
+        say("Resolve does not answer scripts")
         return
     child = Child(settings)
     try:
         Server(child, resolve, window_maker(resolve, given)).serve()
     finally:
         child.close()
+
+
+def open_closed_streams() -> None:
+    """Connect closed standard streams to the null device: a pipe must not get their numbers."""
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    while descriptor <= 2:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+    os.close(descriptor)
+
+
+def say(text: str) -> None:
+    """Print a line on Resolve's console, on which no job depends: it may be closed or full."""
+    line = "Brushreel: " + text
+    with suppress(OSError, ValueError):
+        try:
+            print(line, flush=True)
+        except UnicodeEncodeError:
+            print(line.encode("ascii", "backslashreplace").decode("ascii"), flush=True)
+
+
+def open_log(name: str) -> IO[bytes]:
+    """Open the log: in the home folder, else a temporary file, else nowhere.
+
+    Args:
+        name: Its path, absolute or relative to the home folder.
+    """
+    path = os.path.join(os.path.expanduser("~"), name)
+    with suppress(OSError):
+        if os.path.isabs(path):  # not every account has a home
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            return open(path, "wb")
+    with suppress(OSError):
+        return tempfile.NamedTemporaryFile(prefix="brushreel-", suffix=".log", delete=False)
+    return open(os.devnull, "wb")
 
 
 def find_resolve(given: Dict[str, Any]) -> Any:
@@ -82,9 +118,8 @@ class Child:
     """Brushreel's process. Its messages arrive in `inbox`; None is the end."""
 
     def __init__(self, settings: Dict[str, Any]):
-        self.log = os.path.join(os.path.expanduser("~"), settings["log"])
-        os.makedirs(os.path.dirname(self.log), exist_ok=True)
-        with open(self.log, "wb") as log:
+        with open_log(settings["log"]) as log:
+            self.log = log.name
             self._process = subprocess.Popen(
                 [settings["python"], *settings["arguments"]],
                 stdin=subprocess.PIPE,
@@ -187,7 +222,7 @@ class Server:
             self._ended = True
 
     def _say(self, text: str) -> None:
-        print("Brushreel: " + text)
+        say(text)
         if self._window is not None:
             self._window.say(text)
 
@@ -196,7 +231,7 @@ class Server:
             assert self._make_window is not None
             self._window = self._make_window(options, self._child.tell)
         except Exception:  # whatever a version lacks, there is the page
-            print("Brushreel: no window in Resolve, using the browser")
+            say("no window in Resolve, using the browser")
             self._child.tell({"do": "no window"})
 
     def _result(self, message: Message) -> Message:
