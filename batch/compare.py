@@ -18,6 +18,7 @@ from ..core.clips.media import probe
 from ..core.clips.opening import open_clip
 from ..core.errors import BrushreelError, OutputError, UsageError
 from ..core.frames.frame import UNSPECIFIED_TAG, Colour, Matrix
+from ..core.frames.stroke_size import believable_aspect
 from ..core.options import LAYOUTS, Layout
 from .clips.destination import FileDestination
 from .clips.mux import MUXERS
@@ -128,7 +129,7 @@ def _audio(info: ClipInfo, output: Path) -> tuple[str, list[str]]:
 
 def even_size(video: VideoInfo) -> Size:
     """Return width and height as a player shows them, in square pixels, made even for 4:2:0."""
-    width = video.width * (video.sample_aspect_ratio or 1)
+    width = video.width * believable_aspect(video.sample_aspect_ratio)
     size = (video.height, width) if video.rotation % 180 else (width, video.height)
     return max(2, 2 * round(size[0] / 2)), max(2, 2 * round(size[1] / 2))
 

@@ -27,7 +27,7 @@ from ..core.frames.colour import to_rgb
 from ..core.frames.frame import Frame
 from ..core.frames.hdr import to_sdr
 from ..core.frames.orientation import oriented
-from ..core.frames.stroke_size import DETAIL, NATURAL, StrokeSize
+from ..core.frames.stroke_size import DETAIL, NATURAL, StrokeSize, believable_aspect
 from ..core.library import list_styles
 from ..core.moving import each, moving
 from ..core.source_stylizer import SourceStylizer
@@ -72,7 +72,7 @@ class Still:
     def shown_size(self) -> tuple[int, int]:
         """Width and height as a player shows it: square pixels, upright."""
         video = self.info.video
-        width = round(video.width * (video.sample_aspect_ratio or 1))
+        width = round(video.width * believable_aspect(video.sample_aspect_ratio))
         return (video.height, width) if video.rotation % 180 else (width, video.height)
 
 
@@ -257,7 +257,7 @@ def stylized_rgb(still: Still, stylizer: Stylizer) -> Tensor:
     video, frame = still.info.video, still.frame
     if frame.colour.hdr:
         return shown_rgb(SourceStylizer(stylizer, video, still.bars)(frame))
-    rgb, aspect = to_rgb(frame), video.sample_aspect_ratio or 1
+    rgb, aspect = to_rgb(frame), believable_aspect(video.sample_aspect_ratio)
     rows, columns = still.bars.between(frame.width, frame.height)
     rgb[..., rows, columns] = stylizer(rgb[..., rows, columns], sample_aspect_ratio=aspect)
     return rgb

@@ -11,6 +11,7 @@ from .clips.clip_info import VideoInfo
 from .frames.bars import Bars
 from .frames.colour import from_rgb, to_rgb
 from .frames.frame import Colour, Frame, PixelFormat
+from .frames.stroke_size import believable_aspect
 from .stylizer import Stylizer
 
 
@@ -31,7 +32,7 @@ class SourceStylizer:
     def __init__(self, stylizer: Stylizer, video: VideoInfo, bars: Bars):
         self._stylizer = stylizer
         self._bars = bars
-        self._aspect = video.sample_aspect_ratio or 1
+        self._aspect = believable_aspect(video.sample_aspect_ratio)
         width, height = bars.active_size(video.width, video.height)
         self._size = height, width, self._aspect
         stylizer.working_size(*self._size)

@@ -37,6 +37,21 @@ MULTIPLE = 4
 LEAST_SIDE = 8
 
 
+# Pixels of stranger shapes are damage.
+_MOST_ASPECT = 32
+
+
+def believable_aspect(ratio: Fraction | float | None) -> Fraction:
+    """Return the width of a pixel over its height; 1 where none is stated, or none that can be.
+
+    Args:
+        ratio: As a file states it; not finite, not positive, or beyond 1:32 and 32:1 if damaged.
+    """
+    if ratio is None or not math.isfinite(ratio):
+        return Fraction(1)
+    return Fraction(ratio) if 1 / _MOST_ASPECT <= ratio <= _MOST_ASPECT else Fraction(1)
+
+
 class Size(NamedTuple):
     """Height and width of a frame in pixels."""
 

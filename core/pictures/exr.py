@@ -14,6 +14,7 @@ import OpenEXR
 from ..errors import MediaError
 from ..frames.frame import FLOAT_FORMATS, LINEAR, Colour, Frame, Matrix, Range
 from ..frames.hdr import CHROMATICITIES
+from ..frames.stroke_size import believable_aspect
 from .exr_file import Part, encode_parts, read_parts
 from .metadata import TICK, ImageMetadata, Picture
 
@@ -33,6 +34,7 @@ _SAME_CHROMATICITIES = 1e-4
 _LEAST_GAMUT = 1e-3
 # More than any screen; data of that size may have such a window too.
 _MOST_PIXELS = 1 << 28
+_MOST_ELONGATED = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,7 @@ def read_exr(path: Path) -> Picture:
     canvas = _around(data, display)
     _check_size(canvas, data)
     rest = PassThrough(parts, index, names, _inside(data, canvas))
-    aspect = Fraction(header.get("pixelAspectRatio", 1.0)).limit_denominator(10_000)
+    aspect = believable_aspect(header.get("pixelAspectRatio")).limit_denominator(10_000)
     return Picture(
         frame=_frame(channels, rest, canvas, _colour(header, len(names))),
         codec="exr",
@@ -133,7 +135,8 @@ def _around(
 def _check_size(canvas: tuple[int, int, int, int], data: tuple[int, int, int, int]) -> None:
     """Refuse a display window that only a damaged header can state."""
     (*_, height, width), (*_, rows, columns) = canvas, data
-    if height * width > max(_MOST_PIXELS, 2 * rows * columns):
+    long = max(height, width) > _MOST_ELONGATED * min(height, width)
+    if height * width > max(0 if long else _MOST_PIXELS, 2 * rows * columns):
         raise MediaError(f"is damaged: its display window makes it {width}x{height} pixels")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ..errors import MediaError
+from ..frames.stroke_size import believable_aspect
 from .tiff_layout import SIZES, Tag, TiffLayout
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -165,9 +166,8 @@ class TiffTags:
         if len(stated) < 2:
             return Fraction(1)
         (a, b), (c, d) = (struct.unpack_from(f"{self.order}2I", stated[n][3]) for n in (282, 283))
-        return (
-            Fraction(b * c, a * d).limit_denominator(1000) if a and d and b and c else Fraction(1)
-        )
+        aspect = believable_aspect(Fraction(b * c, a * d) if a and d else None)
+        return aspect.limit_denominator(1000)
 
     def into(self, content: bytes) -> bytes:
         """Return a little-endian TIFF file's content with these tags in place of its own.

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import MediaError, OutputError
 from ..frames.av_frame import from_av, to_av, working_format
 from ..frames.frame import Colour, Frame, Matrix, PixelFormat, Range
+from ..frames.stroke_size import believable_aspect
 from .metadata import TICK, Picture
 from .picture_tags import PngChunks, TiffTags
 
@@ -73,7 +74,7 @@ def _image(content: bytes, kind: str, kept: PngChunks | TiffTags) -> tuple[av.Vi
         return _decoded(content, kind)
     kept.layout.check()
     if kept.layout.is_plain:
-        return _decoded(content, kind)
+        return _decoded(kept.layout.plain_file(content), kind)[0], kept.aspect
     return _from_samples(kept.layout.samples(content, _strip)), kept.aspect
 
 
@@ -104,21 +105,20 @@ def _decoded(content: bytes, kind: str) -> tuple[av.VideoFrame, Fraction]:
     decoder = av.CodecContext.create(kind, "r")
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.thread_count = 1
-    if kind == "png":
-        # With TIFF it would refuse every file.
-        decoder.options = {"err_detect": "explode"}
+    decoder.options = {"err_detect": "explode"}
     try:
         images = [*decoder.decode(av.Packet(content)), *decoder.decode(None)]
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError.because(error, "can't be decoded", otherwise="it is damaged") from error
     if not images or images[0].is_corrupt:
         raise MediaError("can't be decoded: it is damaged")
-    return images[0], _aspect(decoder.sample_aspect_ratio or Fraction(1), kind)
+    return images[0], _aspect(decoder.sample_aspect_ratio, kind)
 
 
-def _aspect(ratio: Fraction, kind: str) -> Fraction:
+def _aspect(ratio: Fraction | None, kind: str) -> Fraction:
     """Correct a ratio: FFmpeg takes PNG's pixels per metre, across and down, for the ratio."""
-    return (1 / ratio if kind == "png" else ratio).limit_denominator(1000)
+    aspect = believable_aspect(ratio)
+    return (1 / aspect if kind == "png" else aspect).limit_denominator(1000)
 
 
 def _colour(image: av.VideoFrame, form: PixelFormat) -> Colour:

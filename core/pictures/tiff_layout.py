@@ -1,9 +1,11 @@
 """Samples of TIFF files in every layout: strips, tiles, planes one after the other, JPEG.
 
-FFmpeg's decoder knows strips of whole pixels alone, and gives black or garbage for the rest without
-an error. What it does not know is given to it piece by piece, each as a small file of one strip; or
-to libtiff (by Pillow), where that gives the stored samples; or it is refused. Numbers and names of
-tags are those of TIFF 6.0 and of libtiff's tiff.h.
+FFmpeg's decoder knows strips of whole pixels alone. It gives black or garbage for the rest, and
+for strips that are damaged or too short, without an error. So it gets files that are made for it:
+their strips are unpacked here, where their size shows what is missing, and they have no tag that
+it does not know, so that it can be told to refuse errors. Tiles and planes are a file each. The
+rest is read by libtiff (by Pillow), where that gives the stored samples, or refused. Numbers and
+names of tags are those of TIFF 6.0 and of libtiff's tiff.h.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ import mmap
 import os
 import struct
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate, product
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +35,7 @@ Tag = tuple[int, int, int, bytes]
 _SUBFILE, _ORIENTATION = 254, 274
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIP_OFFSETS, _SAMPLES, _ROWS_PER_STRIP, _STRIP_COUNTS, _PLANAR = 273, 277, 278, 279, 284
+_T4_OPTIONS, _T6_OPTIONS = 292, 293
 _PREDICTOR, _COLOUR_MAP, _TILE_WIDTH, _TILE_HEIGHT = 317, 320, 322, 323
 _TILE_OFFSETS, _TILE_COUNTS, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 324, 325, 338, 339
 _DEFAULTS = {_FILL_ORDER: 1, _SAMPLES: 1, _PLANAR: 1, _PREDICTOR: 1, _BITS: 1, _COMPRESSION: 1}
@@ -45,6 +50,7 @@ _COMPRESSIONS = {
     **{50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL"},
 }
 _BYTEWISE = frozenset({1, 5, 8, 32773, 32946})
+_NONE, _PACKBITS, _DEFLATE = 1, 32773, (8, 32946)
 _FAX = frozenset({2, 3, 4})
 _JPEG = 7
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
@@ -236,11 +242,19 @@ class TiffLayout:
         whole = np.zeros((height, width, 3 if palette else parts), dtype)
         form = self._form(3 if palette else parts // planes)
         for piece in self._pieces(planes):
-            samples = decode(self._as_file(content, piece, parts // planes), form)
+            samples = decode(self._as_file(content, [piece], parts // planes), form)
             place = whole[piece.top :, piece.left :, piece.plane : piece.plane + samples.shape[2]]
             rows, columns = min(place.shape[0], piece.height), min(place.shape[1], piece.width)
             place[:rows, :columns] = samples[:rows, :columns]
         return whole
+
+    def plain_file(self, content: bytes) -> bytes:
+        """Return a file with the same samples for FFmpeg's decoder, of a layout that is plain.
+
+        Raises:
+            MediaError: A strip is missing, damaged or too short.
+        """
+        return self._as_file(content, list(self._pieces(1)), self.parts)
 
     def _form(self, parts: int) -> str:
         deep = self.bits == 16 and self.number(_PHOTOMETRIC) != _PALETTE
@@ -257,50 +271,85 @@ class TiffLayout:
         else:
             wide = width
             high = min(height, self.number(_ROWS_PER_STRIP) if self._has_rows else height)
-            starts, counts = self.numbers(_STRIP_OFFSETS), self.numbers(_STRIP_COUNTS)
+            starts, counts = self.numbers(_STRIP_OFFSETS), self._strip_counts
         if not (wide and high):
             raise MediaError("is damaged: its tiles have no size")
-        places = [
-            (plane, top, left)
-            for plane in range(planes)
-            for top in range(0, height, high)
-            for left in range(0, width, wide)
-        ]
-        if not len(places) == len(starts) == len(counts):
+        expected = planes * -(-height // high) * -(-width // wide)
+        if not expected == len(starts) == len(counts):
             raise MediaError("is damaged: it has another number of strips or tiles than it states")
+        places = product(range(planes), range(0, height, high), range(0, width, wide))
         for (plane, top, left), start, count in zip(places, starts, counts, strict=True):
             rows = high if self.tiled else min(high, height - top)
             yield _Piece(plane, top, left, wide, rows, start, count)
 
     @property
+    def _strip_counts(self) -> tuple[int, ...]:
+        """Bytes of each strip; old programs do not state those of a single one."""
+        alone = self.number(_COMPRESSION) == _NONE and len(self.numbers(_STRIP_OFFSETS)) == 1
+        if alone and _STRIP_COUNTS not in self.tags:
+            return (self._bytes(self.width, self.height, self.parts),)
+        return self.numbers(_STRIP_COUNTS)
+
+    def _bytes(self, width: int, height: int, parts: int) -> int:
+        """Return the bytes of unpacked samples, whose rows are whole bytes."""
+        return height * -(-width * parts * self.bits // 8)
+
+    @property
     def _has_rows(self) -> bool:
         return _ROWS_PER_STRIP in self.tags
 
-    def _as_file(self, content: bytes, piece: _Piece, parts: int) -> bytes:
-        """Return a TIFF file of one strip that holds a strip, a tile, or a plane of one."""
-        data = content[piece.start : piece.start + piece.count]
-        if self.number(_FILL_ORDER) == 2:
-            data = data.translate(_REVERSED)
+    def _as_file(self, content: bytes, pieces: Sequence[_Piece], parts: int) -> bytes:
+        """Return a TIFF file of strips that holds an image's strips, or a tile, or one of a plane.
+
+        Raises:
+            MediaError: One is damaged or too short.
+        """
+        compression = self.number(_COMPRESSION)
+        strips = [self._unpacked(content, piece, parts) for piece in pieces]
+        packed = compression not in (_NONE, _PACKBITS, *_DEFLATE)
         photometric = self.number(_PHOTOMETRIC)
         if parts < 3 and photometric == _RGB:
             photometric = _BLACK_IS_ZERO
         values: dict[int, tuple[str, tuple[int, ...]]] = {
-            _WIDTH: ("I", (piece.width,)),
-            _HEIGHT: ("I", (piece.height,)),
+            _WIDTH: ("I", (pieces[0].width,)),
+            _HEIGHT: ("I", (sum(piece.height for piece in pieces),)),
             _BITS: ("H", (self.bits,) * parts),
-            _COMPRESSION: ("H", (self.number(_COMPRESSION),)),
+            _COMPRESSION: ("H", (compression if packed else _NONE,)),
             _PHOTOMETRIC: ("H", (photometric,)),
-            _STRIP_OFFSETS: ("I", (8,)),
             _SAMPLES: ("H", (parts,)),
-            _ROWS_PER_STRIP: ("I", (piece.height,)),
-            _STRIP_COUNTS: ("I", (len(data),)),
-            _PREDICTOR: ("H", (self.number(_PREDICTOR),)),
+            _ROWS_PER_STRIP: ("I", (pieces[0].height,)),
+            # Without compression there is none (libtiff).
+            _PREDICTOR: ("H", (1 if compression == _NONE else self.number(_PREDICTOR),)),
         }
-        if parts in (2, 4):
-            values[_EXTRA_SAMPLES] = "H", (2,)
+        options = {_T4_OPTIONS, _T6_OPTIONS} & self.tags.keys() if compression in _FAX else ()
+        values |= {tag: ("I", (self.number(tag),)) for tag in options}
         if photometric == _PALETTE:
             values[_COLOUR_MAP] = "H", self.numbers(_COLOUR_MAP)
-        return _file(data, values, self.order)
+        return _file(strips, values, self.order)
+
+    def _unpacked(self, content: bytes, piece: _Piece, parts: int) -> bytes:
+        """Return a strip's or tile's bytes, unpacked where that can be done here.
+
+        Raises:
+            MediaError: It is damaged or too short.
+        """
+        data = content[piece.start : piece.start + piece.count]
+        if self.number(_FILL_ORDER) == 2:
+            data = data.translate(_REVERSED)
+        size = self._bytes(piece.width, piece.height, parts)
+        compression = self.number(_COMPRESSION)
+        try:
+            if compression in _DEFLATE:
+                data = zlib.decompressobj().decompress(data, size)
+            elif compression == _PACKBITS:
+                data = _without_packbits(data, size)
+            elif compression != _NONE:
+                return data
+        except zlib.error as error:
+            raise MediaError("can't be decoded: its Deflate data are damaged") from error
+        if len(data) < size:
+            raise MediaError("is cut short: a strip or tile has fewer samples than it should")
+        return data[:size]
 
     def _by_libtiff(self, content: bytes) -> np.ndarray:
         """Read 8 bits or less with Pillow, which has libtiff inside.
@@ -374,13 +423,36 @@ def _pixels(image: Image.Image) -> np.ndarray:
     return samples.reshape(*samples.shape[:2], -1)
 
 
-def _file(data: bytes, values: Mapping[int, tuple[str, tuple[int, ...]]], order: str) -> bytes:
-    """Return a TIFF file of one strip with these tags, see `struct` for their types."""
+def _without_packbits(data: bytes, size: int) -> bytes:
+    """Return unpacked bytes (TIFF 6.0, section 9), at least `size` if there are so many."""
+    unpacked, at = bytearray(), 0
+    while at < len(data) and len(unpacked) < size:
+        code = data[at]
+        if code < 128:
+            unpacked += data[at + 1 : at + 2 + code]
+            at += code + 2
+        else:
+            # 128 is a filler.
+            unpacked += data[at + 1 : at + 2] * (257 - code if code > 128 else 0)
+            at += 2 if code > 128 else 1
+    return bytes(unpacked)
+
+
+def _file(
+    strips: Sequence[bytes], values: Mapping[int, tuple[str, tuple[int, ...]]], order: str
+) -> bytes:
+    """Return a TIFF file of strips with these tags, see `struct` for their types."""
+    data = b"".join(strips)
     data += b"\0" * (len(data) % 2)
+    starts = accumulate((len(strip) for strip in strips[:-1]), initial=8)
+    places = {
+        _STRIP_OFFSETS: ("I", tuple(starts)),
+        _STRIP_COUNTS: ("I", tuple(len(strip) for strip in strips)),
+    }
     directory = 8 + len(data)
-    after = directory + 2 + 12 * len(values) + 4
+    after = directory + 2 + 12 * (len(values) + len(places)) + 4
     entries, rest = [], b""
-    for number, (kind, numbers) in sorted(values.items()):
+    for number, (kind, numbers) in sorted({**values, **places}.items()):
         value = struct.pack(f"{order}{len(numbers)}{kind}", *numbers)
         field = value.ljust(4, b"\0")
         if len(value) > 4:

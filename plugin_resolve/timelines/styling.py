@@ -16,7 +16,7 @@ from ...batch.run import BatchResult, begin, finish, note
 from ...core.atomic import atomic_write
 from ...core.clips.media import probe
 from ...core.clips.timecode import Timecode, editing_rate
-from ...core.errors import BrushreelError, MediaError, OutputError, UsageError
+from ...core.errors import BrushreelError, MediaError, OutputError, StyleError, UsageError
 from ...core.frames.stroke_size import DETAIL, NATURAL, StrokeSize
 from ...core.options import EditCodec
 from ..bake import Baker, Plan, Shot, plan_shot
@@ -152,7 +152,7 @@ def plan_timeline(
         search: Folders in which missing media is looked for by its name.
 
     Raises:
-        StyleError: There is no such style.
+        StyleError: There is no such style as `request` asks for.
     """
     tasks = []
     media_search = MediaSearch(search, timeline.folders)
@@ -168,8 +168,13 @@ def plan_timeline(
                 timeline.warnings.append(f"{use.name} {use.problem}: left as it is")
                 continue
             shot = _shot(use, timeline.rate, media_search)
-            recipe.digest  # noqa: B018  an unknown style ends the run
             tasks.append(Task(use, recipe, plan_shot(shot, recipe, folder, handles=handles)))
+        except StyleError as error:
+            # A note on the clip concerns the clip alone, an option the whole run.
+            assert recipe is not None
+            if not any(recipe.style in text for text in use.texts):
+                raise
+            tasks.append(Task(use, None, _named(error, use, timeline.rate)))
         except (MediaError, UsageError) as error:
             tasks.append(Task(use, recipe, _named(error, use, timeline.rate)))
     return tasks

@@ -5,7 +5,12 @@ from fractions import Fraction
 import pytest
 
 from brushreel.core.errors import UsageError
-from brushreel.core.frames.stroke_size import check_stroke_size, detail_size, working_size
+from brushreel.core.frames.stroke_size import (
+    believable_aspect,
+    check_stroke_size,
+    detail_size,
+    working_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +79,13 @@ def test_stroke_sizes_are_continuous_and_may_be_text():
     assert check_stroke_size("1.37") == 1.37
     assert check_stroke_size(0.25) == 0.25
     assert check_stroke_size("native") == "native"
+
+
+@pytest.mark.parametrize("ratio", [None, 0, -1, 65_535, 1 / 65_535, float("nan"), float("inf")])
+def test_pixels_of_a_shape_that_can_not_be_are_square(ratio):
+    assert believable_aspect(ratio) == 1
+
+
+@pytest.mark.parametrize("ratio", [Fraction(64, 45), 2, Fraction(1, 2)])
+def test_shapes_of_pixels_are_kept(ratio):
+    assert believable_aspect(ratio) == ratio

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
@@ -350,16 +351,28 @@ def test_no_such_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("window", "says"),
+    ("window", "corner", "says"),
     [
-        (b"dataWindow\0box2i\0", r"\d+x\d+ pixels are not in so small a file$"),
-        (b"displayWindow\0box2i\0", r"its display window makes it \d+x\d+ pixels$"),
+        (b"dataWindow\0box2i\0", (90_000, 70_000), r"\d+x\d+ pixels are not in so small a file$"),
+        (b"displayWindow\0box2i\0", (90_000, 70_000), "its display window makes it 90001x70001 "),
+        (b"displayWindow\0box2i\0", (255, 33_000), "its display window makes it 256x33001 "),
     ],
 )
-def test_a_window_that_a_damaged_header_states_takes_no_memory(tmp_path, window, says):
+def test_a_window_that_a_damaged_header_states_takes_no_memory(tmp_path, window, corner, says):
     path = exr(tmp_path / "a.exr", light("R", "G", "B"))
     content = path.read_bytes()
     at = content.index(window) + len(window) + 4
-    path.write_bytes(content[:at] + struct.pack("<4i", 0, 0, 90_000, 70_000) + content[at + 16 :])
+    path.write_bytes(content[:at] + struct.pack("<4i", 0, 0, *corner) + content[at + 16 :])
     with pytest.raises(MediaError, match=f"a.exr: is damaged: {says}"):
         read_picture(path)
+
+
+@pytest.mark.parametrize("across", [1, 0xFFFFFFFF])
+def test_pixels_of_a_shape_that_only_a_damaged_header_states_are_square(tmp_path, across):
+    path = write(tmp_path / "a.png", encode_picture(noise("gbrp"), "png"))
+    content = path.read_bytes()
+    chunk = b"pHYs" + struct.pack("!IIB", across, 0x10000 if across == 1 else 1, 0)
+    at = content.index(b"IDAT") - 4
+    checked = struct.pack("!I", 9) + chunk + struct.pack("!I", zlib.crc32(chunk))
+    path.write_bytes(content[:at] + checked + content[at:])
+    assert read_picture(path).sample_aspect_ratio is None

@@ -223,6 +223,53 @@ class TestRefused:
             read_picture(tmp_path / "a.tif")
 
 
+def _packed(data: bytes, compression: int) -> bytes:
+    if compression == 5:
+        file = io.BytesIO()
+        image = Image.frombytes("RGB", (WIDTH, len(data) // (3 * WIDTH)), data)
+        image.save(file, "TIFF", compression="tiff_lzw", strip_size=1 << 20)
+        tags = Image.open(file).tag_v2
+        return file.getvalue()[tags[273][0] : tags[273][0] + tags[279][0]]
+    if compression == 32773:
+        # In packets that end anywhere, not with a row; fillers among them.
+        parts = (data[at : at + 100] for at in range(0, len(data), 100))
+        return b"\x80".join(bytes([len(part) - 1]) + part for part in parts)
+    return zlib.compress(data) if compression == 8 else data
+
+
+class TestStripsThatAreTooShort:
+    """FFmpeg's decoder fills in black, or what lies in memory, and says nothing."""
+
+    @pytest.mark.parametrize("compression", [1, 5, 8, 32773])
+    def test_are_refused(self, tmp_path, compression):
+        pixels = noise(3)
+        tags = tags_of(pixels) | {259: [compression]}
+        whole = tiff(tmp_path / "a.tif", [_packed(pixels.tobytes(), compression)], tags)
+        assert np.array_equal(pixels_of(whole), pixels)
+        half = tiff(tmp_path / "b.tif", [_packed(pixels[:18].tobytes(), compression)], tags)
+        with pytest.raises(MediaError, match=r"b.tif: (is cut short|can't be decoded)"):
+            read_picture(half)
+
+    def test_a_width_that_only_a_damaged_header_states(self, tmp_path):
+        pixels = noise(3)
+        tags = tags_of(pixels) | {256: [60_000]}
+        with pytest.raises(MediaError, match="is cut short: a strip or tile has fewer samples"):
+            read_picture(tiff(tmp_path / "a.tif", [pixels.tobytes()], tags))
+
+    def test_fewer_of_them_than_the_height_needs(self, tmp_path):
+        pixels = noise(3)
+        tags = tags_of(pixels) | {257: [60_000], 278: [HEIGHT]}
+        with pytest.raises(MediaError, match="another number of strips or tiles than it states"):
+            read_picture(tiff(tmp_path / "a.tif", [pixels.tobytes()], tags))
+
+    def test_an_old_program_states_no_size_of_a_single_one(self, tmp_path):
+        pixels = noise(3)
+        path = tiff(tmp_path / "a.tif", [pixels.tobytes()], tags_of(pixels))
+        entry = struct.pack("<HHI", 279, 4, 1)
+        path.write_bytes(path.read_bytes().replace(entry, struct.pack("<HHI", 65_000, 4, 1)))
+        assert np.array_equal(pixels_of(path), pixels)
+
+
 class TestSeveralImages:
     def test_pages_are_said(self, tmp_path):
         pages = [Image.fromarray(noise(3)) for _ in range(3)]

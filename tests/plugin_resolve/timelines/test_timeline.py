@@ -19,6 +19,7 @@ import pytest
 
 from brushreel.cli import main
 from brushreel.core.clips.timecode import Timecode
+from brushreel.core.errors import StyleError
 from brushreel.core.stylizer import Stylizer
 from brushreel.plugin_resolve.bake import Plan
 from brushreel.plugin_resolve.timelines.earlier_run import is_styled_shot
@@ -229,6 +230,17 @@ def test_a_marked_clip_can_be_left_alone(make, text):
     request = Request(made.styles[0])
     tasks = plan_timeline(read_timeline(made.path), request, made.path.parent / "m")
     assert "B" not in [task.use.name for task in tasks]
+
+
+def test_an_unknown_style_in_a_note_is_its_clips_problem(make):
+    made = make(".xml", mark="style=nobody")
+    request = Request(made.styles[0])
+    tasks = plan_timeline(read_timeline(made.path), request, made.path.parent / "m")
+    (failed,) = [task for task in tasks if isinstance(task.plan, StyleError)]
+    assert re.match(r"B at [\d:]+: there is no style named 'nobody'", failed.plan.what)
+    assert any(isinstance(task.plan, Plan) for task in tasks)
+    with pytest.raises(StyleError, match="'nobody'"):
+        plan_timeline(read_timeline(made.path), Request("nobody"), made.path.parent / "m")
 
 
 def test_clips_of_a_colour_have_their_style(make):
