@@ -30,6 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from brushreel.core.allocator import keep_freed_memory
+from brushreel.core.channels_last import InstanceNorm
 from brushreel.core.errors import TrainingError
 from brushreel.core.network import StylizingNetwork
 from brushreel.core.style import Painting, Style
@@ -47,6 +48,7 @@ from brushreel.training.trainer import train
 
 NO_SKIP, FAR = "no skip at full size", "tanh beyond black and white"
 MOMENTS, SLICED = "means and covariances", "sliced Wasserstein"
+FILTERS = "filter response normalisation"
 # Of activations, along so many random directions at so many places.
 DIRECTIONS, PLACES = 64, 4096
 
@@ -78,6 +80,7 @@ def rows() -> dict[str, TrainingSettings]:
         FAR: HOUSE,
         MOMENTS: HOUSE,
         SLICED: HOUSE,
+        FILTERS: HOUSE,
         "both frames judged": replace(HOUSE, both_judged=True),
         "overlay x 2": weighing(overlay=weights.overlay * 2),
         "calm": replace(CALM, crop=HOUSE.crop),
@@ -147,6 +150,13 @@ def _beyond(network: StylizingNetwork, full: Tensor, half: Tensor, x: Tensor) ->
     return torch.tanh(network.output(x).float()) * 150 / 255 + 0.5
 
 
+def _by_response(norm: InstanceNorm, x: Tensor) -> Tensor:
+    """Divide by the root of the mean square (Singh and Krishnan 2020); the mean stays."""
+    strength = x.float().square().mean((2, 3), keepdim=True) + norm.eps
+    weight, bias = (values[:, None, None] for values in (norm.weight, norm.bias))
+    return (x * strength.rsqrt() * weight + bias).to(x.dtype)
+
+
 @contextmanager
 def changed(row: str) -> Iterator[None]:
     """Put a row's own loss or network in place, if it has one."""
@@ -157,6 +167,10 @@ def changed(row: str) -> Iterator[None]:
             replaced.enter_context(patch.object(StylizingNetwork, "decode", decode))
         if distance := distances.get(row):
             replaced.enter_context(_style_by(distance))
+        if row == FILTERS:
+            replaced.enter_context(patch.object(InstanceNorm, "forward", _by_response))
+            # What bounds the gain reckons with variances.
+            replaced.enter_context(patch.object(run, "_bounds_gain", lambda *_: False))
         yield
 
 
