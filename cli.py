@@ -1,7 +1,7 @@
 """The ``brushreel`` command, one thin function per subcommand.
 
-The larger ones are in a command.py of their own folder: batch, training, training/evaluation and
-plugin_resolve.
+The larger ones are in a command.py of their own folder: batch, training, training/evaluation,
+plugin_resolve and studio.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from .core.standard_streams import open_closed_streams, own_standard_error
 from .core.version import __version__
 from .plugin_resolve import command as editors
 from .plugin_resolve.timelines import command as cuts
+from .studio import command as room
 from .training import command as training
 from .training.evaluation import command as evaluation
 
@@ -158,6 +159,7 @@ def _parser() -> Parser:
     for name, summary, add_options, run in (
         ("styles", "list the styles of the library", _add_styles, _styles),
         ("stylize", "stylize clips and image sequences", flags.add_stylize, clips.stylize),
+        ("studio", "try styles in the browser, live, and render", room.add_studio, room.studio),
         ("watch", "stylize the clips that arrive in a folder", flags.add_watch, clips.watch),
         ("preview", "draw a frame in every style", flags.add_preview, clips.preview),
         ("compare", "show two clips against each other", flags.add_compare, clips.compare),

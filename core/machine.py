@@ -41,6 +41,7 @@ def examine() -> list[Finding]:
         _own_styles(),
         *_folders(),
         _extra("train", "cv2", "training new styles"),
+        _extra("studio", "uvicorn", "the studio in the browser"),
         _extra("onnx", "onnxruntime", "exporting styles and comparing with ONNX models"),
         *_runtimes(),
     ]

@@ -84,8 +84,7 @@ class Stylizer:
         stroke_size: StrokeSize = NATURAL,
         detail: float = DETAIL,
     ):
-        if not 0 <= strength <= 1:
-            raise UsageError(f"strength must lie between 0 and 1, not {strength}")
+        self.strength = check_strength(strength)
         self.stroke_size: StrokeSize = check_stroke_size(stroke_size)
         self.detail = check_detail(detail)
         if precision not in PRECISIONS:
@@ -93,7 +92,6 @@ class Stylizer:
         self.style = style if isinstance(style, Style) else load_style(style)
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
-        self.strength = strength
         self.keep_colors = keep_colors
         wanted = Wanted(self.device, self.precision, parallel)
         self._network = RunningNetwork(self.style, wanted, runtime, tile)
@@ -157,6 +155,16 @@ class Stylizer:
         """
         other = copy(self)
         other.stroke_size, other.detail = check_stroke_size(stroke_size), check_detail(detail)
+        return other
+
+    def with_mixture(self, strength: float, *, keep_colors: bool) -> Stylizer:
+        """Return a stylizer with other shares of the source, which shares this one's networks.
+
+        Raises:
+            UsageError: The strength is out of range.
+        """
+        other = copy(self)
+        other.strength, other.keep_colors = check_strength(strength), keep_colors
         return other
 
     @overload
@@ -312,3 +320,14 @@ class Stylizer:
             return source
         shown, gain = to_sdr(source, colour)
         return self._mixed(source, to_hdr(self._network(shown), gain, colour))
+
+
+def check_strength(value: float) -> float:
+    """Refuse what is no share of the stylized frame.
+
+    Raises:
+        UsageError: It does not lie between 0 and 1.
+    """
+    if not 0 <= value <= 1:
+        raise UsageError(f"strength must lie between 0 and 1, not {value}")
+    return value

@@ -16,7 +16,7 @@ import pytest
 import brushreel
 
 ROOT = Path(brushreel.__file__).parent
-FOLDERS = ("core", "batch", "training", "plugin_resolve", "benchmarks", "tests")
+FOLDERS = ("core", "batch", "training", "plugin_resolve", "studio", "benchmarks", "tests")
 
 
 def words(name: str) -> frozenset[str]:

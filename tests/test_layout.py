@@ -15,7 +15,7 @@ import pytest
 import brushreel
 
 ROOT = Path(brushreel.__file__).resolve().parent
-FOLDERS = ("core", "batch", "training", "plugin_resolve")
+FOLDERS = ("core", "batch", "training", "plugin_resolve", "studio")
 SCRIPTS = Path("plugin_resolve/script/scripts")
 """A folder for Resolve's own Python, where its files are modules without a package."""
 MODULES = sorted(path.relative_to(ROOT) for name in FOLDERS for path in (ROOT / name).rglob("*.py"))
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "batch": ("batch", "core"),
     "training": ("training", "core"),
     "plugin_resolve": ("plugin_resolve", "batch", "core"),
+    "studio": ("studio", "batch", "training", "core"),
 }
 # Three rooms of one folder that know nothing of each other.
 APART = ("plugin_resolve/ofx", "plugin_resolve/script", "plugin_resolve/timelines")

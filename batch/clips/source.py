@@ -90,8 +90,13 @@ def source_stylizer(stylizer: Stylizer, reader: Reader, settings: ReadSettings) 
         UsageError: The stroke size is too small for this source.
     """
     keep = settings.bars == "keep" and stylizer.strength > 0
-    bars = find_bars(_sampled(reader)) if keep else Bars()
+    bars = bars_of(reader) if keep else Bars()
     return SourceStylizer(stylizer, reader.info.video, bars)
+
+
+def bars_of(reader: Reader) -> Bars:
+    """Return the burnt-in bars of a source, found in frames from all over it."""
+    return find_bars(_sampled(reader))
 
 
 def _sampled(reader: Reader) -> Iterable[Frame]:

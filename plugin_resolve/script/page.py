@@ -1,16 +1,9 @@
-"""The page in the browser, served to this machine alone.
-
-The server listens on 127.0.0.1 under a path that cannot be guessed, answers only requests that
-name this address (a page of another origin, or a name that was rebound to 127.0.0.1, is refused),
-and ends with the job. The address with which the browser is started is valid once: other users of
-the machine can read a process's arguments.
-"""
+"""The page in the browser, served to this machine alone; see `Guard`. It ends with the job."""
 
 from __future__ import annotations
 
 import json
 import queue
-import secrets
 import threading
 import time
 import webbrowser
@@ -21,25 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from ...batch.page.guard import KINDS, PARTS, Guard, files_in
 from ...core.errors import UsageError
 from .dialog_choice import Choice, Look
 from .options import Options
 
 _FILES = Path(__file__).parent / "page"
-_KINDS = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".jpg": "image/jpeg",
-}
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
-    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
 _LONGEST_BODY = 1 << 16
 # Seconds. Browsers ask once a minute from a hidden tab; a page that is closed reports it.
 _PATIENCE, _LEAVING = 180.0, 4.0
@@ -51,6 +31,7 @@ class Page:
 
     Attributes:
         cancelled: Set when the user stops the job, or leaves before it was started.
+        guard: Tells the page's own requests from all others.
         address: The address for the browser; valid once, it redirects to the page.
         look: The settings that previews should show.
     """
@@ -64,13 +45,11 @@ class Page:
         self._state["lines"] = []
         self._end_fetched, self._shown = threading.Event(), False
         self._deadline = time.monotonic() + _PATIENCE
-        self.root, self._ticket = (f"/{secrets.token_urlsafe(32)}/" for _ in range(2))
-        self._used = threading.Lock()
         handler = partial(_Handler, self)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
-        self.host = f"127.0.0.1:{self._server.server_port}"
-        self.address = f"http://{self.host}{self._ticket}"
+        self.guard = Guard(f"127.0.0.1:{self._server.server_port}")
+        self.address = self.guard.address
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def open(self) -> bool:
@@ -142,11 +121,6 @@ class Page:
         """
         self.look = Look.read(fields)
 
-    def admits(self, path: str) -> bool:
-        """Return whether a path is that of `address`, used for the first time."""
-        matches = secrets.compare_digest(path.encode(), self._ticket.encode())
-        return matches and self._used.acquire(blocking=False)
-
     def leave(self) -> None:
         """Note that the page is closed or reloaded; a reloaded page asks again at once."""
         if self._state["phase"] == "choose":
@@ -164,9 +138,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Send a file of the page, a preview or the state."""
-        name = self._name()
-        if name is None and self._names_this_host() and self._page.admits(self.path):
-            self._send(HTTPStatus.SEE_OTHER, Location=self._page.root)
+        name, guard = self._name(), self._page.guard
+        if name is None and guard.admits(self.path, self.headers.get("Host")):
+            self._send(HTTPStatus.SEE_OTHER, Location=guard.root)
         elif name is None:
             self._send(HTTPStatus.FORBIDDEN)
         elif name == "state":
@@ -177,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Do what the user asks for: start, show other previews, cancel or leave."""
         name = self._name()
-        if name is None or self.headers.get("Origin") != f"http://{self._page.host}":
+        if name is None or not self._page.guard.is_own_origin(self.headers.get("Origin")):
             self._send(HTTPStatus.FORBIDDEN)
         elif name in ("start", "look"):
             self._read(self._page.start if name == "start" else self._page.show)
@@ -189,12 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _name(self) -> str | None:
         """Return the requested name; None for requests that are not the page's own."""
-        root = self._page.root
-        matches = secrets.compare_digest(self.path[: len(root)].encode(), root.encode())
-        return self.path[len(root) :] if matches and self._names_this_host() else None
-
-    def _names_this_host(self) -> bool:
-        return self.headers.get("Host") == self._page.host
+        return self._page.guard.name(self.path, self.headers.get("Host"))
 
     def _read(self, act: Callable[[object], None]) -> None:
         length = self.headers.get("Content-Length", "")
@@ -211,21 +180,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.NO_CONTENT)
 
     def _send_file(self, name: str) -> None:
-        """Send a file of the page or a preview: a plain name in one of two folders."""
-        folder = self._page.preview("") if name.endswith(".jpg") else _FILES
-        known = {path.name: path for path in folder.iterdir() if path.suffix in _KINDS}
-        if name not in known:
+        """Send a file of the page or a preview: a plain name in one of these folders."""
+        folders = (self._page.preview(""),) if name.endswith(".jpg") else (_FILES, PARTS)
+        path = files_in(*folders).get(name)
+        if path is None:
             self._send(HTTPStatus.NOT_FOUND)
         else:
-            path = known[name]
-            self._send(HTTPStatus.OK, path.read_bytes(), _KINDS[path.suffix])
+            self._send(HTTPStatus.OK, path.read_bytes(), KINDS[path.suffix])
 
     def _send(
         self, status: HTTPStatus, content: bytes = b"", kind: str = "text/plain", **more: str
     ) -> None:
         self.send_response(status)
         about = {"Content-Type": kind, "Content-Length": str(len(content))}
-        headers = _HEADERS | about | more
+        headers = self._page.guard.headers() | about | more
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()

@@ -16,7 +16,7 @@ import brushreel
 from brushreel.core.errors import ExtraError, extra
 
 ROOT = Path(str(brushreel.__file__)).resolve().parent
-EXTRAS = ("train", "timeline", "onnx")
+EXTRAS = ("train", "timeline", "onnx", "studio")
 MODULES = {
     "opencv-contrib-python-headless": "cv2",
     "otio-fcp-adapter": "otio_fcp_adapter",
@@ -63,6 +63,9 @@ def test_every_command_names_the_extra_that_it_needs(style_file, clip, tmp_path)
         ],
         "timeline": [
             ["timeline", str(otio), "-o", str(tmp_path / "styled.otio"), *style],
+        ],
+        "studio": [
+            ["studio", str(clip.parent), "--no-browser"],
         ],
         "onnx": [
             ["export", str(style_file)],
@@ -133,6 +136,6 @@ def unguarded(path: Path) -> Iterator[str]:
 
 
 def test_packages_of_extras_are_imported_where_their_extra_is_named():
-    folders = ("core", "batch", "training", "plugin_resolve")
+    folders = ("core", "batch", "training", "plugin_resolve", "studio")
     paths = [path for name in folders for path in (ROOT / name).rglob("*.py")]
     assert [line for path in paths for line in unguarded(path)] == []

@@ -1,5 +1,7 @@
-"use strict";
-const $ = (id) => document.getElementById(id);
+import { $, control, element, settled } from "./dom.js";
+import { PERCENT, doubling, slider } from "./sliders.js";
+import { cardOf, chosenStyle, setPicture, styleCard } from "./styles.js";
+
 const chosen = (name) => document.querySelector(`input[name=${name}]:checked`)?.value;
 let options = null;
 let over = false;
@@ -8,76 +10,49 @@ const PATIENCE = 8;
 let failures = 0;
 // Milliseconds without a change of the strokes after which the previews are made again.
 const SETTLING = 250;
-let strokeSize = 1;
-let lookTimer = null;
+let sliders = null;
 let lookAskedFor = null;
-
-function element(kind, className, ...children) {
-  const made = document.createElement(kind);
-  if (className) made.className = className;
-  made.append(...children);
-  return made;
-}
-
-function radio(name, value, checked) {
-  const made = element("input");
-  Object.assign(made, { type: "radio", name, value, checked });
-  return made;
-}
 
 function fill() {
   const last = options.last;
   const names = options.styles.map((style) => style.name);
   const style = names.includes(last.style) ? last.style : names[0];
-  for (const one of options.styles) {
-    const card = element("label", "style", radio("style", one.name, one.name === style),
-      element("div", "blank"), element("b", "", one.name), element("small", "", one.title));
-    card.title = one.title;
-    $("styles").append(card);
-  }
+  $("styles").append(...options.styles.map((one) => styleCard(one, one.name === style)));
   for (const id of ["extent", "codec"]) {
     for (const one of options[id]) $(id).append(new Option(one.label, one.value));
     if (options[id].some((one) => one.value === last[id])) $(id).value = last[id];
   }
   for (const one of options.mode) {
-    $("modes").append(element("label", "mode", radio("mode", one.value, one.value === last.mode), one.label));
+    $("modes").append(element("label", "mode", radio(one.value, one.value === last.mode), one.label));
   }
-  $("strength").value = Math.round(100 * last.strength);
-  setStrokeSize(last.stroke_size);
-  $("detail").value = Math.round(100 * last.detail);
   $("handles").value = last.handles;
   $("keep_colors").checked = last.keep_colors;
-  for (const [id, value] of Object.entries(options.defaults)) {
-    $(id).addEventListener("dblclick", () => {
-      if (id === "stroke_size") setStrokeSize(value);
-      else $(id).value = 100 * value;
-      update();
-    });
+  const { stroke_size: natural, detail } = options.defaults;
+  sliders = {
+    strength: slider("strength", "Strength", PERCENT, 1, update),
+    stroke_size: slider("stroke_size", "Stroke size", doubling(0.25, 4), natural, update),
+    detail: slider("detail", "Detail", PERCENT, detail, update),
+  };
+  for (const [name, one] of Object.entries(sliders)) {
+    one.value = last[name];
+    $("sliders").append(one.row);
   }
-  $("stroke_size").addEventListener("input", () => {
-    strokeSize = Number((2 ** Number($("stroke_size").value)).toFixed(2));
-  });
   $("form").addEventListener("input", update);
   update();
 }
 
+function radio(value, checked) {
+  return control("input", { type: "radio", name: "mode", value, checked });
+}
+
 function showPreviews() {
-  for (const one of options.styles) {
-    const card = document.querySelector(`.style input[value="${one.name}"]`).parentElement;
-    const blank = card.querySelector(".blank");
-    if (!one.preview) continue;
-    const image = card.querySelector("img") ?? element("img");
-    if (image.getAttribute("src") === one.preview) continue;
-    image.src = one.preview;
-    image.alt = "";
-    blank?.replaceWith(image);
-  }
+  for (const one of options.styles) if (one.preview) setPicture(cardOf($("styles"), one.name), one.preview);
   showPreview();
 }
 
 function showPreview() {
-  const one = options.styles.find((style) => style.name === chosen("style"));
-  const strength = $("strength").value / 100;
+  const one = options.styles.find((style) => style.name === chosenStyle($("styles")));
+  const strength = sliders.strength.value;
   if (options.source && !$("before").getAttribute("src")) $("before").src = options.source;
   $("before").hidden = !options.source;
   $("after").hidden = !one?.preview;
@@ -88,28 +63,19 @@ function showPreview() {
   else if (options.source) $("caption").textContent = `Stylizing a frame in ${one?.name} …`;
 }
 
-// The slider's middle is the style's own size; its ends are a quarter and four times of that.
-function setStrokeSize(size) {
-  strokeSize = size;
-  $("stroke_size").value = Math.log2(size);
-}
-
-const detail = () => Number($("detail").value) / 100;
+const sendLook = settled(SETTLING, (look) => {
+  send("look", { ...look, first: chosenStyle($("styles")) }).catch(() => {});
+});
 
 function askForLook() {
-  const look = JSON.stringify({ stroke_size: strokeSize, detail: detail() });
-  if (look === lookAskedFor) return;
-  lookAskedFor = look;
-  clearTimeout(lookTimer);
-  const ask = () => send("look", { ...JSON.parse(look), first: chosen("style") }).catch(() => {});
-  lookTimer = setTimeout(ask, SETTLING);
+  const look = { stroke_size: sliders.stroke_size.value, detail: sliders.detail.value };
+  if (JSON.stringify(look) === lookAskedFor) return;
+  lookAskedFor = JSON.stringify(look);
+  sendLook(look);
 }
 
 function update() {
   const extent = options.extent.find((one) => one.value === $("extent").value);
-  $("percent").textContent = `${$("strength").value} %`;
-  $("stroke").textContent = strokeSize.toFixed(2);
-  $("detail_percent").textContent = `${$("detail").value} %`;
   askForLook();
   const shots = extent.shots === 1 ? "1 shot" : `${extent.shots} shots`;
   $("amount").textContent = extent.shots ? `${shots}, ${extent.frames} frames` : "Nothing here can be stylized";
@@ -129,9 +95,9 @@ async function start(event) {
   event.preventDefault();
   $("error").textContent = "";
   const answer = await send("start", {
-    style: chosen("style"), strength: $("strength").value / 100, keep_colors: $("keep_colors").checked,
+    style: chosenStyle($("styles")), strength: sliders.strength.value, keep_colors: $("keep_colors").checked,
     extent: $("extent").value, mode: chosen("mode"), codec: $("codec").value, handles: Number($("handles").value),
-    stroke_size: strokeSize, detail: detail(),
+    stroke_size: sliders.stroke_size.value, detail: sliders.detail.value,
   });
   if (!answer.ok) $("error").textContent = (await answer.json()).error;
   else ask();

@@ -39,9 +39,9 @@ def page(tmp_path) -> Iterator[Page]:
 def ask(
     page: Page, method: str, name: str, body: object = None, **headers: str
 ) -> tuple[int, bytes, Any]:
-    connection = http.client.HTTPConnection(page.host, timeout=10)
-    own = {"Host": page.host, "Origin": f"http://{page.host}"} | headers
-    path = name if name.startswith("/") else page.root + name
+    connection = http.client.HTTPConnection(page.guard.host, timeout=10)
+    own = {"Host": page.guard.host, "Origin": f"http://{page.guard.host}"} | headers
+    path = name if name.startswith("/") else page.guard.root + name
     try:
         connection.request(method, path, None if body is None else json.dumps(body), own)
         answer = connection.getresponse()
@@ -121,7 +121,7 @@ def test_without_the_secret_there_is_nothing(page, path):
 
 
 def test_other_names_and_origins_get_nothing(page):
-    port = page.host.split(":")[1]
+    port = page.guard.host.split(":")[1]
     assert ask(page, "GET", "state", Host=f"evil.example:{port}")[0] == 403
     assert ask(page, "POST", "cancel", Origin="https://evil.example")[0] == 403
     assert ask(page, "POST", "cancel", Origin="null")[0] == 403
@@ -137,7 +137,8 @@ def test_only_this_machine_is_listened_to(page):
 def test_every_page_has_a_secret_of_its_own(page, tmp_path):
     other = Page(Options([], Choice()), "", tmp_path)
     other.close()
-    secrets = {page.root, other.root, urlsplit(page.address).path, urlsplit(other.address).path}
+    roots = {one.guard.root for one in (page, other)}
+    secrets = roots | {urlsplit(one.address).path for one in (page, other)}
     assert len(secrets) == 4
     assert all(len(secret.strip("/")) >= 40 for secret in secrets)
 
@@ -148,7 +149,7 @@ def test_address_leads_to_the_page_once(page):
     assert ask(page, "GET", path + "state")[0] == 403
     assert ask(page, "GET", path, Host="evil.example")[0] == 403
     status, content, headers = ask(page, "GET", path)
-    assert (status, content, headers["Location"]) == (303, b"", page.root)
+    assert (status, content, headers["Location"]) == (303, b"", page.guard.root)
     assert ask(page, "GET", path)[0] == 403
     assert ask(page, "GET", "state")[0] == 200
 

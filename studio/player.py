@@ -1,0 +1,198 @@
+"""Frames for a page that plays a clip: each is asked for when it is wanted, and none is late.
+
+The page asks for the frame at a time, by its own clock, two at a time at most. A machine that is
+too slow is asked for fewer: frames are left out, never delayed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.errors import BrushreelError, UsageError, extra, unexpected
+from .frame_source import FrameSource
+from .look import Look, Stylizers
+from .pictures import SmallFrame, check_lines, small
+from .shelf import Shelf
+
+with extra("studio"):
+    from starlette.concurrency import run_in_threadpool
+    from starlette.websockets import WebSocket, WebSocketDisconnect
+
+_WAITING = 2
+SIDES = ("before", "after", "both")
+
+
+@dataclass(frozen=True)
+class FrameRequest:
+    """A request for a frame as the page sends it.
+
+    Attributes:
+        id: Number that comes back with the answer.
+        clip: The clip's id.
+        time: Seconds from the clip's start; None where `number` is given.
+        number: Number of the frame from 0; None where `time` is given.
+        lines: Height of the pictures.
+        sides: The source ("before"), the stylized frame ("after"), or both.
+        look: Style and settings as a query has them; None for no stylized frame.
+    """
+
+    id: int
+    clip: str
+    time: float | None
+    number: int | None
+    lines: int
+    sides: str
+    look: Look | None
+
+    @classmethod
+    def read(cls, text: str) -> FrameRequest:
+        """Read a message.
+
+        Raises:
+            UsageError: It is no valid request.
+        """
+        try:
+            fields = json.loads(text)
+            at, number, look = fields.get("time"), fields.get("number"), fields.get("look")
+            request = cls(
+                id=int(fields["id"]),
+                clip=str(fields["clip"]),
+                time=None if at is None else float(at),
+                number=None if number is None else int(number),
+                lines=check_lines(fields.get("lines")),
+                sides=str(fields.get("sides", "after")),
+                look=None if look is None else Look.read(_words(look)),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise UsageError("the page sent no valid request") from error
+        if (request.time is None) == (request.number is None) or request.sides not in SIDES:
+            raise UsageError("the page sent no valid request")
+        return request
+
+
+def _words(look: Mapping[str, object]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in look.items()}
+
+
+class Player:
+    """A player of one page: it reads on in one clip at a time.
+
+    Args:
+        shelf: The clips that the page may see.
+        stylizers: Networks that are kept ready.
+    """
+
+    def __init__(self, shelf: Shelf, stylizers: Stylizers):
+        self._shelf, self._stylizers = shelf, stylizers
+        self._clip = ""
+        self._source: FrameSource | None = None
+
+    def answer(self, request: FrameRequest) -> bytes:
+        """Return the answer to a request: a header in JSON after its length, and the pictures.
+
+        Raises:
+            BrushreelError: The clip can't be read, or the look can't be had.
+        """
+        began = time.perf_counter()
+        source = self._opened(request.clip)
+        number = request.number
+        if number is None:
+            number = source.number_at(request.time or 0)
+        number = min(max(0, number), len(source.times) - 1)
+        before, after = self._pictures(source, number, request)
+        header = {
+            "id": request.id,
+            "number": number,
+            "time": float(source.times[number]),
+            "timecode": source.timecode(number),
+            "took": round(time.perf_counter() - began, 4),
+            "before": len(before),
+            "after": len(after),
+        }
+        return packed(header, before, after)
+
+    def _opened(self, clip: str) -> FrameSource:
+        path = self._shelf.clip(clip).path
+        if self._source is None or clip != self._clip:
+            self.close()
+            self._source, self._clip = FrameSource(path), clip
+        return self._source
+
+    def _pictures(
+        self, source: FrameSource, number: int, request: FrameRequest
+    ) -> tuple[bytes, bytes]:
+        shown = SmallFrame.of(source.frame(number), source, request.lines)
+        before = after = b""
+        if request.look is None or request.sides != "after":
+            before = small(shown.rgb, source.info.video)
+        if request.look is not None and request.sides != "before":
+            stylizer = self._stylizers(request.look)
+            with self._stylizers.network:
+                rgb = shown.stylized(stylizer)
+            after = small(rgb, source.info.video)
+        return before, after
+
+    def close(self) -> None:
+        """Close the clip."""
+        if self._source is not None:
+            self._source.close()
+        self._source = None
+
+
+def packed(header: Mapping[str, Any], *pictures: bytes) -> bytes:
+    """Return a message: length of the header (4 bytes, big endian), the header, the pictures."""
+    text = json.dumps(header).encode()
+    return b"".join((struct.pack(">I", len(text)), text, *pictures))
+
+
+async def play(socket: WebSocket, player: Player) -> None:
+    """Answer a page's requests until it leaves; of those that wait, the oldest are passed over."""
+    await socket.accept()
+    wanted: deque[str] = deque(maxlen=_WAITING)
+    arrived = asyncio.Event()
+
+    async def receive() -> None:
+        try:
+            while True:
+                wanted.append(await socket.receive_text())
+                arrived.set()
+        except (WebSocketDisconnect, KeyError):  # it has left, or sent what is no text
+            return
+        finally:
+            arrived.set()
+
+    receiving = asyncio.create_task(receive())
+    try:
+        while True:
+            await arrived.wait()
+            if not wanted:
+                if receiving.done():
+                    return
+                arrived.clear()
+                continue
+            answer = await run_in_threadpool(_answer, player, wanted.popleft())
+            await socket.send_bytes(answer)
+    except (WebSocketDisconnect, RuntimeError):  # it left while its frame was made
+        return
+    finally:
+        receiving.cancel()
+        await run_in_threadpool(player.close)
+
+
+def _answer(player: Player, text: str) -> bytes:
+    number = 0
+    try:
+        request = FrameRequest.read(text)
+        number = request.id
+        return player.answer(request)
+    except BrushreelError as error:
+        return packed({"id": number, "error": str(error)})
+    except Exception as error:  # noqa: BLE001  the next frame may be fine
+        return packed({"id": number, "error": str(unexpected(error))})
