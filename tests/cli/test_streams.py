@@ -80,8 +80,10 @@ def test_debug_after_any_command(given, debug):
 
 
 @posix
-@pytest.mark.parametrize("closed", [(2,), (0, 1, 2)], ids=["stderr", "all"])
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize(
+    ("closed", "jobs"),
+    [((0,), "1"), ((1,), "1"), ((1,), "2"), ((2,), "1"), ((2,), "2"), ((0, 1, 2), "2")],
+)
 def test_clips_without_standard_streams(clip, options, tmp_path, closed, jobs):
     shutil.copy(clip, clip.with_name("b.mp4"))
     report = tmp_path / "report.json"
