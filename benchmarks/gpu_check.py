@@ -203,7 +203,7 @@ def files(device: torch.device, _options: argparse.Namespace) -> dict[str, Any]:
 
 
 def training(device: torch.device, options: argparse.Namespace) -> dict[str, Any]:
-    """Train 100 steps through the command, on a generated clip."""
+    """Train 100 steps through the command, on a generated clip; on a CPU the part is only tried."""
     try:
         weights = find_weights(options.loss_weights, download=False)
     except BrushreelError as error:

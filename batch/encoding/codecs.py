@@ -44,6 +44,7 @@ class Encoder:
         usual_preset: The preset where none is named, if not the codec's: the fastest one that keeps
             the SSIM of docs/encoding.md.
         usual_params: More of `params` where no preset is named.
+        usual_params_of_large: More of these for large frames, of which memory would hold many.
         options: Options that are always set.
         params_option: The option that takes `params`, joined by colons.
         params: The encoder library's own settings.
@@ -60,6 +61,7 @@ class Encoder:
     preset_option: str = "preset"
     usual_preset: str | None = None
     usual_params: tuple[str, ...] = ()
+    usual_params_of_large: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     params_option: str = ""
     params: tuple[str, ...] = ()
@@ -134,6 +136,8 @@ _X264 = Encoder(
     # B-frames go takes a tenth of the time, and among so few saves nothing.
     usual_preset="superfast",
     usual_params=("mbtree=1", "rc-lookahead=5", "cabac=0", "b-adapt=0"),
+    # Encoder and decoder hold fewer frames: a tenth of the memory that a clip of 2160 lines takes.
+    usual_params_of_large=("b-pyramid=none",),
     options={"threads": "12"},
     params_option="x264-params",
     # With AVX-512 libx264's mbtree writes other frames every time it runs. Named where a CPU has

@@ -22,6 +22,8 @@ from .codecs import CODECS, PRESETS, Codec, Encoder, container_hint
 from .hardware import HARDWARE, feed, why_not
 from .mastering import loses_mastering, mastering_params
 
+# Pixels of the largest frame that is not large: 1440 lines.
+_LARGE = 2560 * 1440
 MATROSKA = ("matroska", "webm")
 """FFmpeg's names of Matroska and its subset."""
 _SUFFIXES = {"matroska": "mkv"}  # where FFmpeg's name of the container is not its suffix
@@ -316,11 +318,18 @@ def _options(
     if profile is not None:
         options["profile"] = profile
     at_bitrate = () if settings.bitrate is None else encoder.bitrate_params
-    at_default = encoder.usual_params if settings.preset is None else ()
-    params = (*encoder.params, *at_default, *at_bitrate, *mastering_params(encoder, video))
+    params = (*encoder.params, *_usual_params(encoder, settings, video))
+    params += (*at_bitrate, *mastering_params(encoder, video))
     if params:
         options[encoder.params_option] = ":".join(params)
     return options | _rate(codec, encoder, settings)
+
+
+def _usual_params(encoder: Encoder, settings: EncodeSettings, video: VideoInfo) -> tuple[str, ...]:
+    if settings.preset is not None:
+        return ()
+    large = video.width * video.height > _LARGE
+    return encoder.usual_params + (encoder.usual_params_of_large if large else ())
 
 
 def _profile_option(

@@ -222,6 +222,15 @@ def test_a_named_preset_is_the_encoder_s_own(video):
 
 
 @pytest.mark.parametrize(
+    ("preset", "height", "fewer"), [(None, 2160, True), (None, 1080, False), ("slow", 2160, False)]
+)
+def test_large_frames_are_held_in_smaller_numbers(video, preset, height, fewer):
+    settings = EncodeSettings("h264", preset=preset)
+    chosen = choose(video("yuv420p", height * 16 // 9, height), settings, "mp4")
+    assert ("b-pyramid=none" in chosen.options["x264-params"]) == fewer
+
+
+@pytest.mark.parametrize(
     ("codec", "source", "profile"),
     [
         ("prores", "yuv420p", "hq"),
