@@ -208,15 +208,19 @@ def training(device: torch.device, options: argparse.Namespace) -> dict[str, Any
         weights = find_weights(options.loss_weights, download=False)
     except BrushreelError as error:
         raise NeedsGpu(f"not tried: {error}") from error
-    steps = 100 if device.type == "cuda" else 2
+    steps, seconds, width, height, smaller = 100, 4, 640, 360, []
+    if device.type != "cuda":
+        steps, seconds, width, height = 2, 1, 256, 144
+        smaller = ["--crop", "96", "--style-scale", "0.5"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "clips").mkdir()
-        make_demo_clip(folder / "clips" / "demo.mp4", width=640, height=360, seconds=4)
+        clip = folder / "clips" / "demo.mp4"
+        make_demo_clip(clip, width=width, height=height, seconds=seconds)
         painting = _painting(folder / "painting.png")
         command = [sys.executable, "-m", "brushreel", "train", str(painting), "--name", "gpu-check"]
         command += ["--clips", str(folder / "clips"), "--iterations", str(steps), "--overwrite"]
-        command += ["--device", str(device), "--loss-weights", str(weights)]
+        command += ["--device", str(device), "--loss-weights", str(weights), *smaller]
         since = time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         took = time.monotonic() - since
