@@ -11,11 +11,12 @@ of its convolutions at the rate of a large matrix product of the same type, the 
 share of the memory's rate (each convolution's inputs and outputs once, at the rate of a large
 copy); frames per second from file to file, with audio, decoding, encoding as H.264 and
 verification, with strokes of the natural size, half of it, twice of it, and native, and the same
-without the network (strength 0), which is the limit of decoder and encoder; milliseconds of the
+without the network (strength 0), which is the limit of decoder and encoder; frames larger than
+1080p are fewer, as many as have the pixels of all of 1080p, but at least 12; milliseconds of the
 eight times larger per-frame network of Johnson et al. (2016) in PyTorch, in float32; of this
 network in ONNX Runtime. The second table: peak memory of a process that converts one clip. Last,
 the start-up time of a command. With `--files-only` the columns from file to file alone, which takes
-a minute where `--clips` has the clips of an earlier run.
+some minutes; `--clips` keeps the clips, which are half of that, for another run.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _LEAST_SECONDS, _MOST_SECONDS = 1.0, 8.0
 _ROUNDS = 4
 _LARGEST_OF_PEERS = 1920 * 1080
+_LARGEST_OF_ALL_FRAMES = 1920 * 1080
+_LEAST_FRAMES = 12
 STROKE_SIZES: tuple[StrokeSize, ...] = (0.5, 2, "native")
 """Sizes that are measured next to the default."""
 
@@ -179,9 +182,10 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         if alone is not None:
             row |= alone.measured(stylizer, torch.rand(1, 3, height, width, device=device))
         with tempfile.TemporaryDirectory() as folder:
-            source = Path(options.clips or folder) / f"{name}-{options.frames}.mp4"
+            frames = frames_of(width, height, options.frames)
+            source = Path(options.clips or folder) / f"{name}-{frames}.mp4"
             if not source.exists():
-                make_demo_clip(source, width=width, height=height, seconds=options.frames / 24)
+                make_demo_clip(source, width=width, height=height, seconds=frames / 24)
             output = Path(folder) / "out.mp4"
 
             def fps(ready: Stylizer, source: Path = source, output: Path = output) -> float:
@@ -196,6 +200,12 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             )
             row["codecs_fps"] = fps(without)
         yield row
+
+
+def frames_of(width: int, height: int, usual: int) -> int:
+    """Return the frames of a clip: fewer than usual where native strokes would take minutes."""
+    at_most = usual * _LARGEST_OF_ALL_FRAMES // (width * height)
+    return min(usual, max(at_most, _LEAST_FRAMES))
 
 
 class Alone:
