@@ -221,8 +221,10 @@ def training(device: torch.device, options: argparse.Namespace) -> dict[str, Any
         command = [sys.executable, "-m", "brushreel", "train", str(painting), "--name", "gpu-check"]
         command += ["--clips", str(folder / "clips"), "--iterations", str(steps), "--overwrite"]
         command += ["--device", str(device), "--loss-weights", str(weights), *smaller]
+        # Its style and checkpoints are nothing for the user's library.
+        library = os.environ | {"XDG_DATA_HOME": str(folder / "library")}
         since = time.monotonic()
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=library)
         took = time.monotonic() - since
         if done.returncode:
             raise AssertionError(done.stderr.strip().splitlines()[-1])
