@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .batch import command as clips
 from .batch import flags
@@ -45,7 +45,7 @@ from .core.finding import json_lines, lines
 from .core.moving import moving
 from .core.options import PIXEL_LAYOUTS
 from .core.standard_streams import open_closed_streams, own_standard_error
-from .core.version import __version__
+from .core.version import version_lines
 from .plugin_resolve import command as editors
 from .plugin_resolve.timelines import command as cuts
 from .studio import command as room
@@ -113,7 +113,8 @@ def _status(options: argparse.Namespace) -> int:
     try:
         return options.run(options)
     except BrushreelError as error:
-        return _fail(str(error), error.exit_status)
+        more = f"; see {error.page}" if error.page else ""
+        return _fail(f"{error}{more}", error.exit_status)
     except KeyboardInterrupt:
         print("brushreel: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -149,13 +150,51 @@ def _terminate(_signal: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
+WELCOME = """\
+Brushreel puts trained painting styles on video without flicker.
+
+  brushreel demo                            stylize a generated clip: does all work?
+  brushreel preview clip.mov -o sheet.png   a frame of a clip in every style
+  brushreel stylize clip.mov -s wave        write clip.wave.mov next to it
+  brushreel stylize rushes/ -s wave -o out/ --recursive
+                                            a folder; the same again resumes it
+  brushreel studio clip.mov                 try styles in the browser, live
+  brushreel timeline cut.xml -s wave -o styled.xml
+                                            the clips of an editing program's timeline
+
+brushreel --help lists all commands, brushreel COMMAND --help the flags of one;
+brushreel doctor checks this machine."""
+"""What a new user sees first."""
+
+
+def _welcome(_options: argparse.Namespace) -> int:
+    print(WELCOME)
+    return 0
+
+
+class _Version(argparse.Action):
+    """The option that shows all versions."""
+
+    def __init__(self, *names: Any, **about: Any):  # noqa: ANN401
+        super().__init__(*names, nargs=0, default=argparse.SUPPRESS, **about)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_given: object) -> None:
+        """Print the versions, and exit."""
+        print(*version_lines(), sep="\n")
+        parser.exit()
+
+
 def _parser() -> Parser:
     parser = Parser(
         prog="brushreel", description="Put trained painting styles on video without flicker."
     )
-    parser.add_argument("--version", action="version", version=f"brushreel {__version__}")
-    parser.set_defaults(parser=parser)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument(
+        "--version",
+        action=_Version,
+        help="Show the versions of Brushreel, of FFmpeg, torch and the runtimes, and exit.",
+    )
+    parser.set_defaults(parser=parser, run=_welcome, debug=False)
+    commands = parser.add_subparsers(metavar="COMMAND")
     for name, summary, add_options, run in (
         ("styles", "list the styles of the library", _add_styles, _styles),
         ("stylize", "stylize clips and image sequences", flags.add_stylize, clips.stylize),

@@ -18,6 +18,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,15 @@ def universal(thin: list[Path]) -> bytes:
     return header.ljust(offset, b"\0") + body
 
 
+def _note_commit(root: Path) -> None:
+    """Write which commit is built; the version shows it where there is no checkout."""
+    git = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
+    if (ROOT / ".git").exists():
+        with suppress(OSError, subprocess.CalledProcessError):
+            text = subprocess.run(git, capture_output=True, text=True, check=True).stdout
+            (root / "core" / "commit.txt").write_text(text, encoding="utf-8")
+
+
 class BuildNative(build_py):
     """The build of the Python modules, and of what can be compiled next to them."""
 
@@ -212,6 +222,7 @@ class BuildNative(build_py):
         root = ROOT if self.editable_mode else Path(self.build_lib, "brushreel")
         if not self.editable_mode:
             self._take_released(root)
+            _note_commit(root)
         if is_released() or not builds_here():
             return
         try:

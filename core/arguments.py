@@ -31,8 +31,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"brushreel: {message} ({self.prog} --help shows {self._takes()})\n")
 
     def _takes(self) -> str:
-        required = [action for action in self._actions if action.required]
-        commands = any(isinstance(action, argparse._SubParsersAction) for action in required)
+        commands = any(action.metavar == "COMMAND" for action in self._actions)
         return "the commands" if commands else "the flags"
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:  # noqa: ANN401

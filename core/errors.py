@@ -43,6 +43,8 @@ class BrushreelError(Exception):
     """
 
     exit_status = 1
+    page: str | None = None
+    """Document that explains more, which the command names."""
 
     def __init__(self, what: str, *, path: str | Path | None = None, hint: str | None = None):
         super().__init__(what)
@@ -113,6 +115,8 @@ class MediaError(BrushreelError):
 class ColourError(MediaError):
     """A pixel format or colour matrix without a conversion."""
 
+    page = "docs/encoding.md"
+
 
 class OutputError(BrushreelError):
     """A file that can't be written (folder, disk, codec) or failed verification."""
@@ -120,6 +124,8 @@ class OutputError(BrushreelError):
 
 class DeviceError(BrushreelError):
     """A device or precision that this machine does not have."""
+
+    page = "docs/speed.md"
 
 
 class ExtraError(BrushreelError):
@@ -129,9 +135,13 @@ class ExtraError(BrushreelError):
 class TrainingError(BrushreelError):
     """Training material, loss network or a training run that can't be used."""
 
+    page = "docs/training.md"
+
 
 class EditorError(BrushreelError):
     """An editing program that can't be reached, or that refused or failed a call."""
+
+    page = "docs/resolve.md"
 
 
 class BrushreelWarning(UserWarning):

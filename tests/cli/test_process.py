@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from brushreel import __version__
 from brushreel.batch.demo.clip import make_demo_clip
-from brushreel.cli import main
+from brushreel.cli import WELCOME, _parser, main
+from brushreel.core.errors import BrushreelError
+from brushreel.core.version import commit
 
 from .called import COMMAND, PATIENCE, everything_in, run_command, validated
 
@@ -25,22 +30,61 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and l
 def test_version_and_help_do_not_wait_for_torch():
     code = (
         "import sys, brushreel.cli as cli\n"
-        "for flag in ('--version', '--help'):\n"
+        "assert cli.main([]) == 0\n"
+        "slow = {'torch', 'av', 'numpy', 'moviepy', 'PIL', 'ffmpeg'}\n"
+        "for flag, few in (('--help', set()), ('--version', {'av', 'numpy'})):\n"
         "    try: cli.main([flag])\n"
         "    except SystemExit as ended: assert ended.code == 0\n"
-        "slow = {'torch', 'av', 'numpy', 'moviepy', 'PIL', 'ffmpeg'} & sys.modules.keys()\n"
-        "assert not slow, slow\n"
+        "    assert not slow & sys.modules.keys() - few, sys.modules.keys()\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.splitlines()[0] == f"brushreel {__version__}"
+    assert f"\nbrushreel {__version__}\n" in ended.stdout
 
 
 def test_the_module_is_the_command():
     ended = run_command("--version")
-    assert (ended.returncode, ended.stdout) == (0, f"brushreel {__version__}\n")
+    assert ended.returncode == 0
+    lines = ended.stdout.splitlines()
+    assert lines[0] == f"brushreel {__version__}"
+    assert f"FFmpeg {av.ffmpeg_version_info} (PyAV {av.__version__})" in lines
+    assert f"torch {metadata.version('torch')}" in lines
+    assert re.fullmatch(r"commit [0-9a-f]{12}|commit unknown", lines[1])
+    assert re.fullmatch(r"runtimes: .*torch, openvino [\d.]+.*, onnxruntime .+", lines[-1])
+
+
+def test_the_commit_is_that_of_a_checkout_or_the_one_it_was_built_from(tmp_path, monkeypatch):
+    monkeypatch.setattr("brushreel.core.version._COMMIT", tmp_path / "commit.txt")
+    assert commit(tmp_path) is None
+    (tmp_path / "commit.txt").write_text("0123456789ab\n")
+    assert commit(tmp_path) == "0123456789ab"
+    (tmp_path / ".git").write_text("no checkout")
+    assert commit(tmp_path) is None
+
+
+def test_errors_name_pages_that_exist(tmp_path):
+    kinds = [BrushreelError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    pages = {kind.page for kind in kinds} - {None}
+    assert len(pages) > 3
+    assert all((Path(__file__).parents[2] / page).is_file() for page in pages)
+    painting = tmp_path / "a.png"
+    painting.write_text("no image")
+    ended = run_command("train", painting, "--clips", tmp_path, "--name", "mine")
+    assert ended.stderr.splitlines()[-1].endswith("; see docs/training.md")
+
+
+def test_alone_it_shows_commands_that_work():
+    ended = run_command()
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == f"{WELCOME}\n"
+    examples = [line.split("   ")[0] for line in WELCOME.splitlines() if line.startswith("  b")]
+    assert len({words.split()[1] for words in examples}) == 5
+    for words in examples:
+        _parser().parse_args(words.split()[1:])
 
 
 def test_events_and_nothing_else_on_stdout(clip, options, tmp_path):
