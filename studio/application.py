@@ -7,20 +7,23 @@ import dataclasses
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from platformdirs import user_videos_path
 
 from ..batch.page.guard import KINDS, PARTS, Guard, files_in
 from ..core.errors import BrushreelError, MediaError, OutputError, UsageError, extra, unexpected
 from ..core.frames.stroke_size import DETAIL, LEAST, MOST, NATURAL
 from ..core.library import list_styles
 from ..core.stylizer import Stylizer
-from . import pictures
+from . import pictures, render_options
 from .frame_source import FrameSource, FrameSources
 from .look import Look, Stylizers
-from .player import Player, play
+from .player import Player, play, words_of
+from .render_queue import RenderQueue
 from .shelf import Clip, Shelf, Upload
 from .sound import Sound
 
@@ -36,6 +39,7 @@ with extra("studio"):
 FILES = Path(__file__).parent / "page"
 MOST_UPLOADED = 64 << 30
 """Bytes of one dropped file."""
+_LONGEST_BODY = 1 << 16
 # Bytes that stay free on the disk of dropped files.
 _SPARE = 1 << 30
 
@@ -97,10 +101,11 @@ class Studio:
     Args:
         shelf: The clips that the page may see.
         stylizers: Networks that are kept ready.
+        queue: What is rendered.
     """
 
-    def __init__(self, shelf: Shelf, stylizers: Stylizers):
-        self.shelf, self.stylizers = shelf, stylizers
+    def __init__(self, shelf: Shelf, stylizers: Stylizers, queue: RenderQueue):
+        self.shelf, self.stylizers, self.queue = shelf, stylizers, queue
         self.sources = FrameSources()
         # Pictures are made one after the other: those that nobody waits for any more, not at all.
         self._turn = asyncio.Lock()
@@ -120,7 +125,10 @@ class Studio:
             Route("/clips/{clip}/sound.wav", self._sound),
             WebSocketRoute("/play", self._play),
             Route("/dropped/{name}", self._drop, methods=["PUT"]),
-            Route("/command", self._command),
+            Route("/command", self._command, methods=["POST"]),
+            Route("/jobs", self._jobs),
+            Route("/jobs", self._render, methods=["POST"]),
+            Route("/jobs/{job}/{act}", self._act, methods=["POST"]),
         ]
         handlers: dict[Any, Any] = {BrushreelError: _failure, Exception: _failure}
         return Guarded(Starlette(routes=routes, exception_handlers=handlers), guard)
@@ -149,6 +157,8 @@ class Studio:
                 "styles": styles,
                 "defaults": {"stroke_size": NATURAL, "detail": DETAIL, "strength": 1.0},
                 "stroke_sizes": [LEAST, MOST],
+                "deliveries": render_options.deliveries(),
+                "options": render_options.groups(),
             }
         )
 
@@ -224,11 +234,56 @@ class Studio:
         content = sound.content(start, end)
         return StreamingResponse(content, status, headers, media_type="audio/wav")
 
-    def _command(self, request: Request) -> Response:
-        query = request.query_params
-        clip = self.shelf.clip(query.get("clip", ""))
-        words = ["brushreel", "stylize", str(clip.path), *Look.read(query).flags()]
-        return JSONResponse({"words": [shlex.quote(word) for word in words]})
+    async def _command(self, request: Request) -> Response:
+        """Answer with the command line that does what is chosen."""
+        _, words = self._words(await _fields(request))
+        return JSONResponse({"words": [shlex.quote(word) for word in ("brushreel", *words)]})
+
+    async def _render(self, request: Request) -> Response:
+        """Put what is chosen into the queue."""
+        clip, words = self._words(await _fields(request))
+        job = self.queue.add(clip.id, words, clip.name)
+        return JSONResponse({"id": job.id}, status_code=201)
+
+    def _words(self, fields: Mapping[str, Any]) -> tuple[Clip, list[str]]:
+        """Return the clip and the command line, after its first word, of what is chosen.
+
+        Raises:
+            BrushreelError: There is no such clip, or something else makes no sense.
+        """
+        clip = self.shelf.clip(str(fields.get("clip")))
+        look, options = fields.get("look"), fields.get("options", {})
+        folder = fields.get("folder") or ""
+        if (
+            not isinstance(look, dict)
+            or not isinstance(options, dict)
+            or not isinstance(folder, str)
+        ):
+            raise UsageError("the page sent no valid request")
+        words = ["stylize", str(clip.path), *Look.read(words_of(look)).flags()]
+        if not folder and clip.folder == self.shelf.dropped:
+            folder = str(user_videos_path() / "Brushreel")
+        if folder:
+            words += ["--output", str(_folder(folder))]
+        return clip, [*words, *render_options.words(options)]
+
+    def _jobs(self, request: Request) -> Response:
+        del request
+        jobs = self.queue.jobs()
+        for job in jobs:
+            job["result"] = None
+            if job["state"] == "done" and job["output"] and Path(job["output"]).exists():
+                job["result"] = self.shelf.add_result(Path(job["output"])).id
+        return JSONResponse(jobs)
+
+    async def _act(self, request: Request) -> Response:
+        """Pause, resume or remove a job."""
+        acts = {"pause": self.queue.pause, "resume": self.queue.resume, "remove": self.queue.remove}
+        act = acts.get(request.path_params["act"])
+        if act is None:
+            return Response(status_code=404)
+        await run_in_threadpool(act, request.path_params["job"])
+        return Response(status_code=204)
 
     async def _drop(self, request: Request) -> Response:
         """Receive a dropped file; it is on the shelf when it is whole."""
@@ -263,8 +318,41 @@ class Studio:
         return Response(status_code=204)
 
     def close(self) -> None:
-        """Close all files."""
+        """Stop what is rendered, so that it can be resumed, and close all files."""
+        self.queue.close()
         self.sources.close()
+
+
+async def _fields(request: Request) -> Mapping[str, Any]:
+    """Read the object that the page has sent.
+
+    Raises:
+        UsageError: It sent something else, or too much.
+    """
+    length = request.headers.get("Content-Length", "")
+    if not length.isdecimal() or int(length) > _LONGEST_BODY:
+        raise UsageError("the page sent no valid request")
+    try:
+        fields = await request.json()
+    except (ValueError, RecursionError) as error:
+        raise UsageError("the page sent no valid request") from error
+    if not isinstance(fields, dict):
+        raise UsageError("the page sent no valid request")
+    return fields
+
+
+def _folder(text: str) -> Path:
+    """Return the folder that is rendered into.
+
+    Raises:
+        UsageError: It is not named from the root on, or it is a file.
+    """
+    folder = Path(text).expanduser()
+    if not folder.is_absolute():
+        raise UsageError("the folder must be named from the root on", path=text)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError("is a file; name a folder to render into", path=folder)
+    return folder
 
 
 def _failure(_request: Request, error: Exception) -> Response:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..core.arguments import add_device, path
 from ..core.moving import moving
-from ..core.user_folders import cache_folder
+from ..core.user_folders import cache_folder, data_folder
 
 # Imports of torch and of everything that needs it wait inside the function: `--help` and a wrong
 # flag answer at once.
@@ -51,9 +51,11 @@ def studio(options: argparse.Namespace) -> int:
     with moving("starting the studio"):
         from .application import Studio
         from .look import Stylizers
+        from .render_queue import RenderQueue
         from .server import served
 
-        running = served(Studio(shelf, Stylizers(options.device)), options.port)
+        queue = RenderQueue(data_folder() / "studio" / "queue.json")
+        running = served(Studio(shelf, Stylizers(options.device), queue), options.port)
     with running as guard:
         # The first address is used up by the browser; the second one is for this terminal's eyes.
         opened = not options.no_browser and webbrowser.open(guard.address)

@@ -18,7 +18,7 @@ from typing import Any
 from ..core.errors import BrushreelError, UsageError, extra, unexpected
 from .frame_source import FrameSource
 from .look import Look, Stylizers
-from .pictures import SmallFrame, check_lines, small
+from .pictures import SmallFrame, check_lines, scaled, small
 from .shelf import Shelf
 
 with extra("studio"):
@@ -41,6 +41,7 @@ class FrameRequest:
         lines: Height of the pictures.
         sides: The source ("before"), the stylized frame ("after"), or both.
         look: Style and settings as a query has them; None for no stylized frame.
+        against: Id of a rendered clip that is shown in place of the stylized frame.
     """
 
     id: int
@@ -50,6 +51,7 @@ class FrameRequest:
     lines: int
     sides: str
     look: Look | None
+    against: str | None = None
 
     @classmethod
     def read(cls, text: str) -> FrameRequest:
@@ -61,6 +63,7 @@ class FrameRequest:
         try:
             fields = json.loads(text)
             at, number, look = fields.get("time"), fields.get("number"), fields.get("look")
+            against = fields.get("against")
             request = cls(
                 id=int(fields["id"]),
                 clip=str(fields["clip"]),
@@ -68,7 +71,8 @@ class FrameRequest:
                 number=None if number is None else int(number),
                 lines=check_lines(fields.get("lines")),
                 sides=str(fields.get("sides", "after")),
-                look=None if look is None else Look.read(_words(look)),
+                look=None if look is None else Look.read(words_of(look)),
+                against=None if against is None else str(against),
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UsageError("the page sent no valid request") from error
@@ -77,7 +81,8 @@ class FrameRequest:
         return request
 
 
-def _words(look: Mapping[str, object]) -> dict[str, str]:
+def words_of(look: Mapping[str, object]) -> dict[str, str]:
+    """Return the values of an object as texts, as a query has them."""
     return {str(name): str(value) for name, value in look.items()}
 
 
@@ -91,8 +96,7 @@ class Player:
 
     def __init__(self, shelf: Shelf, stylizers: Stylizers):
         self._shelf, self._stylizers = shelf, stylizers
-        self._clip = ""
-        self._source: FrameSource | None = None
+        self._open: dict[str, FrameSource] = {}
 
     def answer(self, request: FrameRequest) -> bytes:
         """Return the answer to a request: a header in JSON after its length, and the pictures.
@@ -101,12 +105,12 @@ class Player:
             BrushreelError: The clip can't be read, or the look can't be had.
         """
         began = time.perf_counter()
-        source = self._opened(request.clip)
+        source, rendered = self._opened(request)
         number = request.number
         if number is None:
             number = source.number_at(request.time or 0)
         number = min(max(0, number), len(source.times) - 1)
-        before, after = self._pictures(source, number, request)
+        before, after = self._pictures(source, rendered, number, request)
         header = {
             "id": request.id,
             "number": number,
@@ -118,18 +122,37 @@ class Player:
         }
         return packed(header, before, after)
 
-    def _opened(self, clip: str) -> FrameSource:
-        path = self._shelf.clip(clip).path
-        if self._source is None or clip != self._clip:
-            self.close()
-            self._source, self._clip = FrameSource(path), clip
-        return self._source
+    def _opened(self, request: FrameRequest) -> tuple[FrameSource, FrameSource | None]:
+        """Return the clip and the rendered one; what is not needed any more is closed."""
+        wanted = {
+            name: self._shelf.clip(name).path
+            for name in (request.clip, request.against)
+            if name is not None
+        }
+        for name in set(self._open) - set(wanted):
+            self._open.pop(name).close()
+        for name, path in wanted.items():
+            if name not in self._open:
+                self._open[name] = FrameSource(path)
+        rendered = None if request.against is None else self._open[request.against]
+        return self._open[request.clip], rendered
 
     def _pictures(
-        self, source: FrameSource, number: int, request: FrameRequest
+        self,
+        source: FrameSource,
+        rendered: FrameSource | None,
+        number: int,
+        request: FrameRequest,
     ) -> tuple[bytes, bytes]:
         shown = SmallFrame.of(source.frame(number), source, request.lines)
         before = after = b""
+        if rendered is not None and request.sides != "before":
+            frame = rendered.frame(min(number, len(rendered.times) - 1))
+            video = rendered.info.video
+            after = small(scaled(frame, video, request.lines), video)
+            if request.sides == "both":
+                before = small(shown.rgb, source.info.video)
+            return before, after
         if request.look is None or request.sides != "after":
             before = small(shown.rgb, source.info.video)
         if request.look is not None and request.sides != "before":
@@ -140,10 +163,9 @@ class Player:
         return before, after
 
     def close(self) -> None:
-        """Close the clip."""
-        if self._source is not None:
-            self._source.close()
-        self._source = None
+        """Close the clips."""
+        while self._open:
+            self._open.popitem()[1].close()
 
 
 def packed(header: Mapping[str, Any], *pictures: bytes) -> bytes:

@@ -93,6 +93,12 @@ class Shelf:
             raise MediaError("is gone", path=clip.path)
         return clip
 
+    def add_result(self, path: Path) -> Clip:
+        """Return the clip of a file that was rendered from here, wherever it is."""
+        clip = Clip(_id(path.absolute()), path.absolute(), path.absolute().parent)
+        with self._lock:
+            return self._known.setdefault(clip.id, clip)
+
     def add(self, path: Path) -> Clip | None:
         """Return the clip of a file that has appeared; None where it is outside of the folders."""
         for folder in (self.dropped, *self.folders):

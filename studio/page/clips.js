@@ -49,12 +49,17 @@ export class Clips {
 
   /** Choose a clip. */
   select(id) {
+    this.mark(id);
+    this.choose(id);
+  }
+
+  /** Show which clip is chosen. */
+  mark(id) {
     this.chosen = id;
     for (const row of $("clips").children) row.setAttribute("aria-selected", row.dataset.id === id);
     const row = $("clips").querySelector(`[data-id="${id}"]`);
     row?.scrollIntoView({ block: "nearest" });
     if (row) $("clips").setAttribute("aria-activedescendant", row.id);
-    this.choose(id);
   }
 
   #show() {

@@ -1,6 +1,6 @@
 // The look: style, blend, sliders, keep colours; and the pictures of every style on the frame.
 import { $, element, settled } from "./dom.js";
-import { Refusal, blob, json } from "./server.js";
+import { Refusal, blob, post } from "./server.js";
 import { PERCENT, doubling, slider } from "./sliders.js";
 import { cardOf, chosenStyle, setPicture, styleCard } from "./styles.js";
 
@@ -145,9 +145,7 @@ export class Look {
   async #showCommand() {
     if (!this.#of.clip || !this.query) return;
     try {
-      const { words } = await json(`command?${new URLSearchParams({ clip: this.#of.clip.id, ...this.query })}`);
-      // A line breaks between words only.
-      $("command").replaceChildren(...words.flatMap((word) => [element("span", "", word), " "]));
+      await showCommand($("command"), { clip: this.#of.clip.id, look: this.query });
     } catch (error) {
       this.told(error.message);
     }
@@ -157,6 +155,12 @@ export class Look {
     await navigator.clipboard.writeText($("command").textContent.trim()).catch(() => getSelection().selectAllChildren($("command")));
     $("copy").textContent = "Copied";
     setTimeout(() => { $("copy").textContent = "Copy"; }, 1500);
+  }
+
+  /** Show the command line for a clip. */
+  on(clip) {
+    this.#of = { clip, number: 0 };
+    this.#command();
   }
 
   /** Make the pictures of a clip's frame in every style, the chosen one first. */
@@ -193,6 +197,13 @@ export class Look {
       if (error instanceof Refusal) this.told(error.message);
     }
   }
+}
+
+/** Show the command line of what is chosen. */
+export async function showCommand(place, chosen) {
+  const { words } = await (await post("command", chosen)).json();
+  // A line breaks between words only.
+  place.replaceChildren(...words.flatMap((word) => [element("span", "", word), " "]));
 }
 
 function moment(at, clip) {

@@ -3,6 +3,7 @@ import { $, control, element } from "./dom.js";
 import { Clips } from "./clips.js";
 import { Look } from "./look.js";
 import { json } from "./server.js";
+import { Renders } from "./renders.js";
 import { Viewer } from "./viewer.js";
 
 const VIEWS = { after: "Stylized", before: "Source", wipe: "Wipe", split: "Split" };
@@ -29,12 +30,37 @@ async function open(id, number = 0) {
     return;
   }
   if (clips.chosen !== id) return; // another one was chosen meanwhile
+  show(clip, number);
+}
+
+/** Show a rendered clip beside its source; by itself where it has other frames. */
+async function openResult(source, result) {
+  try {
+    const [clip, rendered] = [await json(`clips/${source}`), await json(`clips/${result}`)];
+    const beside = clip.frames === rendered.frames && clip.width === rendered.width;
+    clips.mark(source);
+    show(beside ? clip : rendered, 0, beside ? rendered : null);
+    setView(beside ? "wipe" : "before");
+  } catch (error) {
+    told(error.message);
+  }
+}
+
+function show(clip, number, against = null) {
   $("clip-name").textContent = clip.name;
+  $("against").hidden = !against;
+  $("against-name").textContent = against?.name ?? "";
   document.title = `${clip.name}: Brushreel studio`;
   $("facts").textContent = facts(clip);
   Object.assign($("scrub"), { max: clip.frames - 1, disabled: false });
   $("timecode").textContent = clip.start;
-  viewer.open(clip, number);
+  look.on(clip);
+  viewer.open(clip, number, against);
+  showPlaying();
+}
+
+function leaveResult() {
+  if (viewer.against) show(viewer.clip, viewer.number);
 }
 
 function facts(clip) {
@@ -131,6 +157,7 @@ function listen() {
   $("loop").addEventListener("click", () => toggle("loop"));
   $("mute").addEventListener("click", () => toggle("mute"));
   $("zoom").addEventListener("click", zoom);
+  $("leave").addEventListener("click", leaveResult);
   $("help-button").addEventListener("click", () => $("help").showModal());
   $("scrub").addEventListener("input", () => viewer.seek(Number($("scrub").value)));
   $("strip").addEventListener("click", (event) => {
@@ -165,7 +192,8 @@ async function start() {
     told(error.message);
     return;
   }
-  look = new Look(session, { told, changed: () => { viewer.refresh(); remember(); } });
+  look = new Look(session, { told, changed: () => { leaveResult(); viewer.refresh(); remember(); } });
+  new Renders(session, { chosen: () => viewer.clip && look.query && { clip: viewer.clip.id, look: look.query }, openResult, told });
   const state = new URLSearchParams(location.hash.slice(1));
   look.restore(state);
   setView(VIEWS[state.get("view")] ? state.get("view") : "after");

@@ -32,6 +32,7 @@ export class Viewer {
   constructor({ look, moved, settledOn, told }) {
     Object.assign(this, { look, moved, settledOn, told });
     this.clip = null;
+    this.against = null;
     this.number = 0;
     this.playing = false;
     this.loop = true;
@@ -41,10 +42,15 @@ export class Viewer {
     new ResizeObserver(() => this.fit()).observe($("stage"));
   }
 
-  /** Show a clip, described by its facts, at a frame. */
-  open(clip, number = 0) {
+  /**
+   * Show a clip, described by its facts, at a frame.
+   *
+   * @param against facts of a rendered clip that is shown in place of stylized frames
+   */
+  open(clip, number = 0, against = null) {
     this.pause();
     this.clip = clip;
+    this.against = against;
     this.#audio.removeAttribute("src");
     if (clip.sound) this.#audio.src = `clips/${clip.id}/sound.wav`;
     $("hint").hidden = true;
@@ -146,9 +152,9 @@ export class Viewer {
   }
 
   #ask(moment) {
-    const look = this.look();
-    const sides = look === null || this.view === "before" ? "before" : this.view === "after" ? "after" : "both";
-    return this.#stream.ask({ clip: this.clip.id, look, sides, lines: this.#lines(), ...moment }, this.#turn);
+    const look = this.against ? null : this.look();
+    const sides = (look === null && !this.against) || this.view === "before" ? "before" : this.view === "after" ? "after" : "both";
+    return this.#stream.ask({ clip: this.clip.id, look, sides, against: this.against?.id, lines: this.#lines(), ...moment }, this.#turn);
   }
 
   #lines() {
@@ -187,17 +193,18 @@ export class Viewer {
   // The frame as a render gives it, at the clip's own size.
   async #exact() {
     if (!this.clip || this.playing) return;
-    const { clip, number } = this;
+    const { clip, number, against } = this;
     const look = this.look();
     const still = Object.assign(new AbortController(), { number: null });
     this.#still?.abort();
     this.#still = still;
-    $("busy").hidden = look === null;
+    $("busy").hidden = look === null || against !== null;
     try {
-      const address = `clips/${clip.id}/${number}.png`;
-      const fetched = async (query) => createImageBitmap(await blob(address + query, { signal: still.signal }), { colorSpaceConversion: "none" });
-      const after = look && this.view !== "before" ? await fetched(`?${new URLSearchParams(look)}`) : null;
-      const before = this.view === "after" && look ? null : await fetched("");
+      const fetched = async (address) => createImageBitmap(await blob(address, { signal: still.signal }), { colorSpaceConversion: "none" });
+      const source = `clips/${clip.id}/${number}.png`;
+      const stylized = against ? `clips/${against.id}/${number}.png` : look && `${source}?${new URLSearchParams(look)}`;
+      const after = stylized && this.view !== "before" ? await fetched(stylized) : null;
+      const before = this.view === "after" && stylized ? null : await fetched(source);
       if (still.signal.aborted || this.playing) return;
       still.number = number;
       paint($("before"), before);

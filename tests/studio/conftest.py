@@ -16,14 +16,13 @@ from brushreel.batch.demo.clip import make_demo_clip
 from brushreel.batch.page.guard import Guard
 from brushreel.core import library
 from brushreel.core.style import Style
-
-pytest.importorskip("starlette", reason="the studio's packages are not installed")
-pytest.importorskip("uvicorn", reason="the studio's packages are not installed")
-
 from brushreel.studio.application import Studio
 from brushreel.studio.look import Stylizers
+from brushreel.studio.render_queue import RenderQueue
 from brushreel.studio.server import served
 from brushreel.studio.shelf import Shelf
+
+from ..batch.media.make import make_clip
 
 
 @dataclass
@@ -34,11 +33,13 @@ class Client:
         guard: The studio's own.
         folder: The folder whose clips it shows.
         dropped: The folder of dropped files.
+        studio: The studio itself.
     """
 
     guard: Guard
     folder: Path
     dropped: Path
+    studio: Studio
 
     def ask(
         self, method: str, name: str, body: Any = None, **headers: str
@@ -63,6 +64,12 @@ class Client:
     def json(self, name: str) -> Any:
         """Return what a request gets, parsed."""
         return json.loads(self.get(name))
+
+    def post(self, name: str, **fields: Any) -> Any:
+        """Return what is answered to an object that was sent."""
+        status, content, _ = self.ask("POST", name, json.dumps(fields))
+        assert status in (200, 201, 204), content
+        return json.loads(content or b"null")
 
     def refusal(self, name: str) -> str:
         """Return the sentence with which a request is refused."""
@@ -102,12 +109,19 @@ def folder(tmp_path, drawn) -> Path:
     return made
 
 
+@pytest.fixture
+def long_clip(folder) -> Path:
+    """A clip in the folder that takes some seconds to render."""
+    return make_clip(folder, "long.mp4", frames=150, size=(320, 240))
+
+
 @contextmanager
 def open_studio(folder: Path, dropped: Path) -> Iterator[Client]:
     """Serve a studio for a folder."""
-    studio = Studio(Shelf([folder], dropped), Stylizers("cpu"))
+    queue = RenderQueue(dropped.parent / "queue" / "queue.json")
+    studio = Studio(Shelf([folder], dropped), Stylizers("cpu"), queue)
     with served(studio) as guard:
-        yield Client(guard, folder, dropped)
+        yield Client(guard, folder, dropped, studio)
 
 
 @pytest.fixture

@@ -155,13 +155,17 @@ def test_upload_that_breaks_off_leaves_nothing(client, drawn):
 
 
 def test_command_line_is_the_one_of_the_choice(client):
-    clip = client.clip()
-    words = client.json(f"command?clip={clip}&style=tiny:0.5%2Bother:0.5&stroke_size=1.5")["words"]
+    chosen = {"clip": client.clip(), "look": {"style": "tiny:0.5+other:0.5", "stroke_size": 1.5}}
     path = str(client.folder / "a.mp4")
     style = ["--style", "tiny:0.5+other:0.5", "--stroke-size", "1.5"]
-    assert words == ["brushreel", "stylize", path, *style]
-    words = client.json(f"command?clip={clip}&style=tiny&strength=0.4&keep_colors=1&detail=0")
-    assert words["words"][5:] == ["--strength", "0.4", "--keep-colors", "--detail", "0"]
+    assert client.post("command", **chosen)["words"] == ["brushreel", "stylize", path, *style]
+    look = {"style": "tiny", "strength": 0.4, "keep_colors": 1, "detail": 0}
+    options = {"--crf": "20", "--overwrite": True, "--skip-existing": False, "--codec": ""}
+    chosen |= {"look": look, "options": options, "folder": str(client.folder / "out")}
+    assert client.post("command", **chosen)["words"][5:] == [
+        *("--strength", "0.4", "--keep-colors", "--detail", "0"),
+        *("--output", str(client.folder / "out"), "--crf=20", "--overwrite"),
+    ]
 
 
 def test_clips_keep_their_ids_from_session_to_session(client, tmp_path):

@@ -1,0 +1,129 @@
+"""Renders: jobs one after the other, stopped and resumed as on the command line."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from brushreel.batch.clips.work_folder import work_folder
+from brushreel.core.clips.media import read
+from brushreel.studio import render_options
+from brushreel.studio.render_queue import RenderQueue
+
+from .conftest import open_studio
+
+LOOK = {"style": "tiny"}
+FAST = {"--crf": "30", "--preset": "ultrafast"}
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    for _ in range(2400):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+def states(client) -> list[str]:
+    return [job["state"] for job in client.json("jobs")]
+
+
+def test_job_is_rendered_and_its_result_plays_beside_the_source(client, tmp_path):
+    chosen = {"clip": client.clip(), "look": LOOK, "options": FAST, "folder": f"{tmp_path}/out"}
+    client.post("jobs", **chosen)
+    wait(lambda: states(client) == ["done"])
+    (job,) = client.json("jobs")
+    output = tmp_path / "out" / "a.mp4"
+    assert job["output"] == str(output)
+    assert job["frames"] == job["expected"] == len(list(read(output)))
+    assert client.json(f"clips/{job['result']}")["frames"] == job["frames"]
+    assert client.get(f"clips/{job['result']}/3.png") != client.get(f"clips/{chosen['clip']}/3.png")
+
+    client.post("jobs", **chosen)
+    wait(lambda: states(client) == ["done", "failed"])
+    assert "exists already" in client.json("jobs")[1]["error"]
+    for job in client.json("jobs"):
+        client.post(f"jobs/{job['id']}/remove")
+    assert client.json("jobs") == []
+    assert output.exists()
+
+
+def test_job_that_is_stopped_is_resumed_in_the_next_session(client, long_clip, tmp_path):
+    options = {"--segment": "0.4", "--preset": "ultrafast"}
+    chosen = {"clip": client.clip("long.mp4"), "look": LOOK, "options": options}
+    client.post("jobs", **chosen)
+    output = client.folder / "long.tiny.mp4"
+    wait(lambda: client.json("jobs")[0]["frames"] > 30)
+    (job,) = client.json("jobs")
+    client.post(f"jobs/{job['id']}/pause")
+    wait(lambda: client.json("jobs")[0]["state"] == "paused")
+    client.studio.close()
+    assert work_folder(output).exists() and not output.exists()
+    with open_studio(client.folder, client.dropped) as other:
+        (job,) = other.json("jobs")
+        assert job["state"] == "paused"
+        other.post(f"jobs/{job['id']}/resume")
+        wait(lambda: states(other) == ["done"])
+    assert len(list(read(output))) == job["expected"]
+    assert not work_folder(output).exists()
+
+
+def test_job_that_is_cancelled_leaves_nothing(client, long_clip):
+    client.post("jobs", clip=client.clip("long.mp4"), look=LOOK, options={"--segment": "0.4"})
+    wait(lambda: client.json("jobs")[0]["frames"] > 20)
+    (job,) = client.json("jobs")
+    client.post(f"jobs/{job['id']}/remove")
+    assert client.json("jobs") == []
+    assert {path.name for path in client.folder.iterdir()} == {"a.mp4", "long.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"look": {"style": "none"}, "clip": "none"}, "not in the studio's folders"),
+        ({"look": {"style": "tiny", "stroke_size": 9}}, "stroke size must be"),
+        ({"look": "tiny"}, "no valid request"),
+        ({"options": {"--log": "/etc/x"}}, "there is no option --log"),
+        ({"options": {"--config": "x"}}, "there is no option --config"),
+        ({"options": {"--crf": 20}}, "--crf has no value"),
+        ({"options": {"--crf": "2\n"}}, "--crf has no value"),
+        ({"folder": "relative"}, "named from the root"),
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_refused(client, fields, told):
+    chosen = {"clip": client.clip(), "look": LOOK} | fields
+    status, content, _ = client.ask("POST", "jobs", json.dumps(chosen))
+    assert status in (400, 404)
+    assert told in json.loads(content)["error"]
+    assert client.json("jobs") == []
+
+
+def test_error_reads_as_on_the_command_line(client):
+    client.post("jobs", clip=client.clip(), look=LOOK, options={"--crf": "many"})
+    wait(lambda: states(client) == ["failed"])
+    assert "invalid int value: 'many'" in client.json("jobs")[0]["error"]
+
+
+def test_options_are_those_of_the_command():
+    groups = {group["title"]: group["options"] for group in render_options.groups()}
+    encoding = {option["flag"]: option for option in groups["encoding"]}
+    assert "prores" in encoding["--codec"]["choices"]
+    assert "Default: auto" in encoding["--codec"]["help"]
+    assert not any(option["flag"] == "--style" for group in groups.values() for option in group)
+    assert render_options.words({"--delivery": "prores-master"}) == ["--delivery=prores-master"]
+
+
+def test_damaged_list_and_a_second_studio_do_no_harm(tmp_path):
+    file = tmp_path / "queue.json"
+    file.write_text("{")
+    first = RenderQueue(file)
+    second = RenderQueue(file)
+    try:
+        assert first.jobs() == second.jobs() == []
+    finally:
+        first.close()
+        second.close()
