@@ -115,7 +115,7 @@ class RenderQueue:
                 self._stop(job, "paused")
 
     def resume(self, job_id: str) -> None:
-        """Let a job go on, or be tried again."""
+        """Continue a job, or try it again."""
         with self._changed:
             job = self._job(job_id)
             if job.state in ("paused", "failed"):

@@ -1,4 +1,4 @@
-"""Renders: jobs one after the other, stopped and resumed as on the command line."""
+"""Jobs of the queue: one after the other, stopped and resumed as on the command line."""
 
 from __future__ import annotations
 
