@@ -59,8 +59,9 @@ WAVE = Shipped(
     "Katsushika Hokusai",
     "c. 1831",
     iterations=0,
-    rich_scale=1.5,  # its lines are thin
-    rich_from="starry-night",  # from its own strokes it never gets rid of rings
+    rich_scale=2.0,  # its lines are thin
+    rich_weights=("--temporal-weight", "4e4"),
+    rich_from="metzinger",  # from its own strokes it never gets rid of rings
 )
 PARENT = replace(WAVE, name="parent", iterations=7000, style_scale=1.0)
 STYLES = (
@@ -74,7 +75,6 @@ STYLES = (
         iterations=18000,
         rich_weights=("--temporal-weight", "3e4"),
     ),
-    WAVE,
     # With paintings of low contrast or few colors the default style weight gives only a tint.
     Shipped(
         "scream",
@@ -110,6 +110,7 @@ STYLES = (
         iterations=0,
         rich_from="starry-night",
     ),
+    WAVE,
     Shipped(
         "saint-clair",
         "cross_river_saint_clair.jpg",
@@ -117,9 +118,8 @@ STYLES = (
         "Henri-Edmond Cross",
         "1908",
         iterations=0,
-        rich_scale=1.75,  # its dots are small
-        rich_weights=("--temporal-weight", "1.2e5"),  # and flicker more than strokes
-        rich_from="starry-night",
+        rich_scale=2.25,  # its dots are small
+        rich_from="metzinger",
     ),
     Shipped(
         "wheat-field",
