@@ -43,9 +43,9 @@ from .core.errors import (
 )
 from .core.finding import json_lines, lines
 from .core.moving import moving
-from .core.options import PIXEL_LAYOUTS
+from .core.options import PIXEL_LAYOUTS, SHELLS
 from .core.standard_streams import open_closed_streams, own_standard_error
-from .core.version import version_lines
+from .core.version import __version__, version_lines
 from .plugin_resolve import command as editors
 from .plugin_resolve.timelines import command as cuts
 from .studio import command as room
@@ -210,6 +210,8 @@ def _parser() -> Parser:
         ("resolve", "install Brushreel in DaVinci Resolve", editors.add_resolve, editors.resolve),
         ("export", "write a style as an ONNX model", _add_export, _export),
         ("doctor", "show what this machine has, and what is wrong", _add_doctor, _doctor),
+        ("completion", "print a shell's completion of commands", _add_completion, _completion),
+        ("manual", "print the manual page, for man(1)", _add_nothing, _manual),
     ):
         _add_command(commands, name, run, add_options, summary)
     return parser
@@ -356,6 +358,28 @@ def _export(options: argparse.Namespace) -> int:
             detail=options.detail,
         )
     print(output)
+    return 0
+
+
+def _add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=SHELLS, help="Shell that reads what is printed.")
+
+
+def _completion(options: argparse.Namespace) -> int:
+    from .core.reference import completion
+
+    print(completion(_parser(), options.shell), end="")
+    return 0
+
+
+def _add_nothing(_parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def _manual(_options: argparse.Namespace) -> int:
+    from .core.reference import manual
+
+    print(manual(_parser(), __version__), end="")
     return 0
 
 

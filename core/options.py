@@ -66,6 +66,9 @@ PixelLayout = Literal["float", "rgb8", "nv12"]
 """The samples that an exported model takes and gives."""
 PIXEL_LAYOUTS: tuple[str, ...] = get_args(PixelLayout)
 
+SHELLS = ("bash", "zsh", "fish")
+"""Shells whose completion can be printed."""
+
 TrainingRecipe = Literal["house", "calm", "paper"]
 TRAINING_RECIPES: tuple[str, ...] = get_args(TrainingRecipe)
 
