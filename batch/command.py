@@ -46,6 +46,8 @@ def stylize(options: argparse.Namespace) -> int:
             "--sequence-fps is for image sequences, and there is none",
             hint="a clip keeps its own frame rate",
         )
+    if settings.segments is not None and len(jobs) > 1:
+        raise UsageError("--segments is for one clip", hint="name the clip")
     if settings.dry_run:
         return _dry_run(jobs, job_settings, devices, left, as_json=settings.json)
     from .reporting.events import FilesPassedOver
@@ -157,6 +159,7 @@ def _write_settings(settings: argparse.Namespace) -> WriteSettings:
         drop_unsupported=settings.drop_unsupported,
         overwrite=settings.overwrite,
         skip_existing=settings.skip_existing,
+        segments=vars(settings).get("segments"),
     )
 
 

@@ -74,9 +74,7 @@ class Flags:
     def values(self, settled: argparse.Namespace) -> dict[str, object]:
         """Return the settled values under the flags' names, in types that JSON has."""
         found = {name: getattr(settled, action.dest) for name, action in self._actions.items()}
-        return {
-            name: str(value) if isinstance(value, Path) else value for name, value in found.items()
-        }
+        return {name: _plain(value) for name, value in found.items()}
 
     def _read(self, path: Path) -> dict[str, object]:
         try:
@@ -101,6 +99,12 @@ class Flags:
         near = nearest(key, self._actions)
         hint = f"did you mean {near}?" if near else f"keys are {', '.join(self._actions)}"
         raise UsageError(f"unknown key {key}", path=path, hint=hint)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, range):
+        return f"{value.start}-{value.stop - 1}"
+    return str(value) if isinstance(value, Path) else value
 
 
 def _converted(key: str, value: object, action: argparse.Action, path: Path | None) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -79,6 +80,14 @@ def add_stylize(parser: argparse.ArgumentParser) -> None:
     _add_encoding(flags)
     _add_outputs(flags)
     _add_run(flags)
+    flags.add(
+        "--segments",
+        type=segment_numbers,
+        metavar="A-B",
+        help="Segments of a clip to make, counted from 0, such as 3-7 or 3: they stay in the work "
+        "folder, and the same command without this option makes the rest and the output. "
+        "Default: all, and the output.",
+    )
     _switch(flags, "--fail-fast", "Start no clip after one that failed.")
     flags.add(
         "--report",
@@ -156,6 +165,18 @@ def _add_style(flags: Flags) -> None:
 def tile(text: str) -> str | int:
     """Parse the value of ``--tile``; argparse names it by this function if it is wrong."""
     return text if text in ("auto", "off") else int(text)
+
+
+def segment_numbers(text: str) -> range:
+    """Parse the value of ``--segments``, both ends included.
+
+    Raises:
+        ArgumentTypeError: It is no number, and no two of them in order.
+    """
+    first, _, last = text.partition("-")
+    if re.fullmatch(r"\d+(-\d+)?", text) is None or int(first) > int(last or first):
+        raise argparse.ArgumentTypeError(f"{text} is no range of segments; write 3-7 or 3")
+    return range(int(first), int(last or first) + 1)
 
 
 def moment(text: str) -> float:

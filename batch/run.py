@@ -156,4 +156,5 @@ def note(job: Job, outcome: Outcome, result: BatchResult, reporter: Reporter) ->
         reporter.handle(ClipSkipped(*job.clip))
     else:
         result.done.append(outcome)
-        reporter.handle(ClipDone.of(outcome))
+        if outcome.is_written:
+            reporter.handle(ClipDone.of(outcome))

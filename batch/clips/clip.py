@@ -36,6 +36,7 @@ from ..reporting.events import (
 )
 from .container_sink import ContainerSink
 from .destination import FileDestination, destination
+from .part import PartWriter
 from .pipeline import overlap
 from .report import ClipReport
 from .resume import run_key
@@ -205,7 +206,8 @@ def convert(
     """Convert a clip as `stylize_clip` does, with a stylizer that may serve many clips.
 
     `handle` is given the clip's events while it is under way: `ClipStarted` before the first
-    frame, `ClipResumed`, a `ClipProgress` after each frame, and `ClipKept` if it ends early.
+    frame, `ClipResumed`, a `ClipProgress` after each frame, and `ClipKept` if it ends early, or
+    makes some segments only.
     """
     since, clip = monotonic(), (source, output)
     with open_reader(source, read, output) as reader:
@@ -214,10 +216,15 @@ def convert(
         key = run_key(frames, sink.key())
         with sink.opened(key) as writer, _failures_reported(clip, writer, handle):
             finished = writer.look()
-            handle(ClipStarted.of(clip, reader.info, sink.warnings))
+            started = ClipStarted.of(clip, reader.info, sink.warnings)
+            if isinstance(writer, PartWriter):
+                started = replace(started, frames_expected=writer.frames_wanted)
+            handle(started)
             if writer.done:
                 handle(ClipResumed(*clip, writer.done))
             written = finished or _stylized(clip, writer, frames, handle)
+            if write.segments is not None and (kept := writer.kept()) is not None:
+                handle(ClipKept(*clip, *kept))
     return ClipReport(
         source,
         output,
@@ -228,6 +235,7 @@ def convert(
         stages=written.stages,
         segments=written.segments,
         segments_reused=written.segments_reused,
+        is_written=write.segments is None,
     )
 
 
@@ -256,6 +264,10 @@ def _sink(reader: Reader, output: Path, read: ReadSettings, write: WriteSettings
     target = destination(output, overwrite=write.overwrite)
     if isinstance(target, FileDestination):
         return ContainerSink(reader, target, read, write)
+    if write.segments is not None:
+        raise UsageError(
+            "images have no segments", path=output, hint="--start and --end make a part of them"
+        )
     return ImageSink(reader, target, read, write)
 
 

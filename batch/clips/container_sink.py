@@ -15,7 +15,7 @@ import av.error
 
 from ...core.clips.reader import NumberedFrame, Reader
 from ...core.errors import BrushreelError, MediaError, OutputError
-from ...core.frames.frame import Colour, Frame, PixelFormat
+from ...core.frames.frame import Colour, PixelFormat
 from ..encoding.encode import choose
 from .boxes import add_boxes, carried_boxes
 from .destination import FileDestination, removed_on_failure
@@ -24,9 +24,9 @@ from .gif import ENCODE, check_gif, gif_losses, write_gif
 from .inventory import Inventory, take
 from .mux import BOXED
 from .not_kept import INTERLACED, Losses, met_on_the_way
-from .resume import Work, owned_work
-from .segment import FreshEncoder, Segment, write_segment
-from .segment_check import SegmentCheck
+from .part import PartWriter
+from .resume import Work, owned_part, owned_work
+from .segment_check import SegmentStream
 from .settings import ReadSettings, WriteSettings
 from .sink import Written
 from .verify import Expectation, verify
@@ -118,6 +118,11 @@ class ContainerSink:
         yield from self.losses.lines(self.lost)
 
     @property
+    def stream(self) -> SegmentStream:
+        """The video stream that segments are made for."""
+        return SegmentStream(self.video, self.write.encode, self.destination.muxer)
+
+    @property
     def frames_per_segment(self) -> int:
         """Frames in every segment but the last."""
         video = self.reader.info.video
@@ -139,8 +144,20 @@ class ContainerSink:
         self.destination.check(self.reader.path)
 
     @contextmanager
-    def opened(self, key: Mapping[str, Any]) -> Iterator[SegmentWriter]:
-        """Take the work folder, see `Sink`."""
+    def opened(self, key: Mapping[str, Any]) -> Iterator[SegmentWriter | PartWriter]:
+        """Take the work folder, or share it where only some segments are made, see `Sink`."""
+        if self.write.segments is not None:
+            with owned_part(self.destination.path, key, self.write.segments) as work:
+                yield PartWriter(
+                    work,
+                    self.reader,
+                    self.read,
+                    self.stream,
+                    self.encoding.picture,
+                    size=self.frames_per_segment,
+                    output=self.destination.path,
+                )
+            return
         with owned_work(self.destination.path, key, resume=self.write.resume) as work:
             yield SegmentWriter(self, work)
 
@@ -189,18 +206,11 @@ class SegmentWriter:
     def write(self, frames: Iterator[NumberedFrame]) -> None:
         """Encode every segment with a fresh encoder into a file of its own, which is checked."""
         for number, group in groupby(frames, key=lambda item: item.number // self._size):
-            self._work.add(self._segment(number, (item.frame for item in group)))
-
-    def _segment(self, number: int, frames: Iterator[Frame]) -> Segment:
-        sink = self._sink
-        with (
-            FreshEncoder(sink.video, sink.write.encode, sink.destination.muxer) as encoder,
-            SegmentCheck(number, encoder.decoder()) as check,
-        ):
-            try:
-                return write_segment(self._work.folder, number, frames, encoder, check)
-            finally:
-                self._stages["verify"] += check.seconds
+            made, seconds = self._sink.stream.make(
+                self._work.folder, number, (item.frame for item in group)
+            )
+            self._work.add(made)
+            self._stages["verify"] += seconds
 
     def finish(self) -> Written:
         """Put the segments together with the other streams, verify, and give the name."""

@@ -21,6 +21,7 @@ class ClipReport:
         stages: Seconds of work: "decode", "stylize", "encode" and "verify", which overlap, "mux".
         segments: In how many segments it was done.
         segments_reused: How many of them an earlier run had left.
+        is_written: False if some segments were made, and the output was not.
     """
 
     input: Path
@@ -32,6 +33,7 @@ class ClipReport:
     stages: Mapping[str, float] = field(default_factory=dict)
     segments: int = 1
     segments_reused: int = 0
+    is_written: bool = True
 
     @property
     def fps(self) -> float:

@@ -18,10 +18,11 @@ from ...core.keys import stored
 from ...core.source_stylizer import SourceStylizer
 from ...core.version import __version__
 from .segment import SUFFIX, Segment, intact
-from .work_folder import owned_folder, work_folder
+from .work_folder import owned_folder, shared_folder, work_folder
 
 _FORMAT = 1
 _MANIFEST = "manifest.json"
+_PART = ".part"
 
 
 def run_key(stylizer: SourceStylizer, others: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,11 +79,16 @@ class Work:
     def __init__(self, output: Path, key: Mapping[str, Any], *, resume: bool):
         self.folder = work_folder(output)
         self.partial = self.folder / f"whole{output.suffix}"
-        self._key = key
-        found, self.whole = _read_manifest(self.folder, key) if resume else ([], None)
-        kept = [segment for segment in found if intact(self.folder, segment)]
-        self.segments = {segment.number: segment for segment in kept}
-        self._clear(keep={segment.name for segment in kept})
+        self._key, self._manifest = key, self.folder / _MANIFEST
+        found, self.whole = _read_manifest(self._manifest, key) if resume else ([], None)
+        parts = [*self.folder.glob(f"*{_PART}")] if resume else []
+        found += [segment for path in parts for segment in _read_manifest(path, key)[0]]
+        self.segments = {
+            segment.number: segment for segment in found if intact(self.folder, segment)
+        }
+        if parts:
+            self._note()
+        self._clear(keep={segment.name for segment in self.segments.values()})
 
     @property
     def frames(self) -> int:
@@ -126,7 +132,7 @@ class Work:
             "segments": [asdict(segment) for segment in self.segments.values()],
             "whole": None if self.whole is None else asdict(self.whole),
         }
-        with atomic_write(self.folder / _MANIFEST) as file:
+        with atomic_write(self._manifest) as file:
             file.write(json.dumps(about, indent=1).encode())
 
     def remove(self) -> None:
@@ -135,18 +141,44 @@ class Work:
 
     def _clear(self, *, keep: set[str]) -> None:
         for path in self.folder.iterdir():
-            own = path.suffix in (SUFFIX, ".partial") or path.stem == self.partial.stem
+            own = path.suffix in (SUFFIX, _PART, ".partial") or path.stem == self.partial.stem
             if own and path.name not in keep:
                 with suppress(OSError):
                     path.unlink()
 
 
+class PartialWork(Work):
+    """Work folder of a clip that this process shares with those that make other segments.
+
+    It touches nothing but its own segments, and lists them in a file of its own, which whoever
+    takes the whole folder finds.
+
+    Attributes:
+        numbers: Numbers of its segments.
+    """
+
+    def __init__(self, output: Path, key: Mapping[str, Any], numbers: range):
+        self.folder, self._key, self.numbers = work_folder(output), key, numbers
+        self._manifest = self.folder / f"{_part_name(numbers)}{_PART}"
+        found, self.whole = _read_manifest(self.folder / _MANIFEST, key)
+        found += _read_manifest(self._manifest, key)[0]
+        self.segments = {
+            segment.number: segment
+            for segment in found
+            if segment.number in numbers and intact(self.folder, segment)
+        }
+
+
+def _part_name(numbers: range) -> str:
+    return f"{numbers.start:06}-{numbers.stop - 1:06}"
+
+
 def _read_manifest(
-    folder: Path, key: Mapping[str, Any] | None = None
+    path: Path, key: Mapping[str, Any] | None = None
 ) -> tuple[list[Segment], Whole | None]:
     """Read what was noted for this key, or for any; nothing where there is doubt."""
     try:
-        about = json.loads((folder / _MANIFEST).read_text())
+        about = json.loads(path.read_text())
         if about["brushreel_segments"] != _FORMAT or key not in (None, about["key"]):
             return [], None
         whole = about["whole"]
@@ -158,7 +190,7 @@ def _read_manifest(
 
 def left_by_a_run(output: Path) -> bool:
     """Return whether a run gave this file its name and was interrupted before it tidied up."""
-    _, whole = _read_manifest(work_folder(output))
+    _, whole = _read_manifest(work_folder(output) / _MANIFEST)
     return whole is not None and whole.is_at(output)
 
 
@@ -187,6 +219,24 @@ def owned_work(output: Path, key: Mapping[str, Any], *, resume: bool) -> Iterato
             raise
         else:
             work.remove()
+
+
+@contextmanager
+def owned_part(output: Path, key: Mapping[str, Any], numbers: range) -> Iterator[PartialWork]:
+    """Share an output's work folder with processes that make other segments.
+
+    Afterwards it stays, with the segments to continue from.
+
+    Args:
+        output: The file that the segments are for.
+        key: See `run_key`.
+        numbers: Numbers of the segments that this process makes.
+
+    Raises:
+        OutputError: It can't be made, or another process has the folder or these segments.
+    """
+    with shared_folder(output, _part_name(numbers), is_kept=_has_segments):
+        yield PartialWork(output, key, numbers)
 
 
 def _has_segments(folder: Path) -> bool:

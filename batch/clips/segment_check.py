@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import BinaryIO, Self
@@ -12,8 +13,18 @@ from typing import BinaryIO, Self
 import av
 import av.error
 
+from ...core.clips.clip_info import VideoInfo
 from ...core.errors import OutputError
-from .segment import StoredPacket, fingerprint, stored_packets
+from ...core.frames.frame import Frame
+from ..encoding.encode import EncodeSettings
+from .segment import (
+    FreshEncoder,
+    Segment,
+    StoredPacket,
+    fingerprint,
+    stored_packets,
+    write_segment,
+)
 
 
 class GrowingFile:
@@ -123,6 +134,41 @@ class SegmentCheck:
             )
         finally:
             self.seconds += monotonic() - since - self._file.waited
+
+
+@dataclass(frozen=True)
+class SegmentStream:
+    """Video stream that segments are made for, as plain values for another process.
+
+    Attributes:
+        video: The source's video as it is read.
+        encode: Codec and quality.
+        muxer: FFmpeg's name of the container that the segments are joined in.
+    """
+
+    video: VideoInfo
+    encode: EncodeSettings
+    muxer: str
+
+    def make(self, folder: Path, number: int, frames: Iterable[Frame]) -> tuple[Segment, float]:
+        """Encode frames with a fresh encoder into a new segment file, which is checked.
+
+        Args:
+            folder: Folder of the segments.
+            number: Number of the segment.
+            frames: Stylized frames, one or more, in the order of display.
+
+        Returns:
+            The segment, and the seconds that the check has worked.
+
+        Raises:
+            OutputError, OSError: As `write_segment`.
+        """
+        with (
+            FreshEncoder(self.video, self.encode, self.muxer) as encoder,
+            SegmentCheck(number, encoder.decoder()) as check,
+        ):
+            return write_segment(folder, number, frames, encoder, check), check.seconds
 
 
 def decoded_frames(

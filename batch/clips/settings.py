@@ -90,6 +90,8 @@ class WriteSettings:
             instead of refusing the clip.
         overwrite: Replace an output that exists.
         skip_existing: Leave a clip of a batch alone whose output exists.
+        segments: The segments that are made, by number from 0; the work folder is left with them,
+            and the output is not written. None for all, and the output.
 
     Raises:
         UsageError: A value is out of range, or two contradict each other.
@@ -103,6 +105,7 @@ class WriteSettings:
     drop_unsupported: bool = False
     overwrite: bool = False
     skip_existing: bool = False
+    segments: range | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.segment < float("inf"):
@@ -111,6 +114,8 @@ class WriteSettings:
         _check_choice("audio", self.audio, AUDIO_CODECS)
         if self.overwrite and self.skip_existing:
             raise UsageError("outputs that exist are either replaced or skipped, not both")
+        if self.segments is not None and not self.resume:
+            raise UsageError("segments are made to continue from, and that is switched off")
 
     def frames_per_segment(self, rate: Fraction | None, pixels: int) -> int:
         """Return the number of frames in a segment of a clip.

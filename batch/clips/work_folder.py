@@ -13,7 +13,10 @@ from filelock import FileLock, Timeout
 from ...core.errors import OutputError
 
 _LOCK = "lock"
+_PART_LOCK = ".lock"
 _LONGEST_NAME = 200
+# Others hold the folder's lock for a moment, to take that of their part.
+_PATIENCE_SECONDS = 10
 
 
 def work_folder(output: Path) -> Path:
@@ -47,6 +50,7 @@ def owned_folder(
     try:
         lock = _locked(folder, output)
         try:
+            _check_parts_ended(folder, output)
             yield
         finally:
             _let_go(lock, folder, () if is_kept(folder) else (_LOCK, *leftover))
@@ -55,12 +59,48 @@ def owned_folder(
             _remove_empty(parent)
 
 
-def _locked(folder: Path, output: Path) -> FileLock:
-    """Take the lock, which the operating system releases however the process ends."""
-    lock = FileLock(folder / _LOCK)
+@contextmanager
+def shared_folder(output: Path, part: str, *, is_kept: Callable[[Path], bool]) -> Iterator[None]:
+    """Share an output's work folder with processes that make other parts of it.
+
+    Nobody else gets this part meanwhile, or the folder as a whole.
+
+    Args:
+        output: The file that the parts are for.
+        part: Name of this process's part.
+        is_kept: Tells whether there is anything in the folder to continue from.
+
+    Raises:
+        OutputError: It can't be made, or another process has the folder or this part.
+    """
+    folder = work_folder(output)
+    whole = _locked(folder, output, patience=_PATIENCE_SECONDS)
+    try:
+        lock = _locked(folder, output, f"{part}{_PART_LOCK}")
+    finally:
+        whole.release()
+    try:
+        yield
+    finally:
+        _let_go(lock, folder, (f"{part}{_PART_LOCK}",))
+        if not is_kept(folder):
+            with suppress(OSError):
+                (folder / _LOCK).unlink()
+            _remove_empty(folder)
+
+
+def _check_parts_ended(folder: Path, output: Path) -> None:
+    """Refuse a folder of which other processes make parts; locks of ended ones are removed."""
+    for path in folder.glob(f"*{_PART_LOCK}"):
+        _let_go(_locked(folder, output, path.name), folder, (path.name,))
+
+
+def _locked(folder: Path, output: Path, name: str = _LOCK, *, patience: float = 0) -> FileLock:
+    """Take a lock, which the operating system releases however the process ends."""
+    lock = FileLock(folder / name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=patience)
     except Timeout as error:
         raise OutputError(
             "is being written by another process", path=output, hint="wait until it has ended"

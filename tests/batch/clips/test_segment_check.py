@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import pytest
 
-from brushreel.batch.clips import container_sink, segment_check
+from brushreel.batch.clips import segment_check
 from brushreel.batch.clips.clip import convert
 from brushreel.batch.clips.finish import FinishedFile
 from brushreel.batch.clips.segment import (
@@ -150,7 +150,7 @@ class Damaging(SegmentCheck):
 
 def test_a_damaged_segment_ends_the_run(clip, painter, tmp_path, monkeypatch):
     """The first segment is kept, and nothing gets the name."""
-    monkeypatch.setattr(container_sink, "SegmentCheck", Damaging)
+    monkeypatch.setattr(segment_check, "SegmentCheck", Damaging)
     output = tmp_path / "out" / "o.mp4"
     with pytest.raises(OutputError, match="did not read back: segment 1") as caught:
         convert(clip, output, painter, write=SHORT)
