@@ -6,7 +6,7 @@
 Clips of 25 frames per second with audio are made and stylized, by a small random network or by a
 style, each by one `brushreel stylize`. Peak memory is also given as a ratio to the first clip's;
 frames per second are given for the first and the last minute of a run of two or more. An image is
-stylized by a style that ships.
+stylized by `wave` or another style that ships.
 """
 
 from __future__ import annotations
@@ -67,13 +67,12 @@ def make_image(path: Path, width: int, height: int) -> None:
     cv2.imwrite(str(path), cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
-def measure_image(width: int, height: int, *options: str) -> None:
-    """Stylize an image and print its peak memory."""
+def image_memory(width: int, height: int, style: str, *options: str) -> float:
+    """Return the peak memory, MiB, of a process that stylizes an image."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "large.png"
         make_image(source, width, height)
-        memory, _ = converted(source, source.with_stem("out"), "wave", *options)
-    print(f"{width}x{height} {' '.join(options)}: {memory:.0f} MiB")
+        return converted(source, source.with_stem("out"), style, *options)[0]
 
 
 def main() -> None:
@@ -88,7 +87,10 @@ def main() -> None:
     parser.add_argument("--precision", default="auto")
     options = parser.parse_args()
     if options.image:
-        measure_image(*options.image, "--tile", options.tile, "--precision", options.precision)
+        given = ("--tile", options.tile, "--precision", options.precision)
+        width, height = options.image
+        taken = image_memory(width, height, options.style or "wave", *given)
+        print(f"{width}x{height} {' '.join(given)}: {taken:.0f} MiB")
         return
     print("| seconds | frames | peak memory | over the first | fps, first minute | last | ratio |")
     print("| --- | --- | --- | --- | --- | --- | --- |")

@@ -14,9 +14,10 @@ verification, with strokes of the natural size, half of it, twice of it, and nat
 without the network (strength 0), which is the limit of decoder and encoder; frames larger than
 1080p are fewer, as many as have the pixels of all of 1080p, but at least 12; milliseconds of the
 eight times larger per-frame network of Johnson et al. (2016) in PyTorch, in float32; of this
-network in ONNX Runtime. The second table: peak memory of a process that converts one clip. Last,
-the start-up time of a command. With `--files-only` the columns from file to file alone, which takes
-some minutes; `--clips` keeps the clips, which are half of that, for another run.
+network in ONNX Runtime. The second table: peak memory of a process that converts one clip, and of
+one that stylizes an 8K image. Last, the start-up time of a command. With `--files-only` the columns
+from file to file alone, which takes some minutes; `--clips` keeps the clips, which are half of
+that, for another run.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import torch
+from memory import image_memory
 from torch import Tensor, nn
 
 from brushreel.batch.clips.clip import convert
@@ -51,10 +53,10 @@ from brushreel.core.style import Style
 from brushreel.core.stylizer import Stylizer
 
 SIZES = ("640x360", "1024x436", "1280x720", "1920x1080", "3840x2160")
+IMAGE = (7680, 4320)
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-# Seconds that a round takes at least, and after which no further round begins.
-_LEAST_SECONDS, _MOST_SECONDS = 1.0, 8.0
-_ROUNDS = 4
+# After which no further round begins.
+_MOST_SECONDS = 8.0
 _LARGEST_OF_PEERS = 1920 * 1080
 _LARGEST_OF_ALL_FRAMES = 1920 * 1080
 _LEAST_FRAMES = 12
@@ -92,6 +94,22 @@ def _conv(inputs: int, outputs: int, size: int, stride: int) -> list[nn.Module]:
     ]
 
 
+class Patience:
+    """How long is measured.
+
+    Attributes:
+        rounds: Rounds of a measurement.
+        seconds: That a round takes at least.
+    """
+
+    rounds, seconds = 4, 1.0
+
+
+def measure_once() -> None:
+    """Measure one short round from now on, to try the measurements themselves."""
+    Patience.rounds, Patience.seconds = 1, 0.0
+
+
 def milliseconds(stylize: Callable[[Tensor], Tensor], frame: Tensor, parallel: int = 1) -> float:
     """Measure a frame when `parallel` threads call it: the fastest of some rounds after a warm-up.
 
@@ -104,9 +122,9 @@ def milliseconds(stylize: Callable[[Tensor], Tensor], frame: Tensor, parallel: i
     with ThreadPoolExecutor(parallel) as threads:
         list(threads.map(once, range(parallel)))
         rounds, since = [], time.perf_counter()
-        while len(rounds) < _ROUNDS and time.perf_counter() - since < _MOST_SECONDS:
+        while len(rounds) < Patience.rounds and time.perf_counter() - since < _MOST_SECONDS:
             count, begun = 0, time.perf_counter()
-            while time.perf_counter() - begun < _LEAST_SECONDS:
+            while not count or time.perf_counter() - begun < Patience.seconds:
                 list(threads.map(once, range(2 * parallel)))
                 count += 2 * parallel
             rounds.append((time.perf_counter() - begun) / count * 1000)
@@ -256,7 +274,7 @@ def peak_memory(name: str, style: str) -> float:
     )
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "a.mp4"
-        make_demo_clip(source, width=int(width), height=int(height), seconds=0.5)
+        make_demo_clip(source, width=int(width), height=int(height), seconds=1)
         command = [sys.executable, "-c", code, folder, style]
         done = subprocess.run(command, capture_output=True, check=True)
     return int(done.stdout.split()[-1]) / 1024
@@ -364,6 +382,8 @@ def main() -> None:
         for row in rows:
             row["peak_mib"] = peak_memory(str(row["size"]), options.style)
             print(f"| {row['size']} | {row['peak_mib']:.0f} MiB |")
+        found["image_mib"] = image_memory(*IMAGE, options.style)
+        print(f"| image, {IMAGE[0]}x{IMAGE[1]} | {found['image_mib']:.0f} MiB |")
         found["help_s"], found["first_frame_s"] = start_up(options.style)
         print(f"\n`brushreel --help` takes {found['help_s']:.2f} s, ", end="")
         print(f"the first frame {found['first_frame_s']:.1f} s")
