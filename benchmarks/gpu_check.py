@@ -210,7 +210,7 @@ def training(device: torch.device, options: argparse.Namespace) -> dict[str, Any
         raise NeedsGpu(f"not tried: {error}") from error
     steps, seconds, width, height, smaller = 100, 4, 640, 360, []
     if device.type != "cuda":
-        steps, seconds, width, height = 2, 1, 256, 144
+        steps, seconds, width, height = 2, 0.25, 256, 144
         smaller = ["--crop", "96", "--style-scale", "0.5"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
