@@ -219,12 +219,15 @@ def bake_tasks(
     result, done = BatchResult(), []
     reporter.handle(begin([_job(task, folder) for task in tasks]))
     for recipe, group in _by_recipe(tasks):
-        baker = None if recipe is None else Baker(recipe, folder, device=device)
+        baker: Baker | None = None
         for task in group:
-            if isinstance(task.plan, BrushreelError) or baker is None:
-                assert isinstance(task.plan, BrushreelError)
+            if isinstance(task.plan, BrushreelError):
                 note(_job(task, folder), task.plan, result, reporter)
-            elif _bake(task.plan, baker, result, reporter):
+                continue
+            # A recipe of nothing but failed clips may name a style that is not there.
+            assert recipe is not None
+            baker = baker or Baker(recipe, folder, device=device)
+            if _bake(task.plan, baker, result, reporter):
                 done.append(task)
     reporter.handle(finish(result))
     return result, sorted(done, key=lambda task: task.use.number)

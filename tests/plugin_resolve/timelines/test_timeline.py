@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import av
 import jsonschema
@@ -24,7 +25,13 @@ from brushreel.core.stylizer import Stylizer
 from brushreel.plugin_resolve.bake import Plan
 from brushreel.plugin_resolve.timelines.earlier_run import is_styled_shot
 from brushreel.plugin_resolve.timelines.model import start_timecode
-from brushreel.plugin_resolve.timelines.styling import Request, Task, plan_timeline, read_timeline
+from brushreel.plugin_resolve.timelines.styling import (
+    Request,
+    Task,
+    bake_tasks,
+    plan_timeline,
+    read_timeline,
+)
 
 from .cuts import FORMATS, GAP, A, B, C, fcpxml
 
@@ -241,6 +248,17 @@ def test_an_unknown_style_in_a_note_is_its_clips_problem(make):
     assert any(isinstance(task.plan, Plan) for task in tasks)
     with pytest.raises(StyleError, match="'nobody'"):
         plan_timeline(read_timeline(made.path), Request("nobody"), made.path.parent / "m")
+
+
+def test_an_unknown_style_on_a_clip_that_is_offline_is_its_clips_problem(make):
+    made = make(".xml", mark="style=nobody")
+    made.path.write_text(made.path.read_text().replace("two.mov", "gone.mov"))
+    folder = made.path.parent / "m"
+    tasks = plan_timeline(read_timeline(made.path), Request(), folder)
+    reporter = mock.Mock()
+    result, done = bake_tasks(tasks, folder, reporter)
+    assert done == []
+    assert len(result.failed) == len(tasks) > 0
 
 
 def test_clips_of_a_colour_have_their_style(make):
