@@ -74,7 +74,7 @@ export class Clips {
   #row(item) {
     const [name, ...folders] = item.name.split("/").reverse();
     const where = item.dropped ? "dropped" : folders.reverse().join("/");
-    const row = element("div", "clip", element("div", "blank"), element("span", "", name, element("small", "", where)));
+    const row = element("div", "clip", element("div", "blank"), element("span", "", name, where && element("small", "", where)));
     row.id = `clip-${item.id}`;
     row.dataset.id = item.id;
     row.title = item.name;

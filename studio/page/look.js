@@ -210,7 +210,7 @@ function moment(at, clip) {
   const button = element("button", "", element("div", "blank"), `${(at / clip.rate).toFixed(1)} s`);
   button.type = "button";
   button.dataset.frame = at;
-  button.setAttribute("aria-label", `Frame ${at}, at ${(at / clip.rate).toFixed(1)} seconds`);
+  button.setAttribute("aria-label", `${(at / clip.rate).toFixed(1)} s: go to frame ${at}`);
   return { button, at };
 }
 

@@ -18,6 +18,8 @@ export class Viewer {
   #ready = [];
   #began = { time: 0, at: 0 };
   #asked = 0;
+  // Of the frame that is shown, in seconds: exact as soon as the server has told it.
+  #time = 0;
   #latency = 60;
   // Counts starts and seeks: what was asked for before one of them is over.
   #turn = 0;
@@ -70,6 +72,7 @@ export class Viewer {
       this.#start(this.number / this.clip.rate);
       return;
     }
+    this.#time = this.number / this.clip.rate;
     this.moved(this.number, null);
     this.refresh();
   }
@@ -90,7 +93,7 @@ export class Viewer {
     this.playing = true;
     this.leftOut = 0;
     this.#drawn = [];
-    this.#start(this.number >= this.clip.frames - 1 ? 0 : this.number / this.clip.rate);
+    this.#start(this.number >= this.clip.frames - 1 ? 0 : this.#time);
     requestAnimationFrame(() => this.#tick());
   }
 
@@ -164,6 +167,7 @@ export class Viewer {
 
   #arrived(frame) {
     this.#latency = 0.8 * this.#latency + 0.2 * frame.latency;
+    if (frame.number === this.number) this.#time = frame.time;
     if (frame.turn !== this.#turn) {
       close(frame);
     } else if (this.playing) {
@@ -172,7 +176,8 @@ export class Viewer {
       this.#draw(frame);
     } else {
       close(frame);
-      if (frame.number !== this.number) this.refresh();
+      if (frame.number === this.number) this.moved(frame.number, frame.timecode);
+      else this.refresh();
     }
   }
 
@@ -209,6 +214,7 @@ export class Viewer {
       still.number = number;
       paint($("before"), before);
       paint($("after"), after);
+      close({ before, after });
       $("stage").dataset.exact = `${clip.id} ${number}`;
       this.told("");
       this.settledOn(number);

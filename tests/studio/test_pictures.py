@@ -13,6 +13,7 @@ from PIL import Image
 from websockets.sync.client import connect
 
 from brushreel.batch.clips.clip import stylize_clip
+from brushreel.core import library
 from brushreel.core.clips.media import read
 from brushreel.core.frames.colour import to_rgb
 
@@ -95,6 +96,13 @@ def test_rotated_frame_is_upright(client):
 )
 def test_what_makes_no_sense_is_told(client, query, told):
     assert told in client.refusal(f"clips/{client.clip()}/{query}")
+
+
+def test_style_that_was_deleted_meanwhile_is_told(client):
+    clip = client.clip()
+    assert client.get(f"clips/{clip}/0.png?style=tiny")
+    library.style_paths()["tiny"].unlink()
+    assert "has no style named 'tiny'" in client.refusal(f"clips/{clip}/0.png?style=tiny")
 
 
 def samples(content: bytes) -> np.ndarray:

@@ -71,15 +71,6 @@ def test_job_that_is_stopped_is_resumed_in_the_next_session(client, long_clip, t
     assert not work_folder(output).exists()
 
 
-def test_job_that_is_cancelled_leaves_nothing(client, long_clip):
-    client.post("jobs", clip=client.clip("long.mp4"), look=LOOK, options={"--segment": "0.4"})
-    wait(lambda: client.json("jobs")[0]["frames"] > 20)
-    (job,) = client.json("jobs")
-    client.post(f"jobs/{job['id']}/remove")
-    assert client.json("jobs") == []
-    assert {path.name for path in client.folder.iterdir()} == {"a.mp4", "long.mp4"}
-
-
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
