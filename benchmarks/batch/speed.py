@@ -36,6 +36,7 @@ from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.ticker import LogLocator, NullLocator
 from memory import image_memory
 from torch import Tensor, nn
 
@@ -350,9 +351,9 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     for label, rates in lines.items():
         axes.plot(names, rates, marker="o", label=label)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
-    axes.tick_params(axis="y", which="minor", labelsize="x-small")
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel("frames per second")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right center", frameon=False)
