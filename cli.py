@@ -200,6 +200,7 @@ def _parser() -> Parser:
         ("stylize", "stylize clips and image sequences", flags.add_stylize, clips.stylize),
         ("studio", "try styles in the browser, live, and render", room.add_studio, room.studio),
         ("watch", "stylize the clips that arrive in a folder", flags.add_watch, clips.watch),
+        ("farm-job", "write a job for a render farm", flags.add_farm_job, clips.farm_job),
         ("preview", "draw a frame in every style", flags.add_preview, clips.preview),
         ("compare", "show two clips against each other", flags.add_compare, clips.compare),
         ("demo", "stylize a generated clip with audio", flags.add_demo, clips.demo),

@@ -253,6 +253,45 @@ def _reporter(
     return Reporters(*reporters)
 
 
+# Stated by a job's other arguments, or by its steps.
+_DECIDED_BY_A_JOB = frozenset(
+    {
+        *("style", "recursive", "container", "delivery", "device", "precision", "runtime"),
+        *("skip-existing", "resume"),
+    }
+)
+
+
+def farm_job(options: argparse.Namespace) -> int:
+    """Run ``brushreel farm-job``."""
+    from .farm.bundle import Arithmetic, parts_of, write_bundle
+
+    settings = options.flags.settle(options)
+    if settings.chunk < 1:
+        raise UsageError(f"--chunk {settings.chunk} makes nothing", hint="1 or more segments")
+    with moving("looking for clips"):
+        job_settings = job_settings_of(settings)
+        style = job_settings.load_style()
+        jobs = _plan(settings.inputs, settings.output, settings, style.name, leave_outputs=True)
+        pinned = Arithmetic.of(job_settings, settings.device)
+    with moving("counting frames"):
+        parts = [parts_of(job, job_settings) for job in jobs]
+    left_out = ("style", "recursive", "container", "device", "precision", "runtime")
+    arguments = options.flags.arguments(
+        settings, but=(*left_out, "skip-existing", "resume", "delivery")
+    )
+    write_bundle(
+        settings.bundle,
+        parts,
+        style,
+        [*pinned.arguments(), *arguments],
+        output=settings.output,
+        chunk=settings.chunk,
+    )
+    print(settings.bundle)
+    return 0
+
+
 def watch(options: argparse.Namespace) -> int:
     """Run ``brushreel watch``."""
     from .reporting.progress import TerminalReporter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,23 @@ class Flags:
         delivery = chosen.get("delivery", file.get("delivery"))
         preset = {} if delivery is None else self._values(DELIVERIES[delivery], None)
         return argparse.Namespace(**{**self._defaults, **preset, **file, **chosen})
+
+    def arguments(self, settled: argparse.Namespace, *, but: Collection[str]) -> list[str]:
+        """Return the arguments that give the settled values; those of defaults are left out.
+
+        Args:
+            settled: See `settle`.
+            but: Names of flags that are left out.
+        """
+        words: list[str] = []
+        for name, value in self.values(settled).items():
+            if name in but or value == self._defaults[self._actions[name].dest]:
+                continue
+            if isinstance(value, bool):
+                words.append(f"--{name}" if value else f"--no-{name}")
+            else:
+                words += [f"--{name}", str(value)]
+        return words
 
     def values(self, settled: argparse.Namespace) -> dict[str, object]:
         """Return the settled values under the flags' names, in types that JSON has."""

@@ -59,24 +59,7 @@ def add_stylize(parser: argparse.ArgumentParser) -> None:
     )
     _add_style(flags)
     _add_reading(flags)
-    flags.add(
-        "--start",
-        metavar="TIME",
-        help="Start of the range, as seconds (12.5), time (1:30, 00:01:30.5) or timecode "
-        "(00:00:12:12) from the clip's start. Default: the clip's start.",
-    )
-    flags.add(
-        "--end",
-        metavar="TIME",
-        help="End of the range, in the same notations and from the clip's start, too. "
-        "Default: the clip's end.",
-    )
-    flags.add(
-        "--sequence-fps",
-        metavar="RATE",
-        help="Frame rate of image sequences, in images a second, such as 25, 23.976 or "
-        "24000/1001. Default: what the images state, otherwise 24.",
-    )
+    _add_range(flags)
     _add_encoding(flags)
     _add_outputs(flags)
     _add_run(flags)
@@ -97,6 +80,62 @@ def add_stylize(parser: argparse.ArgumentParser) -> None:
     )
     _add_sources(flags)
     parser.set_defaults(flags=flags)
+
+
+def add_farm_job(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``brushreel farm-job``."""
+    add = parser.add_argument
+    add(
+        "inputs",
+        nargs="+",
+        type=path,
+        metavar="INPUT",
+        help="Clips, image sequences (such as shot.%%04d.png) and folders of them.",
+    )
+    add("-o", "--output", type=folder, required=True, metavar="FOLDER", help="Folder of outputs.")
+    add(
+        "--bundle",
+        type=folder,
+        required=True,
+        metavar="FOLDER",
+        help="New folder for the job: template, parameters and style.",
+    )
+    add(
+        "--chunk",
+        type=int,
+        default=1,
+        metavar="N",
+        help="Segments that a task makes. Default: %(default)d.",
+    )
+    flags = Flags(parser)
+    _add_style(flags)
+    _add_reading(flags)
+    _add_range(flags)
+    _add_encoding(flags)
+    _add_outputs(flags)
+    _add_sources(flags)
+    parser.set_defaults(flags=flags)
+
+
+def _add_range(flags: Flags) -> None:
+    flags.add(
+        "--start",
+        metavar="TIME",
+        help="Start of the range, as seconds (12.5), time (1:30, 00:01:30.5) or timecode "
+        "(00:00:12:12) from the clip's start. Default: the clip's start.",
+    )
+    flags.add(
+        "--end",
+        metavar="TIME",
+        help="End of the range, in the same notations and from the clip's start, too. "
+        "Default: the clip's end.",
+    )
+    flags.add(
+        "--sequence-fps",
+        metavar="RATE",
+        help="Frame rate of image sequences, in images a second, such as 25, 23.976 or "
+        "24000/1001. Default: what the images state, otherwise 24.",
+    )
 
 
 def add_watch(parser: argparse.ArgumentParser) -> None:

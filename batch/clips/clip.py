@@ -36,6 +36,7 @@ from ..reporting.events import (
 )
 from .container_sink import ContainerSink
 from .destination import FileDestination, destination
+from .frame_times import frame_times
 from .part import PartWriter
 from .pipeline import overlap
 from .report import ClipReport
@@ -258,6 +259,25 @@ def inspect_clip(
         sink = _sink(reader, output, read, write)
         sink.check_existing()
         return reader.info, sink.warnings
+
+
+def count_segments(
+    source: Path,
+    output: Path,
+    *,
+    read: ReadSettings = DEFAULT_READ,
+    write: WriteSettings = DEFAULT_WRITE,
+) -> int | None:
+    """Return the number of segments in which a clip is made; None where images are written.
+
+    Raises:
+        BrushreelError: As `convert`.
+    """
+    with open_reader(source, read, output) as reader:
+        sink = _sink(reader, output, read, write)
+        if not isinstance(sink, ContainerSink):
+            return None
+        return -(-len(frame_times(reader, read)) // sink.frames_per_segment)
 
 
 def _sink(reader: Reader, output: Path, read: ReadSettings, write: WriteSettings) -> Sink:
