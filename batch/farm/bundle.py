@@ -28,7 +28,7 @@ _LONGEST_NAME = 48
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What computes all segments of a job: segments of other arithmetic are not used together.
+    """Device, precision and runtime of a job: segments of other arithmetic are not joined.
 
     Attributes:
         device: Type of device.
