@@ -20,9 +20,10 @@ from ..core.frames.stroke_size import DETAIL, LEAST, MOST, NATURAL
 from ..core.library import list_styles
 from ..core.stylizer import Stylizer
 from . import pictures, render_options
+from .camera import Camera
 from .frame_source import FrameSource, FrameSources
 from .look import Look, Stylizers
-from .player import Player, play, words_of
+from .player import Player, answer_in_turn, words_of
 from .render_queue import RenderQueue
 from .shelf import Clip, Shelf, Upload
 from .sound import Sound
@@ -124,6 +125,7 @@ class Studio:
             Route("/clips/{clip}", self._remove, methods=["DELETE"]),
             Route("/clips/{clip}/sound.wav", self._sound),
             WebSocketRoute("/play", self._play),
+            WebSocketRoute("/camera", self._camera),
             Route("/dropped/{name}", self._drop, methods=["PUT"]),
             Route("/command", self._command, methods=["POST"]),
             Route("/jobs", self._jobs),
@@ -218,7 +220,11 @@ class Studio:
         return self.stylizers(Look.read(query)) if "style" in query else None
 
     async def _play(self, socket: WebSocket) -> None:
-        await play(socket, Player(self.shelf, self.stylizers))
+        player = Player(self.shelf, self.stylizers)
+        await answer_in_turn(socket, player.answer, player.close)
+
+    async def _camera(self, socket: WebSocket) -> None:
+        await answer_in_turn(socket, Camera(self.stylizers).answer, lambda: None)
 
     def _sound(self, request: Request) -> Response:
         """Answer with a part of a clip's sound."""

@@ -56,7 +56,9 @@ def exact(source: FrameSource, number: int, stylizer: Stylizer | None, network: 
         with network:
             frame = stylize(frame)
     content = io.BytesIO()
-    _image(shown_rgb(frame), source.info.video).save(content, "PNG", compress_level=_PNG_LEVEL)
+    _image(shown_rgb(frame), source.info.video.display_matrix).save(
+        content, "PNG", compress_level=_PNG_LEVEL
+    )
     return content.getvalue()
 
 
@@ -117,8 +119,13 @@ def scaled(frame: Frame, video: VideoInfo, lines: int) -> Tensor:
 
 def small(rgb: Tensor, video: VideoInfo) -> bytes:
     """Return (1, 3, h, w) RGB in [0, 1] of a clip's frame as JPEG, upright."""
+    return jpeg(rgb, video.display_matrix)
+
+
+def jpeg(rgb: Tensor, matrix: tuple[int, ...] | None = None) -> bytes:
+    """Return (1, 3, h, w) RGB in [0, 1] as JPEG, turned by a display matrix."""
     content = io.BytesIO()
-    _image(rgb, video).save(content, "JPEG", quality=_JPEG_QUALITY)
+    _image(rgb, matrix).save(content, "JPEG", quality=_JPEG_QUALITY)
     return content.getvalue()
 
 
@@ -148,9 +155,9 @@ def check_lines(value: Any) -> int:  # noqa: ANN401  it came from outside
     return lines
 
 
-def _image(rgb: Tensor, video: VideoInfo) -> Image.Image:
+def _image(rgb: Tensor, matrix: tuple[int, ...] | None) -> Image.Image:
     codes = (rgb[0].float().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu()
-    upright = oriented(codes.numpy(), video.display_matrix)
+    upright = oriented(codes.numpy(), matrix)
     return Image.fromarray(np.ascontiguousarray(upright))
 
 

@@ -11,7 +11,7 @@ import json
 import struct
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,7 @@ class FrameRequest:
     against: str | None = None
 
     @classmethod
-    def read(cls, text: str) -> FrameRequest:
+    def read(cls, text: str | bytes) -> FrameRequest:
         """Read a message.
 
         Raises:
@@ -98,12 +98,17 @@ class Player:
         self._shelf, self._stylizers = shelf, stylizers
         self._open: dict[str, FrameSource] = {}
 
-    def answer(self, request: FrameRequest) -> bytes:
-        """Return the answer to a request: a header in JSON after its length, and the pictures.
+    def answer(self, message: str | bytes) -> bytes:
+        """Return the answer to a message of the page: frames, or what is wrong."""
+        number = 0
+        try:
+            request = FrameRequest.read(message)
+            number = request.id
+            return self._frames(request)
+        except Exception as error:  # noqa: BLE001  the next frame may be fine
+            return told(number, error)
 
-        Raises:
-            BrushreelError: The clip can't be read, or the look can't be had.
-        """
+    def _frames(self, request: FrameRequest) -> bytes:
         began = time.perf_counter()
         source, rendered = self._opened(request)
         number = request.number
@@ -174,21 +179,25 @@ def packed(header: Mapping[str, Any], *pictures: bytes) -> bytes:
     return b"".join((struct.pack(">I", len(text)), text, *pictures))
 
 
-async def play(socket: WebSocket, player: Player) -> None:
-    """Answer a page's requests until it leaves; of those that wait, the oldest are passed over."""
+async def answer_in_turn(
+    socket: WebSocket, answer: Callable[[str | bytes], bytes], close: Callable[[], None]
+) -> None:
+    """Answer a page's messages until it leaves; of those that wait, the oldest are passed over.
+
+    Args:
+        socket: The page's connection.
+        answer: Is called with each message, in a thread; raises nothing.
+        close: Is called at the end.
+    """
     await socket.accept()
-    wanted: deque[str] = deque(maxlen=_WAITING)
+    wanted: deque[str | bytes] = deque(maxlen=_WAITING)
     arrived = asyncio.Event()
 
     async def receive() -> None:
-        try:
-            while True:
-                wanted.append(await socket.receive_text())
-                arrived.set()
-        except (WebSocketDisconnect, KeyError):  # it has left, or sent what is no text
-            return
-        finally:
+        while (message := await socket.receive())["type"] == "websocket.receive":
+            wanted.append(message.get("text") or message.get("bytes") or "")
             arrived.set()
+        arrived.set()
 
     receiving = asyncio.create_task(receive())
     try:
@@ -199,22 +208,15 @@ async def play(socket: WebSocket, player: Player) -> None:
                     return
                 arrived.clear()
                 continue
-            answer = await run_in_threadpool(_answer, player, wanted.popleft())
-            await socket.send_bytes(answer)
+            await socket.send_bytes(await run_in_threadpool(answer, wanted.popleft()))
     except (WebSocketDisconnect, RuntimeError):  # it left while its frame was made
         return
     finally:
         receiving.cancel()
-        await run_in_threadpool(player.close)
+        await run_in_threadpool(close)
 
 
-def _answer(player: Player, text: str) -> bytes:
-    number = 0
-    try:
-        request = FrameRequest.read(text)
-        number = request.id
-        return player.answer(request)
-    except BrushreelError as error:
-        return packed({"id": number, "error": str(error)})
-    except Exception as error:  # noqa: BLE001  the next frame may be fine
-        return packed({"id": number, "error": str(unexpected(error))})
+def told(number: int, error: Exception) -> bytes:
+    """Return the message that tells a page what went wrong with a request."""
+    known = error if isinstance(error, BrushreelError) else unexpected(error)
+    return packed({"id": number, "error": str(known)})

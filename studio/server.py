@@ -11,14 +11,13 @@ from contextlib import contextmanager
 from ..batch.page.guard import Guard
 from ..core.errors import UsageError, extra
 from .application import Studio
+from .camera import LONGEST
 
 with extra("studio"):
     import uvicorn
     import websockets as websockets  # noqa: PLC0414  uvicorn would serve without it
 
 LOOPBACK = "127.0.0.1"
-# Bytes of a message; requests for frames are far smaller.
-_LONGEST_MESSAGE = 1 << 16
 # Seconds that open connections get to end.
 _ENDING = 2
 _STARTING = 30
@@ -52,7 +51,7 @@ def served(studio: Studio, port: int = 0) -> Iterator[Guard]:
                 studio.application(guard),
                 lifespan="off",
                 ws="websockets-sansio",
-                ws_max_size=_LONGEST_MESSAGE,
+                ws_max_size=LONGEST,
                 log_level="critical",
                 access_log=False,  # addresses hold the secret
                 server_header=False,

@@ -1,5 +1,6 @@
 // The studio's page: its parts, its keyboard, and its state, which is kept in the address.
 import { $, control, element } from "./dom.js";
+import { Camera } from "./camera.js";
 import { Clips } from "./clips.js";
 import { Look } from "./look.js";
 import { json } from "./server.js";
@@ -12,6 +13,35 @@ const told = (text) => { $("message").textContent = text; };
 let look = null;
 const viewer = new Viewer({ look: () => look.query, moved, settledOn: (number) => look.showOn(viewer.clip, number), told });
 const clips = new Clips({ choose: open, told });
+const camera = new Camera({ look: () => look.query, ended: showCamera, told });
+
+function showCamera() {
+  for (const id of ["camera", "screen"]) $(id).setAttribute("aria-pressed", camera.isOn && camera.kind === id);
+}
+
+async function shoot(kind) {
+  if (camera.isOn) {
+    camera.stop();
+    if (clips.chosen) clips.select(clips.chosen);
+    return;
+  }
+  told("");
+  const size = await camera.start(kind === "screen");
+  if (!size) return;
+  camera.kind = kind;
+  look.rest();
+  $("clip-name").textContent = kind === "screen" ? "Screen" : "Camera";
+  $("facts").textContent = `${size.width}×${size.height}`;
+  $("scrub").disabled = true;
+  viewer.openCamera(size);
+  showPlaying();
+  showCamera();
+}
+
+function fill() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else $("stage").requestFullscreen().catch(() => told("The browser does not allow a full screen here"));
+}
 
 function moved(number, timecode) {
   $("scrub").value = number;
@@ -47,6 +77,7 @@ async function openResult(source, result) {
 }
 
 function show(clip, number, against = null) {
+  camera.stop();
   $("clip-name").textContent = clip.name;
   $("against").hidden = !against;
   $("against-name").textContent = against?.name ?? "";
@@ -131,6 +162,7 @@ const KEYS = {
   l: () => toggle("loop"),
   m: () => toggle("mute"),
   z: zoom,
+  f: fill,
   "/": () => $("search").focus(),
   "?": () => $("help").showModal(),
 };
@@ -157,6 +189,8 @@ function listen() {
   $("loop").addEventListener("click", () => toggle("loop"));
   $("mute").addEventListener("click", () => toggle("mute"));
   $("zoom").addEventListener("click", zoom);
+  $("full").addEventListener("click", fill);
+  for (const id of ["camera", "screen"]) $(id).addEventListener("click", () => shoot(id));
   $("leave").addEventListener("click", leaveResult);
   $("help-button").addEventListener("click", () => $("help").showModal());
   $("scrub").addEventListener("input", () => viewer.seek(Number($("scrub").value)));

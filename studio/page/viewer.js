@@ -33,7 +33,7 @@ export class Viewer {
    */
   constructor({ look, moved, settledOn, told }) {
     Object.assign(this, { look, moved, settledOn, told });
-    this.clip = null;
+    this.clip = this.size = null;
     this.against = null;
     this.number = 0;
     this.playing = false;
@@ -51,7 +51,7 @@ export class Viewer {
    */
   open(clip, number = 0, against = null) {
     this.pause();
-    this.clip = clip;
+    this.clip = this.size = clip;
     this.against = against;
     this.#audio.removeAttribute("src");
     if (clip.sound) this.#audio.src = `clips/${clip.id}/sound.wav`;
@@ -59,6 +59,15 @@ export class Viewer {
     for (const id of ["before", "after"]) Object.assign($(id), { width: clip.width, height: clip.height });
     this.fit();
     this.seek(number);
+  }
+
+  /** Make room for frames of a camera. */
+  openCamera(size) {
+    this.pause();
+    this.#still?.abort();
+    Object.assign(this, { clip: null, against: null, size });
+    $("hint").hidden = true;
+    this.fit();
   }
 
   get muted() { return this.#audio.muted; }
@@ -238,9 +247,9 @@ export class Viewer {
 
   /** Fit the picture into the stage, or show it pixel by pixel. */
   fit() {
-    if (!this.clip) return;
+    if (!this.size) return;
     const stage = $("stage");
-    const { width, height } = this.clip;
+    const { width, height } = this.size;
     const columns = this.view === "split" ? 2 : 1;
     const scale = stage.classList.contains("whole")
       ? 1 / devicePixelRatio

@@ -42,7 +42,9 @@ def browser() -> Iterator[Any]:
             pytest.skip("there is no chromium")
     from playwright.sync_api import sync_playwright
 
-    flags = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
+    fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    sound = "--autoplay-policy=no-user-gesture-required"
+    flags = ["--no-sandbox", "--disable-gpu", sound, *fake]
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield opened
@@ -252,6 +254,20 @@ def test_render_is_paused_resumed_and_cancelled(page, client, long_clip):
     page.click("[data-act=remove]")
     page.wait_for_selector("#queue", state="hidden")
     assert {path.name for path in client.folder.iterdir()} == {"a.mp4", "long.mp4"}
+
+
+def test_camera_runs_through_the_style(page):
+    page.click("#camera")
+    page.wait_for_selector("#rate:has-text('frames/s')")
+    assert page.inner_text("#clip-name") == "Camera"
+    before, after = canvas(page, "before"), canvas(page)
+    assert before.shape == after.shape
+    assert np.abs(before.astype(float) - after).mean() > 10
+    page.wait_for_timeout(1000)
+    assert not np.array_equal(canvas(page, "before"), before)
+    page.click("#camera")
+    exact(page)
+    assert not page.is_visible("#rate")
 
 
 def test_what_is_wrong_is_a_sentence_in_the_page(page, client):

@@ -16,6 +16,7 @@ from brushreel.batch.clips.clip import stylize_clip
 from brushreel.core import library
 from brushreel.core.clips.media import read
 from brushreel.core.frames.colour import to_rgb
+from brushreel.core.stylizer import Stylizer
 
 from ..batch.media.make import Sound, make_clip
 
@@ -137,8 +138,8 @@ def test_clip_without_sound_is_told(client):
 class Page:
     """A page's connection for frames."""
 
-    def __init__(self, client):
-        address = f"ws://{client.guard.host}{client.guard.root}play"
+    def __init__(self, client, name: str = "play"):
+        address = f"ws://{client.guard.host}{client.guard.root}{name}"
         self.socket = connect(address, origin=f"http://{client.guard.host}")
 
     def send(self, **fields) -> None:
@@ -227,3 +228,33 @@ def test_player_survives_what_is_no_request(client, page, text):
     page.socket.send(text)
     assert page.receive()[0]["error"]
     assert page.ask(id=1, clip=client.clip(), number=1, lines=72)[0]["number"] == 1
+
+
+def test_frame_of_the_camera_comes_back_stylized(client, styles):
+    camera = Page(client, "camera")
+    rows, columns = np.mgrid[:60, :80].astype(np.uint8)
+    frame = np.stack([3 * columns, 4 * rows, 2 * rows + columns], axis=-1)
+    content = io.BytesIO()
+    Image.fromarray(frame).save(content, "JPEG", quality=100, subsampling=0)
+    head = json.dumps({"id": 7, "look": {"style": "tiny"}}).encode()
+    camera.socket.send(struct.pack(">I", len(head)) + head + content.getvalue())
+    header, (_, after) = camera.receive()
+    assert header["id"] == 7
+    expected = Stylizer(styles, device="cpu")(pixels(content.getvalue()))
+    assert np.abs(pixels(after).astype(float) - expected).mean() < 6
+    camera.socket.close()
+
+
+@pytest.mark.parametrize("look", [{"style": "tiny"}, {"style": "none"}, {}, None])
+@pytest.mark.parametrize("content", [b"", b"no JPEG", "large"])
+def test_frame_that_is_none_is_told(client, look, content):
+    if content == "large":
+        file = io.BytesIO()
+        Image.new("RGB", (4000, 3000)).save(file, "JPEG")
+        content = file.getvalue()
+    camera = Page(client, "camera")
+    head = json.dumps({"id": 1, "look": look}).encode()
+    for message in (struct.pack(">I", len(head)) + head + content, content, "text"):
+        camera.socket.send(message)
+        assert camera.receive()[0]["error"]
+    camera.socket.close()
