@@ -104,7 +104,7 @@ class Sound:
                     continue
                 start = round((decoded.pts * stream.time_base - self._origin) * RATE)
                 for part in resampler.resample(decoded):
-                    samples = part.to_ndarray().reshape(-1, 2)
+                    samples = part.to_ndarray().astype(np.int16, copy=False).reshape(-1, 2)
                     yield start, samples
                     start += len(samples)
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ def test_every_style_is_shown_and_the_choice_survives_a_reload(page):
 
 
 def test_clip_plays_in_step_with_the_clock_and_loops(page, client):
-    make_clip(client.folder, "b.mp4", frames=75, sounds=(Sound(seconds=3),))
+    make_clip(client.folder, "b.mp4", frames=75, sounds=(Sound(seconds=Fraction(3)),))
     page.click("#refresh")
     page.click(".clip:has-text('b.mp4')")
     page.wait_for_selector("#clip-name:text-is('b.mp4')")
@@ -358,5 +359,5 @@ def test_page_of_another_origin_gets_nothing(browser, client: Client, tmp_path):
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     """A server that prints nothing."""
 
-    def log_message(self, *_about: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         return

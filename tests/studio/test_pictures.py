@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from brushreel.batch.clips.clip import stylize_clip
 from brushreel.core import library
@@ -140,7 +141,7 @@ class Page:
 
     def __init__(self, client, name: str = "play"):
         address = f"ws://{client.guard.host}{client.guard.root}{name}"
-        self.socket = connect(address, origin=f"http://{client.guard.host}")
+        self.socket = connect(address, origin=Origin(f"http://{client.guard.host}"))
 
     def send(self, **fields) -> None:
         self.socket.send(json.dumps(fields))

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from brushreel.cli import main
 from brushreel.core.errors import UsageError
@@ -48,13 +49,14 @@ def test_other_names_and_origins_get_nothing(client):
 
 def test_web_sockets_of_others_are_refused(client):
     address = f"ws://{client.guard.host}{client.guard.root}play"
-    for origin in ("https://evil.example", None):
+    own = Origin(f"http://{client.guard.host}")
+    for origin in (Origin("https://evil.example"), None):
         with pytest.raises(InvalidStatus) as refused:
             connect(address, origin=origin).close()
         assert refused.value.response.status_code == 403
     with pytest.raises(InvalidStatus):
-        connect(f"ws://{client.guard.host}/play", origin=f"http://{client.guard.host}").close()
-    connect(address, origin=f"http://{client.guard.host}").close()
+        connect(f"ws://{client.guard.host}/play", origin=own).close()
+    connect(address, origin=own).close()
 
 
 def test_address_leads_to_the_page_once(client):
