@@ -359,5 +359,5 @@ def test_page_of_another_origin_gets_nothing(browser, client: Client, tmp_path):
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     """A server that prints nothing."""
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its own name
         return
