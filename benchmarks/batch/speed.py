@@ -96,7 +96,7 @@ def _conv(inputs: int, outputs: int, size: int, stride: int) -> list[nn.Module]:
 
 
 class Patience:
-    """How long is measured.
+    """Duration of the measurements.
 
     Attributes:
         rounds: Rounds of a measurement.
