@@ -6,7 +6,7 @@
 Writes into the folder, as JPEG: sizes.jpg (one frame at stroke sizes 0.5, 1, 2 and 4), proxy.jpg
 (a 360-line proxy's output next to the full output), native.jpg (the same without a stroke size),
 detail.jpg (detail 0, the default, and 1 at 100 %), crop.jpg (a 2160-line frame at 100 %) and
-styles.jpg (every style). Burnt-in bars are cut off.
+styles.jpg (every style that ships). Burnt-in bars are cut off.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from brushreel.core.frames.bars import find_bars
 from brushreel.core.frames.colour import to_rgb
 from brushreel.core.frames.frame import Frame
 from brushreel.core.frames.stroke_size import DETAIL
-from brushreel.core.library import style_paths
+from brushreel.core.library import SHIPPED
 from brushreel.core.stylizer import Stylizer
 
 WIDTH, GAP, QUALITY = 1440, 4, 86
@@ -92,7 +92,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--frame", type=int, default=60)
     parser.add_argument("--style", default="starry-night")
-    parser.add_argument("--styles", nargs="*", default=list(style_paths()))
+    parser.add_argument(
+        "--styles", nargs="*", default=sorted(p.stem for p in SHIPPED.glob("*.safetensors"))
+    )
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     frame, style = frame_of(options.clip, options.frame), options.style
