@@ -45,6 +45,7 @@ class Encoder:
             the SSIM of docs/encoding.md.
         usual_params: More of `params` where no preset is named.
         usual_params_of_large: More of these for large frames, of which memory would hold many.
+        params_of_narrow: More of `params` for frames of fewer than 64 columns.
         options: Options that are always set.
         params_option: The option that takes `params`, joined by colons.
         params: The encoder library's own settings.
@@ -62,6 +63,7 @@ class Encoder:
     usual_preset: str | None = None
     usual_params: tuple[str, ...] = ()
     usual_params_of_large: tuple[str, ...] = ()
+    params_of_narrow: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     params_option: str = ""
     params: tuple[str, ...] = ()
@@ -165,6 +167,9 @@ _X265 = Encoder(
         *("log-level=error", "frame-threads=4", "pools=16", "weightp=0"),
         *("cbqpoffs=-3", "crqpoffs=-3", _KEEP_SOFT_PARTS),
     ),
+    # libx265's tree writes whole vectors of blocks, beyond its memory where a row has fewer: glibc
+    # then ends the process, now and then ("corrupted size vs. prev_size").
+    params_of_narrow=("cutree=0",),
 )
 _VP9 = Encoder(
     "libvpx-vp9",

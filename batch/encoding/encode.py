@@ -24,6 +24,8 @@ from .mastering import loses_mastering, mastering_params
 
 # Pixels of the largest frame that is not large: 1440 lines.
 _LARGE = 2560 * 1440
+# Columns of the narrowest frame that is not narrow: four blocks of libx265's tree.
+_NARROW = 64
 MATROSKA = ("matroska", "webm")
 """FFmpeg's names of Matroska and its subset."""
 _SUFFIXES = {"matroska": "mkv"}  # where FFmpeg's name of the container is not its suffix
@@ -320,6 +322,8 @@ def _options(
     at_bitrate = () if settings.bitrate is None else encoder.bitrate_params
     params = (*encoder.params, *_usual_params(encoder, settings, video))
     params += (*at_bitrate, *mastering_params(encoder, video))
+    if video.width < _NARROW:
+        params += encoder.params_of_narrow
     if params:
         options[encoder.params_option] = ":".join(params)
     return options | _rate(codec, encoder, settings)

@@ -230,6 +230,15 @@ def test_large_frames_are_held_in_smaller_numbers(video, preset, height, fewer):
     assert ("b-pyramid=none" in chosen.options["x264-params"]) == fewer
 
 
+@pytest.mark.parametrize("preset", [None, "slow"])
+@pytest.mark.parametrize(("width", "without"), [(16, True), (62, True), (64, False), (1920, False)])
+def test_narrow_frames_do_without_the_tree_that_writes_beyond_its_memory(
+    video, width, preset, without
+):
+    chosen = choose(video("yuv420p", width, 480), EncodeSettings("hevc", preset=preset), "mp4")
+    assert ("cutree=0" in chosen.options["x265-params"]) == without
+
+
 @pytest.mark.parametrize(
     ("codec", "source", "profile"),
     [

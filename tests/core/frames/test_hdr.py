@@ -75,7 +75,7 @@ def painting_with(tiny_style, monkeypatch):
         stylizer = Stylizer(
             tiny_style, device="cpu", precision="fp32", stroke_size="native", **options
         )
-        monkeypatch.setattr(stylizer, "runtime_for", lambda *_size: network)
+        monkeypatch.setattr(stylizer._network, "runtime_for", lambda *_size: network)
         return stylizer
 
     return make
