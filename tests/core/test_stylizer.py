@@ -265,11 +265,13 @@ class TestChoices:
 
 
 @pytest.mark.parametrize("stroke_size", [1.9, 4])
-def test_strokes_of_a_share_of_the_frame(tiny_style, stroke_size):
+def test_strokes_of_a_share_of_the_frame(tiny_style, stroke_size, monkeypatch):
     stylizer = cpu(tiny_style, stroke_size=stroke_size)
     seen = []
     stylize = stylizer._network
-    stylizer._network = lambda source: seen.append(source.shape[-2:]) or stylize(source)
+    monkeypatch.setattr(
+        stylizer, "_network", lambda source: seen.append(source.shape[-2:]) or stylize(source)
+    )
     frame = native("yuv420p", 400, 240)
     made = stylizer.stylize(frame)
     assert (made.width, made.height, made.pixel_format) == (400, 240, frame.pixel_format)
@@ -358,12 +360,14 @@ def test_other_strokes_share_the_networks(tiny_style):
         stylizer.with_strokes(0, 0.1)
 
 
-def test_a_proxy_is_stylized_as_its_full_size_says(tiny_style):
+def test_a_proxy_is_stylized_as_its_full_size_says(tiny_style, monkeypatch):
     stylizer, proxy = cpu(tiny_style, stroke_size=0.5), scene(1, 24, 32)
     with pytest.raises(UsageError, match="too small"):
         stylizer(proxy)
     sizes = []
-    stylizer._network = lambda source: sizes.append(source.shape[-2:]) or source
+    monkeypatch.setattr(
+        stylizer, "_network", lambda source: sizes.append(source.shape[-2:]) or source
+    )
     stylizer(proxy, full_size=Size(270, 360))
     assert sizes == [(864, 1152)]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, TiffImagePlugin
 
 from brushreel.core.clips.sequence import Pattern
 from brushreel.core.clips.sequence_reader import SequenceReader
@@ -228,7 +228,9 @@ def _packed(data: bytes, compression: int) -> bytes:
         file = io.BytesIO()
         image = Image.frombytes("RGB", (WIDTH, len(data) // (3 * WIDTH)), data)
         image.save(file, "TIFF", compression="tiff_lzw", strip_size=1 << 20)
-        tags = Image.open(file).tag_v2
+        written = Image.open(file)
+        assert isinstance(written, TiffImagePlugin.TiffImageFile)
+        tags = written.tag_v2
         return file.getvalue()[tags[273][0] : tags[273][0] + tags[279][0]]
     if compression == 32773:
         # In packets that end anywhere, not with a row; fillers among them.

@@ -244,6 +244,7 @@ def test_an_unknown_style_in_a_note_is_its_clips_problem(make):
     request = Request(made.styles[0])
     tasks = plan_timeline(read_timeline(made.path), request, made.path.parent / "m")
     (failed,) = [task for task in tasks if isinstance(task.plan, StyleError)]
+    assert isinstance(failed.plan, StyleError)
     assert re.match(r"B at [\d:]+: there is no style named 'nobody'", failed.plan.what)
     assert any(isinstance(task.plan, Plan) for task in tasks)
     with pytest.raises(StyleError, match="'nobody'"):
