@@ -55,7 +55,7 @@ def folder(tmp_path, style_file) -> Path:
 @contextmanager
 def host(
     folder: Path, wrapped: Callable[..., list[str]] = lambda *command: [*command], **options: Any
-) -> Iterator[subprocess.Popen[str]]:
+) -> Iterator[subprocess.Popen]:
     """Run the script as Resolve does, with a program for a browser."""
     browser = folder / "browser.py"
     note = str(folder / "address")
