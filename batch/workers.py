@@ -157,6 +157,9 @@ class _Crew:
             with suppress(EOFError, OSError):
                 while True:  # unread messages would block it
                     last_words.append(worker.connection.recv())
+                    # An interruption is lost where Python can't raise it, in a library's callback.
+                    if last_words[-1][0] in ("ready", "ended"):
+                        worker.process.terminate()
         for _, content in last_words:
             if isinstance(content, ClipKept | logging.LogRecord):
                 _pass_on(content, self._reporter)

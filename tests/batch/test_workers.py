@@ -8,7 +8,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -24,7 +27,7 @@ from brushreel.batch.reporting.events import (
     Event,
 )
 from brushreel.batch.reporting.progress import TerminalReporter
-from brushreel.batch.workers import _serve, run_in_workers
+from brushreel.batch.workers import _PROCESSES, _Crew, _serve, _Worker, run_in_workers
 from brushreel.core.clips.media import probe
 from brushreel.core.errors import BrushreelError, DeviceError
 
@@ -136,6 +139,40 @@ def test_stopping_leaves_nothing_unfinished(jobs, settings, listing, tmp_path):
         run_in_workers([jobs[3], jobs[0]], settings, ["cpu", "cpu"], Heard(stop))
     assert multiprocessing.active_children() == []
     assert "d.mp4" not in listing(tmp_path / "out")
+
+
+def _deaf_at_first(connection: Connection) -> None:
+    heard: list[int] = []
+
+    def hear(number: int, _frame: object) -> None:
+        heard.append(number)
+        if len(heard) > 1:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, hear)
+    connection.send(("logged", None))
+    with suppress(KeyboardInterrupt):
+        while not heard:
+            time.sleep(0.01)
+        connection.send(("ended", None))
+        connection.recv()
+
+
+def test_a_worker_that_missed_the_signal_is_stopped_when_it_waits(settings):
+    ours, theirs = _PROCESSES.Pipe()
+    process = _PROCESSES.Process(target=_deaf_at_first, args=(theirs,))
+    process.start()
+    theirs.close()
+    ours.recv()
+    crew = _Crew(settings, 1, TerminalReporter())
+    crew._workers.append(_Worker("cpu", process, ours))
+    stopping = threading.Thread(target=crew.stop, daemon=True)
+    stopping.start()
+    stopping.join(20)
+    process.join(1)
+    gone = process.exitcode
+    process.kill()
+    assert gone == 0
 
 
 ORPHANS = """
