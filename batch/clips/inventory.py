@@ -38,6 +38,7 @@ from ...core.errors import MediaError
 from ...core.frames.crop import NO_CROP
 from ...core.frames.fields import field_order
 from ...core.frames.frame import UNSPECIFIED_TAGS
+from .output_tags import same_language
 
 Key = tuple[str, ...]
 """Name of something that a clip has: ("picture", "transparency"), ("tag", "title")."""
@@ -209,6 +210,8 @@ def _tags(metadata: Mapping[str, str], without: Collection[str] = ()) -> dict[st
     if "name" in lower:
         # MP4's name of a track.
         lower.setdefault("title", lower.pop("name"))
+    if "language" in lower:
+        lower["language"] = same_language(lower["language"])
     return {
         name: value
         for name, value in lower.items()

@@ -28,6 +28,7 @@ from ..encoding.encode import MATROSKA
 from .audio_conversion import Conversion, can_convert
 from .gapless import Padding, padding_of, with_delay
 from .inventory import is_made_by_muxer
+from .output_tags import language_tag
 from .track_digest import PacketFacts, TrackDigest
 
 MUXERS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
@@ -129,6 +130,7 @@ class CopiedTracks:
             with with_delay(template, padding) as delayed:
                 copy = self._target.add_stream_from_template(delayed.streams[0])
         copy.metadata.update(_named(template.metadata))
+        copy.metadata.update(language_tag(template.metadata, self._target))
         copy.disposition = template.disposition
         _name_channels(copy)
         track = CopiedTrack(about, copy, TrackDigest(), padding=padding)
@@ -153,6 +155,7 @@ class CopiedTracks:
         assert isinstance(template, av.AudioStream)
         conversion = Conversion(self._target, template, codec)
         conversion.stream.metadata.update(_named(template.metadata))
+        conversion.stream.metadata.update(language_tag(template.metadata, self._target))
         conversion.stream.disposition = template.disposition
         track = CopiedTrack(about, conversion.stream, TrackDigest(), conversion)
         self.tracks.append(track)

@@ -24,6 +24,14 @@ _COMMON_TAGS = frozenset(
 )
 # Of the source's video stream: where its alpha is, and what Matroska's tools have counted.
 _SOURCE_VIDEO_TAGS = ("alpha_mode", "bps", "duration", "number_of_", "_statistics_", "encoder")
+# Some languages have two codes (ISO 639-2: ger is the bibliographic one, deu the terminological),
+# and FFmpeg's QuickTime muxer knows one of them; for the other it writes none.
+_CODES_OF_QUICKTIME = {
+    **{"sqi": "alb", "hye": "arm", "eus": "baq", "mya": "bur", "zho": "chi", "nld": "dut"},
+    **{"kat": "geo", "deu": "ger", "ell": "gre", "isl": "ice", "mkd": "mac", "msa": "may"},
+    **{"fas": "per", "bod": "tib", "cym": "wel"},
+    **{"cze": "ces", "fre": "fra", "rum": "ron", "slo": "slk"},
+}
 MADE_BY = f"Brushreel {__version__}"
 """What the video stream of every output names as its encoder; MP4 keeps 31 characters of it."""
 
@@ -36,7 +44,23 @@ def copy_metadata(source: Reader, target: OutputContainer) -> None:
     for key, value in source.video_metadata.items():
         if not key.lower().startswith(_SOURCE_VIDEO_TAGS):
             video.metadata[key] = value
+    video.metadata.update(language_tag(video.metadata, target))
     video.metadata["encoder"] = MADE_BY
+
+
+def language_tag(metadata: Mapping[str, str], target: OutputContainer) -> dict[str, str]:
+    """Return a stream's language, if it has one, by the code that the container has for it."""
+    language = metadata.get("language")
+    if language is None:
+        return {}
+    if target.format.name == "mov":
+        language = _CODES_OF_QUICKTIME.get(language, language)
+    return {"language": language}
+
+
+def same_language(code: str) -> str:
+    """Return the code that stands for a language in comparisons, of ISO 639-2's two."""
+    return _CODES_OF_QUICKTIME.get(code, code)
 
 
 def is_output(path: Path) -> bool:

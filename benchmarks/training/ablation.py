@@ -73,6 +73,7 @@ def rows() -> dict[str, TrainingSettings]:
         "layers as they are": replace(HOUSE, layer_weights=None),
         "no hues": weighing(hues=0.0),
         "no hues, no palette": weighing(hues=0.0, palette=0.0),
+        "palette x 4": weighing(palette=weights.palette * 4),
         "Adam": replace(HOUSE, optimizer="adam", learning_rate=1e-3),
         "no ramp": replace(HOUSE, temporal_ramp=0.0),
         "crop 192": replace(HOUSE, crop=192),

@@ -289,6 +289,13 @@ def test_title_languages_and_chapters_are_kept(
     assert [t.disposition for t in after.others] == [t.disposition for t in before.others]
 
 
+@pytest.mark.parametrize("written", [["fre", "deu"], ["fra", "ger"]])
+def test_both_codes_of_a_language_are_kept_in_mov(make_clip, sound, painter, converted, written):
+    source = make_clip("a.mkv", sounds=[sound(metadata={"language": code}) for code in written])
+    after = converted(source, painter, "a.mov")
+    assert [track.metadata["language"] for track in after.audio] == ["fra", "ger"]
+
+
 def test_subtitles_are_kept_in_mkv(make_clip, read_clip, sound, painter, converted):
     source = make_clip("a.mkv", sounds=(sound(),), subtitles=["Grüße", "Wörld"])
     before, after = read_clip(source), converted(source, painter)
