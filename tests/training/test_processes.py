@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -68,19 +69,21 @@ def test_the_others_wait_as_long_as_footage_may_take(monkeypatch):
     monkeypatch.setattr(
         distributed, "init_process_group", lambda _, **options: asked.update(options)
     )
+    monkeypatch.setattr(distributed, "new_group", lambda **options: options)
     monkeypatch.setattr(distributed, "get_rank", lambda: 1)
     monkeypatch.setattr(distributed, "destroy_process_group", lambda: None)
-    with joined(torch.device("cpu")):
-        assert asked == {"timeout": timedelta(days=1)}
+    with joined(torch.device("cpu")) as processes:
+        assert asked == {"timeout": timedelta(minutes=10)}
+        assert processes.patient == {"timeout": timedelta(days=1), "backend": "gloo"}
 
 
 @pytest.fixture
-def start(material, tmp_path):
-    """A function that trains in processes of its own and returns the folder that they leave."""
+def begin(material, tmp_path):
+    """A function that starts training in processes of its own; it returns them and their folder."""
 
-    def start(
-        name: str, *launcher: str, iterations: int = 3, resume: bool = False, stop: bool = False
-    ) -> Path:
+    def begin(
+        name: str, *launcher: str, iterations: int = 3, resume: bool = False
+    ) -> tuple[subprocess.Popen[str], Path]:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         (tmp_path / "train.py").write_text(TRAIN)
@@ -94,6 +97,19 @@ def start(material, tmp_path):
             text=True,
             start_new_session=True,
         )
+        return run, folder
+
+    return begin
+
+
+@pytest.fixture
+def start(begin):
+    """A function that trains in processes of its own and returns the folder that they leave."""
+
+    def start(
+        name: str, *launcher: str, iterations: int = 3, resume: bool = False, stop: bool = False
+    ) -> Path:
+        run, folder = begin(name, *launcher, iterations=iterations, resume=resume)
         if stop:
             wait_for(folder / "checkpoint.safetensors")
             os.killpg(run.pid, signal.SIGINT)
@@ -132,3 +148,39 @@ def test_ctrl_c_stops_both_at_one_step_and_both_go_on(start, material, tmp_path)
     assert not list(folder.glob("*.digest"))
     start("parts", *TORCHRUN, iterations=80, resume=True)
     assert (folder / "0.digest").read_text() == (whole / "0.digest").read_text()
+
+
+@pytest.mark.slow
+def test_a_lost_node_ends_the_others_and_all_go_on(begin, start):
+    """As two machines: a launcher of its own for each."""
+    whole = start("whole", *TORCHRUN, iterations=80)
+    nodes = [begin("parts", *node, iterations=80) for node in both_nodes()]
+    (first, folder), (second, _) = nodes
+    wait_for(folder / "checkpoint.safetensors")
+    # Its launcher and it: a launcher alone would leave it running.
+    for child in children(second.pid):
+        os.kill(child, signal.SIGKILL)
+    os.kill(second.pid, signal.SIGKILL)
+    _, said = first.communicate(timeout=120)
+    second.communicate()
+    assert first.returncode != 0
+    assert "TrainingError: another process of this run is gone" in said
+    again = [begin("parts", *node, iterations=80, resume=True) for node in both_nodes()]
+    for run, _ in again:
+        _, said = run.communicate(timeout=300)
+        assert run.returncode == 0, said
+    assert (folder / "0.digest").read_text() == (whole / "0.digest").read_text()
+
+
+def both_nodes() -> list[tuple[str, ...]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    run = ("-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1")
+    meeting = ("--master-addr", "127.0.0.1", "--master-port", port)
+    return [(*run, *meeting, "--node-rank", str(rank)) for rank in (0, 1)]
+
+
+def children(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for listed in found for child in listed.read_text().split()]
