@@ -5,7 +5,7 @@ C_SOURCES := $(wildcard plugin_resolve/ofx/native/*.[ch] core/*.h core/frames/*.
 # What an installation compiles.
 NATIVE := core/cpu.h core/frames/scaling.c $(wildcard core/runtimes/*.[ch])
 
-.PHONY: demo test test-slow bench bench-gpu gpu-check check format site native-all clean
+.PHONY: demo test test-slow bench bench-gpu gpu-check check format site dist clean
 
 demo: .venv/run.stamp
 	$(BIN)/brushreel demo
@@ -42,10 +42,10 @@ site: .venv/dev.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	$(BIN)/python docs/make_site.py
 
-# What is written in C, for Linux, Windows and macOS; a wheel that is built after it holds it all.
-native-all: .venv/dev.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'ziglang>=0.13,<0.18'
-	$(BIN)/python native.py --all
+# The source distribution and a wheel for each system, checked, in dist/.
+dist: .venv/dev.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dist]'
+	$(BIN)/python release/make_dist.py
 
 clean:
 	rm -rf .venv build dist site *.egg-info demo

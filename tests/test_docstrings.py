@@ -16,7 +16,16 @@ import pytest
 import brushreel
 
 ROOT = Path(brushreel.__file__).parent
-FOLDERS = ("core", "batch", "training", "plugin_resolve", "studio", "benchmarks", "tests")
+FOLDERS = (
+    "core",
+    "batch",
+    "training",
+    "plugin_resolve",
+    "studio",
+    "benchmarks",
+    "release",
+    "tests",
+)
 
 
 def words(name: str) -> frozenset[str]:

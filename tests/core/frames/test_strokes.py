@@ -33,12 +33,11 @@ SIZE = Size(48, 64)
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory):
-    compiler = native.own_compiler()
-    if compiler is None:
+    if native.own_compiler() is None:
         pytest.skip("there is no C compiler")
-    library = tmp_path_factory.mktemp("compiled") / "scaling.so"
-    native.build_scaling(library, compiler)
-    return library
+    root = tmp_path_factory.mktemp("compiled")
+    native.build_own(root, [native.SCALING.name])
+    return root / native.SCALING
 
 
 @pytest.fixture

@@ -78,9 +78,9 @@ def compiled(tmp_path_factory) -> Path:
     """The effect, compiled from what is in the tree."""
     if sys.platform != "linux" or platform.machine() != "x86_64" or not native.own_compiler():
         pytest.skip("the host of these tests needs Linux on x86-64 and a C compiler")
-    folder = tmp_path_factory.mktemp("compiled") / native.BUNDLE
-    native.build_own_effect(folder)
-    return folder
+    root = tmp_path_factory.mktemp("compiled")
+    native.build_own(root, [native.LIBRARY])
+    return root / native.EFFECT / native.BUNDLE
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import platform
 import shutil
 import struct
 import subprocess
@@ -128,20 +129,17 @@ def test_depends_on_the_system_alone(compiled):
     }
 
 
-def test_both_processors_of_a_mac_share_a_file(tmp_path):
-    thin = []
-    for processor in (0x01000007, 0x0100000C):
-        path = tmp_path / str(processor)
-        path.write_bytes(
-            struct.pack("<III", 0xFEEDFACF, processor, 3) + bytes([processor & 255]) * 99
-        )
-        thin.append(path)
+def test_both_processors_of_a_mac_share_a_file():
+    thin = [
+        struct.pack("<III", 0xFEEDFACF, processor, 3) + bytes([processor & 255]) * 99
+        for processor in (0x01000007, 0x0100000C)
+    ]
     both = native.universal(thin)
     assert struct.unpack_from(">II", both) == (0xCAFEBABE, 2)
-    for index, path in enumerate(thin):
+    for index, content in enumerate(thin):
         entry = struct.unpack_from(">5I", both, 8 + 20 * index)
         assert entry[2] % 2**14 == 0
-        assert both[entry[2] : entry[2] + entry[3]] == path.read_bytes()
+        assert both[entry[2] : entry[2] + entry[3]] == content
 
 
 @pytest.mark.slow
@@ -159,7 +157,6 @@ def test_a_wheel_holds_what_is_compiled_if_there_is_a_compiler(tmp_path, monkeyp
     (made,) = tmp_path.glob("*.whl")
     assert ("linux_x86_64" in made.name) == compiler
     held = {name for name in zipfile.ZipFile(made).namelist() if name.endswith((".ofx", ".so"))}
-    effect = native.library_in(native.EFFECT / native.BUNDLE)
-    paths = (effect, native.KERNELS, native.SCALING)
-    wanted = {f"brushreel/{path.as_posix()}" for path in paths}
+    libraries = native.libraries(sys.platform, platform.machine())
+    wanted = {f"brushreel/{library.path.as_posix()}" for library in libraries}
     assert held == (wanted if compiler else set())

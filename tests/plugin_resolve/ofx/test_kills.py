@@ -124,11 +124,12 @@ def test_a_server_that_can_not_start_fails_the_render_with_its_words(host, place
 @pytest.fixture(scope="module")
 def impatient(compiled, tmp_path_factory) -> Path:
     """The effect, compiled to wait for a server for a second, and with one that does nothing."""
-    bundle = tmp_path_factory.mktemp("impatient") / native.BUNDLE
+    root = tmp_path_factory.mktemp("impatient")
     with pytest.MonkeyPatch.context() as patch:
         compiler = shlex.join(native.own_compiler() or [])
         patch.setenv("CC", f"{compiler} -DBR_START_SECONDS=1")
-        native.build_own_effect(bundle)
+        native.build_own(root, [native.LIBRARY])
+    bundle = root / native.EFFECT / native.BUNDLE
     command = bundle / "Contents" / "Resources" / "server"
     command.parent.mkdir()
     command.write_text("/no/styles\n/bin/sleep\n30\n")
