@@ -13,7 +13,7 @@ from ..core.frames.colour import BT709_LUMA
 AVERAGED = 4
 DIRECTIONS = 32
 # Side of the squares over which hues are compared: strokes inside one are free.
-HUE_AREA = 8
+HUE_AREA = 32
 # Lumas below and above which black and white stay what they are.
 DARK, LIGHT = 0.3, 0.9
 
@@ -93,7 +93,7 @@ class Hues:
         return torch.lerp(frames, moved, inside)
 
     def distance(self, frames: Tensor, clean: Tensor) -> Tensor:
-        """Return the mean squared distance over squares of 8 x 8 pixels, summed over frames.
+        """Return the mean squared distance over squares of 32 x 32 pixels, summed over frames.
 
         Args:
             frames: (N, 3, H, W) RGB in [0, 1], stylized.

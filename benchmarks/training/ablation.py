@@ -49,7 +49,7 @@ from brushreel.training.trainer import train
 NO_SKIP, FAR = "no skip at full size", "tanh beyond black and white"
 MOMENTS, SLICED = "means and covariances", "sliced Wasserstein"
 FILTERS = "filter response normalisation"
-WIDE = "hues over 32 x 32"
+NARROW = "hues over 8 x 8"
 # Of activations, along so many random directions at so many places.
 DIRECTIONS, PLACES = 64, 4096
 
@@ -74,7 +74,7 @@ def rows() -> dict[str, TrainingSettings]:
         "layers as they are": replace(HOUSE, layer_weights=None),
         "no hues": weighing(hues=0.0),
         "no hues, no palette": weighing(hues=0.0, palette=0.0),
-        WIDE: HOUSE,
+        NARROW: HOUSE,
         "palette x 4": weighing(palette=weights.palette * 4),
         "Adam": replace(HOUSE, optimizer="adam", learning_rate=1e-3),
         "no ramp": replace(HOUSE, temporal_ramp=0.0),
@@ -170,8 +170,8 @@ def changed(row: str) -> Iterator[None]:
             replaced.enter_context(patch.object(StylizingNetwork, "decode", decode))
         if distance := distances.get(row):
             replaced.enter_context(_style_by(distance))
-        if row == WIDE:
-            replaced.enter_context(patch.object(palette, "HUE_AREA", 32))
+        if row == NARROW:
+            replaced.enter_context(patch.object(palette, "HUE_AREA", 8))
         if row == FILTERS:
             replaced.enter_context(patch.object(InstanceNorm, "forward", _by_response))
             # What bounds the gain reckons with variances.

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
-from brushreel.training.palette import Hues, Palette
+from brushreel.training.palette import HUE_AREA, Hues, Palette
 
 
 def coloured(*colours: tuple[float, float, float], side: int = 128) -> torch.Tensor:
@@ -120,7 +121,8 @@ class TestHues:
     def test_distance_is_of_squares_and_a_sum_over_frames(self):
         hues = Hues(self.painting, [self.footage])
         clean = self.footage.clamp(0, 1)
-        wanted = hues.of(clean)
+        wanted = hues.of(F.avg_pool2d(clean, HUE_AREA)).repeat_interleave(HUE_AREA, 2)
+        wanted = wanted.repeat_interleave(HUE_AREA, 3)
         stripes = torch.tensor([0.1, -0.1]).repeat(96)
         assert hues.distance(wanted + stripes, clean) < 1e-8
         assert hues.distance(wanted + 0.1, clean) == pytest.approx(0.01, rel=1e-3)
