@@ -122,6 +122,11 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
         help="Minutes between two checkpoints. Default: %(default)g.",
     )
     add_loss_network(add)
+    add(
+        "--json",
+        action="store_true",
+        help="Print events on stdout, one JSON object a line, see docs/training.md.",
+    )
 
 
 def _add_painting(group: argparse._ArgumentGroup) -> None:
@@ -142,6 +147,7 @@ def train(options: argparse.Namespace) -> int:
     from ..core.style import Painting
     from . import trainer
     from .loss_network import find_weights
+    from .reporting.ndjson import TrainingEvents
     from .run import Material
 
     output = user_styles() / f"{options.name}.safetensors"
@@ -150,6 +156,7 @@ def train(options: argparse.Namespace) -> int:
     parent = load_style(options.parent) if options.parent else None
     device = choose_device(options.device)
     loss_weights = find_weights(options.loss_weights, download=options.download_loss_network)
+    events = TrainingEvents(folder) if options.json else None
     about = Painting(options.title or options.name, options.artist, options.year, options.licence)
     try:
         trainer.train(
@@ -163,8 +170,11 @@ def train(options: argparse.Namespace) -> int:
             resume=options.resume,
             minutes=options.minutes,
             checkpoint_minutes=options.checkpoint_minutes,
+            events=events,
         )
     except KeyboardInterrupt:
+        if events:
+            events.interrupted(folder / trainer.CHECKPOINT)
         if not (folder / trainer.CHECKPOINT).exists():
             raise
         print(
@@ -173,7 +183,8 @@ def train(options: argparse.Namespace) -> int:
         )
         return INTERRUPTED
     print(folder / "report.html", file=sys.stderr)
-    print(output)
+    if not events:
+        print(output)
     return 0
 
 
@@ -182,7 +193,7 @@ def _repeatable(words: list[str], recipe: str) -> str:
 
     The default recipe may change, and there is no checkpoint to resume from elsewhere.
     """
-    kept = [word for word in words if word != "--resume"]
+    kept = [word for word in words if word not in ("--resume", "--json")]
     if not any(word.split("=")[0] == "--recipe" for word in kept):
         kept += ["--recipe", recipe]
     return shlex.join(["brushreel", *kept])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -345,6 +346,22 @@ class Run:
         title = f"{about.title}, after {about.artist}"
         return Style(name, title, about, spec, weights, provenance, figures)
 
+    def unmeasured_style(self) -> Style:
+        """Return the style as trained so far, to be looked at: without figures, gain unbounded."""
+        state = self.network.state_dict()
+        weights = {key: value.detach().cpu().clone() for key, value in state.items()}
+        return Style("so-far", "As trained so far", self.material.about, self.network.spec, weights)
+
+    def stylizer(self, style: Style) -> Stylizer:
+        """Return a stylizer of a style of this run, exact, on the device that it is trained on."""
+        return Stylizer(style, device=str(self.device), precision="fp32", runtime="torch")
+
+    def held_out_frames(self, most: int = MOST_HELD_OUT) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        """Yield of held-out clips the name and a frame of the clip's own size, (H, W, 3) RGB."""
+        for clip in self.held_out[:most]:
+            trained_on = clip.pairs["frames"][len(clip.pairs) // 2, 1]
+            yield clip.path.name, next(consecutive_frames(clip.path, 1), trained_on)
+
     def sheet(self, style: Style) -> list[tuple[str, Tensor, Tensor]]:
         """Return of every held-out clip its name, a frame, and the frame as users see it.
 
@@ -354,13 +371,11 @@ class Run:
         Returns:
             Frames of a clip's own size, (3, H, W) RGB, uint8.
         """
-        stylizer = Stylizer(style, device=str(self.device), precision="fp32", runtime="torch")
+        stylizer = self.stylizer(style)
         rows = []
-        for clip in self.held_out:
-            trained_on = clip.pairs["frames"][len(clip.pairs) // 2, 1]
-            frame = next(consecutive_frames(clip.path, 1), trained_on)
+        for name, frame in self.held_out_frames():
             both = (torch.from_numpy(codes.copy()) for codes in (frame, stylizer(frame)))
-            rows.append((clip.path.name, *(codes.permute(2, 0, 1) for codes in both)))
+            rows.append((name, *(codes.permute(2, 0, 1) for codes in both)))
         return rows
 
     def _finished(self) -> tuple[StylizingNetwork, NetworkSpec]:

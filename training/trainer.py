@@ -20,6 +20,7 @@ from .checkpoint import Checkpoint
 from .interruption import deferred_interrupts
 from .processes import joined
 from .recipe import TrainingSettings
+from .reporting.ndjson import TrainingEvents
 from .reporting.report import prepare_report, write_report
 from .reporting.scalars import Scalars
 from .run import Material, Run
@@ -39,6 +40,7 @@ def train(
     resume: bool = False,
     minutes: float | None = None,
     checkpoint_minutes: float = 5.0,
+    events: TrainingEvents | None = None,
 ) -> Style:
     """Train a style and save it.
 
@@ -57,6 +59,7 @@ def train(
             takes at the speed of the first ones. A resumed run keeps its number of steps.
         checkpoint_minutes: Minutes between checkpoints, 0 or more; an interrupted run also
             saves one.
+        events: Is told of everything, in place of a progress bar.
 
     Raises:
         UsageError: `minutes` or `checkpoint_minutes` is out of its range.
@@ -82,25 +85,37 @@ def train(
         if processes.first:
             prepare_report(folder)
             tqdm.write(run.report, file=sys.stderr)
-        _finish(run, name, checkpoint, checkpoint_minutes)
+            if events:
+                events.started(run, name, checkpoint)
+        _finish(run, name, checkpoint, checkpoint_minutes, events)
         with moving("measuring the style") if processes.first else nullcontext():
             style = run.style(name, command)
             if processes.first:
                 style.save(output)
                 history, painting = torch.stack(run.history), run.painting[0].cpu()
-                write_report(folder, style, history, run.sheet(style), run.report, painting)
+                report = write_report(
+                    folder, style, history, run.sheet(style), run.report, painting
+                )
                 checkpoint.unlink()
+                if events:
+                    events.finished(output, report, style.figures)
         return style
 
 
-def _finish(run: Run, name: str, checkpoint: Path, minutes: float) -> None:
+def _finish(
+    run: Run, name: str, checkpoint: Path, minutes: float, events: TrainingEvents | None
+) -> None:
     """Train to the last step, saving checkpoints on the way."""
     saved = time.monotonic()
-    with deferred_interrupts() as stop_asked, _progress(run, name, checkpoint.parent) as show:
+    with (
+        deferred_interrupts() as stop_asked,
+        _progress(run, name, checkpoint.parent, events) as show,
+    ):
         for means in run.steps():
             show(means)
+            stop = stop_asked() or (events is not None and events.abandoned)
             # All stop after the same step: otherwise the others would wait for this one.
-            if run.processes.any_of_them(stop_asked()):
+            if run.processes.any_of_them(stop):
                 run.save(checkpoint)
                 raise KeyboardInterrupt
             if time.monotonic() - saved >= minutes * 60:
@@ -111,9 +126,9 @@ def _finish(run: Run, name: str, checkpoint: Path, minutes: float) -> None:
 
 @contextmanager
 def _progress(
-    run: Run, name: str, folder: Path
+    run: Run, name: str, folder: Path, events: TrainingEvents | None
 ) -> Iterator[Callable[[dict[str, float] | None], None]]:
-    """Show a progress bar with losses and remaining time, and log to TensorBoard."""
+    """Show a progress bar with losses and remaining time, or events, and log to TensorBoard."""
     if not run.processes.first:
         yield lambda _means: None
         return
@@ -128,6 +143,7 @@ def _progress(
             dynamic_ncols=True,
             # In a file, now and then.
             mininterval=0.1 if on_terminal(sys.stderr) else 60.0,
+            disable=events is not None,
         ) as bar,
     ):
 
@@ -136,5 +152,7 @@ def _progress(
             if means:
                 bar.set_postfix({part: f"{value:.4g}" for part, value in means.items()})
                 log(run.step, {f"loss/{part}": value for part, value in means.items()})
+            if events:
+                events.stepped(run, means)
 
         yield show

@@ -21,6 +21,7 @@ from brushreel.training.data import extraction
 from brushreel.training.data.disturbance import Disturbances
 from brushreel.training.loss_network import LAYERS
 from brushreel.training.recipe import HOUSE, TrainingSettings
+from brushreel.training.reporting.ndjson import TrainingEvents
 from brushreel.training.run import Material
 from brushreel.training.trainer import train
 
@@ -144,6 +145,7 @@ def run(material, quick, tmp_path) -> Callable[..., Style]:
         checkpoint_minutes: float = 5.0,
         parent: Style | None = None,
         painting: Path = material.painting,
+        events: TrainingEvents | None = None,
         **changes,
     ) -> Style:
         return train(
@@ -156,6 +158,7 @@ def run(material, quick, tmp_path) -> Callable[..., Style]:
             resume=resume,
             minutes=minutes,
             checkpoint_minutes=checkpoint_minutes,
+            events=events,
         )
 
     return run
