@@ -6,32 +6,36 @@ import asyncio
 import dataclasses
 import re
 import shlex
-import shutil
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_videos_path
-
 from ..batch.page.guard import KINDS, PARTS, Guard, files_in
-from ..core.errors import BrushreelError, MediaError, OutputError, UsageError, extra, unexpected
+from ..core.errors import BrushreelError, MediaError, UsageError, extra, unexpected
+from ..core.file_identity import file_identity
 from ..core.frames.stroke_size import DETAIL, LEAST, MOST, NATURAL
-from ..core.library import list_styles
+from ..core.library import list_styles, style_paths
 from ..core.stylizer import Stylizer
-from . import pictures, render_options
-from .camera import Camera
+from ..training.data.images import open_image
+from ..training.loss_network import find_weights
+from . import command_options, pictures
+from .camera import LONGEST, Camera, still
+from .command_lines import FACTORS, CommandLine
 from .frame_source import FrameSource, FrameSources
+from .job_queue import JobQueue
 from .look import Look, Stylizers
-from .player import Player, answer_in_turn, words_of
-from .render_queue import RenderQueue
-from .shelf import Clip, Shelf, Upload
+from .player import Player, answer_in_turn
+from .receiving import received_body, received_fields, received_file
+from .shelf import Clip, Shelf, check_clip, check_painting
 from .sound import Sound
 
 with extra("studio"):
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
-    from starlette.requests import ClientDisconnect, Request
+    from starlette.requests import Request
     from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
     from starlette.routing import Route, WebSocketRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,10 +43,10 @@ with extra("studio"):
 
 FILES = Path(__file__).parent / "page"
 MOST_UPLOADED = 64 << 30
-"""Bytes of one dropped file."""
-_LONGEST_BODY = 1 << 16
-# Bytes that stay free on the disk of dropped files.
-_SPARE = 1 << 30
+"""Bytes of a dropped clip."""
+MOST_OF_A_PAINTING = 1 << 28
+"""Bytes of a dropped painting."""
+_SIDES = ("before", "after")
 
 
 class Guarded:
@@ -102,10 +106,10 @@ class Studio:
     Args:
         shelf: The clips that the page may see.
         stylizers: Networks that are kept ready.
-        queue: What is rendered.
+        queue: What is rendered, watched and trained.
     """
 
-    def __init__(self, shelf: Shelf, stylizers: Stylizers, queue: RenderQueue):
+    def __init__(self, shelf: Shelf, stylizers: Stylizers, queue: JobQueue):
         self.shelf, self.stylizers, self.queue = shelf, stylizers, queue
         self.sources = FrameSources()
         # Pictures are made one after the other: those that nobody waits for any more, not at all.
@@ -126,11 +130,15 @@ class Studio:
             Route("/clips/{clip}/sound.wav", self._sound),
             WebSocketRoute("/play", self._play),
             WebSocketRoute("/camera", self._camera),
+            Route("/camera.jpg", self._still, methods=["POST"]),
             Route("/dropped/{name}", self._drop, methods=["PUT"]),
+            Route("/paintings/{name}", self._drop_painting, methods=["PUT"]),
+            Route("/painting.jpg", self._painting),
             Route("/command", self._command, methods=["POST"]),
             Route("/jobs", self._jobs),
-            Route("/jobs", self._render, methods=["POST"]),
+            Route("/jobs", self._add, methods=["POST"]),
             Route("/jobs/{job}/{act}", self._act, methods=["POST"]),
+            Route("/jobs/{job}/{number:int}.{side}.jpg", self._so_far),
         ]
         handlers: dict[Any, Any] = {BrushreelError: _failure, Exception: _failure}
         return Guarded(Starlette(routes=routes, exception_handlers=handlers), guard)
@@ -144,23 +152,21 @@ class Studio:
 
     def _session(self, request: Request) -> Response:
         del request
-        styles = [
-            {
-                "name": style.name,
-                "title": style.title,
-                "painting": dataclasses.asdict(style.painting),
-                "family": style.family,
-            }
-            for style in list_styles()
-        ]
         return JSONResponse(
             {
                 "folders": [str(folder) for folder in self.shelf.folders],
-                "styles": styles,
+                "dropped": str(self.shelf.dropped),
+                "styles": _styles(),
                 "defaults": {"stroke_size": NATURAL, "detail": DETAIL, "strength": 1.0},
                 "stroke_sizes": [LEAST, MOST],
-                "deliveries": render_options.deliveries(),
-                "options": render_options.groups(),
+                "deliveries": command_options.deliveries(),
+                "options": {
+                    "render": command_options.STYLIZE.groups(),
+                    "watch": command_options.WATCH.groups(),
+                    "train": command_options.TRAIN.groups(),
+                },
+                "factors": FACTORS,
+                "loss_network": _missing_loss_network(),
             }
         )
 
@@ -226,6 +232,16 @@ class Studio:
     async def _camera(self, socket: WebSocket) -> None:
         await answer_in_turn(socket, Camera(self.stylizers).answer, lambda: None)
 
+    async def _still(self, request: Request) -> Response:
+        """Answer with the camera's frame in a style, as a small picture."""
+        lines = pictures.check_lines(request.query_params.get("lines"))
+        content = await received_body(request, LONGEST)
+
+        def draw() -> bytes:
+            return still(content, self.stylizers, Look.read(request.query_params), lines)
+
+        return await self._picture(request, draw, "image/jpeg")
+
     def _sound(self, request: Request) -> Response:
         """Answer with a part of a clip's sound."""
         source = self._source(request)
@@ -242,45 +258,37 @@ class Studio:
 
     async def _command(self, request: Request) -> Response:
         """Answer with the command line that does what is chosen."""
-        _, words = self._words(await _fields(request))
-        return JSONResponse({"words": [shlex.quote(word) for word in ("brushreel", *words)]})
+        line = CommandLine.read(await received_fields(request), self.shelf)
+        return JSONResponse({"words": [shlex.quote(word) for word in ("brushreel", *line.words)]})
 
-    async def _render(self, request: Request) -> Response:
+    async def _add(self, request: Request) -> Response:
         """Put what is chosen into the queue."""
-        clip, words = self._words(await _fields(request))
-        job = self.queue.add(clip.id, words, clip.name)
+        line = CommandLine.read(await received_fields(request), self.shelf)
+        job = self.queue.add(line.source, line.words, line.title, line.kind)
         return JSONResponse({"id": job.id}, status_code=201)
 
-    def _words(self, fields: Mapping[str, Any]) -> tuple[Clip, list[str]]:
-        """Return the clip and the command line, after its first word, of what is chosen.
-
-        Raises:
-            BrushreelError: There is no such clip, or something else makes no sense.
-        """
-        clip = self.shelf.clip(str(fields.get("clip")))
-        look, options = fields.get("look"), fields.get("options", {})
-        folder = fields.get("folder") or ""
-        if (
-            not isinstance(look, dict)
-            or not isinstance(options, dict)
-            or not isinstance(folder, str)
-        ):
-            raise UsageError("the page sent no valid request")
-        words = ["stylize", str(clip.path), *Look.read(words_of(look)).flags()]
-        if not folder and clip.folder == self.shelf.dropped:
-            folder = str(user_videos_path() / "Brushreel")
-        if folder:
-            words += ["--output", str(_folder(folder))]
-        return clip, [*words, *render_options.words(options)]
-
     def _jobs(self, request: Request) -> Response:
+        """Answer with the queue, and with what changes when the library does."""
         del request
         jobs = self.queue.jobs()
         for job in jobs:
             job["result"] = None
-            if job["state"] == "done" and job["output"] and Path(job["output"]).exists():
-                job["result"] = self.shelf.add_result(Path(job["output"])).id
-        return JSONResponse(jobs)
+            made = job["kind"] == "render" and job["state"] == "done" and job["output"]
+            if made and Path(made).exists():
+                job["result"] = self.shelf.add_result(Path(made)).id
+            job["command"] = shlex.join(("brushreel", *job.pop("words")))
+            job["resumable"] = self.queue.job(job["id"]).checkpoint is not None
+        return JSONResponse({"jobs": jobs, "library": _library(), "trouble": self.queue.trouble})
+
+    def _so_far(self, request: Request) -> Response:
+        """Answer with a frame of a training, as its events name it."""
+        job = self.queue.job(request.path_params["job"])
+        rows = job.facts.get("pictures", [])
+        number, side = request.path_params["number"], request.path_params["side"]
+        path = Path(rows[number][side]) if number < len(rows) and side in _SIDES else Path()
+        if not path.is_file():
+            return Response(status_code=404)
+        return Response(path.read_bytes(), media_type="image/jpeg")
 
     async def _act(self, request: Request) -> Response:
         """Pause, resume or remove a job."""
@@ -292,27 +300,22 @@ class Studio:
         return Response(status_code=204)
 
     async def _drop(self, request: Request) -> Response:
-        """Receive a dropped file; it is on the shelf when it is whole."""
-        folder = self.shelf.dropped
-        upload = await run_in_threadpool(Upload, folder, request.path_params["name"])
-        try:
-            await run_in_threadpool(_check_room, request.headers.get("Content-Length"), folder)
-            received = 0
-            async for content in request.stream():
-                received += len(content)
-                if received > MOST_UPLOADED:
-                    raise UsageError("the dropped file is too large")
-                await run_in_threadpool(upload.write, content)
-            path = await run_in_threadpool(upload.finish)
-        except ClientDisconnect:
-            return Response(status_code=499)
-        except OSError as error:
-            raise OutputError.because(error, "can't be written", path=folder) from error
-        finally:
-            upload.close()
+        """Receive a dropped clip; it is on the shelf when it is whole."""
+        path = await received_file(request, self.shelf.dropped, check_clip, MOST_UPLOADED)
         clip = self.shelf.add(path)
         assert clip is not None
         return JSONResponse(self._about(clip), status_code=201)
+
+    async def _drop_painting(self, request: Request) -> Response:
+        """Receive a dropped painting."""
+        folder = self.shelf.paintings
+        path = await received_file(request, folder, check_painting, MOST_OF_A_PAINTING)
+        return JSONResponse({"path": str(path)}, status_code=201)
+
+    def _painting(self, request: Request) -> Response:
+        """Answer with a small picture of a painting."""
+        path = self.shelf.inside(request.query_params.get("path", ""), "the painting")
+        return Response(pictures.of_painting(open_image(path)), media_type="image/jpeg")
 
     def _remove(self, request: Request) -> Response:
         """Remove a dropped file; the given folders are never changed."""
@@ -329,36 +332,34 @@ class Studio:
         self.sources.close()
 
 
-async def _fields(request: Request) -> Mapping[str, Any]:
-    """Read the object that the page has sent.
+def _styles() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": style.name,
+            "title": style.title,
+            "painting": dataclasses.asdict(style.painting),
+            "family": style.family,
+        }
+        for style in list_styles()
+    ]
 
-    Raises:
-        UsageError: It sent something else, or too much.
-    """
-    length = request.headers.get("Content-Length", "")
-    if not length.isdecimal() or int(length) > _LONGEST_BODY:
-        raise UsageError("the page sent no valid request")
+
+def _library() -> str:
+    """Return a text that changes whenever a style of the library comes, goes or is replaced."""
+    files = []
+    for name, path in style_paths().items():
+        with suppress(OSError):  # it was removed a moment ago
+            files.append((name, file_identity(path)))
+    return f"{zlib.crc32(repr(files).encode()):08x}"
+
+
+def _missing_loss_network() -> str:
+    """Return what `brushreel train` says where the loss network is missing; empty if it is not."""
     try:
-        fields = await request.json()
-    except (ValueError, RecursionError) as error:
-        raise UsageError("the page sent no valid request") from error
-    if not isinstance(fields, dict):
-        raise UsageError("the page sent no valid request")
-    return fields
-
-
-def _folder(text: str) -> Path:
-    """Return the folder that is rendered into.
-
-    Raises:
-        UsageError: It is not named from the root on, or it is a file.
-    """
-    folder = Path(text).expanduser()
-    if not folder.is_absolute():
-        raise UsageError("the folder must be named from the root on", path=text)
-    if folder.exists() and not folder.is_dir():
-        raise UsageError("is a file; name a folder to render into", path=folder)
-    return folder
+        find_weights(None)
+    except BrushreelError as error:
+        return str(error)
+    return ""
 
 
 def _failure(_request: Request, error: Exception) -> Response:
@@ -375,23 +376,6 @@ def _range(text: str, size: int) -> tuple[int, int]:
         return 0, size
     end = int(match[2]) + 1 if match[2] else size
     return int(match[1]), max(int(match[1]), min(end, size))
-
-
-def _check_room(length: str | None, folder: Path) -> None:
-    """Refuse a file that is not going to fit.
-
-    Raises:
-        UsageError: It is too large, or its size is not stated.
-        OutputError: The disk has too little room.
-    """
-    if length is None or not length.isdecimal() or int(length) > MOST_UPLOADED:
-        raise UsageError("the dropped file is too large, or its size is not known")
-    if int(length) + _SPARE > shutil.disk_usage(folder).free:
-        raise OutputError(
-            "the disk has too little room for the dropped file",
-            path=folder,
-            hint="start the studio with the folder that the clip is in",
-        )
 
 
 def _facts(source: FrameSource) -> dict[str, Any]:

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from ..core.errors import MediaError, UsageError
+from ..core.frames.stroke_size import Size
 from .look import Look, Stylizers
 from .pictures import jpeg
 from .player import packed, told, words_of
@@ -52,6 +54,28 @@ class Camera:
             return packed({"id": number, "before": 0, "after": len(after)}, after)
         except Exception as error:  # noqa: BLE001  the next frame may be fine
             return told(number, error)
+
+
+def still(content: bytes, stylizers: Stylizers, look: Look, lines: int) -> bytes:
+    """Return a camera's frame as a small JPEG in a style, in the look of the whole frame.
+
+    Args:
+        content: The frame as JPEG.
+        stylizers: Networks that are kept ready.
+        look: Style and settings.
+        lines: Height of the result.
+
+    Raises:
+        BrushreelError: It is no frame, or the style was removed.
+    """
+    frame = _frame(content)
+    height, width = frame.shape[-2:]
+    scale = min(1.0, lines / height)
+    size = [max(2, round(height * scale)), max(2, round(width * scale))]
+    small = functional.interpolate(frame, size=size, mode="bilinear", antialias=True)
+    stylizer = stylizers(look)
+    with stylizers.network:
+        return jpeg(stylizer(small.clamp(0, 1), full_size=Size(height, width)))
 
 
 def _parts(message: str | bytes) -> tuple[dict, bytes]:

@@ -50,11 +50,11 @@ def studio(options: argparse.Namespace) -> int:
     shelf = Shelf(options.folders or [Path()], cache_folder() / "studio" / "dropped")
     with moving("starting the studio"):
         from .application import Studio
+        from .job_queue import JobQueue
         from .look import Stylizers
-        from .render_queue import RenderQueue
         from .server import served
 
-        queue = RenderQueue(data_folder() / "studio" / "queue.json")
+        queue = JobQueue(data_folder() / "studio" / "queue.json")
         running = served(Studio(shelf, Stylizers(options.device), queue), options.port)
     with running as guard:
         # The first address is used up by the browser; the second one is for this terminal's eyes.

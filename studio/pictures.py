@@ -30,6 +30,7 @@ from .frame_source import FrameSource
 LEAST_LINES, MOST_LINES = 48, 1080
 """Lines of small pictures."""
 _THUMBNAIL_LINES = 108
+_PAINTING_SIDE = 480
 _JPEG_QUALITY = 86
 # PNG at its fastest: the page is on this machine.
 _PNG_LEVEL = 1
@@ -126,6 +127,14 @@ def jpeg(rgb: Tensor, matrix: tuple[int, ...] | None = None) -> bytes:
     """Return (1, 3, h, w) RGB in [0, 1] as JPEG, turned by a display matrix."""
     content = io.BytesIO()
     _image(rgb, matrix).save(content, "JPEG", quality=_JPEG_QUALITY)
+    return content.getvalue()
+
+
+def of_painting(image: Image.Image) -> bytes:
+    """Return a painting as a small JPEG."""
+    small, content = image.convert("RGB"), io.BytesIO()
+    small.thumbnail((_PAINTING_SIDE, _PAINTING_SIDE), Image.Resampling.LANCZOS)
+    small.save(content, "JPEG", quality=_JPEG_QUALITY)
     return content.getvalue()
 
 

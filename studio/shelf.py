@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from ..core.clips.folder import find_clips
 from ..core.clips.recognition import is_clip
 from ..core.clips.sequence import Pattern, find_patterns
 from ..core.errors import BrushreelError, MediaError, UsageError
+from ..training.data.images import open_image
 
 MOST_CLIPS = 2000
 """Clips that are listed at most: more are found by nobody in one list."""
@@ -48,7 +49,8 @@ class Shelf:
 
     Args:
         folders: Folders whose clips are listed, subfolders included.
-        dropped: Folder into which the page's uploads are written; may not exist yet.
+        dropped: Folder into which dropped clips are written; may not exist yet. Paintings are
+            written to the folder "paintings" next to it.
 
     Raises:
         UsageError: A folder does not exist.
@@ -60,6 +62,7 @@ class Shelf:
                 raise UsageError("no such folder", path=folder)
         self.folders = [folder.absolute() for folder in folders]
         self.dropped = dropped.absolute()
+        self.paintings = self.dropped.with_name("paintings")
         self._known: dict[str, Clip] = {}
         self._lock = threading.Lock()
 
@@ -92,6 +95,29 @@ class Shelf:
         if not clip.is_sequence and not clip.path.exists():
             raise MediaError("is gone", path=clip.path)
         return clip
+
+    def inside(self, text: str, what: str) -> Path:
+        """Return a file or folder that the page names by its path.
+
+        Args:
+            text: The path, from the root on.
+            what: What it is, for the error.
+
+        Raises:
+            UsageError: None is named.
+            MediaError: It is not there, or lies outside of the studio's folders.
+        """
+        if not text:
+            raise UsageError(f"{what} is not chosen yet")
+        path = Path(text).expanduser()
+        real = path.resolve()
+        folders = (self.dropped, self.paintings, *self.folders)
+        if not any(real.is_relative_to(folder.resolve()) for folder in folders):
+            hint = "drop it on the page, or start the studio with its folder"
+            raise MediaError("lies outside of the studio's folders", path=path, hint=hint)
+        if not real.exists():
+            raise MediaError("is not there", path=path)
+        return path
 
     def add_result(self, path: Path) -> Clip:
         """Return the clip of a file that was rendered from here, wherever it is."""
@@ -134,22 +160,26 @@ def _is_inside(clip: Clip) -> bool:
     return all(file.resolve().is_relative_to(inside) for file in files)
 
 
+_LONGEST = 200
+
+
 class Upload:
-    """A dropped file while it arrives; it gets its name when it is whole and a clip.
+    """A dropped file while it arrives; it gets its name when it is whole and what it should be.
 
     Args:
         folder: Folder of dropped files.
         name: The file's name as the browser tells it; folders in it are left out.
+        check: Is given the whole file; raises a `MediaError` where it can't be used.
 
     Raises:
         UsageError: It is no name for a file.
     """
 
-    def __init__(self, folder: Path, name: str):
+    def __init__(self, folder: Path, name: str, check: Callable[[Path], None]):
         plain = name.replace("\\", "/").rpartition("/")[2].lstrip(".")
         if not plain or not plain.isprintable() or len(os.fsencode(plain)) > _LONGEST:
             raise UsageError("the dropped file has no name that can be used")
-        self._folder, self._name = folder, plain
+        self._folder, self._name, self._check = folder, plain, check
         folder.mkdir(parents=True, exist_ok=True)
         self._partial = folder / f".{os.urandom(6).hex()}{Path(plain).suffix}"
         self._file = self._partial.open("xb")
@@ -162,11 +192,13 @@ class Upload:
         """Give the file its name, and return it.
 
         Raises:
-            MediaError: It is not a clip.
+            MediaError: It can't be used.
         """
         self._file.close()
-        if not is_clip(self._partial):
-            raise MediaError("is not a clip", path=self._name, hint="drop a video file")
+        try:
+            self._check(self._partial)
+        except MediaError as error:
+            raise MediaError(error.what, path=self._name, hint=error.hint) from error
         path, number = self._folder / self._name, 2
         while path.exists():
             path = self._folder / f"{Path(self._name).stem}.{number}{Path(self._name).suffix}"
@@ -179,4 +211,20 @@ class Upload:
         self._partial.unlink(missing_ok=True)
 
 
-_LONGEST = 200
+def check_clip(path: Path) -> None:
+    """Refuse a dropped file that is no clip.
+
+    Raises:
+        MediaError: It is none.
+    """
+    if not is_clip(path):
+        raise MediaError("is not a clip", path=path, hint="drop a video file")
+
+
+def check_painting(path: Path) -> None:
+    """Refuse a dropped file that is no image.
+
+    Raises:
+        MediaError: It is none, or damaged.
+    """
+    open_image(path)

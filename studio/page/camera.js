@@ -45,6 +45,12 @@ export class Camera {
     return { width: this.#canvas.width, height: this.#canvas.height };
   }
 
+  /** The frame at this moment as JPEG; null where the camera is off. */
+  async shoot() {
+    if (!this.#stream) return null;
+    return new Promise((resolve) => { this.#canvas.toBlob(resolve, "image/jpeg", QUALITY); });
+  }
+
   stop() {
     if (!this.#stream) return;
     this.#stream.getTracks().forEach((track) => track.stop());

@@ -6,9 +6,9 @@ export class Clips {
   #items = [];
   #seen = new IntersectionObserver((entries) => this.#load(entries), { root: $("clips"), rootMargin: "200px" });
 
-  /** @param choose is called with the id of the chosen clip, told with errors */
-  constructor({ choose, told }) {
-    Object.assign(this, { choose, told, chosen: null });
+  /** @param choose is called with the id of the chosen clip, listed with all clips, told with errors; takes is asked whether somebody else takes a dropped file */
+  constructor({ choose, listed, takes, told }) {
+    Object.assign(this, { choose, listed, takes, told, chosen: null });
     $("search").addEventListener("input", () => this.#show());
     $("clips").addEventListener("click", (event) => {
       const id = event.target.closest(".clip")?.dataset.id;
@@ -29,7 +29,7 @@ export class Clips {
       document.body.classList.remove("dropping");
       if (!event.dataTransfer.files.length) return;
       event.preventDefault();
-      this.#take([...event.dataTransfer.files]);
+      droppedFiles(event.dataTransfer).then((files) => this.#take(files.filter((file) => !this.takes(file))));
     });
   }
 
@@ -37,6 +37,7 @@ export class Clips {
   async look() {
     try {
       this.#items = await json("clips");
+      this.listed(this.#items);
     } catch (error) {
       this.told(error.message);
     }
@@ -105,6 +106,7 @@ export class Clips {
   }
 
   async #take(files) {
+    if (!files.length) return;
     $("uploading").hidden = false;
     let last = null;
     for (const file of files) {
@@ -128,4 +130,24 @@ export class Clips {
     }
     await this.look();
   }
+}
+
+/** Return the files of a drop, those of its folders included. */
+async function droppedFiles(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
+  return (await Promise.all(entries.map(filesOf))).flat();
+}
+
+async function filesOf(entry) {
+  if (entry.isFile) return [await new Promise((resolve, reject) => { entry.file(resolve, reject); })];
+  const reader = entry.createReader();
+  const found = [];
+  for (;;) {
+    const some = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); });
+    if (!some.length) break;
+    found.push(...some);
+  }
+  const shown = found.filter(({ name }) => !name.startsWith("."));
+  return (await Promise.all(shown.map(filesOf))).flat();
 }

@@ -1,6 +1,7 @@
 // The look: style, blend, sliders, keep colours; and the pictures of every style on the frame.
 import { $, element, settled } from "./dom.js";
-import { Refusal, blob, post } from "./server.js";
+import { copies, showCommand } from "./options.js";
+import { Refusal, blob } from "./server.js";
 import { PERCENT, doubling, slider } from "./sliders.js";
 import { cardOf, chosenStyle, setPicture, styleCard } from "./styles.js";
 
@@ -8,6 +9,8 @@ const GRID_LINES = 160;
 const MOMENTS = [0.1, 0.3, 0.5, 0.7, 0.9];
 // Milliseconds without a change after which pictures are made again.
 const SETTLING = 350;
+// Milliseconds after which the camera's pictures are made again.
+const SHOOTING = 8000;
 
 export class Look {
   #changed;
@@ -15,6 +18,7 @@ export class Look {
   #command = settled(120, () => this.#showCommand());
   #pictures = settled(SETTLING, () => this.#draw());
   #of = { clip: null, number: 0 };
+  #shoot = null;
 
   /** @param session what the server says of styles and defaults */
   constructor(session, { changed, told }) {
@@ -33,7 +37,24 @@ export class Look {
     $("blend-share").append(this.share.row);
     $("styles").append(...session.styles.map((style, index) => this.#card(style, index === 0)));
     for (const id of ["styles", "keep_colors", "blend-with"]) $(id).addEventListener("change", act);
-    $("copy").addEventListener("click", () => this.#copy());
+    copies($("copy"), $("command"));
+  }
+
+  /** Show other styles, after the library has changed; the choice stays where it can. */
+  update(session) {
+    const chosen = chosenStyle($("styles"));
+    const kept = session.styles.some(({ name }) => name === chosen);
+    this.session = session;
+    for (const card of $("styles").querySelectorAll(".style")) card.remove();
+    $("styles").append(...session.styles.map((style, index) => this.#card(style, kept ? style.name === chosen : index === 0)));
+    this.#act();
+  }
+
+  /** Choose a style. */
+  choose(name) {
+    this.#choose(name);
+    $("blend-with").value = "";
+    this.#act();
   }
 
   #card(style, isChosen) {
@@ -121,7 +142,8 @@ export class Look {
     this.#offerBlends();
     this.#describe();
     this.#changed();
-    this.showOn(this.#of.clip, this.#of.number);
+    if (this.#shoot) this.#pictures();
+    else this.showOn(this.#of.clip, this.#of.number);
   }
 
   #offerBlends() {
@@ -138,7 +160,7 @@ export class Look {
     const one = this.#style(chosenStyle($("styles")));
     $("style-title").textContent = this.style ?? "No style";
     const { artist, title, year } = one?.painting ?? {};
-    $("painting").textContent = one ? `${artist}, ${title}, ${year}` : "Train one: brushreel train";
+    $("painting").textContent = one ? `${artist}, ${title}, ${year}` : "Train one: see Train above";
     this.#command();
   }
 
@@ -151,60 +173,81 @@ export class Look {
     }
   }
 
-  async #copy() {
-    await navigator.clipboard.writeText($("command").textContent.trim()).catch(() => getSelection().selectAllChildren($("command")));
-    $("copy").textContent = "Copied";
-    setTimeout(() => { $("copy").textContent = "Copy"; }, 1500);
-  }
-
   /** Show the command line for a clip. */
   on(clip) {
+    this.#shoot = null;
     this.#of = { clip, number: 0 };
     this.#command();
+  }
+
+  /** Make the pictures of the camera's frame in every style, and again now and then. */
+  showCamera(shoot) {
+    this.#drawing.abort();
+    this.#of = { clip: null, number: 0 };
+    this.#shoot = shoot;
+    $("moments").hidden = true;
+    this.#pictures();
   }
 
   /** Make the pictures of a clip's frame in every style, the chosen one first. */
   showOn(clip, number) {
     this.#drawing.abort();
+    this.#shoot = null;
     this.#of = { clip, number };
     this.#command();
     if (clip) this.#pictures();
   }
 
   /** Stop making pictures: the clip plays. */
-  rest() { this.#drawing.abort(); }
+  rest() {
+    this.#drawing.abort();
+    this.#shoot = null;
+  }
 
   async #draw() {
-    const { clip, number } = this.#of;
     const drawing = new AbortController();
     this.#drawing.abort();
     this.#drawing = drawing;
-    const names = this.session.styles.map((style) => style.name);
-    const first = chosenStyle($("styles"));
-    $("moments").hidden = false;
-    const strip = MOMENTS.map((share) => moment(Math.floor(share * clip.frames), clip));
-    const get = async (at, look) => {
-      const query = new URLSearchParams({ ...look, lines: GRID_LINES });
-      return URL.createObjectURL(await blob(`clips/${clip.id}/${at}.jpg?${query}`, { signal: drawing.signal }));
-    };
+    const { signal } = drawing;
     try {
-      for (const name of [first, ...names.filter((name) => name !== first)]) {
-        if (name) show(cardOf($("styles"), name), await get(number, this.of(name)));
-      }
-      $("strip").replaceChildren(...strip.map(({ button }) => button));
-      for (const { button, at } of this.query ? strip : []) show(button, await get(at, this.query));
+      if (this.#shoot) await this.#drawCamera(signal);
+      else await this.#drawClip(signal);
     } catch (error) {
       if (error instanceof Refusal) this.told(error.message);
     }
   }
+
+  async #drawCamera(signal) {
+    const body = await this.#shoot();
+    if (!body || signal.aborted) return;
+    await this.#drawStyles((look) => picture(`camera.jpg?${query(look)}`, { method: "POST", body, signal }));
+    setTimeout(() => { if (!signal.aborted && this.#shoot) this.#draw(); }, SHOOTING);
+  }
+
+  async #drawClip(signal) {
+    const { clip, number } = this.#of;
+    if (!clip) return;
+    $("moments").hidden = false;
+    const strip = MOMENTS.map((share) => moment(Math.floor(share * clip.frames), clip));
+    const get = (at, look) => picture(`clips/${clip.id}/${at}.jpg?${query(look)}`, { signal });
+    await this.#drawStyles((look) => get(number, look));
+    $("strip").replaceChildren(...strip.map(({ button }) => button));
+    for (const { button, at } of this.query ? strip : []) show(button, await get(at, this.query));
+  }
+
+  async #drawStyles(get) {
+    const names = this.session.styles.map((style) => style.name);
+    const first = chosenStyle($("styles"));
+    for (const name of [first, ...names.filter((name) => name !== first)]) {
+      const address = name && await get(this.of(name));
+      const card = name && cardOf($("styles"), name);
+      if (card) show(card, address);
+    }
+  }
 }
 
-/** Show the command line of what is chosen. */
-export async function showCommand(place, chosen) {
-  const { words } = await (await post("command", chosen)).json();
-  // A line breaks between words only.
-  place.replaceChildren(...words.flatMap((word) => [element("span", "", word), " "]));
-}
+const query = (look) => new URLSearchParams({ ...look, lines: GRID_LINES });
+const picture = async (address, options) => URL.createObjectURL(await blob(address, options));
 
 function moment(at, clip) {
   const button = element("button", "", element("div", "blank"), `${(at / clip.rate).toFixed(1)} s`);

@@ -1,46 +1,53 @@
-// Renders: the dialog with the command's options, and the queue with its progress.
+// Renders and watched folders: the dialog with the command's options, and the queue with its progress.
 import { $, control, element, settled } from "./dom.js";
-import { showCommand } from "./look.js";
-import { json, post } from "./server.js";
+import { jobButton, left, progress } from "./jobs.js";
+import { chosenOptions, showCommand, showOptions } from "./options.js";
 
-// Milliseconds between two looks at the queue, while something is rendered and else.
-const SOON = 700;
-const LATER = 4000;
-const WORDS = { waiting: "waiting", running: "rendering", paused: "paused", done: "done", failed: "failed" };
+const WORDS = {
+  render: { waiting: "waiting", running: "rendering", paused: "paused", done: "done", failed: "failed" },
+  watch: { waiting: "starting", running: "watching", paused: "stopped", done: "ended", failed: "failed" },
+};
 
 export class Renders {
-  #timer = null;
   #command = settled(150, () => this.#showCommand());
+  #kind = "render";
 
   /** @param chosen returns clip and look, openResult is called with the ids of source and result */
-  constructor(session, { chosen, openResult, told }) {
-    Object.assign(this, { chosen, openResult, told });
+  constructor(session, { jobs, chosen, openResult, told }) {
+    Object.assign(this, { session, jobs, chosen, openResult, told });
     $("delivery").append(...session.deliveries.map((name) => new Option(name, name)));
-    $("options").append(...session.options.map(group));
-    $("render").disabled = false;
-    $("render").addEventListener("click", () => this.#open());
+    $("render").disabled = $("watch").disabled = false;
+    $("render").addEventListener("click", () => this.#open("render"));
+    $("watch").addEventListener("click", () => this.#open("watch"));
     $("render-cancel").addEventListener("click", () => $("render-dialog").close());
     $("render-form").addEventListener("submit", (event) => this.#start(event));
     $("render-form").addEventListener("input", this.#command);
-    this.#look();
   }
 
-  #open() {
-    if (!this.chosen()) {
-      this.told("Choose a clip first");
+  #open(kind) {
+    const { clip, look } = this.chosen();
+    if (!look || (kind === "render" && !clip)) {
+      this.told(look ? "Choose a clip first" : "Choose a style first");
       return;
     }
-    $("render-what").textContent = `${$("clip-name").textContent} in ${$("style-title").textContent}`;
+    if (kind !== this.#kind || !$("options").children.length) showOptions($("options"), this.session.options[kind]);
+    this.#kind = kind;
+    const watching = kind === "watch";
+    $("render-title").textContent = watching ? "Watch a folder" : "Render";
+    $("render-what").textContent = watching ? `Every clip that arrives in a folder, in ${$("style-title").textContent}` : `${$("clip-name").textContent} in ${$("style-title").textContent}`;
+    $("inbox-row").hidden = !watching;
+    if (watching && !$("inbox").value) $("inbox").value = this.session.folders[0];
+    $("folder").placeholder = watching ? "from the root on" : "next to the clip";
+    $("folder-label").textContent = watching ? "Write to" : "Folder";
+    $("render-start").textContent = watching ? "Watch" : "Add to renders";
     $("render-error").textContent = "";
     $("render-dialog").showModal();
     this.#command();
   }
 
   #fields() {
-    const options = {};
-    for (const input of $("options").querySelectorAll("[name]")) options[input.name] = input.type === "checkbox" ? input.checked : input.value.trim();
-    options["--delivery"] = $("delivery").value;
-    return { ...this.chosen(), folder: $("folder").value.trim(), options };
+    const options = { ...chosenOptions($("options")), "--delivery": $("delivery").value };
+    return { ...this.chosen(), kind: this.#kind, inbox: $("inbox").value.trim(), folder: $("folder").value.trim(), options };
   }
 
   async #showCommand() {
@@ -48,6 +55,7 @@ export class Renders {
       await showCommand($("render-command"), this.#fields());
       $("render-error").textContent = "";
     } catch (error) {
+      $("render-command").replaceChildren("brushreel …");
       $("render-error").textContent = error.message;
     }
   }
@@ -55,28 +63,16 @@ export class Renders {
   async #start(event) {
     event.preventDefault();
     try {
-      await post("jobs", this.#fields());
+      await this.jobs.add(this.#fields());
       $("render-dialog").close();
     } catch (error) {
       $("render-error").textContent = error.message;
     }
-    this.#look();
   }
 
-  async #look() {
-    clearTimeout(this.#timer);
-    let jobs = [];
-    try {
-      jobs = await json("jobs");
-      this.#show(jobs);
-    } catch (error) {
-      this.told(error.message);
-    }
-    const busy = jobs.some(({ state }) => state === "running" || state === "waiting");
-    this.#timer = setTimeout(() => this.#look(), busy ? SOON : LATER);
-  }
-
-  #show(jobs) {
+  /** Show the queue. */
+  show(all) {
+    const jobs = all.filter(({ kind }) => kind !== "train");
     $("queue").hidden = !jobs.length;
     const known = new Map([...$("jobs").children].map((row) => [row.dataset.id, row]));
     const rows = jobs.map((job) => {
@@ -84,7 +80,7 @@ export class Renders {
       const old = known.get(job.id);
       if (old?.dataset.job === text) return old;
       const row = old ?? control("li", { className: "job" });
-      Object.assign(row.dataset, { id: job.id, job: text, state: job.state });
+      Object.assign(row.dataset, { id: job.id, job: text, state: job.state, kind: job.kind });
       const focused = row.contains(document.activeElement) ? document.activeElement.dataset.act : null;
       row.replaceChildren(...this.#parts(job));
       if (focused) row.querySelector(`[data-act=${focused}]`)?.focus();
@@ -94,63 +90,32 @@ export class Renders {
   }
 
   * #parts(job) {
+    const { clip, done, failed, said } = job.facts;
+    const watching = job.kind === "watch";
     yield element("b", "", job.title);
-    yield element("p", "soft", [WORDS[job.state], amount(job), left(job.left)].filter(Boolean).join(" · "));
-    if (job.state === "running" || job.state === "paused") {
-      const bar = control("progress", { max: 1 });
-      if (job.expected) bar.value = job.frames / job.expected;
-      bar.setAttribute("aria-label", `Progress of ${job.title}`);
-      yield bar;
-    }
+    const counts = watching ? [done && `${done} done`, failed && `${failed} failed`, job.state === "running" && clip] : [];
+    yield element("p", "soft", [WORDS[job.kind][job.state], ...counts, amount(job), left(job.left)].filter(Boolean).join(" · "));
+    const bar = watching && !job.expected ? null : progress(job);
+    if (bar) yield bar;
     if (job.error) yield element("p", "error", job.error);
-    for (const warning of job.warnings) yield element("p", "soft", warning);
-    if (job.state === "done" && job.output) yield element("p", "soft", job.output);
-    const bar = element("div", "bar");
-    const acts = { waiting: ["pause"], running: ["pause"], paused: ["resume"], failed: ["resume"], done: job.result ? ["show"] : [] }[job.state];
-    for (const act of [...acts, "remove"]) bar.append(this.#button(act, job));
-    yield bar;
+    for (const warning of job.warnings) yield element("p", watching ? "error" : "soft", warning);
+    if (watching && said && job.state === "running") yield element("p", "soft", said.replace("; Ctrl-C ends it", ""));
+    if (!watching && job.state === "done" && job.output) yield element("p", "soft", job.output);
+    const acts = element("div", "bar");
+    acts.append(...this.#buttons(job));
+    yield acts;
   }
 
-  #button(act, job) {
-    const label = { pause: "Pause", resume: job.state === "failed" ? "Try again" : "Resume", show: "Show", remove: job.state === "done" || job.state === "failed" ? "Remove" : "Cancel" }[act];
-    const button = control("button", { type: "button", className: "quiet", textContent: label });
-    button.dataset.act = act;
-    button.setAttribute("aria-label", `${label}: ${job.title}`);
-    button.addEventListener("click", async () => {
-      if (act === "show") {
-        this.openResult(job.source, job.result);
-        return;
-      }
-      button.disabled = true;
-      await post(`jobs/${job.id}/${act}`, {}).catch((error) => this.told(error.message));
-      this.#look();
-    });
-    return button;
+  * #buttons(job) {
+    const watching = job.kind === "watch";
+    const { state } = job;
+    if (state === "waiting" || state === "running") yield this.jobs.button("pause", watching ? "Stop" : "Pause", job);
+    if (state === "paused") yield this.jobs.button("resume", watching ? "Watch again" : "Resume", job);
+    if (state === "failed") yield this.jobs.button("resume", "Try again", job);
+    if (job.result) yield jobButton("show", "Show", job, () => this.openResult(job.source, job.result));
+    const over = state === "done" || state === "failed" || (watching && state === "paused");
+    yield this.jobs.button("remove", over || watching ? "Remove" : "Cancel", job);
   }
 }
 
 const amount = ({ frames, expected }) => (frames ? `${frames}${expected ? ` of ${expected}` : ""} frames` : "");
-
-function left(seconds) {
-  if (seconds === null) return "";
-  return seconds < 90 ? `${Math.ceil(seconds)} s left` : `${Math.round(seconds / 60)} min left`;
-}
-
-function group({ title, options }) {
-  return element("details", "", element("summary", "", title[0].toUpperCase() + title.slice(1)), ...options.map(option));
-}
-
-function option({ flag, help, choices, switch: isSwitch }) {
-  const id = `option${flag}`;
-  const name = flag.slice(2).replaceAll("-", " ");
-  const fallback = help.match(/Default: ([^,.]+)/)?.[1] ?? "";
-  let input = control("input", { type: "text", placeholder: fallback, autocomplete: "off" });
-  if (isSwitch) input = control("input", { type: "checkbox" });
-  if (choices) {
-    input = element("select");
-    input.append(new Option(`default: ${fallback}`, ""), ...choices.map((choice) => new Option(choice, choice)));
-  }
-  Object.assign(input, { id, name: flag });
-  const row = element("div", isSwitch ? "option switch" : "option", control("label", { htmlFor: id }, name[0].toUpperCase() + name.slice(1)), input, element("small", "", help));
-  return row;
-}

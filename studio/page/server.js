@@ -23,11 +23,11 @@ export const blob = async (address, options) => (await ask(address, options)).bl
 /** Send an object, and return what comes back. */
 export const post = (address, fields) => ask(address, { method: "POST", body: JSON.stringify(fields) });
 
-/** Upload a file; fetch can't tell how far it is. */
-export function upload(file, progressed) {
+/** Upload a file to a place of the server's; fetch can't tell how far it is. */
+export function upload(file, progressed, place = "dropped") {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("PUT", `dropped/${encodeURIComponent(file.name)}`);
+    request.open("PUT", `${place}/${encodeURIComponent(file.name)}`);
     request.responseType = "json";
     request.upload.onprogress = (event) => progressed(event.loaded / event.total);
     request.onload = () => (request.status === 201 ? resolve(request.response) : reject(new Refusal(request.response?.error ?? `${file.name} was refused`)));

@@ -2,17 +2,22 @@
 import { $, control, element } from "./dom.js";
 import { Camera } from "./camera.js";
 import { Clips } from "./clips.js";
+import { Jobs } from "./jobs.js";
 import { Look } from "./look.js";
 import { json } from "./server.js";
 import { Renders } from "./renders.js";
+import { Training } from "./training.js";
 import { Viewer } from "./viewer.js";
 
 const VIEWS = { after: "Stylized", before: "Source", wipe: "Wipe", split: "Split" };
+const PLACES = { stylize: "Stylize", train: "Train" };
 const told = (text) => { $("message").textContent = text; };
 
 let look = null;
+let training = null;
+let place = "stylize";
 const viewer = new Viewer({ look: () => look.query, moved, settledOn: (number) => look.showOn(viewer.clip, number), told });
-const clips = new Clips({ choose: open, told });
+const clips = new Clips({ choose: open, listed: (all) => training?.offerFootage(all), takes, told });
 const camera = new Camera({ look: () => look.query, ended: showCamera, told });
 
 function showCamera() {
@@ -29,7 +34,7 @@ async function shoot(kind) {
   const size = await camera.start(kind === "screen");
   if (!size) return;
   camera.kind = kind;
-  look.rest();
+  look.showCamera(() => camera.shoot());
   $("clip-name").textContent = kind === "screen" ? "Screen" : "Camera";
   $("facts").textContent = `${size.width}×${size.height}`;
   $("scrub").disabled = true;
@@ -50,8 +55,38 @@ function moved(number, timecode) {
   if (!viewer.playing) remember();
 }
 
+/** Show the place where clips are stylized, or the one where styles are trained. */
+function go(to) {
+  place = to;
+  document.body.dataset.place = to;
+  for (const id of ["see", "settings"]) $(id).hidden = to !== "stylize";
+  for (const id of ["runs", "training"]) $(id).hidden = to !== "train";
+  document.querySelector(`input[name=place][value=${to}]`).checked = true;
+  if (to === "train" && viewer.playing) play();
+  remember();
+}
+
+/** Take a painting that was dropped where styles are trained. */
+function takes(file) {
+  const isPainting = place === "train" && file.type.startsWith("image/");
+  if (isPainting) training.take(file);
+  return isPainting;
+}
+
+/** Show the styles that the library has by now. */
+async function update() {
+  try {
+    const session = await json("session");
+    look.update(session);
+    training.update(session);
+  } catch (error) {
+    told(error.message);
+  }
+}
+
 async function open(id, number = 0) {
   told("");
+  go("stylize");
   let clip;
   try {
     clip = await json(`clips/${id}`);
@@ -148,12 +183,14 @@ function toggle(name) {
 }
 
 function remember() {
-  if (!look || !viewer.clip) return;
-  const state = new URLSearchParams({ clip: viewer.clip.id, frame: viewer.number, view: viewer.view, ...look.state });
+  if (!look) return;
+  const shown = viewer.clip ? { clip: viewer.clip.id, frame: viewer.number } : {};
+  const state = new URLSearchParams({ place, ...shown, view: viewer.view, ...look.state });
   history.replaceState(null, "", `#${state}`);
 }
 
 const KEYS = {
+  t: () => go(place === "train" ? "stylize" : "train"),
   " ": play,
   ArrowLeft: (event) => step(event.shiftKey ? -10 : -1),
   ArrowRight: (event) => step(event.shiftKey ? 10 : 1),
@@ -169,6 +206,7 @@ const KEYS = {
 Object.keys(VIEWS).forEach((view, index) => { KEYS[index + 1] = () => setView(view); });
 
 addEventListener("keydown", (event) => {
+  if (place === "train" && !["t", "?", "/"].includes(event.key)) return;
   const own = event.target.closest("input, select, textarea, dialog, [role=slider], button");
   const typed = own && !(own.matches("button") && event.key !== " " && event.key !== "Enter");
   if (typed || event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.key]) return;
@@ -177,6 +215,12 @@ addEventListener("keydown", (event) => {
 });
 
 function listen() {
+  for (const [name, label] of Object.entries(PLACES)) {
+    const radio = control("input", { type: "radio", name: "place", value: name });
+    radio.addEventListener("change", () => go(name));
+    const state = name === "train" ? [control("span", { id: "place-train-state" })] : [];
+    $("places").append(element("label", "", radio, element("span", "", label, ...state)));
+  }
   for (const [view, label] of Object.entries(VIEWS)) {
     const radio = control("input", { type: "radio", name: "view", value: view, checked: view === "after" });
     radio.addEventListener("change", () => setView(view));
@@ -217,6 +261,12 @@ function listen() {
   });
 }
 
+/** Show a style that was trained on the clip at hand. */
+function use(name) {
+  go("stylize");
+  look.choose(name);
+}
+
 async function start() {
   listen();
   let session;
@@ -227,14 +277,22 @@ async function start() {
     return;
   }
   look = new Look(session, { told, changed: () => { leaveResult(); viewer.refresh(); remember(); } });
-  new Renders(session, { chosen: () => viewer.clip && look.query && { clip: viewer.clip.id, look: look.query }, openResult, told });
+  const chosen = () => ({ clip: viewer.clip?.id, look: look.query });
+  const jobs = new Jobs({ shown: (all) => { renders.show(all); training.show(all); }, changed: update, told });
+  const renders = new Renders(session, { jobs, chosen, openResult, told });
+  training = new Training(session, { jobs, open: use, told });
   const state = new URLSearchParams(location.hash.slice(1));
   look.restore(state);
   setView(VIEWS[state.get("view")] ? state.get("view") : "after");
+  const wanted = PLACES[state.get("place")] ? state.get("place") : "stylize";
+  go(wanted);
   await clips.look();
   const id = clips.has(state.get("clip")) ? state.get("clip") : clips.first;
   if (!id) return;
-  clips.choose = (chosen) => open(chosen, chosen === state.get("clip") ? Number(state.get("frame")) : 0);
+  clips.choose = async (clip) => {
+    await open(clip, clip === state.get("clip") ? Number(state.get("frame")) : 0);
+    go(wanted);
+  };
   clips.select(id);
   clips.choose = open;
 }

@@ -17,8 +17,8 @@ from brushreel.batch.page.guard import Guard
 from brushreel.core import library
 from brushreel.core.style import Style
 from brushreel.studio.application import Studio
+from brushreel.studio.job_queue import JobQueue
 from brushreel.studio.look import Stylizers
-from brushreel.studio.render_queue import RenderQueue
 from brushreel.studio.server import served
 from brushreel.studio.shelf import Shelf
 
@@ -65,7 +65,11 @@ class Client:
         """Return what a request gets, parsed."""
         return json.loads(self.get(name))
 
-    def post(self, name: str, **fields: Any) -> Any:
+    def jobs(self) -> list[dict[str, Any]]:
+        """Return the queue."""
+        return self.json("jobs")["jobs"]
+
+    def post(self, name: str, /, **fields: Any) -> Any:
         """Return what is answered to an object that was sent."""
         status, content, _ = self.ask("POST", name, json.dumps(fields))
         assert status in (200, 201, 204), content
@@ -118,7 +122,7 @@ def long_clip(folder) -> Path:
 @contextmanager
 def open_studio(folder: Path, dropped: Path) -> Iterator[Client]:
     """Serve a studio for a folder."""
-    queue = RenderQueue(dropped.parent / "queue" / "queue.json")
+    queue = JobQueue(dropped.parent / "queue" / "queue.json")
     studio = Studio(Shelf([folder], dropped), Stylizers("cpu"), queue)
     with served(studio) as guard:
         yield Client(guard, folder, dropped, studio)

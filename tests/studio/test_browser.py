@@ -353,7 +353,7 @@ def test_page_of_another_origin_gets_nothing(browser, client: Client, tmp_path):
     assert refused == ["refused", "refused"]
     assert got[3:] == ["refused", "refused", "refused"]
     assert root not in framed
-    assert client.json("jobs") == []
+    assert client.jobs() == []
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

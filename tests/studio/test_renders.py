@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 
 import pytest
 
 from brushreel.batch.clips.work_folder import work_folder
 from brushreel.core.clips.media import read
-from brushreel.studio import render_options
-from brushreel.studio.render_queue import RenderQueue
+from brushreel.studio import command_options
+from brushreel.studio.job_queue import JobQueue
 
 from .conftest import open_studio
+from .waiting import wait
 
 LOOK = {"style": "tiny"}
 FAST = {"--crf": "30", "--preset": "ultrafast"}
 
 
-def wait(condition: Callable[[], bool]) -> None:
-    for _ in range(2400):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
-
-
 def states(client) -> list[str]:
-    return [job["state"] for job in client.json("jobs")]
+    return [job["state"] for job in client.jobs()]
 
 
 def test_job_is_rendered_and_its_result_plays_beside_the_source(client, tmp_path):
     chosen = {"clip": client.clip(), "look": LOOK, "options": FAST, "folder": f"{tmp_path}/out"}
     client.post("jobs", **chosen)
     wait(lambda: states(client) == ["done"])
-    (job,) = client.json("jobs")
+    (job,) = client.jobs()
     output = tmp_path / "out" / "a.mp4"
     assert job["output"] == str(output)
     assert job["frames"] == job["expected"] == len(list(read(output)))
@@ -44,10 +35,10 @@ def test_job_is_rendered_and_its_result_plays_beside_the_source(client, tmp_path
 
     client.post("jobs", **chosen)
     wait(lambda: states(client) == ["done", "failed"])
-    assert "exists already" in client.json("jobs")[1]["error"]
-    for job in client.json("jobs"):
+    assert "exists already" in client.jobs()[1]["error"]
+    for job in client.jobs():
         client.post(f"jobs/{job['id']}/remove")
-    assert client.json("jobs") == []
+    assert client.jobs() == []
     assert output.exists()
 
 
@@ -56,14 +47,14 @@ def test_job_that_is_stopped_is_resumed_in_the_next_session(client, long_clip, t
     chosen = {"clip": client.clip("long.mp4"), "look": LOOK, "options": options}
     client.post("jobs", **chosen)
     output = client.folder / "long.tiny.mp4"
-    wait(lambda: client.json("jobs")[0]["frames"] > 30)
-    (job,) = client.json("jobs")
+    wait(lambda: client.jobs()[0]["frames"] > 30)
+    (job,) = client.jobs()
     client.post(f"jobs/{job['id']}/pause")
-    wait(lambda: client.json("jobs")[0]["state"] == "paused")
+    wait(lambda: client.jobs()[0]["state"] == "paused")
     client.studio.close()
     assert work_folder(output).exists() and not output.exists()
     with open_studio(client.folder, client.dropped) as other:
-        (job,) = other.json("jobs")
+        (job,) = other.jobs()
         assert job["state"] == "paused"
         other.post(f"jobs/{job['id']}/resume")
         wait(lambda: states(other) == ["done"])
@@ -90,29 +81,31 @@ def test_what_makes_no_sense_is_refused(client, fields, told):
     status, content, _ = client.ask("POST", "jobs", json.dumps(chosen))
     assert status in (400, 404)
     assert told in json.loads(content)["error"]
-    assert client.json("jobs") == []
+    assert client.jobs() == []
 
 
 def test_error_reads_as_on_the_command_line(client):
     client.post("jobs", clip=client.clip(), look=LOOK, options={"--crf": "many"})
     wait(lambda: states(client) == ["failed"])
-    assert "invalid int value: 'many'" in client.json("jobs")[0]["error"]
+    assert "invalid int value: 'many'" in client.jobs()[0]["error"]
 
 
 def test_options_are_those_of_the_command():
-    groups = {group["title"]: group["options"] for group in render_options.groups()}
+    groups = {group["title"]: group["options"] for group in command_options.STYLIZE.groups()}
     encoding = {option["flag"]: option for option in groups["encoding"]}
     assert "prores" in encoding["--codec"]["choices"]
     assert "Default: auto" in encoding["--codec"]["help"]
     assert not any(option["flag"] == "--style" for group in groups.values() for option in group)
-    assert render_options.words({"--delivery": "prores-master"}) == ["--delivery=prores-master"]
+    assert command_options.STYLIZE.words({"--delivery": "prores-master"}) == [
+        "--delivery=prores-master"
+    ]
 
 
 def test_damaged_list_and_a_second_studio_do_no_harm(tmp_path):
     file = tmp_path / "queue.json"
     file.write_text("{")
-    first = RenderQueue(file)
-    second = RenderQueue(file)
+    first = JobQueue(file)
+    second = JobQueue(file)
     try:
         assert first.jobs() == second.jobs() == []
     finally:

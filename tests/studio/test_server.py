@@ -17,7 +17,7 @@ from websockets.typing import Origin
 
 from brushreel.cli import main
 from brushreel.core.errors import UsageError
-from brushreel.studio import application
+from brushreel.studio import application, receiving
 from brushreel.studio.shelf import Shelf
 
 from .conftest import open_studio
@@ -139,7 +139,7 @@ def test_dropped_file_is_limited(client, drawn, monkeypatch):
     chunks = iter([drawn, drawn])
     assert client.ask("PUT", "dropped/b.mp4", chunks)[0] == 400
     monkeypatch.undo()
-    monkeypatch.setattr(application, "_SPARE", 1 << 60)
+    monkeypatch.setattr(receiving, "_SPARE", 1 << 60)
     status, content, _ = client.ask("PUT", "dropped/b.mp4", drawn)
     assert status == 400 and b"too little room" in content
     assert list(client.dropped.iterdir()) == []
