@@ -13,7 +13,7 @@ from ..core.style import check_name
 from ..core.user_folders import videos_folder
 from ..training.recipe import RECIPES
 from .command_options import STYLIZE, TRAIN, WATCH
-from .job_queue import KINDS, Kind
+from .job import KINDS, Kind
 from .look import Look
 from .player import words_of
 from .shelf import Shelf

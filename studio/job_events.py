@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .job_queue import Job
+from .job import Job
 
 # Points of a curve that are kept; of more, every second one is dropped.
 _MOST_POINTS = 400

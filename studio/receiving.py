@@ -1,4 +1,4 @@
-"""What the page sends: files that are dropped on it, and objects."""
+"""Bodies of requests: files that are dropped on the page, and objects."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def train(
                 )
                 checkpoint.unlink()
                 if events:
-                    events.finished(output, report, style.figures)
+                    events.finished(output, report, dict(style.figures))
         return style
 
 

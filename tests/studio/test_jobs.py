@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from brushreel.studio import job_queue
+from brushreel.studio.job import Job
 from brushreel.studio.job_events import Follower
-from brushreel.studio.job_queue import Job, JobQueue
+from brushreel.studio.job_queue import JobQueue
 
 from .waiting import wait
 
@@ -110,6 +111,7 @@ def test_training_that_is_stopped_goes_on_from_its_checkpoint(queue, started, tm
 
 def test_studio_that_was_killed_finds_its_jobs(queue, tmp_path):
     queue.add("", script(), "a", "train")
+    assert queue._lock is not None
     queue._lock.release()
     other = JobQueue(tmp_path / "queue.json")
     assert [job["state"] for job in other.jobs()] == ["paused"]

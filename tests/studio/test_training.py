@@ -38,7 +38,7 @@ def loss_network(home, vgg_file) -> Path:
 
 @pytest.fixture
 def wanted(painting, folder) -> dict:
-    """What the page sends for a short run of the tiny network."""
+    """A short run of the tiny network, as the page asks for it."""
     return {
         "kind": "train",
         "painting": str(painting),
