@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import av.error
 
@@ -40,7 +41,7 @@ from .frame_times import frame_times
 from .part import PartWriter
 from .pipeline import overlap
 from .report import ClipReport
-from .resume import run_key
+from .resume import arithmetic, run_key
 from .sequences.writer import ImageSink
 from .settings import DEFAULT_READ, DEFAULT_WRITE, JobSettings, ReadSettings, WriteSettings
 from .sink import Sink, Writer, Written
@@ -210,11 +211,71 @@ def convert(
     frame, `ClipResumed`, a `ClipProgress` after each frame, and `ClipKept` if it ends early, or
     makes some segments only.
     """
+    hands = partial(_Here, stylizer)
+    return convert_by(source, output, hands, read=read, write=write, handle=handle)
+
+
+class Hands(Protocol):
+    """Whoever stylizes the frames of one source: this process, or others."""
+
+    def arithmetic(self) -> Mapping[str, Any]:
+        """Return the facts by which two machines give the same frames, see `arithmetic`.
+
+        Raises:
+            BrushreelError: Nobody can stylize this source.
+        """
+        ...
+
+    def stylized(self, clip: Clip, writer: Writer, handle: Handler) -> Written:
+        """Stylize and write the frames that are missing.
+
+        Raises:
+            BrushreelError: They can't be read, stylized or written.
+        """
+        ...
+
+
+class _Here:
+    """`Hands` of this process."""
+
+    def __init__(self, stylizer: Stylizer, reader: Reader, sink: Sink, read: ReadSettings):
+        del sink
+        self._stylizer = source_stylizer(stylizer, reader, read)
+
+    def arithmetic(self) -> Mapping[str, Any]:
+        return arithmetic(self._stylizer)
+
+    def stylized(self, clip: Clip, writer: Writer, handle: Handler) -> Written:
+        return _stylized(clip, writer, self._stylizer, handle)
+
+
+def convert_by(
+    source: Path,
+    output: Path,
+    hands: Callable[[Reader, Sink, ReadSettings], Hands],
+    *,
+    read: ReadSettings = DEFAULT_READ,
+    write: WriteSettings = DEFAULT_WRITE,
+    handle: Handler = ignore,
+) -> ClipReport:
+    """Convert a clip as `convert` does, stylized by whoever is given.
+
+    Args:
+        source: The clip.
+        output: Where to write.
+        hands: Makes those who stylize the frames of a source.
+        read: Settings for reading it.
+        write: Settings for writing the output.
+        handle: Receiver of the clip's events.
+
+    Raises:
+        BrushreelError: As `stylize_clip`.
+    """
     since, clip = monotonic(), (source, output)
     with open_reader(source, read, output) as reader:
         sink = _sink(reader, output, read, write)
-        frames = source_stylizer(stylizer, reader, read)
-        key = run_key(frames, sink.key())
+        workers = hands(reader, sink, read)
+        key = run_key(workers.arithmetic(), sink.key())
         with sink.opened(key) as writer, _failures_reported(clip, writer, handle):
             finished = writer.look()
             started = ClipStarted.of(clip, reader.info, sink.warnings)
@@ -223,7 +284,7 @@ def convert(
             handle(started)
             if writer.done:
                 handle(ClipResumed(*clip, writer.done))
-            written = finished or _stylized(clip, writer, frames, handle)
+            written = finished or workers.stylized(clip, writer, handle)
             if write.segments is not None and (kept := writer.kept()) is not None:
                 handle(ClipKept(*clip, *kept))
     return ClipReport(

@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 
 import av.error
 
+from ...core.atomic import atomic_write
+from ...core.clips.range import FrameRange
 from ...core.clips.reader import NumberedFrame, Reader
 from ...core.errors import BrushreelError, MediaError, OutputError
 from ...core.frames.frame import Colour, PixelFormat
@@ -20,11 +22,13 @@ from ..encoding.encode import choose
 from .boxes import add_boxes, carried_boxes
 from .destination import FileDestination, removed_on_failure
 from .finish import FinishedFile, open_output
+from .frame_times import frame_times, frames_from
 from .gif import ENCODE, check_gif, gif_losses, write_gif
 from .inventory import Inventory, take
 from .mux import BOXED
 from .not_kept import INTERLACED, Losses, met_on_the_way
 from .part import PartWriter
+from .piece import Made, Met, Piece, SegmentMaker
 from .resume import Work, owned_part, owned_work
 from .segment_check import SegmentStream
 from .settings import ReadSettings, WriteSettings
@@ -177,6 +181,7 @@ class SegmentWriter:
             self._expected.losses, self._expected.announced = sink.losses, sink.lost
         self._reused = frozenset(work.segments)
         self._stages = {"mux": 0.0, "verify": 0.0}
+        self._elsewhere = Met()
         self.done = work.frames
 
     def look(self) -> Written | None:
@@ -197,11 +202,43 @@ class SegmentWriter:
             if index // self._size not in self._reused:
                 yield NumberedFrame(index, frame, None)
 
+    @property
+    def maker(self) -> SegmentMaker:
+        """Maker of the segments."""
+        return SegmentMaker(self._sink.stream, self._sink.encoding.picture)
+
     def form(self, item: NumberedFrame) -> tuple[PixelFormat, Colour]:
         """Return what the encoder is fed."""
-        del item
-        picture = self._sink.encoding.picture
-        return picture.pixel_format, picture.colour
+        return self.maker.form(item)
+
+    def pieces(self) -> list[Piece]:
+        """Return the segments that are missing, see `CollectingWriter`; the clip is not decoded."""
+        sink, reader = self._sink, self._reader
+        times = frame_times(reader, sink.read)
+        last = FrameRange(len(times) - 1, len(times))
+        for item in frames_from(reader, sink.read, sink.destination.path, last, times):
+            self._expected.pts.extend(times[:-1])
+            self._expected.add(item.frame)
+        starts = range(0, len(times), self._size)
+        segments = (FrameRange(at, min(at + self._size, len(times))) for at in starts)
+        return [
+            Piece(number, frames)
+            for number, frames in enumerate(segments)
+            if number not in self._reused
+        ]
+
+    def take(self, made: Made) -> None:
+        """Keep a segment that was made elsewhere, see `CollectingWriter`."""
+        segment = made.segment
+        assert segment is not None
+        made.check()
+        with atomic_write(self._work.folder / segment.name) as file:
+            file.write(made.content)
+        self._work.add(segment)
+
+    def note(self, met: Met) -> None:
+        """Note what was met on the way elsewhere, see `CollectingWriter`."""
+        self._elsewhere += met
 
     def write(self, frames: Iterator[NumberedFrame]) -> None:
         """Encode every segment with a fresh encoder into a file of its own, which is checked."""
@@ -234,10 +271,16 @@ class SegmentWriter:
             warnings=(
                 *unannounced,
                 *file.tracks.damage,
-                *met_on_the_way(self._reader, self._sink.read.interlaced),
+                *self._met(),
             ),
             stages=self._stages,
         )
+
+    def _met(self) -> Iterator[str]:
+        met = Met.of(self._reader) + self._elsewhere
+        for line in met_on_the_way(self._reader, met, self._sink.read.interlaced):
+            if line not in self._sink.warnings:
+                yield line
 
     def _check(self) -> None:
         """Compare the segments of an earlier run with the frames that were read now."""

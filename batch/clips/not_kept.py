@@ -13,6 +13,7 @@ from ...core.human import counted
 from ...core.options import Interlaced
 from .inventory import Inventory, Key, missing, of_source
 from .mux import BOXED, CopiedTrack
+from .piece import Met
 
 IMAGES = "images"
 """Place of the frames of a clip that becomes image files."""
@@ -58,19 +59,25 @@ Lost = Mapping[Key, tuple[Any, Any]]
 """What an output does not have as its source does, see `missing`."""
 
 
-def met_on_the_way(reader: Reader, interlaced: Interlaced) -> Iterator[str]:
-    """Yield what is known only when the whole clip is read."""
-    if reader.damaged_frames:
-        yield f"damaged in the source: {counted(reader.damaged_frames, 'frame')}"
-    if reader.recoloured_frames and "recoloured_frames" not in reader.foreseen:
-        frames = counted(reader.recoloured_frames, "frame")
+def met_on_the_way(reader: Reader, met: Met, interlaced: Interlaced) -> Iterator[str]:
+    """Yield what is known only when the whole clip is read.
+
+    Args:
+        reader: Reader of the clip.
+        met: What was met, by this reader or by those of pieces that were made elsewhere.
+        interlaced: How interlaced frames are handled.
+    """
+    if met.damaged_frames:
+        yield f"damaged in the source: {counted(met.damaged_frames, 'frame')}"
+    if met.recoloured_frames and "recoloured_frames" not in reader.foreseen:
+        frames = counted(met.recoloured_frames, "frame")
         yield f"{frames} state another matrix or range than the first: converted to the first's"
-    if reader.repaired_frames and "repaired_frames" not in reader.foreseen:
-        yield f"times that did not rise, repaired: {counted(reader.repaired_frames, 'frame')}"
-    for name in sorted(reader.beside):
+    if met.repaired_frames and "repaired_frames" not in reader.foreseen:
+        yield f"times that did not rise, repaired: {counted(met.repaired_frames, 'frame')}"
+    for name in sorted(met.beside):
         yield f"{name} of later frames are not kept"
-    if reader.interlaced_frames and not reader.info.video.interlaced:
-        frames = counted(reader.interlaced_frames, "interlaced frame")
+    if met.interlaced_frames and not reader.info.video.interlaced:
+        frames = counted(met.interlaced_frames, "interlaced frame")
         yield f"has {frames}: {INTERLACED[interlaced]}"
 
 

@@ -25,12 +25,11 @@ _MANIFEST = "manifest.json"
 _PART = ".part"
 
 
-def run_key(stylizer: SourceStylizer, others: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts that decide what is written; work of another key is not used.
+def arithmetic(stylizer: SourceStylizer) -> dict[str, Any]:
+    """Return the facts by which two machines give the same frames of a source.
 
     Args:
         stylizer: The stylizer of the source's frames.
-        others: Whatever else decides it.
     """
     facts = {
         **stylizer.identity,
@@ -40,7 +39,17 @@ def run_key(stylizer: SourceStylizer, others: Mapping[str, Any]) -> dict[str, An
             "torch": torch.__version__,
         },
     }
-    return stored(facts | dict(others))
+    return stored(facts)
+
+
+def run_key(facts: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts that decide what is written; work of another key is not used.
+
+    Args:
+        facts: See `arithmetic`.
+        others: Whatever else decides it.
+    """
+    return stored(dict(facts) | dict(others))
 
 
 @dataclass(frozen=True)

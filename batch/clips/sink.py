@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from ...core.clips.reader import NumberedFrame
 from ...core.frames.frame import Colour, PixelFormat
+from .piece import Made, Met, Piece, PieceMaker
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,35 @@ class Writer(Protocol):
 
     def kept(self) -> tuple[Path, int] | None:
         """Return folder and number of the frames that the next run can use; None for none."""
+        ...
+
+
+class CollectingWriter(Writer, Protocol):
+    """A `Writer` whose pieces may be made elsewhere."""
+
+    @property
+    def maker(self) -> PieceMaker:
+        """Whoever makes the pieces, as plain values for another process."""
+        ...
+
+    def pieces(self) -> list[Piece]:
+        """Return the pieces that are missing, in their order; in place of `missing`.
+
+        Raises:
+            MediaError: The source can't be read.
+        """
+        ...
+
+    def take(self, made: Made) -> None:
+        """Keep what was made elsewhere; in place of `write`.
+
+        Raises:
+            OutputError: It is not what was made, or can't be written.
+        """
+        ...
+
+    def note(self, met: Met) -> None:
+        """Note what was met on the way through a piece."""
         ...
 
 

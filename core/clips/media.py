@@ -101,6 +101,8 @@ class ClipReader(ClosedAtExit):
     range: FrameRange | None = None
     images: Mapping[int, Path] = MappingProxyType({})
     _trim: Trim | None = None
+    # Of a range, frames around it are decoded, too.
+    _counting = True
 
     def __init__(
         self,
@@ -305,8 +307,9 @@ class ClipReader(ClosedAtExit):
                 yield item
                 continue
             self._check(item)
-            self.damaged_frames += item.is_corrupt
-            self.interlaced_frames += item.interlaced_frame
+            if self._counting:
+                self.damaged_frames += item.is_corrupt
+                self.interlaced_frames += item.interlaced_frame
             if self._interlaced == "deinterlace":
                 yield from self._deinterlacer(self._colours.comparable(item))
             else:

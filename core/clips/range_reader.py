@@ -149,6 +149,7 @@ class RangeReader(ClipReader):
             frames = islice(self._video_frames(), self._lead, None)
         for number, frame in enumerate(frames, self._lead):
             self._check_time(frame, number, pts)
+            self._counting = self._frames.first <= number < self._frames.end
             yield frame
 
     def _sought_frames(self, target: int) -> Iterator[av.VideoFrame] | None:

@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
-from functools import partial
+from itertools import groupby, pairwise
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import numpy as np
-
 from ....core.clips.range import FrameRange, TimeRange
-from ....core.clips.reader import FIRST_NUMBER, NumberedFrame, Reader
-from ....core.clips.timecode import Timecode, nominal_rate
+from ....core.clips.reader import NumberedFrame, Reader
+from ....core.clips.timecode import nominal_rate
 from ....core.errors import OutputError
 from ....core.file_identity import image_identity
-from ....core.frames.frame import Colour, Frame, Matrix, PixelFormat, Range
-from ....core.frames.orientation import oriented
+from ....core.frames.frame import Colour, Frame, PixelFormat
 from ....core.human import counted
-from ....core.pictures.metadata import ImageMetadata
-from ....core.pictures.picture import (
-    as_grey,
-    as_linear,
-    check_written,
-    encode_picture,
-    kind_of,
-    written_format,
-)
+from ....core.pictures.picture import kind_of
 from ..destination import ImageDestination
+from ..frame_times import frame_times
 from ..not_kept import IMAGES, INTERLACED, Losses, met_on_the_way
+from ..piece import Made, Met, Piece
 from ..pipeline import in_order
 from ..settings import ReadSettings, WriteSettings
 from ..sink import Written
 from .journal import Journal, owned_journal
+from .maker import WRITERS, ImageMaker
 
 # OpenEXR has no place for timecode of more frames a second.
 _MOST_FRAMES = 30
-# Images that are encoded at a time: compression takes more time than anything else.
-_WRITERS = max(1, min(4, (os.cpu_count() or 1) - 1))
+# Images that are made elsewhere in one go.
+_IMAGES_A_PIECE = 24
 # Frames whose durations differ by more than a rounding of times.
 _UNEVEN = 1.5
 
@@ -126,7 +116,11 @@ class ImageSink:
 
 
 class ImageWriter:
-    """`Writer` of image files."""
+    """`CollectingWriter` of image files.
+
+    Attributes:
+        maker: Maker of the images.
+    """
 
     def __init__(self, sink: ImageSink, journal: Journal):
         self._sink, self._reader, self._journal = sink, sink.reader, journal
@@ -135,6 +129,13 @@ class ImageWriter:
         self._reused: frozenset[int] = frozenset()
         self._numbers: set[int] = set()
         self._shortest = self._longest = 0
+        self._elsewhere, self._started = Met(), False
+        self.maker = ImageMaker(
+            sink.kind,
+            sink.reader.info.video,
+            sink.reader.timecode if sink.states_timecode else None,
+            tuple(images),
+        )
 
     @property
     def done(self) -> int:
@@ -163,47 +164,52 @@ class ImageWriter:
 
     def form(self, item: NumberedFrame) -> tuple[PixelFormat, Colour]:
         """Return the form of the image; display signals become linear light after that."""
-        return _target(item, self._sink.kind)
+        return self.maker.form(item)
 
     def write(self, frames: Iterator[NumberedFrame]) -> None:
         """Encode several images at a time, each checked; they get their names in order."""
         journal = self._journal
         journal.start()
-        with closing(in_order(frames, self._prepared, _WRITERS)) as ready:
+        with closing(in_order(frames, self._prepared, WRITERS)) as ready:
             for number, digest in ready:
                 # Hours may have passed since it was free.
                 self._sink.destination.check_free([number] if journal.is_foreign(number) else [])
                 journal.add(number, self._sources.get(number), digest)
 
     def _prepared(self, item: NumberedFrame) -> tuple[int, str]:
-        number, frame, image = item
-        kind = self._sink.kind
-        frame = _upright(frame, self._reader.info.video.display_matrix)
-        frame = as_grey(frame) if image is not None and image.grey else frame
-        frame = as_linear(frame) if kind == "exr" else frame
         try:
-            content = encode_picture(frame, kind, image, self._metadata(item))
-            check = partial(check_written, kind=kind, frame=frame, like=image)
-            return number, self._journal.prepare(number, content, check)
+            content, check = self.maker.encoded(item)
+            return item.number, self._journal.prepare(item.number, content, check)
         except OutputError as error:
-            error.path = self._sink.destination.pattern.name(number)
+            error.path = self._sink.destination.pattern.name(item.number)
             raise
 
-    def _metadata(self, item: NumberedFrame) -> ImageMetadata:
-        video = self._reader.info.video
-        aspect = video.sample_aspect_ratio
-        if aspect is not None and video.rotation % 180:
-            aspect = 1 / aspect
-        return ImageMetadata(aspect, video.frame_rate, self._timecode(item))
+    def pieces(self) -> list[Piece]:
+        """Return runs of images that are missing, see `CollectingWriter`."""
+        reader, maker = self._reader, self.maker
+        times = frame_times(reader, self._sink.read)
+        steps = {after - before for before, after in pairwise(times)}
+        self._shortest, self._longest = min(steps, default=0), max(steps, default=0)
+        numbers = [maker.number(index) for index in range(len(times))]
+        self._numbers.update(numbers)
+        missing = [index for index, number in enumerate(numbers) if number not in self._reused]
+        return [Piece(run[0], FrameRange(run[0], run[-1] + 1)) for run in _runs(missing)]
 
-    def _timecode(self, item: NumberedFrame) -> Timecode | None:
-        """Return the timecode of a clip's frame; an image keeps its own with its other metadata."""
-        rate, start = self._reader.info.video.frame_rate, self._reader.timecode
-        if item.image is not None or start is None or rate is None:
-            return None
-        if not self._sink.states_timecode:
-            return None
-        return start.later(item.number - FIRST_NUMBER, rate)
+    def take(self, made: Made) -> None:
+        """Keep an image that was made elsewhere, see `CollectingWriter`."""
+        made.check()
+        if not self._started:
+            self._journal.start()
+            self._started = True
+        self._sink.destination.check_free(
+            [made.number] if self._journal.is_foreign(made.number) else []
+        )
+        digest = self._journal.prepare(made.number, made.content, lambda path: None)
+        self._journal.add(made.number, self._sources.get(made.number), digest)
+
+    def note(self, met: Met) -> None:
+        """Note what was met on the way elsewhere, see `CollectingWriter`."""
+        self._elsewhere += met
 
     def finish(self) -> Written:
         """Read every image once more: each must be as it was checked and noted, see `Writer`."""
@@ -228,7 +234,8 @@ class ImageWriter:
     def _found(self) -> Iterator[str]:
         if self._longest > _UNEVEN * self._shortest:
             yield "its frames differ in duration, which images can't state"
-        yield from met_on_the_way(self._reader, self._sink.read.interlaced)
+        met = Met.of(self._reader) + self._elsewhere
+        yield from met_on_the_way(self._reader, met, self._sink.read.interlaced)
         pattern = self._sink.destination.pattern
         others = set(pattern.numbers()) - self._numbers
         if pattern.numbered and others:
@@ -253,23 +260,9 @@ def _range_key(part: FrameRange | TimeRange | None) -> str:
             return "None"
 
 
-def _target(item: NumberedFrame, kind: str) -> tuple[PixelFormat, Colour]:
-    frame = item.frame
-    if frame.pixel_format.floating:
-        return frame.pixel_format, frame.colour
-    form = written_format(frame.pixel_format, "png")
-    if kind == "exr" and form.depth == 8:
-        form = written_format(replace(form, depth=16), "png")
-    if item.image is not None and form == frame.pixel_format:
-        return form, frame.colour
-    matrix = frame.colour.matrix if form.family == "gray" else Matrix.RGB
-    return form, Colour(matrix, Range.FULL, frame.colour.primaries, frame.colour.transfer)
-
-
-def _upright(frame: Frame, matrix: tuple[int, ...] | None) -> Frame:
-    """Rotate a frame as it is to be displayed: images can't state a rotation."""
-    if matrix is None:
-        return frame
-    planes = tuple(np.ascontiguousarray(oriented(plane, matrix)) for plane in frame.planes)
-    height, width = planes[0].shape
-    return replace(frame, planes=planes, width=width, height=height)
+def _runs(indices: Sequence[int]) -> Iterator[list[int]]:
+    """Yield indices in runs without a gap, of a bounded length."""
+    for _, group in groupby(enumerate(indices), key=lambda item: item[1] - item[0]):
+        run = [index for _, index in group]
+        for start in range(0, len(run), _IMAGES_A_PIECE):
+            yield run[start : start + _IMAGES_A_PIECE]
