@@ -5,17 +5,21 @@ C_SOURCES := $(wildcard plugin_resolve/ofx/native/*.[ch] core/*.h core/frames/*.
 # What an installation compiles.
 NATIVE := core/cpu.h core/frames/scaling.c $(wildcard core/runtimes/*.[ch])
 
-.PHONY: demo test test-slow bench bench-gpu gpu-check check format site dist clean
+.PHONY: demo test test-slow test-ray bench bench-gpu gpu-check check format site dist clean
 
 demo: .venv/run.stamp
 	$(BIN)/brushreel demo
 
 # A process for each core; a file's tests stay together, for what they share.
 test: .venv/dev.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses auto --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not ray" --numprocesses auto --maxprocesses 8 --dist loadfile
 
 test-slow: .venv/dev.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not ray"
+
+# Three nodes of a Ray cluster on this machine.
+test-ray: .venv/farm.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m ray tests/batch/farm
 
 bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/batch/speed.py --json speed.json --chart speed.png
@@ -66,3 +70,7 @@ $(BIN)/python:
 .venv/dev.stamp: pyproject.toml constraints.txt $(NATIVE) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@ .venv/run.stamp
+
+.venv/farm.stamp: .venv/dev.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[farm]'
+	touch $@

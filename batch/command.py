@@ -31,6 +31,8 @@ def stylize(options: argparse.Namespace) -> int:
     left: dict[Path, str] = {}
     with moving("looking for clips"):
         job_settings = job_settings_of(settings)
+        if settings.ray is not None:
+            _check_for_cluster(settings)
         devices = _devices(settings.device, settings.jobs)
         style_name = job_settings.load_style().name
         jobs = _plan(
@@ -59,11 +61,44 @@ def stylize(options: argparse.Namespace) -> int:
         if left:
             reporter.handle(FilesPassedOver.of(left))
         try:
-            result = _convert(jobs, job_settings, devices, reporter, fail_fast=settings.fail_fast)
+            if settings.ray is not None:
+                result = _convert_on_cluster(jobs, job_settings, settings, reporter)
+            else:
+                result = _convert(
+                    jobs, job_settings, devices, reporter, fail_fast=settings.fail_fast
+                )
         except KeyboardInterrupt:
             reporter.interrupt()
             return INTERRUPTED
         return result.exit_status
+
+
+def _check_for_cluster(settings: argparse.Namespace) -> None:
+    """Refuse options that make no sense on a cluster."""
+    if settings.device not in ("auto", "cpu", "cuda"):
+        raise UsageError(
+            f"--device {settings.device} names a device of one machine",
+            hint="with --ray: auto, cpu or cuda",
+        )
+    for name in ("jobs", "segments"):
+        if getattr(settings, name) is not None:
+            raise UsageError(f"--{name} is for one machine", hint="leave it out with --ray")
+
+
+def _convert_on_cluster(
+    jobs: Sequence[Job],
+    job_settings: JobSettings,
+    settings: argparse.Namespace,
+    reporter: Reporter,
+) -> BatchResult:
+    from .farm.cluster_run import run_on_cluster
+    from .farm.ray_crew import RayCrew, connect, style_file
+
+    with moving("connecting with the cluster"):
+        connect(settings.ray)
+    style = style_file(job_settings)
+    crew = RayCrew(replace(job_settings, style=style.name), style, settings.device, settings.map or ())
+    return run_on_cluster(jobs, job_settings, crew, reporter, fail_fast=settings.fail_fast)
 
 
 def _is_sequence(job: Job) -> bool:

@@ -71,6 +71,7 @@ def add_stylize(parser: argparse.ArgumentParser) -> None:
         "folder, and the same command without this option makes the rest and the output. "
         "Default: all, and the output.",
     )
+    _add_cluster(flags)
     _switch(flags, "--fail-fast", "Start no clip after one that failed.")
     flags.add(
         "--report",
@@ -366,6 +367,35 @@ def _add_run(flags: Flags) -> None:
         help="Append a line for each event, with its time, to a file.",
     )
     _switch(flags, "--json", "Print events on stdout, one JSON object a line, see docs/events.md.")
+
+
+def _add_cluster(flags: Flags) -> None:
+    flags.group("cluster")
+    flags.add(
+        "--ray",
+        metavar="ADDRESS",
+        help="Have a Ray cluster stylize, see docs/cluster.md: its head as HOST:PORT, or auto for "
+        "the cluster of this machine. Default: this machine alone.",
+    )
+    flags.add(
+        "--map",
+        type=places,
+        metavar="FROM=TO",
+        help="Beginning of paths here, and what it is on the nodes of the cluster, such as "
+        "/mnt/rushes=/data/rushes; several are separated by commas. Default: the same paths.",
+    )
+
+
+def places(text: str) -> tuple[tuple[str, str], ...]:
+    """Parse the value of ``--map``.
+
+    Raises:
+        ArgumentTypeError: It is no pair of paths.
+    """
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if not all(start and to for start, _, to in pairs):
+        raise argparse.ArgumentTypeError(f"{text} is no pair of paths; write FROM=TO")
+    return tuple((start, to) for start, _, to in pairs)
 
 
 def _add_sources(flags: Flags) -> None:

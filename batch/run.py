@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from ..core.errors import BrushreelError, unexpected
 from ..core.stylizer import Stylizer
-from .clips.clip import convert
+from .clips.clip import HandsFor, Here, convert_by
 from .clips.destination import destination
 from .clips.report import ClipReport
 from .clips.settings import DEFAULT_READ, DEFAULT_WRITE, ReadSettings, WriteSettings
@@ -120,6 +121,18 @@ def attempt(
     write: WriteSettings = DEFAULT_WRITE,
 ) -> Outcome:
     """Convert one clip; whatever goes wrong with it is returned, not raised."""
+    return attempt_by(job, partial(Here, stylizer), handle, read=read, write=write)
+
+
+def attempt_by(
+    job: Job,
+    hands: HandsFor,
+    handle: Handler,
+    *,
+    read: ReadSettings = DEFAULT_READ,
+    write: WriteSettings = DEFAULT_WRITE,
+) -> Outcome:
+    """Convert one clip as `attempt` does, stylized by whoever is given."""
 
     def check_and_handle(event: Event) -> None:
         if isinstance(event, ClipStarted):
@@ -130,10 +143,10 @@ def attempt(
     if write.skip_existing and destination(job.output).is_finished:
         return Skipped()
     try:
-        return convert(
+        return convert_by(
             job.source,
             job.output,
-            stylizer,
+            hands,
             read=read,
             write=write,
             handle=check_and_handle,

@@ -7,6 +7,7 @@
     │   └── ColourError          a pixel format or matrix that has no conversion here
     ├── OutputError              a file that can't be written, or failed verification
     ├── DeviceError              a device or precision that this machine lacks
+    ├── ClusterError             a cluster that can't be reached, or can't do what is asked
     ├── ExtraError               a package of an extra that is not installed
     ├── TrainingError            a painting, footage, loss network or run that can't be trained
     └── EditorError              an editing program that refused or failed a call
@@ -126,6 +127,12 @@ class DeviceError(BrushreelError):
     """A device or precision that this machine does not have."""
 
     page = "docs/speed.md"
+
+
+class ClusterError(BrushreelError):
+    """A cluster that can't be reached, or can't do what is asked."""
+
+    page = "docs/cluster.md"
 
 
 class ExtraError(BrushreelError):

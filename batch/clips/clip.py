@@ -211,12 +211,12 @@ def convert(
     frame, `ClipResumed`, a `ClipProgress` after each frame, and `ClipKept` if it ends early, or
     makes some segments only.
     """
-    hands = partial(_Here, stylizer)
+    hands = partial(Here, stylizer)
     return convert_by(source, output, hands, read=read, write=write, handle=handle)
 
 
 class Hands(Protocol):
-    """Whoever stylizes the frames of one source: this process, or others."""
+    """Process, or processes, that stylize the frames of one source."""
 
     def arithmetic(self) -> Mapping[str, Any]:
         """Return the facts by which two machines give the same frames, see `arithmetic`.
@@ -235,24 +235,37 @@ class Hands(Protocol):
         ...
 
 
-class _Here:
-    """`Hands` of this process."""
+class Here:
+    """`Hands` of this process.
+
+    Args:
+        stylizer: The style.
+        reader: The source.
+        sink: What is written; it makes no difference.
+        read: How the source is read.
+    """
 
     def __init__(self, stylizer: Stylizer, reader: Reader, sink: Sink, read: ReadSettings):
         del sink
         self._stylizer = source_stylizer(stylizer, reader, read)
 
     def arithmetic(self) -> Mapping[str, Any]:
+        """Return the facts of this machine, see `Hands`."""
         return arithmetic(self._stylizer)
 
     def stylized(self, clip: Clip, writer: Writer, handle: Handler) -> Written:
+        """Stylize and write the frames that are missing, see `Hands`."""
         return _stylized(clip, writer, self._stylizer, handle)
+
+
+HandsFor = Callable[[Reader, Sink, ReadSettings], Hands]
+"""Makes those who stylize the frames of a source."""
 
 
 def convert_by(
     source: Path,
     output: Path,
-    hands: Callable[[Reader, Sink, ReadSettings], Hands],
+    hands: HandsFor,
     *,
     read: ReadSettings = DEFAULT_READ,
     write: WriteSettings = DEFAULT_WRITE,
@@ -263,7 +276,7 @@ def convert_by(
     Args:
         source: The clip.
         output: Where to write.
-        hands: Makes those who stylize the frames of a source.
+        hands: Whoever stylizes its frames.
         read: Settings for reading it.
         write: Settings for writing the output.
         handle: Receiver of the clip's events.

@@ -231,7 +231,6 @@ class SegmentWriter:
         """Keep a segment that was made elsewhere, see `CollectingWriter`."""
         segment = made.segment
         assert segment is not None
-        made.check()
         with atomic_write(self._work.folder / segment.name) as file:
             file.write(made.content)
         self._work.add(segment)

@@ -54,6 +54,16 @@ def frames_from(
     before = 0 if reader.range is None else reader.range.first
     own = FrameRange(before + part.first, before + part.end)
     with open_reader(reader.path, replace(settings, range=own), output) as found:
-        for number, item in enumerate(found.numbered(), part.first):
-            frame = replace(item.frame, pts=times[number])
-            yield NumberedFrame(number, frame, item.image)
+        yield from placed(found, part, times)
+
+
+def placed(found: Reader, part: FrameRange, times: Sequence[int]) -> Iterator[NumberedFrame]:
+    """Yield the frames of a range with the numbers and times that they have in the whole source.
+
+    Args:
+        found: Reader of the range.
+        part: The range, counted from the first frame that is read of the source.
+        times: As `frame_times` returns them.
+    """
+    for number, item in enumerate(found.numbered(), part.first):
+        yield NumberedFrame(number, replace(item.frame, pts=times[number]), item.image)

@@ -18,7 +18,7 @@ from .segment_check import SegmentStream
 
 @dataclass(frozen=True)
 class Piece:
-    """Run of frames that is made in one go: a segment, or some images.
+    """Piece of a conversion, made in one go: a segment, or some images.
 
     Attributes:
         number: Number of the segment; for images, of the first frame.

@@ -197,6 +197,14 @@ def _read_manifest(
         return [], None
 
 
+def noted_key(output: Path) -> dict[str, Any] | None:
+    """Return the key of the work that an earlier run has left; None where there is none."""
+    try:
+        return dict(json.loads((work_folder(output) / _MANIFEST).read_text())["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def left_by_a_run(output: Path) -> bool:
     """Return whether a run gave this file its name and was interrupted before it tidied up."""
     _, whole = _read_manifest(work_folder(output) / _MANIFEST)

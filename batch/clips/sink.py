@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ...core.clips.reader import NumberedFrame
 from ...core.frames.frame import Colour, PixelFormat
@@ -82,12 +82,13 @@ class Writer(Protocol):
         ...
 
 
+@runtime_checkable
 class CollectingWriter(Writer, Protocol):
     """A `Writer` whose pieces may be made elsewhere."""
 
     @property
     def maker(self) -> PieceMaker:
-        """Whoever makes the pieces, as plain values for another process."""
+        """Maker of the pieces, as plain values for another process."""
         ...
 
     def pieces(self) -> list[Piece]:

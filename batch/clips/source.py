@@ -89,9 +89,13 @@ def source_stylizer(stylizer: Stylizer, reader: Reader, settings: ReadSettings) 
     Raises:
         UsageError: The stroke size is too small for this source.
     """
-    keep = settings.bars == "keep" and stylizer.strength > 0
-    bars = bars_of(reader) if keep else Bars()
+    bars = kept_bars(reader, settings, stylizer.strength)
     return SourceStylizer(stylizer, reader.info.video, bars)
+
+
+def kept_bars(reader: Reader, settings: ReadSettings, strength: float) -> Bars:
+    """Return the burnt-in bars of a source that pass through untouched."""
+    return bars_of(reader) if settings.bars == "keep" and strength > 0 else Bars()
 
 
 def bars_of(reader: Reader) -> Bars:

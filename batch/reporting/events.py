@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from ...core.clips.clip_info import ClipInfo
 from ...core.errors import BrushreelError
+from ...core.human import counted
 from ..clips.report import ClipReport
 
 EVENTS_VERSION = 2
@@ -230,6 +231,92 @@ class ClipSkipped(_ClipEvent):
 
 
 @dataclass(frozen=True)
+class NodeJoined:
+    """Worker of a cluster that takes part.
+
+    Attributes:
+        node: Name of its node.
+        device: Where it stylizes.
+        precision: What the network computes in.
+    """
+
+    name: ClassVar[str] = "node_joined"
+    node: str
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class NodeLeft:
+    """Node, or one of its workers, that does not take part or no longer does.
+
+    Attributes:
+        node: Its name; with a clip's, where it is left out of that one alone.
+        reason: Why.
+    """
+
+    name: ClassVar[str] = "node_left"
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SegmentDone(_ClipEvent):
+    """Segment, or run of images, that a node of a cluster has made.
+
+    Attributes:
+        number: Number of the segment; for images, of the first frame, counted from 0.
+        frames: Its frames.
+        node: Name of the node.
+        seconds: Time from the order to the result.
+        sent: Bytes of the source that were sent to the node; 0 where it has read the source.
+        received: Bytes of the result.
+    """
+
+    name: ClassVar[str] = "segment_done"
+    number: int
+    frames: int
+    node: str
+    seconds: float
+    sent: int
+    received: int
+
+
+@dataclass(frozen=True)
+class NodeFigures:
+    """Work of a node: frames, seconds that its workers have worked, and frames a second."""
+
+    node: str
+    frames: int
+    seconds: float
+    fps: float
+
+
+@dataclass(frozen=True)
+class ClusterFinished:
+    """Work of a cluster in a batch.
+
+    Attributes:
+        frames: Frames that the nodes have made.
+        seconds: Wall time.
+        fps: Frames a second of wall time.
+        nodes: The work of each node.
+    """
+
+    name: ClassVar[str] = "cluster_finished"
+    frames: int
+    seconds: float
+    fps: float
+    nodes: tuple[NodeFigures, ...]
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for people on the cluster, and one on each node."""
+        yield f"cluster: {counted(self.frames, 'frame')}, {self.fps:.1f} fps"
+        for node in self.nodes:
+            yield f"  {node.node}: {counted(node.frames, 'frame')}, {node.fps:.1f} fps"
+
+
+@dataclass(frozen=True)
 class BatchFinished:
     """Last event of a batch: the number of clips by what became of them, and the exit status."""
 
@@ -315,6 +402,10 @@ Event = (
     | ClipKept
     | ClipFailed
     | ClipSkipped
+    | NodeJoined
+    | NodeLeft
+    | SegmentDone
+    | ClusterFinished
     | BatchFinished
     | BatchInterrupted
     | ClipPlanned
@@ -359,7 +450,7 @@ def _plain(value: Any) -> object:  # noqa: ANN401  a field is of any type
             return dict(value)
         case Sequence():
             return [_plain(item) for item in value]
-        case DiskSpace():
+        case DiskSpace() | NodeFigures():
             return dataclasses.asdict(value)
         case _:
             return value

@@ -23,8 +23,12 @@ from .events import (
     ClipResumed,
     ClipSkipped,
     ClipStarted,
+    ClusterFinished,
     Event,
     FilesPassedOver,
+    NodeJoined,
+    NodeLeft,
+    SegmentDone,
     details,
 )
 
@@ -63,6 +67,20 @@ class LogReporter:
                 _log.info("%s", counts)
             case BatchInterrupted():
                 _log.info("interrupted")
+        _log_of_cluster(event)
+
+
+def _log_of_cluster(event: Event) -> None:
+    match event:
+        case NodeJoined():
+            _log.info("%s: takes part: %s, %s", event.node, event.device, event.precision)
+        case NodeLeft():
+            _log.info("%s: does not take part: %s", event.node, event.reason)
+        case SegmentDone():
+            _log.info("%s: %s", event.input, json.dumps(details(event)))
+        case ClusterFinished():
+            for line in event.lines():
+                _log.info("%s", line)
 
 
 class _LogFile(logging.FileHandler):

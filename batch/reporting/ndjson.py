@@ -14,12 +14,14 @@ class JsonReporter:
 
     def __init__(self) -> None:
         self._steps: dict[Clip, int] = {}
+        self._told: dict[Clip, int] = {}
 
     def handle(self, event: Event) -> None:
         """Print an event."""
         match event:
             case ClipStarted():
                 self._steps[event.clip] = max(1, -(-(event.frames_expected or 0) // 100))
+                self._told[event.clip] = 0
             case ClipDone() | ClipFailed():
                 self._steps.pop(event.clip, None)
             case ClipProgress() if not self._is_due(event):
@@ -33,4 +35,9 @@ class JsonReporter:
             raise OutputError.because(error, "the events can't be written") from error
 
     def _is_due(self, event: ClipProgress) -> bool:
-        return event.clip in self._steps and event.frames % self._steps[event.clip] == 0
+        if event.clip not in self._steps:
+            return False
+        # Of a cluster, frames come several at a time.
+        step = event.frames // self._steps[event.clip]
+        is_due, self._told[event.clip] = step > self._told[event.clip], step
+        return is_due

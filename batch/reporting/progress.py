@@ -23,8 +23,11 @@ from .events import (
     ClipResumed,
     ClipSkipped,
     ClipStarted,
+    ClusterFinished,
     Event,
     FilesPassedOver,
+    NodeJoined,
+    NodeLeft,
 )
 
 # Seconds between lines of a clip where there is no terminal.
@@ -84,6 +87,7 @@ class TerminalReporter:
                 self._summarize(event)
             case BatchInterrupted():
                 self._interrupt()
+        _say_of_cluster(event)
         self._wait(event)
 
     def _advance(self, event: ClipProgress) -> None:
@@ -193,6 +197,17 @@ def _counts(event: BatchFinished) -> str:
     if event.skipped:
         line += f", {event.skipped} skipped"
     return f"{line}, {event.not_started} not started" if event.not_started else line
+
+
+def _say_of_cluster(event: Event) -> None:
+    match event:
+        case NodeJoined():
+            _say(f"{event.node} takes part: {event.device}, {event.precision}")
+        case NodeLeft():
+            _say(f"{event.node} does not take part: {event.reason}")
+        case ClusterFinished():
+            for line in event.lines():
+                _say(line)
 
 
 def _say(line: str) -> None:

@@ -24,6 +24,7 @@ from .events import (
     ClipKept,
     ClipSkipped,
     ClipStarted,
+    ClusterFinished,
     Event,
     FilesPassedOver,
     details,
@@ -106,6 +107,8 @@ class ReportFile:
                 self._set(event.clip, "failed", error=details(event))
             case ClipSkipped():
                 self._set(event.clip, "skipped")
+            case ClusterFinished():
+                self._report["cluster"] = details(event)
             case BatchFinished():
                 self._end(event.exit_status)
             case BatchInterrupted():

@@ -173,7 +173,7 @@ def test_the_log_holds_the_traceback_of_what_nobody_foresaw(jobs, painter, tmp_p
     def gone(*_args, **_options):
         raise RuntimeError("the driver is gone")
 
-    monkeypatch.setattr("brushreel.batch.run.convert", gone)
+    monkeypatch.setattr("brushreel.batch.run.convert_by", gone)
     with log_file(tmp_path / "log"):
         run_batch(jobs[:1], painter, LogReporter())
     text = (tmp_path / "log").read_text(encoding="utf-8")
