@@ -97,7 +97,9 @@ def _convert_on_cluster(
     with moving("connecting with the cluster"):
         connect(settings.ray)
     style = style_file(job_settings)
-    crew = RayCrew(replace(job_settings, style=style.name), style, settings.device, settings.map or ())
+    crew = RayCrew(
+        replace(job_settings, style=style.name), style, settings.device, settings.map or ()
+    )
     return run_on_cluster(jobs, job_settings, crew, reporter, fail_fast=settings.fail_fast)
 
 
