@@ -137,7 +137,7 @@ def hybrid_loss(
     both_judged: bool = True,
     shares: dict[str, float] | None = None,
     content: float = 1,
-    palette: Callable[[Tensor], Tensor] | None = None,
+    palette: Callable[[Tensor, Tensor], Tensor] | None = None,
     hues: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> HybridLoss:
     """Compute the two-frame synergic loss: both frames through the same network in one step.
@@ -154,7 +154,8 @@ def hybrid_loss(
             are nearly the same; if False, the previous one counts twice.
         shares: Factor of each style layer; 1 without.
         content: Factor of the content loss; 0 leaves the clean frames out.
-        palette: Distance of frames' colours to the painting's, summed over the frames.
+        palette: Distance of frames' colours to the painting's, summed over the frames; of frames
+            and clean frames.
         hues: Distance of frames' hues to those that clean frames become, summed over the frames.
     """
     pairs = len(example.flow)
@@ -176,7 +177,7 @@ def hybrid_loss(
         total_variation=share * total_variation(scenes),
         temporal=(errors * ~overlaid).mean(),
         overlay=(errors * overlaid).mean(),
-        palette=share * palette(scenes) if palette else torch.zeros_like(of_style),
+        palette=share * palette(scenes, clean) if palette else torch.zeros_like(of_style),
         hues=share * hues(scenes, clean) if hues else torch.zeros_like(of_style),
     )
 

@@ -31,27 +31,38 @@ class Palette:
     def __init__(self, painting: Tensor):
         self.colours = _colours(painting)[0]
 
-    def distance(self, frames: Tensor, random: np.random.Generator) -> Tensor:
+    def distance(self, frames: Tensor, clean: Tensor, random: np.random.Generator) -> Tensor:
         """Return the squared sliced Wasserstein distance (Bonneel et al. 2015), summed over frames.
 
         The frame's colours against as many of the painting's, along random directions; both are
-        averaged over 4 x 4 pixels.
+        averaged over 4 x 4 pixels. Where the scene is black or white the frame may be, too,
+        whatever the painting has.
 
         Args:
-            frames: (N, 3, H, W) RGB in [0, 1].
+            frames: (N, 3, H, W) RGB in [0, 1], stylized.
+            clean: The same, what they were stylized from.
             random: What is drawn depends on its state alone.
         """
         with torch.autocast(frames.device.type, enabled=False):
-            found = _colours(frames.float())
-            picks = random.integers(len(self.colours), size=found.shape[1])
-            wanted = self.colours[torch.from_numpy(picks).to(frames.device)]
             axes = torch.from_numpy(_directions(random)).to(frames.device)
-            along = [torch.sort(colours @ axes.T, dim=-2).values for colours in (found, wanted)]
-            return (along[0] - along[1]).square().mean((1, 2)).sum()
+            coloured = _colours(_neither_black_nor_white(clean.float())).squeeze(2) > 0.5
+            total = frames.new_zeros((), dtype=torch.float32)
+            for found, inside in zip(_colours(frames.float()), coloured, strict=True):
+                picks = torch.from_numpy(random.integers(len(self.colours), size=len(found)))
+                wanted = self.colours[picks.to(frames.device)]
+                along = [torch.sort(own[inside] @ axes.T, dim=0).values for own in (found, wanted)]
+                total = total + (along[0] - along[1]).square().sum() / inside.numel() / DIRECTIONS
+            return total
+
+
+def _neither_black_nor_white(frames: Tensor) -> Tensor:
+    """Return 1 at middle lumas, falling to 0 at black and white, (N, 1, H, W)."""
+    luma = (frames * frames.new_tensor(BT709_LUMA).view(3, 1, 1)).sum(1, keepdim=True)
+    return (luma / DARK).clamp(0, 1) * ((1 - luma) / (1 - LIGHT)).clamp(0, 1)
 
 
 def _colours(frames: Tensor) -> Tensor:
-    """Return (N, 3, H, W) as (N, P, 3)."""
+    """Return (N, C, H, W) as (N, P, C)."""
     return F.avg_pool2d(frames, AVERAGED).flatten(2).transpose(1, 2)
 
 
@@ -88,9 +99,7 @@ class Hues:
         """Return (N, 3, H, W) RGB in [0, 1] in the painting's colours, the same shape."""
         moved = (frames.movedim(1, -1) - self.there) @ self.map.T + self.wanted
         moved = moved.movedim(-1, 1).clamp(0, 1)
-        luma = (frames * frames.new_tensor(BT709_LUMA).view(3, 1, 1)).sum(1, keepdim=True)
-        inside = (luma / DARK).clamp(0, 1) * ((1 - luma) / (1 - LIGHT)).clamp(0, 1)
-        return torch.lerp(frames, moved, inside)
+        return torch.lerp(frames, moved, _neither_black_nor_white(frames))
 
     def distance(self, frames: Tensor, clean: Tensor) -> Tensor:
         """Return the mean squared distance over squares of 32 x 32 pixels, summed over frames.

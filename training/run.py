@@ -249,7 +249,7 @@ class Run:
         enabled = self.settings.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
 
-    def _palette_distance(self) -> Callable[[Tensor], Tensor]:
+    def _palette_distance(self) -> Callable[[Tensor, Tensor], Tensor]:
         # Another stream than that of `example`, which may be ahead of this step.
         random = np.random.default_rng((self.settings.seed, self.processes.rank, self.step, 1))
         return partial(self.palette.distance, random=random)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ class Step:
     def loss(self, content: int, *, palette: bool = True) -> tuple[Tensor, Tensor]:
         """Return the frames and the weighted sum of their losses."""
         frames = self.painted.clone().requires_grad_()
-        colours = lambda frames: self.palette.distance(frames, np.random.default_rng(0))  # noqa: E731
+        colours = partial(self.palette.distance, random=np.random.default_rng(0))
         with torch.autocast("cpu", torch.bfloat16):
             loss = hybrid_loss(
                 self.judge,

@@ -17,8 +17,11 @@ def coloured(*colours: tuple[float, float, float], side: int = 128) -> torch.Ten
 RED, BLUE, GREEN = (0.9, 0.1, 0.1), (0.1, 0.1, 0.9), (0.1, 0.9, 0.1)
 
 
-def distance(palette: Palette, frames: torch.Tensor, seed: int = 0) -> torch.Tensor:
-    return palette.distance(frames, np.random.default_rng(seed))
+def distance(
+    palette: Palette, frames: torch.Tensor, seed: int = 0, clean: torch.Tensor | None = None
+) -> torch.Tensor:
+    clean = torch.full_like(frames, 0.5) if clean is None else clean
+    return palette.distance(frames, clean, np.random.default_rng(seed))
 
 
 def test_the_painting_s_own_colours_are_at_no_distance_wherever_they_lie():
@@ -49,6 +52,17 @@ def test_frames_are_added_up():
     palette = Palette(coloured(RED))
     both = distance(palette, torch.cat((coloured(RED), coloured(BLUE))))
     assert both == pytest.approx(distance(palette, coloured(BLUE)).item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_black_and_white_scenes_are_free(level):
+    """Titles, fades and skies stay what they are, in paintings without black or white too."""
+    palette, frame = Palette(coloured(RED)), coloured(BLUE, BLUE)
+    clean = torch.full_like(frame, 0.5)
+    whole = distance(palette, frame, clean=clean)
+    clean[..., 128:] = level
+    assert distance(palette, frame, clean=clean) == pytest.approx(whole.item() / 2, rel=1e-4)
+    assert distance(palette, frame, clean=torch.full_like(frame, level)) == 0
 
 
 def test_slope_leads_to_the_palette():

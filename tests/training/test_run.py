@@ -176,12 +176,13 @@ class TestLoss:
 
     def test_palette_of_a_step_depends_on_seed_and_step_alone(self, material, quick):
         frame = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+        clean = torch.full_like(frame, 0.5)
         run, again = (Run(material, quick, LONE) for _ in range(2))
         other = Run(material, replace(quick, seed=quick.seed + 1), LONE)
-        assert run._palette_distance()(frame) == again._palette_distance()(frame)
-        assert run._palette_distance()(frame) != other._palette_distance()(frame)
+        assert run._palette_distance()(frame, clean) == again._palette_distance()(frame, clean)
+        assert run._palette_distance()(frame, clean) != other._palette_distance()(frame, clean)
         again.step += 1
-        assert run._palette_distance()(frame) != again._palette_distance()(frame)
+        assert run._palette_distance()(frame, clean) != again._palette_distance()(frame, clean)
 
 
 class TestExamples:
