@@ -5,14 +5,14 @@ C_SOURCES := $(wildcard plugin_resolve/ofx/native/*.[ch] core/*.h core/frames/*.
 # What an installation compiles.
 NATIVE := core/cpu.h core/frames/scaling.c $(wildcard core/runtimes/*.[ch])
 
-.PHONY: demo test test-slow test-ray bench bench-gpu gpu-check check format site dist clean
+.PHONY: demo test test-slow test-ray test-site bench bench-gpu gpu-check check format site dist clean
 
 demo: .venv/run.stamp
 	$(BIN)/brushreel demo
 
 # A process for each core; a file's tests stay together, for what they share.
 test: .venv/dev.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not ray" --numprocesses auto --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not ray and not site" --numprocesses auto --maxprocesses 8 --dist loadfile
 
 test-slow: .venv/dev.stamp
 	$(BIN)/python -m pytest -m "not ray"
@@ -20,6 +20,10 @@ test-slow: .venv/dev.stamp
 # Three nodes of a Ray cluster on this machine.
 test-ray: .venv/farm.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m ray tests/batch/farm
+
+# The site's pages in a browser.
+test-site: .venv/dev.stamp
+	$(BIN)/python -m pytest -m site
 
 bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/batch/speed.py --json speed.json --chart speed.png

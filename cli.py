@@ -318,7 +318,7 @@ def _serve(options: argparse.Namespace) -> int:
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Write a style as an ONNX model. It stylizes whole frames, burnt-in black bars too: give "
-        "it what is between them."
+        "it what is between them. With --stroke-size input the size is an input of the model."
     )
     add = parser.add_argument
     add("style", metavar="STYLE", help=f"Style to export: {STYLE}.")

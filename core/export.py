@@ -5,18 +5,21 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .atomic import atomic_write
 from .errors import OutputError, extra
 from .export_modules import WRAPPERS
-from .export_scaling import StrokesInModel
+from .export_scaling import STROKE_SIZE, StrokesInModel
 from .frames.stroke_size import DETAIL, NATURAL, StrokeSize, check_detail, check_stroke_size
 from .options import PixelLayout
 from .runtimes.folded import folded
@@ -32,6 +35,8 @@ _TRIALS = ((64, 96), (66, 50), (8, 6))
 _LARGEST_DIFFERENCE = {"float": 1e-3, "rgb8": 1, "nv12": 1}
 # Neither side is a multiple of 4: the exporter would conclude that a side never needs padding.
 _EXAMPLE = (66, 90)
+# Stroke sizes at which a model that has it as an input is tried.
+_TRIED = (0.5, NATURAL, 1.7)
 
 
 def export_onnx(
@@ -39,7 +44,7 @@ def export_onnx(
     path: Path,
     *,
     pixels: PixelLayout = "float",
-    stroke_size: StrokeSize = NATURAL,
+    stroke_size: StrokeSize | Literal["input"] = NATURAL,
     detail: float = DETAIL,
 ) -> None:
     """Write a model with dynamic batch, height and width, after a trial at several sizes.
@@ -55,7 +60,8 @@ def export_onnx(
             uint8, limited-range BT.709 with chroma at the left, the outputs `painted_luma` and
             `painted_chroma`; even sizes.
         stroke_size: The model scales frames, of square pixels, to the working size for such strokes
-            and back. "native": it is the network alone.
+            and back. "native": it is the network alone. "input": `stroke_size` is an input of the
+            model, a float64 without dimensions.
         detail: Share of the source's finest detail that it adds again, 0 to 1.
 
     Raises:
@@ -63,7 +69,9 @@ def export_onnx(
         ExtraError: The packages for it are not installed.
         OutputError: It can't be written, or its frames differ from those of `Stylizer`.
     """
-    stroke_size, detail = check_stroke_size(stroke_size), check_detail(detail)
+    if stroke_size != "input":
+        stroke_size = check_stroke_size(stroke_size)
+    detail = check_detail(detail)
     with extra("onnx"):
         import onnx  # noqa: PLC0415
         import onnxruntime  # noqa: PLC0415
@@ -72,21 +80,34 @@ def export_onnx(
     if stroke_size == "native":
         module = WRAPPERS[pixels](network)
         model = _converted(module, pixels)
-        wanted, sizes = module, _TRIALS
+        trials = [(module, _TRIALS, {})]
     else:
+        is_input = stroke_size == "input"
         strokes = StrokesInModel(
-            network, pixels, stroke_size=stroke_size, lines=style.lines, detail=detail
+            network,
+            pixels,
+            stroke_size=None if stroke_size == "input" else stroke_size,
+            lines=style.lines,
+            detail=detail,
         )
         model = _converted(strokes.module, pixels, strokes.example_sides(*_EXAMPLE))
         model = strokes.add_to(model, _SIDES[pixels][0])
-        wanted, sizes = strokes.reference, strokes.trial_sizes()
+        trials = [
+            (
+                partial(strokes.reference, stroke_size=size),
+                strokes.trial_sizes(size),
+                {STROKE_SIZE: np.array(size)} if is_input else {},
+            )
+            for size in (_TRIED if stroke_size == "input" else (stroke_size,))
+        ]
     _name_sizes(model, pixels)
     for key, value in _about(style, pixels, stroke_size, detail).items():
         model.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(model, full_check=True)
     data = model.SerializeToString()
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    _try(session, wanted, pixels, sizes)
+    for wanted, sizes, more in trials:
+        _try(session, wanted, pixels, sizes, more)
     try:
         with atomic_write(path) as file:
             file.write(data)
@@ -95,7 +116,7 @@ def export_onnx(
 
 
 def _about(
-    style: Style, pixels: PixelLayout, stroke_size: StrokeSize, detail: float
+    style: Style, pixels: PixelLayout, stroke_size: StrokeSize | Literal["input"], detail: float
 ) -> dict[str, str]:
     layouts = {
         "float": "(N, 3, H, W) RGB, float32 in [0, 1]",
@@ -110,7 +131,9 @@ def _about(
         "brushreel.painting": f"{painting.artist}, {painting.title}, {painting.year}",
         "brushreel.pixels": layouts[pixels],
         "brushreel.lines": str(style.lines),
-        "brushreel.stroke_size": "native" if native else f"{stroke_size:g}",
+        "brushreel.stroke_size": (
+            stroke_size if isinstance(stroke_size, str) else f"{stroke_size:g}"
+        ),
         "brushreel.detail": "none" if native else f"{detail:g}",
     }
 
@@ -150,12 +173,18 @@ def _name_sizes(model: ModelProto, pixels: PixelLayout) -> None:
     """Name the dynamic sizes in words that people read, instead of formulas."""
     height, width = _SIDES[pixels]
     half = " / 2" if pixels == "nv12" else ""
-    for index, value in enumerate((*model.graph.input, *model.graph.output)):
+    images = (
+        each for each in (*model.graph.input, *model.graph.output) if each.name != STROKE_SIZE
+    )
+    for index, value in enumerate(images):
         sides = value.type.tensor_type.shape.dim
         suffix = half if index % 2 else ""
         sides[0].dim_param = "batch"
         sides[height].dim_param, sides[width].dim_param = f"height{suffix}", f"width{suffix}"
     del model.graph.value_info[:]
+    # The exporter's notes on where each operator comes from are a tenth of the file.
+    for node in model.graph.node:
+        del node.metadata_props[:]
 
 
 class _quiet:  # noqa: N801  reads as a word in a with statement
@@ -174,8 +203,9 @@ def _try(
     stylized: Callable[..., Tensor | tuple[Tensor, ...]],
     pixels: PixelLayout,
     sizes: Sequence[tuple[int, int]],
+    more: Mapping[str, NDArray[np.float64]],
 ) -> None:
-    """Run the model as another program would.
+    """Run the model as another program would, with `more` inputs beside the images.
 
     Raises:
         OutputError: Its frames differ from those that `stylized` gives.
@@ -186,7 +216,7 @@ def _try(
         with torch.no_grad():
             wanted = stylized(*images)
         wanted = wanted if isinstance(wanted, tuple) else (wanted,)
-        for got, right in zip(session.run(None, feed), wanted, strict=True):
+        for got, right in zip(session.run(None, feed | dict(more)), wanted, strict=True):
             off = (torch.from_numpy(got).float() - right.float()).abs().max().item()
             if not off <= _LARGEST_DIFFERENCE[pixels]:
                 raise OutputError(

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 _DOMAIN = ROWS.partition("::")[0]
+STROKE_SIZE = "stroke_size"
+"""Name of the input of a model that leaves the stroke size open."""
+
 # Target rows of a block: the fewer, the fewer products with weights of 0, and the more blocks.
 _BLOCK = 16
 # Working size of a frame, see `stroke_size.working_size`: in double precision, as there.
@@ -184,12 +187,12 @@ class _Way(NamedTuple):
 
 
 class StrokesInModel:
-    """Scaling of an exported model for one stroke size.
+    """Scaling of an exported model for one stroke size, or for any.
 
     Args:
         network: The style's.
         pixels: Layout of the model's frames.
-        stroke_size: A number, see `stroke_size.StrokeSize`.
+        stroke_size: A number, see `stroke_size.StrokeSize`; None: an input of the model.
         lines: The style's.
         detail: Share of the source's detail that comes back.
     """
@@ -199,13 +202,14 @@ class StrokesInModel:
         network: nn.Module,
         pixels: PixelLayout,
         *,
-        stroke_size: float,
+        stroke_size: float | None,
         lines: int,
         detail: float,
     ):
         self.network, self.pixels, self.lines = network, pixels, lines
         self.stroke_size, self.detail = stroke_size, detail
-        self.coarse = coarse = stroke_size > NATURAL
+        # Where strokes are small, its steps between working size and detail's change nothing.
+        self.coarse = coarse = stroke_size is None or stroke_size > NATURAL
         self.module = SCALED[pixels](network, detail, coarse)
         first = "detail" if coarse else "working"
         self._ways = [_Way("down", "frame", "working"), _Way("up", first, "frame")]
@@ -237,33 +241,33 @@ class StrokesInModel:
             for name, side in zip(_names(way), sizes[way.target], strict=True)
         }
 
-    def trial_sizes(self) -> list[Size]:
+    def trial_sizes(self, stroke_size: float) -> list[Size]:
         """Return heights and widths at which a model is tried.
 
         A frame larger than the working size, its proxy, an odd one, a portrait, and one that is
         too small for such strokes.
         """
-        half = self.lines / self.stroke_size / 2
+        half = self.lines / stroke_size / 2
         odd = 0 if self.pixels == "nv12" else 1
         shares = ((3, 3.5), (1.5, 1.75), (2.2, 2.4), (2.6, 2), (0.1, 0.2))
         whole = [Size(*(2 * max(4, round(half * share / 2)) for share in pair)) for pair in shares]
         whole[2] = Size(whole[2].height + odd, whole[2].width + odd)
         return whole
 
-    def reference(self, *images: Tensor) -> tuple[Tensor, ...]:
+    def reference(self, *images: Tensor, stroke_size: float) -> tuple[Tensor, ...]:
         """Stylize one frame in the model's layout as `Stylizer` does."""
         if self.pixels == "nv12":
-            return self._planes(*images)
+            return self._planes(*images, stroke_size)
         if self.pixels == "rgb8":
-            rgb = self._rgb(images[0].permute(0, 3, 1, 2) / 255)
+            rgb = self._rgb(images[0].permute(0, 3, 1, 2) / 255, stroke_size)
             return ((rgb.permute(0, 2, 3, 1) * 255).round(),)
-        return (self._rgb(images[0]),)
+        return (self._rgb(images[0], stroke_size),)
 
-    def _rgb(self, frames: Tensor) -> Tensor:
-        size, first = self._sizes(*frames.shape[-2:])
+    def _rgb(self, frames: Tensor, stroke_size: float) -> Tensor:
+        size, first = self._sizes(*frames.shape[-2:], stroke_size)
         return stylized_rgb(frames, self.network, size, detail_size=first, detail=self.detail)
 
-    def _planes(self, luma: Tensor, chroma: Tensor) -> tuple[Tensor, ...]:
+    def _planes(self, luma: Tensor, chroma: Tensor, stroke_size: float) -> tuple[Tensor, ...]:
         height, width = luma.shape[1:]
         planes = (luma[0], chroma[0, ..., 0].contiguous(), chroma[0, ..., 1].contiguous())
         frame = Frame(
@@ -276,18 +280,18 @@ class StrokesInModel:
             time_base=Fraction(1),
             colour=Colour(Matrix.BT709, Range.LIMITED),
         )
-        size, first = self._sizes(height, width)
+        size, first = self._sizes(height, width, stroke_size)
         working = to_working(frame, size, detail_size=first)
         stylized = self.network(working.rgb.clamp(0, 1))
         made = from_working(stylized, working, frame, detail=self.detail)
         y, cb, cr = map(torch.from_numpy, made.planes)
         return y.unsqueeze(0), torch.stack([cb, cr], -1).unsqueeze(0)
 
-    def _sizes(self, height: int, width: int) -> tuple[Size, Size]:
+    def _sizes(self, height: int, width: int, stroke_size: float) -> tuple[Size, Size]:
         # A model can't refuse a frame: one that is too small gets the smallest strokes it can have.
-        lines = self.lines / self.stroke_size
+        lines = self.lines / stroke_size
         working = working_size(width, height, NATURAL, lines=lines)
-        first = detail_size(width, height, self.stroke_size, lines=self.lines)
+        first = detail_size(width, height, stroke_size, lines=self.lines)
         assert working and first
         return working, first
 
@@ -299,7 +303,7 @@ class StrokesInModel:
             height_index: Of the dimension of height in its first input.
         """
         with extra("onnx"):
-            from onnx import inliner, parser  # noqa: PLC0415
+            from onnx import TensorProto, helper, inliner, parser  # noqa: PLC0415
 
         graph, frames = model.graph, model.graph.input[0].name
         sides = {
@@ -314,6 +318,8 @@ class StrokesInModel:
                 node.input[:] = [planes, f"{name}_weights", f"{name}_windows", sides[name]]
         del graph.input[:]
         graph.input.extend(kept)
+        if self.stroke_size is None:
+            graph.input.append(helper.make_tensor_value_info(STROKE_SIZE, TensorProto.DOUBLE, []))
         nodes = [*self._size_nodes(frames, height_index), *self._weight_nodes(), *graph.node]
         del graph.node[:]
         graph.node.extend(nodes)
@@ -343,16 +349,28 @@ class StrokesInModel:
             nodes.append(_constant("two", 2, "INT64"))
             for side in ("height", "width"):
                 nodes.append(helper.make_node("Div", [f"frame_{side}", "two"], [f"chroma_{side}"]))
-        lines = self.lines / self.stroke_size
-        wanted = {"working": lines, "detail": self.lines} if self.coarse else {"working": lines}
-        for name, most in wanted.items():
+        nodes += self._line_nodes()
+        for name in ("working", "detail") if self.coarse else ("working",):
             outputs = [f"{name}_height", f"{name}_width"]
             inputs = ["frame_height", "frame_width", f"{name}_lines"]
-            nodes += [
-                _constant(f"{name}_lines", most, "DOUBLE"),
-                helper.make_node("WorkingSize", inputs, outputs, domain=_DOMAIN),
-            ]
+            nodes.append(helper.make_node("WorkingSize", inputs, outputs, domain=_DOMAIN))
         return nodes
+
+    def _line_nodes(self) -> list[NodeProto]:
+        """Return operators that give "working_lines" and "detail_lines"."""
+        with extra("onnx"):
+            from onnx import helper  # noqa: PLC0415
+
+        if self.stroke_size is not None:
+            lines = {"working": self.lines / self.stroke_size, "detail": self.lines}
+            return [_constant(f"{name}_lines", most, "DOUBLE") for name, most in lines.items()]
+        return [
+            _constant("own_lines", self.lines, "DOUBLE"),
+            _constant("natural", NATURAL, "DOUBLE"),
+            helper.make_node("Div", ["own_lines", STROKE_SIZE], ["working_lines"]),
+            helper.make_node("Min", [STROKE_SIZE, "natural"], ["finer"]),
+            helper.make_node("Div", ["own_lines", "finer"], ["detail_lines"]),
+        ]
 
     def _weight_nodes(self) -> list[NodeProto]:
         with extra("onnx"):

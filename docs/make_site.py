@@ -16,6 +16,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import make_try
+
 import brushreel
 from brushreel.cli import _parser
 from brushreel.core.reference import markdown
@@ -93,6 +95,8 @@ def _as_markdown(docstring: str) -> Iterator[str]:
 def main() -> int:
     """Build the site; return the exit status."""
     pages(PAGES)
+    if missing := make_try.complete(PAGES / "try", make_try.shipped()):
+        print(f"Without the page that runs in the browser. {missing}")
     zensical = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
     return subprocess.run(zensical, cwd=ROOT, check=False).returncode
 

@@ -9,6 +9,8 @@ from brushreel.core.network import NetworkSpec, StylizingNetwork
 from brushreel.core.runtimes import benchmark
 from brushreel.core.style import Painting, Style
 
+from .browsing import browser  # noqa: F401  a fixture
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory, monkeypatch) -> Path:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import re
 from pathlib import Path
-from types import ModuleType
 from urllib.parse import unquote
 
 import pytest
 
 import brushreel
 
+from .docs_code import from_docs
+
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def make_site() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_site", ROOT / "docs" / "make_site.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def pages(make_site, tmp_path_factory) -> Path:
+def pages(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("site") / "docs"
-    make_site.pages(folder)
+    from_docs("make_site").pages(folder)
     return folder
 
 
@@ -60,6 +51,26 @@ def test_the_reference_of_the_command_has_its_commands(pages):
     assert {"brushreel stylize", "brushreel styles remove"} <= {
         *re.findall(r"^## (.+)$", text, re.MULTILINE)
     }
+
+
+def test_without_npm_a_page_says_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    folder = tmp_path / "try"
+    folder.mkdir()
+    (folder / "try.js").touch()
+    assert "npm" in from_docs("make_try").complete(folder, [])
+    assert [path.name for path in folder.iterdir()] == ["index.html"]
+    assert "npm" in (folder / "index.html").read_text(encoding="utf-8")
+
+
+def test_packages_of_npm_are_pinned_exactly_and_name_no_registry():
+    locked = (ROOT / "docs" / "try" / "package-lock.json").read_text(encoding="utf-8")
+    packages = json.loads(locked)["packages"]
+    assert all("integrity" in package for name, package in packages.items() if name)
+    wanted = packages[""]["dependencies"]
+    assert set(wanted) == {"mediabunny", "onnxruntime-web"}
+    assert all(re.fullmatch(r"[\d.]+", version) for version in wanted.values())
+    assert '"resolved"' not in locked
 
 
 def test_the_generator_is_pinned_exactly():

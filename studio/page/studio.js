@@ -8,6 +8,7 @@ import { json } from "./server.js";
 import { Renders } from "./renders.js";
 import { Training } from "./training.js";
 import { Viewer } from "./viewer.js";
+import { listenToWipe } from "./wipe.js";
 
 const VIEWS = { after: "Stylized", before: "Source", wipe: "Wipe", split: "Split" };
 const PLACES = { stylize: "Stylize", train: "Train" };
@@ -164,12 +165,6 @@ function setView(view) {
   remember();
 }
 
-function setWipe(share) {
-  const percent = Math.round(100 * Math.min(1, Math.max(0, share)));
-  $("picture").style.setProperty("--wipe", `${percent}%`);
-  $("wipe").setAttribute("aria-valuenow", percent);
-}
-
 function zoom() {
   const whole = $("stage").classList.toggle("whole");
   $("zoom").setAttribute("aria-pressed", whole);
@@ -242,23 +237,7 @@ function listen() {
     const button = event.target.closest("button");
     if (button) step(Number(button.dataset.frame) - viewer.number);
   });
-  const drag = (event) => {
-    const { left, width } = $("picture").getBoundingClientRect();
-    setWipe((event.clientX - left) / width);
-  };
-  $("picture").addEventListener("pointerdown", (event) => {
-    if (viewer.view !== "wipe") return;
-    $("picture").setPointerCapture(event.pointerId);
-    drag(event);
-    $("picture").addEventListener("pointermove", drag);
-  });
-  for (const end of ["pointerup", "pointercancel"]) $("picture").addEventListener(end, () => $("picture").removeEventListener("pointermove", drag));
-  $("wipe").addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: -2, ArrowRight: 2, Home: -100, End: 100 }[event.key];
-    if (by === undefined) return;
-    event.preventDefault();
-    setWipe((Number($("wipe").getAttribute("aria-valuenow")) + by) / 100);
-  });
+  listenToWipe(() => viewer.view === "wipe");
 }
 
 /** Show a style that was trained on the clip at hand. */

@@ -62,6 +62,13 @@ def scaled_model(small_strokes, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def open_model(small_strokes, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "open.onnx"
+    export_onnx(small_strokes, path, stroke_size="input")
+    return path
+
+
 @pytest.mark.parametrize(("stroke_size", "detail"), [(1, 0.4), (1.6, 1.0), (0.5, 0.0)])
 def test_strokes_as_the_stylizer_makes_them(small_strokes, tmp_path, stroke_size, detail):
     path = tmp_path / "tiny.onnx"
@@ -79,6 +86,22 @@ def test_strokes_as_the_stylizer_makes_them(small_strokes, tmp_path, stroke_size
     for count, height, width in (proxy, odd, portrait, large, (1, 33, 40)):
         frames = torch.rand(count, 3, height, width)
         (stylized,) = model.run(["painted"], {"frames": frames.numpy()})
+        wanted = stylizer(frames)
+        torch.testing.assert_close(torch.from_numpy(stylized), wanted, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("stroke_size", [0.5, 1.0, 1.6])
+def test_stroke_size_as_an_input(small_strokes, open_model, stroke_size):
+    about = {entry.key: entry.value for entry in onnx.load(open_model).metadata_props}
+    assert about["brushreel.stroke_size"] == "input"
+    model = session(open_model)
+    stylizer = Stylizer(
+        small_strokes, device="cpu", precision="fp32", runtime="torch", stroke_size=stroke_size
+    )
+    for height, width in ((48, 80), (101, 67), (180, 320)):
+        frames = torch.rand(1, 3, height, width)
+        feed = {"frames": frames.numpy(), "stroke_size": np.array(stroke_size)}
+        (stylized,) = model.run(None, feed)
         wanted = stylizer(frames)
         torch.testing.assert_close(torch.from_numpy(stylized), wanted, atol=1e-3, rtol=0)
 

@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import http.server
-import io
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-import brushreel
 from brushreel.batch.clips.clip import stylize_clip
 from brushreel.core.clips.media import read
 from brushreel.core.frames.colour import to_rgb
 
 from ..batch.media.make import Sound, make_clip
+from ..browsing import AXE, PATIENCE, canvas, serious
 from .conftest import Client
-
-MUST_RUN = os.environ.get("BRUSHREEL_BROWSER_TESTS") == "required"
-"""Set by .ci/run where it could install a browser."""
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-AXE = Path(brushreel.__file__).parent / "build/axe/node_modules/axe-core/axe.min.js"
-"""Checks of accessibility: npm install --prefix build/axe axe-core@4."""
-PATIENCE = 60_000  # milliseconds
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A browser without a window."""
-    if not MUST_RUN:
-        pytest.importorskip("playwright", reason="playwright is not installed")
-        if CHROMIUM is None:
-            pytest.skip("there is no chromium")
-    from playwright.sync_api import sync_playwright
-
-    fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    sound = "--autoplay-policy=no-user-gesture-required"
-    flags = ["--no-sandbox", "--disable-gpu", sound, *fake]
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -73,13 +42,6 @@ def page(browser, client) -> Iterator[Any]:
 def exact(page) -> None:
     """Wait for the exact frame."""
     page.wait_for_selector("#stage[data-exact]")
-
-
-def canvas(page, name: str = "after") -> np.ndarray:
-    """Return what a canvas holds: (H, W, 3) codes."""
-    address = page.evaluate(f"document.getElementById('{name}').toDataURL('image/png')")
-    content = base64.b64decode(address.partition(",")[2])
-    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
 
 def codes(frame) -> np.ndarray:
@@ -281,17 +243,6 @@ def test_what_is_wrong_is_a_sentence_in_the_page(page, client):
     page.click(".clip:has-text('a.mp4')")
     exact(page)
     assert page.inner_text("#message") == ""
-
-
-def serious(page) -> list[str]:
-    """Return what axe-core finds that keeps people from using the page."""
-    found = page.evaluate("axe.run()")
-    assert len(found["passes"]) > 15
-    return [
-        f"{one['id']}: {one['help']}: {[node['target'] for node in one['nodes']]}"
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not in build/axe")
