@@ -257,17 +257,18 @@ class StrokesInModel:
     def reference(self, *images: Tensor, stroke_size: float) -> tuple[Tensor, ...]:
         """Stylize one frame in the model's layout as `Stylizer` does."""
         if self.pixels == "nv12":
-            return self._planes(*images, stroke_size)
+            return self._planes(*images, stroke_size=stroke_size)
         if self.pixels == "rgb8":
             rgb = self._rgb(images[0].permute(0, 3, 1, 2) / 255, stroke_size)
             return ((rgb.permute(0, 2, 3, 1) * 255).round(),)
         return (self._rgb(images[0], stroke_size),)
 
     def _rgb(self, frames: Tensor, stroke_size: float) -> Tensor:
-        size, first = self._sizes(*frames.shape[-2:], stroke_size)
+        height, width = frames.shape[-2:]
+        size, first = self._sizes(height, width, stroke_size)
         return stylized_rgb(frames, self.network, size, detail_size=first, detail=self.detail)
 
-    def _planes(self, luma: Tensor, chroma: Tensor, stroke_size: float) -> tuple[Tensor, ...]:
+    def _planes(self, luma: Tensor, chroma: Tensor, *, stroke_size: float) -> tuple[Tensor, ...]:
         height, width = luma.shape[1:]
         planes = (luma[0], chroma[0, ..., 0].contiguous(), chroma[0, ..., 1].contiguous())
         frame = Frame(

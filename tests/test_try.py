@@ -90,14 +90,9 @@ def page(open_page) -> Any:
     return open_page()
 
 
-def shown(page) -> None:
-    """Wait for a stylized picture."""
-    page.wait_for_selector("#stage[data-exact]")
-
-
-def choose(page, style: str) -> None:
-    page.click(f".style:has-text('{style}')")
-    shown(page)
+def shown(page, what: str = "example.jpg tiny 1") -> None:
+    """Wait for a stylized picture: of a source, in a style, with a stroke size."""
+    page.wait_for_selector(f"#stage[data-exact='{what}']")
 
 
 def stylized(frame: np.ndarray, style: Style, stroke_size: float = 1.0) -> np.ndarray:
@@ -114,7 +109,8 @@ def difference(page, style: Style, stroke_size: float = 1.0) -> int:
 
 def test_the_example_is_stylized_as_brushreel_does_it(page, wave, tmp_path):
     assert page.evaluate("crossOriginIsolated")
-    choose(page, "wave")
+    page.click(".style:has-text('wave')")
+    shown(page, "example.jpg wave 1")
     before = np.asarray(Image.open(DOCS / "try" / "example.jpg").convert("RGB"))
     # Decoders of JPEG may differ.
     assert np.abs(canvas(page, "before").astype(int) - before).max() <= 4
@@ -122,8 +118,7 @@ def test_the_example_is_stylized_as_brushreel_does_it(page, wave, tmp_path):
     page.focus("#stroke_size")
     for _ in range(14):
         page.keyboard.press("ArrowRight")
-    page.wait_for_selector("output[for=stroke_size]:text-is('1.62')")
-    shown(page)
+    shown(page, "example.jpg wave 1.62")
     assert difference(page, wave, 1.62) <= 2
     with page.expect_download() as download:
         page.click("#download")
@@ -138,7 +133,7 @@ def test_a_picture_is_opened(page, tiny_style, tmp_path):
     picture = rng.integers(0, 256, (91, 123, 3)).astype(np.uint8)
     Image.fromarray(picture).save(tmp_path / "noise.png")
     page.set_input_files("#file", tmp_path / "noise.png")
-    page.wait_for_selector(f"#message:has-text('123{chr(0xD7)}91')")
+    shown(page, "noise.png tiny 1")
     np.testing.assert_array_equal(canvas(page, "before"), picture)
     assert difference(page, tiny_style) <= 2
 
@@ -216,7 +211,7 @@ def test_the_camera_is_stylized_live(page):
     page.wait_for_timeout(500)
     assert not np.array_equal(first, canvas(page))
     page.click("#camera")
-    shown(page)
+    shown(page, "camera tiny 2")
     assert page.is_visible("#download")
 
 

@@ -63,7 +63,7 @@ async function refresh() {
     const { milliseconds } = await paint(() => {});
     if (mine !== turn) return;
     say(`${before.canvas.width}×${before.canvas.height}, stylized in ${(milliseconds / 1000).toFixed(2)} s`);
-    $("stage").dataset.exact = turn;
+    $("stage").dataset.exact = `${name} ${chosenStyle($("styles"))} ${strokes.value}`;
     if (!clip) offerPicture();
   } catch (error) {
     complain(error);
