@@ -12,8 +12,8 @@ from ..core.frames.colour import BT709_LUMA
 # Strokes are wider than a pixel; what varies below this size is no colour of the painting.
 AVERAGED = 4
 DIRECTIONS = 32
-# Side of the squares over which hues are compared: strokes inside one are free.
-HUE_AREA = 32
+# Sides of the squares over which hues are compared, and black and white: strokes inside one are free.
+HUE_AREA, LEVEL_AREA = 32, 8
 # Lumas below and above which black and white stay what they are.
 DARK, LIGHT = 0.3, 0.9
 
@@ -102,7 +102,10 @@ class Hues:
         return torch.lerp(frames, moved, _neither_black_nor_white(frames))
 
     def distance(self, frames: Tensor, clean: Tensor) -> Tensor:
-        """Return the mean squared distance over squares of 32 x 32 pixels, summed over frames.
+        """Return the mean squared distance over squares of pixels, summed over frames.
+
+        Squares of 32 x 32 are to have the scene's colours as the map moves them; those of 8 x 8
+        that are black or white are to stay so.
 
         Args:
             frames: (N, 3, H, W) RGB in [0, 1], stylized.
@@ -111,7 +114,10 @@ class Hues:
         with torch.autocast(frames.device.type, enabled=False):
             wanted = self.of(F.avg_pool2d(clean.float(), HUE_AREA))
             found = F.avg_pool2d(frames.float(), HUE_AREA)
-            return (found - wanted).square().mean((1, 2, 3)).sum()
+            levels = F.avg_pool2d(clean.float(), LEVEL_AREA)
+            moved = F.avg_pool2d(frames.float(), LEVEL_AREA) - levels
+            level = (1 - _neither_black_nor_white(levels)) * moved.square()
+            return (found - wanted).square().mean((1, 2, 3)).sum() + level.mean((1, 2, 3)).sum()
 
 
 def _root(matrix: Tensor) -> Tensor:

@@ -132,9 +132,19 @@ class TestHues:
             atol=1e-3,
         )
 
+    def test_black_and_white_are_held_in_smaller_squares(self):
+        """Of 8 x 8 pixels, where colours may change within 32 x 32."""
+        hues, grey = Hues(self.painting, [self.footage]), torch.full((1, 3, 64, 64), 0.5)
+        stripes = torch.tensor([0.1, -0.1]).repeat_interleave(16).repeat(2)
+        free = hues.distance(hues.of(grey) + stripes, grey)
+        white = torch.ones_like(grey)
+        held = hues.distance(white + stripes, white)
+        assert free < 1e-8
+        assert held == pytest.approx(0.01, rel=1e-3)
+
     def test_distance_is_of_squares_and_a_sum_over_frames(self):
         hues = Hues(self.painting, [self.footage])
-        clean = self.footage.clamp(0, 1)
+        clean = self.footage.clamp(0.35, 0.85)  # neither black nor white
         wanted = hues.of(F.avg_pool2d(clean, HUE_AREA)).repeat_interleave(HUE_AREA, 2)
         wanted = wanted.repeat_interleave(HUE_AREA, 3)
         stripes = torch.tensor([0.1, -0.1]).repeat(96)
