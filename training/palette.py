@@ -12,7 +12,7 @@ from ..core.frames.colour import BT709_LUMA
 # Strokes are wider than a pixel; what varies below this size is no colour of the painting.
 AVERAGED = 4
 DIRECTIONS = 32
-# Sides of the squares over which hues are compared, and black and white: strokes inside one are free.
+# Sides of squares over which hues are compared, and black and white: strokes inside one are free.
 HUE_AREA, LEVEL_AREA = 32, 8
 # Lumas below and above which black and white stay what they are.
 DARK, LIGHT = 0.3, 0.9
