@@ -19,9 +19,6 @@ ROOT = Path(str(brushreel.__file__)).resolve().parent
 EXTRAS = ("train", "timeline", "onnx", "studio")
 MODULES = {
     "opencv-contrib-python-headless": "cv2",
-    "otio-fcp-adapter": "otio_fcp_adapter",
-    "otio-fcpx-xml-adapter": "otio_fcpx_xml_adapter",
-    "otio-cmx3600-adapter": "otio_cmx3600_adapter",
 }
 """Names by which packages are imported, where they differ."""
 

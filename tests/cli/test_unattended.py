@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import shutil
 import signal
 import subprocess
@@ -19,7 +18,7 @@ import pytest
 
 from .namespaces import NOBODY, missing_namespaces, namespace
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX processes")
+pty = pytest.importorskip("pty", reason="needs POSIX processes")
 
 COMMAND = [sys.executable, "-m", "brushreel"]
 PATIENCE = 60

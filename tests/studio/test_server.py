@@ -187,6 +187,7 @@ def test_port_that_is_taken_is_refused(client, capsys):
     assert f"port {port} is taken" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_command_prints_its_address_and_ends_with_the_terminal(folder):
     run = [sys.executable, "-m", "brushreel", "studio", str(folder), "--no-browser"]
     with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:

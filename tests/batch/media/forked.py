@@ -12,7 +12,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import resource
 import signal
 import sys
 import tempfile
@@ -70,6 +69,8 @@ def _run(command: list[str]) -> int:
 
 
 def _child(command: list[str], printed: BinaryIO, said: BinaryIO) -> None:
+    import resource  # only where processes are forked
+
     status = 99
     try:
         os.dup2(printed.fileno(), 1)

@@ -12,6 +12,8 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 A, GAP, B, C = 20, 5, 10, 10
 AFTER = A + GAP + B + C
 MARK = "style={other} strength=0.5"
@@ -153,7 +155,7 @@ duration="{t(10)}"/>
 
 
 def otio_text(rate: Fraction, one: Path, two: Path, start: int, mark: str) -> str:
-    import opentimelineio as otio
+    otio = pytest.importorskip("opentimelineio")
 
     schema, rational = otio.schema, otio.opentime.RationalTime
 

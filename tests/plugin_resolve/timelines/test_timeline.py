@@ -15,7 +15,6 @@ from unittest import mock
 import av
 import jsonschema
 import numpy as np
-import opentimelineio as otio
 import pytest
 
 from brushreel.cli import main
@@ -34,6 +33,8 @@ from brushreel.plugin_resolve.timelines.styling import (
 )
 
 from .cuts import FORMATS, GAP, A, B, C, fcpxml
+
+otio = pytest.importorskip("opentimelineio")
 
 RATES = {
     "25": (Fraction(25), "10:00:00:00"),

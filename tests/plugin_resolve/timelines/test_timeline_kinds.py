@@ -7,7 +7,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-import opentimelineio as otio
 import pytest
 from PIL import Image
 
@@ -17,6 +16,8 @@ from brushreel.core.errors import UsageError
 from brushreel.plugin_resolve.bake import Plan
 from brushreel.plugin_resolve.timelines.model import FREEZE, GENERATED, RETIMED
 from brushreel.plugin_resolve.timelines.styling import Request, plan_timeline, read_timeline
+
+otio = pytest.importorskip("opentimelineio")
 
 RATE = "<rate><timebase>25</timebase><ntsc>FALSE</ntsc></rate>"
 _OTIO_RANGE = otio.opentime.TimeRange

@@ -8,7 +8,6 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-import opentimelineio as otio
 import pytest
 
 from brushreel.core.errors import UsageError
@@ -17,6 +16,8 @@ from brushreel.plugin_resolve.timelines.model import SWITCHED_OFF, ClipUse
 from brushreel.plugin_resolve.timelines.styling import Request, read_timeline
 
 from .cuts import FORMATS
+
+otio = pytest.importorskip("opentimelineio")
 
 
 @pytest.fixture
