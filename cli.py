@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 from .batch import command as clips
 from .batch import flags
+from .batch.live import command as stage
 from .core.allocator import keep_freed_memory
 from .core.arguments import (
     STYLE,
@@ -159,6 +160,7 @@ Brushreel puts trained painting styles on video without flicker.
   brushreel stylize rushes/ -s wave -o out/ --recursive
                                             a folder; the same again resumes it
   brushreel studio clip.mov                 try styles in the browser, live
+  brushreel live camera -s wave -o camera   a webcam, for any program that shows one
   brushreel timeline cut.xml -s wave -o styled.xml
                                             the clips of an editing program's timeline
 
@@ -199,6 +201,7 @@ def _parser() -> Parser:
         ("styles", "list the styles of the library", _add_styles, _styles),
         ("stylize", "stylize clips and image sequences", flags.add_stylize, clips.stylize),
         ("studio", "try styles in the browser, live, and render", room.add_studio, room.studio),
+        ("live", "stylize a camera or stream as it comes", stage.add_live, stage.live),
         ("watch", "stylize the clips that arrive in a folder", flags.add_watch, clips.watch),
         ("farm-job", "write a job for a render farm", flags.add_farm_job, clips.farm_job),
         ("preview", "draw a frame in every style", flags.add_preview, clips.preview),

@@ -29,7 +29,7 @@ def run_graph(graph: Any, content: bytes = b"") -> bytes:  # noqa: ANN401  it ha
     Raises:
         OutputError: There is no FFmpeg, or it failed.
     """
-    arguments = [_executable(), "-nostdin", "-v", "error", "-y", *ffmpeg.get_args(graph)]
+    arguments = [executable(), "-nostdin", "-v", "error", "-y", *ffmpeg.get_args(graph)]
     # Feeds and drains all three pipes at once: none can fill up and block the others.
     ended = subprocess.run(arguments, input=content, capture_output=True, check=False)
     if ended.returncode != 0:
@@ -47,7 +47,12 @@ def _cause(said: str) -> Exception:
     return RuntimeError(said)
 
 
-def _executable() -> str:
+def executable() -> str:
+    """Return the path of FFmpeg.
+
+    Raises:
+        OutputError: There is none.
+    """
     try:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:

@@ -13,6 +13,10 @@ from typing import Literal, get_args
 Codec = Literal["auto", "h264", "hevc", "vp9", "av1", "prores", "dnxhr", "ffv1"]
 CODECS: tuple[str, ...] = get_args(Codec)
 
+LiveCodec = Literal["auto", "h264", "hevc"]
+"""A codec that gives each frame as soon as it has it."""
+LIVE_CODECS: tuple[str, ...] = get_args(LiveCodec)
+
 EditCodec = Literal["prores", "dnxhr"]
 """A codec for files that an editing program reads back."""
 EDIT_CODECS: tuple[str, ...] = get_args(EditCodec)

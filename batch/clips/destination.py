@@ -107,6 +107,12 @@ class FileDestination:
             finally:
                 os.close(folder)
 
+    @property
+    def hidden(self) -> Path:
+        """A hidden name next to the file, for while it is written."""
+        path = self.path
+        return path.with_name(f".{path.stem[:32]}.{os.getpid()}.partial{path.suffix}")
+
     @contextmanager
     def partial(self) -> Iterator[Path]:
         """Give a hidden name to write to, and the final name if the block does not fail.
@@ -114,8 +120,7 @@ class FileDestination:
         Raises:
             OSError: It can't be written.
         """
-        path = self.path
-        partial = path.with_name(f".{path.stem[:32]}.{os.getpid()}.partial{path.suffix}")
+        partial = self.hidden
         with removed_on_failure(partial):
             yield partial
             self.give_name(partial)

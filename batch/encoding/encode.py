@@ -364,6 +364,13 @@ def add_video_stream(
         DeviceError: The encoder that was asked for does not work here.
     """
     encoding = choose(video, settings, container.format.name)
+    return add_encoded_stream(container, video, encoding), encoding.picture
+
+
+def add_encoded_stream(
+    container: OutputContainer, video: VideoInfo, encoding: Encoding
+) -> av.VideoStream:
+    """Add a video stream whose encoding is decided, see `add_video_stream`."""
     encoder = encoding.encoder
     # SVT-AV1 prints its settings on stderr unless it is set to print errors only.
     os.environ.setdefault("SVT_LOG", "1")
@@ -380,7 +387,7 @@ def add_video_stream(
     feed(stream.codec_context, encoder, encoding.picture.pixel_format.name)
     _describe(stream, video, encoding)
     stream.disposition = Disposition(video.disposition)
-    return stream, encoding.picture
+    return stream
 
 
 def start_encoding(container: OutputContainer) -> None:

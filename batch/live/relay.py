@@ -1,0 +1,115 @@
+"""Streams that PyAV's FFmpeg lacks, relayed by the FFmpeg that imageio-ffmpeg brings.
+
+PyAV's wheels come without SRT. The relay copies packets between the address and a pipe, as a
+transport stream; nothing is encoded.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import suppress
+from typing import IO, Any
+
+import av
+import av.error
+from av.container import InputContainer
+
+from ..ffmpeg_process import executable
+from .address import Address
+
+# Seconds in which a relay may send what it still has.
+_END_SECONDS = 5.0
+
+
+def needs_relay(address: Address) -> bool:
+    """Return whether PyAV's FFmpeg does not speak an address's protocol."""
+    return address.scheme == "srt"
+
+
+def _options(timeout: float) -> list[str]:
+    return ["-timeout", str(round(timeout * 1e6)), "-connect_timeout", str(round(timeout * 1e3))]
+
+
+def _started(arguments: list[str], **pipes: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401
+    command = [executable(), "-nostdin", "-v", "quiet", *arguments]
+    # Of a session of its own: Ctrl-C is for the program, which ends the relay when it is done.
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True, **pipes)
+
+
+class InputRelay:
+    """An opened input that is relayed.
+
+    Attributes:
+        container: PyAV's container.
+
+    Args:
+        address: The stream.
+        timeout: Seconds that it may take to answer.
+
+    Raises:
+        FFmpegError: It does not answer, or is no video.
+    """
+
+    def __init__(self, address: Address, timeout: float):
+        copied = ["-map", "0:v:0", "-map", "0:a?", "-c", "copy", "-f", "mpegts"]
+        self._process = _started(
+            [*_options(timeout), "-i", address.text, *copied, "-flush_packets", "1", "pipe:1"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        try:
+            self.container: InputContainer = av.open(
+                self._process.stdout, format="mpegts", buffer_size=1316
+            )
+        except BaseException as error:
+            self._kill()
+            if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
+                # The relay ended without a byte.
+                raise av.error.ExitError(0, "no answer") from error
+            raise
+
+    def close(self) -> None:
+        """Close the container, and end the relay."""
+        self._kill()
+        self.container.close()
+
+    def _kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+class OutputRelay:
+    """A pipe to a process that sends what is written.
+
+    Args:
+        address: Where it sends.
+        timeout: Seconds that the other side may take to answer.
+    """
+
+    def __init__(self, address: Address, timeout: float):
+        self._process = _started(
+            [
+                *("-fflags", "+nobuffer", "-probesize", "32768", "-f", "mpegts", "-i", "pipe:0"),
+                *("-map", "0", "-c", "copy", "-flush_packets", "1", "-f", "mpegts"),
+                *(*_options(timeout), address.text),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )
+
+    @property
+    def pipe(self) -> IO[bytes]:
+        """What is to be written to."""
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    def close(self) -> None:
+        """Let it send what it still has, and end it."""
+        with suppress(OSError):
+            self.pipe.close()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
