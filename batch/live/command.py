@@ -141,9 +141,9 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     )
     add(
         "--preset",
-        default="veryfast",
         metavar="NAME",
-        help="Effort of the encoder, from ultrafast to veryslow. Default: %(default)s.",
+        help="Effort of the encoder, from ultrafast to veryslow. Default: veryfast, and ultrafast "
+        "for hevc.",
     )
     add(
         "--encoder",

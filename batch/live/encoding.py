@@ -14,6 +14,7 @@ KEYFRAME_SECONDS = 2
 """Seconds between keyframes: what servers and HLS ask for, and what a viewer waits at most."""
 
 _USUAL_CRF = 18
+_USUAL_PRESETS = {"h264": "veryfast", "hevc": "ultrafast"}
 # Bits for each pixel of each frame of a stream.
 _BITS = 0.15
 _USUAL_RATE = Fraction(30)
@@ -55,7 +56,7 @@ def live_encoding(
         profile=profile,
         crf=(_USUAL_CRF if settings.crf is None else settings.crf) if bitrate is None else None,
         bitrate=bitrate,
-        preset=settings.preset,
+        preset=settings.preset or _USUAL_PRESETS[codec],
         encoder=settings.encoder,
     )
     # A file that takes every codec: the table knows no containers of streams.

@@ -1,7 +1,7 @@
 """Streams that PyAV's FFmpeg lacks, relayed by the FFmpeg that imageio-ffmpeg brings.
 
-PyAV's wheels come without SRT. The relay copies packets between the address and a pipe, as a
-transport stream; nothing is encoded.
+PyAV's wheels come without SRT. The relay copies bytes between the address and a pipe, and looks at
+none of them: what they hold, a transport stream, is read or written here.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ from av.container import InputContainer
 from ..ffmpeg_process import executable
 from .address import Address
 
+# Bytes that are sent at a time: seven packets of a transport stream.
+_CHUNK = 7 * 188
+_BYTES = ["-f", "data", "-raw_packet_size", str(_CHUNK)]
+_COPIED = ["-map", "0", "-c", "copy", "-f", "data", "-flush_packets", "1"]
 # Seconds in which a relay may send what it still has.
 _END_SECONDS = 5.0
 
@@ -51,16 +55,15 @@ class InputRelay:
     """
 
     def __init__(self, address: Address, timeout: float):
-        copied = ["-map", "0:v:0", "-map", "0:a?", "-c", "copy", "-f", "mpegts"]
         self._process = _started(
-            [*_options(timeout), "-i", address.text, *copied, "-flush_packets", "1", "pipe:1"],
+            [*_options(timeout), *_BYTES, "-i", address.text, *_COPIED, "pipe:1"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
         )
         assert self._process.stdout is not None
         try:
             self.container: InputContainer = av.open(
-                self._process.stdout, format="mpegts", buffer_size=1316
+                self._process.stdout, format="mpegts", buffer_size=_CHUNK
             )
         except BaseException as error:
             self._kill()
@@ -89,11 +92,7 @@ class OutputRelay:
 
     def __init__(self, address: Address, timeout: float):
         self._process = _started(
-            [
-                *("-fflags", "+nobuffer", "-probesize", "32768", "-f", "mpegts", "-i", "pipe:0"),
-                *("-map", "0", "-c", "copy", "-flush_packets", "1", "-f", "mpegts"),
-                *(*_options(timeout), address.text),
-            ],
+            [*_BYTES, "-i", "pipe:0", *_COPIED, *_options(timeout), address.text],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
         )

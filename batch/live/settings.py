@@ -46,7 +46,7 @@ class OutputSettings:
         codec: One of `LIVE_CODECS`; "auto" is h264, and hevc for HDR.
         crf: Constant rate factor; None for a bitrate, or for the usual one of files.
         bitrate: Bits per second; None for a value by size and rate.
-        preset: Effort of the encoder.
+        preset: Effort of the encoder; None for the usual one.
         encoder: One of `ENCODERS`.
         overwrite: Whether a file that exists is replaced.
     """
@@ -55,7 +55,7 @@ class OutputSettings:
     codec: str = "auto"
     crf: int | None = None
     bitrate: int | None = None
-    preset: str = "veryfast"
+    preset: str | None = None
     encoder: str = "software"
     overwrite: bool = False
 

@@ -18,6 +18,8 @@ from .connection import Sound
 _ONE = frozenset({"flv"})
 # Packets of these are packets of a transport stream.
 _TRANSPORT = frozenset({"hls", "rtp_mpegts", "rtsp"})
+# Codecs that players find in one; FFmpeg writes any other as data that nobody reads.
+_PLAYED = frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "opus"})
 
 
 class Sounds:
@@ -36,6 +38,7 @@ class Sounds:
         self._target = target
         self._written: dict[int, av.AudioStream | Conversion] = {}
         self._ends: dict[int, Fraction] = {}
+        self._framed = {track for track, stream in enumerate(streams) if is_framed(stream)}
         self.warnings: list[str] = []
         kept = streams[:1] if muxer in _ONE else streams
         if len(kept) < len(streams):
@@ -52,7 +55,7 @@ class Sounds:
 
     def _add(self, track: int, stream: av.AudioStream, form: str) -> None:
         name = stream.codec_context.name
-        if supports(form, stream):
+        if (form != "mpegts" or name in _PLAYED) and supports(form, stream):
             copy = self._target.add_stream_from_template(stream)
             assert isinstance(copy, av.AudioStream)
             self._written[track] = copy
@@ -80,6 +83,8 @@ class Sounds:
                 self._target.mux(encoded)
             return
         time = (packet.dts or 0) * Fraction(packet.time_base)
+        if time < 0 and sound.track in self._framed:
+            return
         if time <= self._ends.get(sound.track, time - 1):
             return
         self._ends[sound.track] = time
@@ -92,3 +97,9 @@ class Sounds:
             if isinstance(written, Conversion):
                 for encoded in written.rest():
                     self._target.mux(encoded)
+
+
+def is_framed(stream: av.AudioStream) -> bool:
+    """Return whether it is AAC as transport streams have it, each packet with its own header."""
+    context = stream.codec_context
+    return context.name == "aac" and not context.extradata

@@ -19,6 +19,7 @@ from ...core.errors import OutputError, UsageError
 from ...core.frames.av_frame import to_av
 from ...core.frames.frame import Frame
 from ..clips.destination import FileDestination
+from ..clips.mux import BOXED
 from ..encoding.encode import add_encoded_stream, start_encoding
 from .address import OUTPUT_SUFFIXES, Address, muxer_of
 from .connection import Sound
@@ -26,14 +27,11 @@ from .constant_rate import ConstantRate
 from .encoding import KEYFRAME_SECONDS, live_encoding
 from .relay import OutputRelay, needs_relay
 from .settings import OutputSettings
-from .sounds import Sounds
+from .sounds import Sounds, is_framed
 
 # Audio waits for a frame that is late, but not longer.
 _INTERLEAVE_MICROSECONDS = "1000000"
 _OPTIONS = {
-    # A crash leaves a file that can be read up to its last keyframe; audio may begin before zero.
-    "mp4": {"movflags": "hybrid_fragmented+delay_moov"},
-    "mov": {"movflags": "hybrid_fragmented+delay_moov"},
     "matroska": {"avoid_negative_ts": "disabled"},
     "hls": {
         "hls_time": str(KEYFRAME_SECONDS),
@@ -81,7 +79,7 @@ class StreamSink:
         self._next_keyframe = Fraction(0)
         self._written = 0
         try:
-            self._container = self._opened(settings, timeout)
+            self._container = self._opened(settings, audio, timeout)
             self._stream = add_encoded_stream(self._container, video, encoding)
             self._sounds = Sounds(self._container, self._muxer, audio)
             start_encoding(self._container)
@@ -111,7 +109,9 @@ class StreamSink:
         """Frames so far that had no place at a constant rate."""
         return 0 if self._constant is None else self._constant.left_out
 
-    def _opened(self, settings: OutputSettings, timeout: float) -> OutputContainer:
+    def _opened(
+        self, settings: OutputSettings, audio: Sequence[av.AudioStream], timeout: float
+    ) -> OutputContainer:
         file: Any = self._address.text
         if needs_relay(self._address):
             self._relay = OutputRelay(self._address, timeout)
@@ -126,6 +126,8 @@ class StreamSink:
             file = str(self._address.path.resolve() if self._is_hls else f"file:{self._hidden}")
         options = {"max_interleave_delta": _INTERLEAVE_MICROSECONDS, "flush_packets": "1"}
         options |= _OPTIONS.get(self._muxer, {})
+        if self._muxer in BOXED:
+            options["movflags"] = _movflags(audio)
         if self._address.scheme.startswith("rtsp"):
             options["rtsp_transport"] = "tcp"
         return av.open(
@@ -206,3 +208,11 @@ class StreamSink:
             return OutputError(f"{shown}: FFmpeg as PyAV brings it has no {scheme}")
         refuses = "the other side, or the encoder, refuses it"
         return OutputError.because(error, f"{self._address.shown}: {what}", otherwise=refuses)
+
+
+def _movflags(audio: Sequence[av.AudioStream]) -> str:
+    """Return how MP4 and MOV are written: so that a crash leaves a file up to its last keyframe."""
+    # Where the header waits for the first packets, it states audio that begins before zero. What
+    # FFmpeg makes of AAC from transport streams has to know its header before.
+    waits = not any(is_framed(stream) for stream in audio)
+    return "hybrid_fragmented" + ("+delay_moov" if waits else "")
