@@ -50,7 +50,7 @@ class Address:
 
     @property
     def shown(self) -> str:
-        """It as it is shown: without name and password."""
+        """Text that may be shown: without name and password."""
         if self.kind == "camera":
             return f"camera:{self.text}" if self.text else "camera"
         return _SECRET.sub("…@", self.text)

@@ -37,7 +37,9 @@ def _options(timeout: float) -> list[str]:
 def _started(arguments: list[str], **pipes: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401
     command = [executable(), "-nostdin", "-v", "quiet", *arguments]
     # Of a session of its own: Ctrl-C is for the program, which ends the relay when it is done.
-    return subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True, **pipes)
+    pipes["stderr"] = subprocess.DEVNULL
+    process: subprocess.Popen[bytes] = subprocess.Popen(command, start_new_session=True, **pipes)
+    return process
 
 
 class InputRelay:
@@ -62,9 +64,9 @@ class InputRelay:
         )
         assert self._process.stdout is not None
         try:
-            self.container: InputContainer = av.open(
-                self._process.stdout, format="mpegts", buffer_size=_CHUNK
-            )
+            container = av.open(self._process.stdout, format="mpegts", buffer_size=_CHUNK)
+            assert isinstance(container, InputContainer)
+            self.container = container
         except BaseException as error:
             self._kill()
             if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
@@ -80,6 +82,8 @@ class InputRelay:
     def _kill(self) -> None:
         self._process.kill()
         self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 class OutputRelay:
@@ -99,12 +103,12 @@ class OutputRelay:
 
     @property
     def pipe(self) -> IO[bytes]:
-        """What is to be written to."""
+        """The pipe that is written to."""
         assert self._process.stdin is not None
         return self._process.stdin
 
     def close(self) -> None:
-        """Let it send what it still has, and end it."""
+        """Wait until it has sent what it still has, and end it."""
         with suppress(OSError):
             self.pipe.close()
         try:

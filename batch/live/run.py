@@ -31,7 +31,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class LiveJob:
-    """What is live: an input, an output, and how.
+    """An input, an output, and how the one becomes the other.
 
     Attributes:
         source: The input.

@@ -66,7 +66,7 @@ class Session:
         return self._newest.left_out + self._sink.left_out
 
     def run(self, get_ready: Callable[[], None], look: Callable[[], None]) -> None:
-        """Work until the source ends, the duration is over, or Ctrl-C.
+        """Run until the source ends, the duration is over, or Ctrl-C.
 
         Args:
             get_ready: Is called first, while what the source gives is not taken yet.

@@ -14,18 +14,27 @@ class LiveSink(Protocol):
     Attributes:
         pixel_format: Format in which frames are wanted.
         colour: Colour in which frames are wanted.
-        audio_tracks: Number of audio streams that it takes.
         warnings: Losses, a line each.
-        repeated: Frames repeated so far.
-        left_out: Frames so far that had no place at a constant rate.
     """
 
     pixel_format: PixelFormat
     colour: Colour
-    audio_tracks: int
     warnings: tuple[str, ...]
-    repeated: int
-    left_out: int
+
+    @property
+    def audio_tracks(self) -> int:
+        """Number of audio streams that it takes."""
+        ...
+
+    @property
+    def repeated(self) -> int:
+        """Frames repeated so far."""
+        ...
+
+    @property
+    def left_out(self) -> int:
+        """Frames so far that had no place at a constant rate."""
+        ...
 
     def write(self, frame: Frame) -> None:
         """Give a frame to the output.

@@ -70,11 +70,11 @@ class LiveSource:
         self._since: float | None = None
 
     def start(self) -> None:
-        """Let the time begin: what a camera or stream gives until then is nobody's."""
+        """Begin the time: what a camera or stream gives until then is nobody's."""
         self._wanted.set()
 
     def stop(self) -> None:
-        """Let it end at its next frame."""
+        """End it at its next frame."""
         self._ended.set()
         self._wanted.set()
 

@@ -28,7 +28,7 @@ class Timeline:
         self.end = 0
 
     def begin(self, at: Fraction, *, zero: bool = False) -> None:
-        """Let what comes now begin at a time.
+        """Begin what comes now at a time.
 
         Args:
             at: Seconds.

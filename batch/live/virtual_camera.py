@@ -14,8 +14,8 @@ from .connection import Sound
 from .settings import OutputSettings
 
 _USUAL_RATE = 30.0
-# H.273: BT.709's primaries, sRGB's transfer; FFmpeg's full range.
-_SRGB = {"matrix": 0, "range": 2, "primaries": 1, "transfer": 13}
+# Matrix of RGB, FFmpeg's full range, BT.709's primaries, sRGB's transfer (H.273).
+_SRGB = (0, 2, 1, 13)
 
 
 class VirtualCamera:
@@ -37,12 +37,18 @@ class VirtualCamera:
 
     def __init__(self, address: Address, settings: OutputSettings, video: VideoInfo):
         with extra("live"):
-            import pyvirtualcam  # noqa: PLC0415  of the extra "live"
+            import pyvirtualcam  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
         self.pixel_format = PIXEL_FORMATS["gbrp"]
         self.colour = Colour.resolve(
-            **_SRGB, pixel_format=self.pixel_format, width=video.width, height=video.height
+            matrix=_SRGB[0],
+            range=_SRGB[1],
+            primaries=_SRGB[2],
+            transfer=_SRGB[3],
+            pixel_format=self.pixel_format,
+            width=video.width,
+            height=video.height,
         )
-        self.warnings = ("has no audio: a virtual camera takes none",)
+        self.warnings: tuple[str, ...] = ("has no audio: a virtual camera takes none",)
         self._shown = address.shown
         rate = settings.rate or video.frame_rate or _USUAL_RATE
         try:

@@ -461,7 +461,7 @@ class LiveLost(_LiveEvent):
 
 @dataclass(frozen=True)
 class LiveBack(_LiveEvent):
-    """Return of the input after so many seconds."""
+    """The input again, after so many seconds."""
 
     name: ClassVar[str] = "live_back"
     seconds: float

@@ -16,7 +16,7 @@ import brushreel
 from brushreel.core.errors import ExtraError, extra
 
 ROOT = Path(str(brushreel.__file__)).resolve().parent
-EXTRAS = ("train", "timeline", "onnx", "studio")
+EXTRAS = ("train", "timeline", "onnx", "studio", "live")
 MODULES = {
     "opencv-contrib-python-headless": "cv2",
 }
@@ -63,6 +63,9 @@ def test_every_command_names_the_extra_that_it_needs(style_file, clip, tmp_path)
         ],
         "studio": [
             ["studio", str(clip.parent), "--no-browser"],
+        ],
+        "live": [
+            ["live", source, "-o", "camera", *style],
         ],
         "onnx": [
             ["export", str(style_file)],
