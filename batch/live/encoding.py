@@ -73,4 +73,5 @@ def live_encoding(
 def usual_bitrate(video: VideoInfo, rate: Fraction | None) -> int:
     """Return the bits a second of a stream where none are given: 4 Mbit/s at 720p and 30."""
     rate = rate or video.frame_rate or _USUAL_RATE
-    return max(500_000, round(_BITS * video.width * video.height * min(rate, 60), -5))
+    bits = _BITS * video.width * video.height * min(rate, 60)
+    return max(500_000, 100_000 * round(bits / 100_000))

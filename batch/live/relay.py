@@ -38,8 +38,7 @@ def _started(arguments: list[str], **pipes: Any) -> subprocess.Popen[bytes]:  # 
     command = [executable(), "-nostdin", "-v", "quiet", *arguments]
     # Of a session of its own: Ctrl-C is for the program, which ends the relay when it is done.
     pipes["stderr"] = subprocess.DEVNULL
-    process: subprocess.Popen[bytes] = subprocess.Popen(command, start_new_session=True, **pipes)
-    return process
+    return subprocess.Popen(command, start_new_session=True, text=False, **pipes)
 
 
 class InputRelay:

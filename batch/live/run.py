@@ -146,7 +146,7 @@ def _get_ready(
     stylize: Callable[[Frame], Frame],
     handle: Handler,
 ) -> None:
-    """Let the network allocate and choose what it needs, and say that it begins."""
+    """Run the network once, so that it has and has chosen what it needs, and say that it begins."""
     video = source.video
     stylize(_black(video))
     handle(
