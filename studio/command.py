@@ -20,7 +20,7 @@ def add_studio(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``brushreel studio``."""
     parser.description = (
         "Open a page in the browser that shows every style on your clips, plays them stylized, and "
-        "renders. It is served to this machine alone and ends with Ctrl-C."
+        "renders. It is served to this machine alone, unless --host is given, and ends with Ctrl-C."
     )
     add = parser.add_argument
     add(
@@ -37,7 +37,13 @@ def add_studio(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="Port on 127.0.0.1. Default: %(default)s, any that is free.",
+        help="Port that it is served on. Default: %(default)s, any that is free.",
+    )
+    add(
+        "--host",
+        metavar="ADDRESS",
+        help="Address of this machine on which other machines reach the page, which then asks for "
+        "the printed password. Default: 127.0.0.1, for this machine alone.",
     )
     add("--no-browser", action="store_true", help="Print the address, and open no browser.")
     add_device(add)
@@ -52,14 +58,23 @@ def studio(options: argparse.Namespace) -> int:
         from .application import Studio
         from .job_queue import JobQueue
         from .look import Stylizers
-        from .server import served
+        from .password import new_password
+        from .server import LOOPBACK, served
 
         queue = JobQueue(data_folder() / "studio" / "queue.json")
-        running = served(Studio(shelf, Stylizers(options.device), queue), options.port)
+        password = None if options.host is None else new_password()
+        running = served(
+            Studio(shelf, Stylizers(options.device), queue),
+            options.port,
+            host=options.host or LOOPBACK,
+            password=password,
+        )
     with running as guard:
         # The first address is used up by the browser; the second one is for this terminal's eyes.
-        opened = not options.no_browser and webbrowser.open(guard.address)
-        print(f"http://{guard.host}{guard.root}", flush=True)
+        opened = not (options.no_browser or password) and webbrowser.open(guard.address)
+        print(f"http://{guard.host}{'/' if password else guard.root}", flush=True)
+        if password:
+            print(f"brushreel: the password is {password}", file=sys.stderr)
         what = "the studio is open in your browser" if opened else "open this address in a browser"
         print(f"brushreel: {what}; Ctrl-C ends it", file=sys.stderr)
         ended = threading.Event()

@@ -200,3 +200,13 @@ def test_command_prints_its_address_and_ends_with_the_terminal(folder):
         assert child.stderr.read().endswith("brushreel: the studio has ended\n")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((address.hostname, address.port))
+
+
+def test_command_prints_a_password_where_others_may_reach_it(folder):
+    run = [sys.executable, "-m", "brushreel", "studio", str(folder), "--host", "localhost"]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None and child.stderr is not None
+        address = urlsplit(child.stdout.readline().strip())
+        assert (address.hostname, address.path) == ("localhost", "/")
+        child.terminate()
+        assert "brushreel: the password is " in child.stderr.read()
