@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,11 +17,13 @@ from brushreel.batch.demo.clip import make_demo_clip
 from brushreel.batch.page.guard import Guard
 from brushreel.core import library
 from brushreel.core.style import Style
+from brushreel.core.user_folders import cache_folder
 from brushreel.studio.application import Studio
 from brushreel.studio.job_queue import JobQueue
 from brushreel.studio.look import Stylizers
 from brushreel.studio.server import served
 from brushreel.studio.shelf import Shelf
+from brushreel.training.loss_network import WEIGHTS_NAME
 
 from ..batch.media.make import make_clip
 
@@ -117,6 +120,15 @@ def folder(tmp_path, drawn) -> Path:
 def long_clip(folder) -> Path:
     """A clip in the folder that takes some seconds to render."""
     return make_clip(folder, "long.mp4", frames=150, size=(320, 240))
+
+
+@pytest.fixture
+def loss_network(home, vgg_file) -> Path:
+    """Weights of the loss network where the command looks for them."""
+    path = cache_folder() / WEIGHTS_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.link(vgg_file, path)
+    return path
 
 
 @contextmanager

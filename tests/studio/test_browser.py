@@ -11,14 +11,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from brushreel.batch.clips.clip import stylize_clip
+from brushreel.core import library
 from brushreel.core.clips.media import read
 from brushreel.core.frames.colour import to_rgb
 
 from ..batch.media.make import Sound, make_clip
 from ..browsing import AXE, PATIENCE, canvas, serious
+from ..training.conftest import make_texture, vgg_file, vgg_tensors
 from .conftest import Client
+
+__all__ = ["vgg_file", "vgg_tensors"]
 
 
 @pytest.fixture
@@ -46,6 +51,13 @@ def exact(page) -> None:
 
 def codes(frame) -> np.ndarray:
     return (to_rgb(frame)[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+
+
+def picture_size(page, selector: str) -> tuple[int, int]:
+    """Return width and height of a picture as it was sent."""
+    image = "one => one.decode().then(() => [one.naturalWidth, one.naturalHeight])"
+    width, height = page.eval_on_selector(selector, image)
+    return width, height
 
 
 def test_still_frame_is_the_one_of_a_render_and_follows_the_settings(
@@ -95,6 +107,7 @@ def test_every_style_is_shown_and_the_choice_survives_a_reload(page):
     page.wait_for_selector("#command:has-text('other:0.5+tiny:0.5')")
 
 
+@pytest.mark.slow
 def test_clip_plays_in_step_with_the_clock_and_loops(page, client):
     make_clip(client.folder, "b.mp4", frames=75, sounds=(Sound(seconds=Fraction(3)),))
     page.click("#refresh")
@@ -118,12 +131,14 @@ def test_clip_plays_in_step_with_the_clock_and_loops(page, client):
     np.testing.assert_array_equal(canvas(page, "before"), codes(frames[number]))
 
 
+@pytest.mark.slow
 def test_style_that_is_dragged_onto_another_is_blended_with_it(page):
     page.drag_and_drop(".style:has-text('other')", ".style:has-text('tiny')")
     page.wait_for_selector("#style-title:text-is('tiny:0.5+other:0.5')")
     page.wait_for_selector("#command:has-text('--style tiny:0.5+other:0.5')")
 
 
+@pytest.mark.slow
 def test_wipe_is_dragged_and_moved_by_keys(page):
     page.click("text=Wipe")
     exact(page)
@@ -140,6 +155,7 @@ def test_wipe_is_dragged_and_moved_by_keys(page):
     assert page.get_attribute("#wipe", "aria-valuenow") == "27"
 
 
+@pytest.mark.slow
 def test_keyboard_is_enough(page, client, drawn):
     (client.folder / "b.mp4").write_bytes(drawn)
     page.click("#refresh")
@@ -174,6 +190,7 @@ def test_keyboard_is_enough(page, client, drawn):
     assert not page.is_visible("#help")
 
 
+@pytest.mark.slow
 def test_clip_is_dropped_rendered_and_shown_beside_its_source(page, client, drawn, tmp_path):
     file = {"name": "dropped.mp4", "mimeType": "video/mp4", "buffer": drawn}
     page.set_input_files("#files", file)
@@ -203,6 +220,7 @@ def test_clip_is_dropped_rendered_and_shown_beside_its_source(page, client, draw
     page.wait_for_selector("#queue", state="hidden")
 
 
+@pytest.mark.slow
 def test_render_is_paused_resumed_and_cancelled(page, client, long_clip):
     page.click("#refresh")
     page.click(".clip:has-text('long.mp4')")
@@ -219,6 +237,7 @@ def test_render_is_paused_resumed_and_cancelled(page, client, long_clip):
     assert {path.name for path in client.folder.iterdir()} == {"a.mp4", "long.mp4"}
 
 
+@pytest.mark.slow
 def test_camera_runs_through_the_style(page):
     page.click("#camera")
     page.wait_for_selector("#rate:has-text('frames/s')")
@@ -228,6 +247,10 @@ def test_camera_runs_through_the_style(page):
     assert np.abs(before.astype(float) - after).mean() > 10
     page.wait_for_timeout(1000)
     assert not np.array_equal(canvas(page, "before"), before)
+    page.wait_for_selector("#styles .style:nth-of-type(2) img")
+    shapes = [picture_size(page, f"#styles .style:nth-of-type({number}) img") for number in (1, 2)]
+    assert shapes[0] == shapes[1]
+    assert abs(shapes[0][0] / shapes[0][1] - before.shape[1] / before.shape[0]) < 0.02
     page.click("#camera")
     exact(page)
     assert not page.is_visible("#rate")
@@ -245,6 +268,47 @@ def test_what_is_wrong_is_a_sentence_in_the_page(page, client):
     assert page.inner_text("#message") == ""
 
 
+@pytest.mark.slow
+def test_style_is_trained_and_at_once_among_the_others(page, client, loss_network, tmp_path):
+    Image.fromarray(make_texture(140, 180, 3)).save(tmp_path / "Blue Bird.png")
+    page.keyboard.press("t")
+    page.set_input_files("#painting-file", tmp_path / "Blue Bird.png")
+    page.wait_for_selector("#painting-picture:not([hidden])")
+    assert page.input_value("#train-name") == "blue-bird"
+    assert page.input_value("#footage") == str(client.folder)
+    page.select_option("#parent", "tiny")
+    page.click("#units label:has-text('steps')")
+    page.fill("#long", "20")
+    page.focus("#train-scale")
+    page.keyboard.press("Home")
+    page.click("#train-options summary:has-text('Hyperparameters')")
+    page.fill("#train-options input[name='--crop']", "32")
+    page.wait_for_selector(
+        "#train-command:has-text('--style-scale 0.25 --iterations 20 --crop=32')"
+    )
+    page.click("#train-start")
+    page.wait_for_selector(".run-frames img >> nth=1")
+    first = page.get_attribute(".run-frames img >> nth=1", "src")
+    page.set_default_timeout(5 * PATIENCE)
+    page.wait_for_selector(".run[data-state=done]")
+    assert page.get_attribute(".run-frames img >> nth=1", "src") != first
+    assert page.locator(".loss polyline").count() == 3
+    page.click("[data-act=show]")
+    page.wait_for_selector("#style-title:text-is('blue-bird')")
+    assert page.locator("#styles .style").count() == 3
+    exact(page)
+
+
+def test_style_that_was_removed_meanwhile_leaves_the_page(page, styles):
+    page.click(".style:has-text('tiny')")
+    exact(page)
+    (library.user_styles() / "tiny.safetensors").unlink()
+    page.wait_for_selector("#styles .style", state="attached")
+    page.wait_for_function("document.querySelectorAll('#styles .style').length === 1")
+    page.wait_for_selector("#style-title:text-is('other')")
+    exact(page)
+
+
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not in build/axe")
 def test_page_can_be_used_by_everybody(page):
     page.evaluate(AXE.read_text(encoding="utf-8"))
@@ -254,6 +318,12 @@ def test_page_can_be_used_by_everybody(page):
     page.click("#render")
     page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
     assert serious(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    page.wait_for_selector("#train-form")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert serious(page) == []
 
 
 ATTACK = """async ([root, host]) => {

@@ -111,3 +111,35 @@ def test_damaged_list_and_a_second_studio_do_no_harm(tmp_path):
     finally:
         first.close()
         second.close()
+
+
+@pytest.mark.slow
+def test_folder_is_watched_until_it_is_stopped(client, drawn, tmp_path):
+    outputs, options = tmp_path / "out", FAST | {"--settle": "0", "--poll": "0.2"}
+    wanted = {"kind": "watch", "inbox": str(client.folder), "folder": str(outputs), "look": LOOK}
+    client.post("jobs", **wanted, options=options)
+    wait(lambda: client.jobs()[0]["facts"].get("done") == 1 or client.jobs()[0]["error"])
+    (client.folder / "b.mp4").write_bytes(drawn)
+    wait(lambda: client.jobs()[0]["facts"].get("done") == 2)
+    assert (outputs / "a.mp4").exists() and (outputs / "b.mp4").exists()
+    (job,) = client.jobs()
+    assert (job["state"], job["title"]) == ("running", "clips")
+    client.post(f"jobs/{job['id']}/pause")
+    wait(lambda: states(client) == ["paused"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"inbox": "/etc"}, "outside of the studio's folders"),
+        ({"inbox": ""}, "the folder to watch is not chosen"),
+        ({"folder": ""}, "name the folder that outputs"),
+        ({"options": {"--once": True}}, "there is no option --once"),
+    ],
+    ids=str,
+)
+def test_watching_that_makes_no_sense_is_refused(client, tmp_path, fields, told):
+    wanted = {"kind": "watch", "inbox": str(client.folder), "folder": str(tmp_path), "look": LOOK}
+    status, content, _ = client.ask("POST", "jobs", json.dumps(wanted | fields))
+    assert status in (400, 404)
+    assert told in json.loads(content)["error"]

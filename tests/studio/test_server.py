@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
+from PIL import Image
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from brushreel.cli import main
+from brushreel.core import library
 from brushreel.core.errors import UsageError
 from brushreel.studio import application, receiving
-from brushreel.studio.shelf import Shelf
+from brushreel.studio.shelf import Shelf, Upload
 
 from .conftest import open_studio
 
@@ -99,6 +103,42 @@ def test_clip_that_is_gone_and_folder_that_vanished_are_told(client):
     assert client.refusal(f"clips/{clip}").endswith("a.mp4: is gone")
     client.folder.rmdir()
     assert client.json("clips") == []
+
+
+def test_style_that_was_removed_is_told_and_changes_the_library(client):
+    before = client.json("jobs")["library"]
+    (library.user_styles() / "tiny.safetensors").unlink()
+    name = f"clips/{client.clip()}/0.jpg?style=tiny&lines=72"
+    assert "the library has no style named 'tiny'" in client.refusal(name)
+    assert client.json("jobs")["library"] != before
+    assert [style["name"] for style in client.json("session")["styles"]] == ["other"]
+
+
+def test_full_disk_is_told_and_leaves_nothing(client, drawn, monkeypatch):
+    def full(_upload: Upload, _content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Upload, "write", full)
+    status, content, _ = client.ask("PUT", "dropped/b.mp4", drawn)
+    assert status == 400
+    assert "can't be written: the disk is full" in json.loads(content)["error"]
+    assert list(client.dropped.iterdir()) == []
+
+
+def test_camera_frame_is_shown_in_a_style(client):
+    content = io.BytesIO()
+    Image.effect_noise((320, 180), 60).convert("RGB").save(content, "JPEG")
+    body = content.getvalue()
+    for style in ("tiny", "tiny:0.5+other:0.5"):
+        name = f"camera.jpg?{urlencode({'style': style, 'lines': 90})}"
+        status, answer, headers = client.ask("POST", name, body)
+        assert (status, headers["Content-Type"]) == (200, "image/jpeg")
+        with Image.open(io.BytesIO(answer)) as image:
+            assert image.size == (160, 90)
+    for wrong in (b"no frame", b""):
+        assert client.ask("POST", "camera.jpg?style=tiny&lines=90", wrong)[0] == 404
+    told = client.ask("POST", "camera.jpg?style=none&lines=90", body)[1]
+    assert b"no style named" in told
 
 
 def test_facts_are_exact(client):

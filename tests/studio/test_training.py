@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
-
-from brushreel.core.user_folders import cache_folder
-from brushreel.training.loss_network import WEIGHTS_NAME
 
 from ..training.conftest import make_texture, vgg_file, vgg_tensors
 from .conftest import open_studio
@@ -25,15 +21,6 @@ def painting(folder) -> Path:
     """A painting in the folder."""
     Image.fromarray(make_texture(140, 180, 3)).save(folder / "painting.png")
     return folder / "painting.png"
-
-
-@pytest.fixture
-def loss_network(home, vgg_file) -> Path:
-    """Weights of the loss network where the command looks for them."""
-    path = cache_folder() / WEIGHTS_NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    os.link(vgg_file, path)
-    return path
 
 
 @pytest.fixture
@@ -127,7 +114,7 @@ def test_painting_is_dropped_and_shown(client, painting):
 def test_training_is_stopped_resumed_in_the_next_session_and_its_style_is_there(
     client, wanted, loss_network
 ):
-    client.post("jobs", **wanted | {"steps": 60})
+    client.post("jobs", **wanted | {"steps": 40})
     wait(lambda: client.jobs()[0]["frames"] > 3 or client.jobs()[0]["error"])
     (job,) = client.jobs()
     assert job["error"] == ""
@@ -138,13 +125,13 @@ def test_training_is_stopped_resumed_in_the_next_session_and_its_style_is_there(
     client.studio.close()
     with open_studio(client.folder, client.dropped) as other:
         (job,) = other.jobs()
-        assert (job["state"], job["resumable"], job["expected"]) == ("paused", True, 60)
+        assert (job["state"], job["resumable"], job["expected"]) == ("paused", True, 40)
         library = other.json("jobs")["library"]
         other.post(f"jobs/{job['id']}/resume")
         wait(lambda: other.jobs()[0]["state"] in ("done", "failed"))
         (job,) = other.jobs()
-        assert (job["state"], job["error"], job["frames"]) == ("done", "", 60)
-        assert job["facts"]["losses"]["style"][-1][0] == 60
+        assert (job["state"], job["error"], job["frames"]) == ("done", "", 40)
+        assert job["facts"]["losses"]["style"][-1][0] == 40
         assert other.get(f"jobs/{job['id']}/0.after.jpg") != first
         assert "new" in {style["name"] for style in other.json("session")["styles"]}
         assert other.json("jobs")["library"] != library
