@@ -51,8 +51,13 @@ export class Renders {
   }
 
   async #showCommand() {
+    const fields = this.#fields();
+    if (fields.kind === "watch" && !fields.folder) {
+      $("render-command").replaceChildren("brushreel watch …");
+      return;
+    }
     try {
-      await showCommand($("render-command"), this.#fields());
+      await showCommand($("render-command"), fields);
       $("render-error").textContent = "";
     } catch (error) {
       $("render-command").replaceChildren("brushreel …");

@@ -286,12 +286,13 @@ def test_style_is_trained_and_at_once_among_the_others(page, client, loss_networ
     page.wait_for_selector(
         "#train-command:has-text('--style-scale 0.25 --iterations 20 --crop=32')"
     )
+    page.set_default_timeout(5 * PATIENCE)
     page.click("#train-start")
     page.wait_for_selector(".run-frames img >> nth=1")
     first = page.get_attribute(".run-frames img >> nth=1", "src")
-    page.set_default_timeout(5 * PATIENCE)
     page.wait_for_selector(".run[data-state=done]")
     assert page.get_attribute(".run-frames img >> nth=1", "src") != first
+    page.set_default_timeout(PATIENCE)
     assert page.locator(".loss polyline").count() == 3
     page.click("[data-act=show]")
     page.wait_for_selector("#style-title:text-is('blue-bird')")
@@ -303,8 +304,7 @@ def test_style_that_was_removed_meanwhile_leaves_the_page(page, styles):
     page.click(".style:has-text('tiny')")
     exact(page)
     (library.user_styles() / "tiny.safetensors").unlink()
-    page.wait_for_selector("#styles .style", state="attached")
-    page.wait_for_function("document.querySelectorAll('#styles .style').length === 1")
+    page.wait_for_selector("#styles .style:has-text('tiny')", state="detached")
     page.wait_for_selector("#style-title:text-is('other')")
     exact(page)
 
