@@ -309,6 +309,7 @@ def test_style_that_was_removed_meanwhile_leaves_the_page(page, styles):
     exact(page)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not in build/axe")
 def test_page_can_be_used_by_everybody(page):
     page.evaluate(AXE.read_text(encoding="utf-8"))
