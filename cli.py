@@ -42,7 +42,7 @@ from .core.errors import (
     UsageError,
     unexpected,
 )
-from .core.finding import json_lines, lines
+from .core.finding import Finding, json_lines, lines
 from .core.moving import moving
 from .core.options import PIXEL_LAYOUTS, SHELLS
 from .core.standard_streams import open_closed_streams, own_standard_error
@@ -392,9 +392,36 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bench", action="store_true", help="Time the runtimes, which takes a minute."
     )
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="Examine the nodes of a Ray cluster instead, see docs/cluster.md: its head as "
+        "HOST:PORT, or auto for the cluster of this machine.",
+    )
+    parser.add_argument(
+        "--sees",
+        type=path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="Path to look for on the nodes of the cluster; may be given several times.",
+    )
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    findings = _findings_of_cluster(options) if options.ray else _findings_here(options)
+    print(*(json_lines(findings) if options.json else lines(findings)), sep="\n")
+    return int(any(finding.status == "broken" for finding in findings))
+
+
+def _findings_of_cluster(options: argparse.Namespace) -> list[Finding]:
+    from .batch.farm.survey import findings, survey_cluster
+
+    with moving("examining the cluster"):
+        return list(findings(survey_cluster(options.ray, options.sees)))
+
+
+def _findings_here(options: argparse.Namespace) -> list[Finding]:
     with moving("examining this machine"):
         from .batch.encoding.encoders import examine_encoders
         from .core.machine import examine, time_runtimes
@@ -404,5 +431,4 @@ def _doctor(options: argparse.Namespace) -> int:
     if options.bench:
         with moving("timing the runtimes"):
             findings += time_runtimes()
-    print(*(json_lines(findings) if options.json else lines(findings)), sep="\n")
-    return int(any(finding.status == "broken" for finding in findings))
+    return findings

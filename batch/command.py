@@ -51,6 +51,8 @@ def stylize(options: argparse.Namespace) -> int:
     if settings.segments is not None and len(jobs) > 1:
         raise UsageError("--segments is for one clip", hint="name the clip")
     if settings.dry_run:
+        if settings.ray is not None and not settings.json:
+            _say_spread(settings)
         return _dry_run(jobs, job_settings, devices, left, as_json=settings.json)
     from .reporting.events import FilesPassedOver
     from .reporting.progress import TerminalReporter
@@ -101,6 +103,15 @@ def _convert_on_cluster(
         replace(job_settings, style=style.name), style, settings.device, settings.map or ()
     )
     return run_on_cluster(jobs, job_settings, crew, reporter, fail_fast=settings.fail_fast)
+
+
+def _say_spread(settings: argparse.Namespace) -> None:
+    """Print how a cluster would share the work."""
+    from .farm.survey import spread, survey_cluster
+
+    with moving("asking the nodes"):
+        nodes = survey_cluster(settings.ray)
+    print("\n".join(spread(nodes, settings.device)))
 
 
 def _is_sequence(job: Job) -> bool:

@@ -19,6 +19,7 @@ from ..reporting.events import Clip as Names
 from ..reporting.events import Handler
 from .dispatch import Clip, Dispatcher, Result
 from .orders import Order, Source
+from .supply import Supply
 
 
 class OnCluster:
@@ -63,7 +64,9 @@ class OnCluster:
         pieces = writer.pieces()
         results: queue.SimpleQueue[Result | BaseException] = queue.SimpleQueue()
         order = self._order(writer)
-        under_way = Clip(order, clip, deque(pieces), writer.done, results, group=self._group)
+        supply = Supply(self._reader, self._read, self._output)
+        waiting = deque(pieces)
+        under_way = Clip(order, clip, waiting, writer.done, results, supply, group=self._group)
         self._dispatcher.begin(under_way)
         for _ in pieces:
             result = results.get()

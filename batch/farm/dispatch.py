@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import queue
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from ...core.errors import BrushreelError, ClusterError
+from ...core.clips.packet_reader import Packets
+from ...core.errors import BrushreelError, ClusterError, unexpected
 from ..clips.piece import Made, Met, Piece
 from ..reporting.events import (
     ClipProgress,
@@ -22,10 +24,14 @@ from ..reporting.events import (
 )
 from .crew import Call, Crew, Ended, LeftOut, Lost, Slot
 from .orders import Abilities, Failed, Order, Progress, Ready, Source, Unfit
+from .supply import Supply
 from .worker import Answer
 
 # Times that a piece is tried, and workers of one place that may die one after the other.
 _TRIES = 4
+# Bytes of a file that are sent at a time; threads that cut clips.
+_CHUNK = 16 << 20
+_CUTTERS = 2
 # Seconds between two looks at the nodes of a cluster.
 _BETWEEN_LOOKS = 1.0
 # Seconds that are waited for a node to come, when there is none.
@@ -48,6 +54,7 @@ class Clip:
     Attributes:
         order: What workers are told of it.
         names: Its input and output.
+        supply: What is sent to nodes that do not see the source.
         waiting: Pieces that nobody works on.
         done: Frames that are done.
         results: Pieces that are done, or the error that ended the clip.
@@ -58,6 +65,7 @@ class Clip:
     waiting: deque[Piece]
     done: int
     results: queue.SimpleQueue[Result | BaseException]
+    supply: Supply
     shared: object = None
     group: Abilities | None = None
     left: int = 0
@@ -77,6 +85,8 @@ class Task:
     piece: Piece
     since: float = field(default_factory=monotonic)
     done: int = 0
+    sent: int = 0
+    files: deque[tuple[Path, int]] = field(default_factory=deque)
     made: list[Made] = field(default_factory=list)
     met: Met = field(default_factory=Met)
     error: BrushreelError | None = None
@@ -87,6 +97,13 @@ class Task:
         return spent if not self.done else spent * (len(self.piece) - self.done) / self.done
 
 
+@dataclass(frozen=True)
+class _Sending:
+    """Call that sends files for a task."""
+
+    task: Task
+
+
 @dataclass(eq=False)
 class Member:
     """Worker, as the dispatcher sees it.
@@ -95,6 +112,7 @@ class Member:
         slot: Its place.
         abilities: What it has answered; None until it is ready.
         clips: Its answer to each order; None while it is asked.
+        has: Files that were sent to it, each with the clip's number.
         task: What it makes.
         frames, seconds: Work that it has done.
     """
@@ -103,6 +121,7 @@ class Member:
     worker: Hashable
     abilities: Abilities | None = None
     clips: dict[int, Ready | Unfit | None] = field(default_factory=dict)
+    has: set[tuple[int, Path]] = field(default_factory=set)
     task: Task | None = None
     frames: int = 0
     seconds: float = 0.0
@@ -145,8 +164,11 @@ class Dispatcher:
         self._clips: dict[int, Clip] = {}
         self._begun: set[int] = set()
         self._members: dict[Slot, Member] = {}
-        self._calls: dict[Call, tuple[Member, _Pin | Clip | Task | None]] = {}
+        self._calls: dict[Call, tuple[Member, _Pin | Clip | Task | _Sending | None]] = {}
         self._deaths: Counter[Slot] = Counter()
+        # Cutting a clip takes a while, and reads from a disk.
+        self._cutters = ThreadPoolExecutor(_CUTTERS, thread_name_prefix="cut")
+        self._supplies: dict[Future[Packets | Sequence[Path]], tuple[Member, Task]] = {}
         self._left_out: dict[str, str] = {}
         self._looked = -_BETWEEN_LOOKS
         self._alone_since: float | None = None
@@ -210,6 +232,8 @@ class Dispatcher:
             self._look()
         self._take_in()
         self._deal()
+        for future in [future for future in self._supplies if future.done()]:
+            self._send(*self._supplies.pop(future), future)
         for call, answer in self._crew.answers(seconds):
             self._hear(call, answer)
 
@@ -295,7 +319,11 @@ class Dispatcher:
             self._handle(NodeLeft(node.name, node.reason))
 
     def _ask(
-        self, member: Member, about: _Pin | Clip | Task | None, method: str, *arguments: object
+        self,
+        member: Member,
+        about: _Pin | Clip | Task | _Sending | None,
+        method: str,
+        *arguments: object,
     ) -> None:
         self._calls[self._crew.ask(member.worker, method, *arguments)] = member, about
 
@@ -350,8 +378,50 @@ class Dispatcher:
         return isinstance(member.clips[number], Ready)
 
     def _give(self, member: Member, clip: Clip, piece: Piece) -> None:
-        member.task = Task(clip, piece)
-        self._ask(member, member.task, "make", clip.order.clip, piece)
+        member.task = task = Task(clip, piece)
+        ready = member.clips[clip.order.clip]
+        assert isinstance(ready, Ready)
+        if ready.sees:
+            self._ask(member, task, "make", clip.order.clip, piece)
+        else:
+            self._supplies[self._cutters.submit(clip.supply.of, piece)] = member, task
+
+    def _send(self, member: Member, task: Task, found: Future[Packets | Sequence[Path]]) -> None:
+        """Send a worker what it needs of a source, and have the piece made then."""
+        if self._members.get(member.slot) is not member:
+            return
+        number = task.clip.order.clip
+        try:
+            supply = found.result()
+            if isinstance(supply, Packets):
+                task.sent = supply.size
+                self._ask(member, task, "make", number, task.piece, self._crew.share(supply))
+                return
+            for path in supply:
+                if (number, path) not in member.has:
+                    task.files += [(path, at) for at in range(0, path.stat().st_size, _CHUNK)]
+            self._send_file(member, task)
+        except (BrushreelError, OSError) as error:
+            member.task = None
+            path = task.clip.order.source.path
+            known = isinstance(error, BrushreelError)
+            self._failed(task, error if known else unexpected(error, path))
+
+    def _send_file(self, member: Member, task: Task) -> None:
+        """Send the next part of the files of a source; after the last one the piece is made."""
+        number = task.clip.order.clip
+        if not task.files:
+            self._ask(member, task, "make", number, task.piece)
+            return
+        path, at = task.files.popleft()
+        with path.open("rb") as file:
+            file.seek(at)
+            content = file.read(_CHUNK)
+        task.sent += len(content)
+        if not task.clip.order.rate and not task.files:
+            # Images are removed when their piece is made; a clip serves the next one, too.
+            member.has.add((number, path))
+        self._ask(member, _Sending(task), "receive", number, path.name, at, content)
 
     def _late(self, member: Member) -> Task | None:
         """Return a task that this worker would end before the one that has it."""
@@ -387,6 +457,8 @@ class Dispatcher:
                 self._hear_of_order(member, about, answer)
             case Task():
                 self._hear_of_task(member, about, answer)
+            case _Sending():
+                self._hear_of_file(member, about.task, answer)
 
     def _hear_of_start(self, member: Member, answer: Answer | Ended) -> None:
         if isinstance(answer, Failed):
@@ -427,6 +499,20 @@ class Dispatcher:
             self._leave_out(LeftOut(name, answer.reason))
         if isinstance(answer, Ready | Unfit):
             member.clips[number] = answer
+
+    def _hear_of_file(self, member: Member, task: Task, answer: Answer | Ended) -> None:
+        if isinstance(answer, Failed):
+            member.has.clear()
+            task.error = answer.error
+            self._failed(task, answer.error)
+        elif isinstance(answer, Ended) and task.error is not None:
+            member.task = None
+        elif isinstance(answer, Ended):
+            try:
+                self._send_file(member, task)
+            except OSError as error:
+                member.task, member.has = None, set()
+                self._failed(task, unexpected(error, task.clip.order.source.path))
 
     def _hear_of_task(self, member: Member, task: Task, answer: Answer | Ended) -> None:
         if isinstance(answer, Made):
@@ -470,7 +556,7 @@ class Dispatcher:
                 frames=len(piece),
                 node=name,
                 seconds=round(seconds, 3),
-                sent=0,
+                sent=task.sent,
                 received=sum(len(made.content) for made in task.made),
             )
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Hashable, Sequence
+import socket
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic, sleep
 from typing import Any
@@ -25,6 +26,7 @@ from .worker import Answer, Worker
 _MOST_CORES = 16
 # A node that has said nothing for so long is not waited for.
 _INTRODUCTION_SECONDS = 300.0
+_REACH_SECONDS = 10.0
 # Calls that a worker answers while it makes a piece.
 _AT_A_TIME = 4
 
@@ -47,17 +49,29 @@ def connect(address: str) -> None:
             hint="run the command on a machine of the cluster, with --ray auto",
         )
     try:
+        if address != "auto":
+            _check_reachable(address)
         ray.init(
             address=address,
             logging_level=logging.ERROR,
             log_to_driver=False,
             configure_logging=False,
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise ClusterError(
             f"there is no Ray cluster at {address}",
             hint="docs/cluster.md says how to start one",
         ) from error
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse an address at which nobody listens: Ray would try for minutes.
+
+    Raises:
+        OSError, ValueError: Nobody does.
+    """
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_SECONDS).close()
 
 
 def style_file(settings: JobSettings) -> StyleFile:
@@ -135,8 +149,7 @@ class RayCrew:
         return View(slots, left_out, any(node.is_coming for node in self._nodes.values()))
 
     def _met(self, key: str, about: dict[str, Any]) -> _Node:
-        resources = about["Resources"]
-        name = f"{about['NodeManagerHostname']} ({about['NodeManagerAddress']})"
+        resources, name = about["Resources"], name_of(about)
         alike = [node for node in self._nodes.values() if node.name.startswith(name)]
         node = _Node(
             f"{name} {key[:6]}" if alike else name, resources.get("CPU", 0), resources.get("GPU", 0)
@@ -152,7 +165,7 @@ class RayCrew:
         except self._ray.exceptions.RayError as error:
             node.refused = reason_without_facts(error)
         else:
-            node.refused = _unfit(node.facts or {})
+            node.refused = unfit(node.facts or {})
         node.asked = None
         if node.refused is None:
             node.slots = tuple(self._slots_of(key, node))
@@ -238,6 +251,11 @@ def slots_of(node: str, name: str, cpus: float, gpus: float, device: str) -> Seq
     return [Slot(node, name, number, "cpu", own) for number in range(count)]
 
 
+def name_of(node: Mapping[str, Any]) -> str:
+    """Return a node's name for people, from Ray's facts of it."""
+    return f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+
+
 def introduction_of(ray: Any, node: str, paths: Sequence[str] = ()) -> Any:  # noqa: ANN401
     """Ask a node for its introduction, and return what stands for the answer.
 
@@ -258,7 +276,7 @@ def reason_without_facts(error: Exception) -> str:
     return _words(error)
 
 
-def _unfit(facts: dict[str, Any]) -> str | None:
+def unfit(facts: Mapping[str, Any]) -> str | None:
     """Return why a node can't take part; None if it can."""
     if facts["brushreel"] != __version__:
         return f"it has Brushreel {facts['brushreel']} instead of {__version__}"

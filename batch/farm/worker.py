@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,9 +16,10 @@ from typing import Any
 import torch
 
 from ...core.allocator import keep_freed_memory
+from ...core.clips.packet_reader import PacketReader, Packets
 from ...core.clips.range import FrameRange
 from ...core.clips.reader import NumberedFrame, Reader
-from ...core.errors import BrushreelError, MediaError, unexpected
+from ...core.errors import BrushreelError, unexpected
 from ...core.source_stylizer import SourceStylizer
 from ...core.style import SUFFIX, Style
 from ...core.stylizer import Stylizer
@@ -111,13 +113,37 @@ class Worker:
         yield from _answers(take)
 
     def forget(self, clip: int) -> Iterator[Answer]:
-        """Forget an order."""
+        """Forget an order, and remove the files that were sent for it."""
         self._orders.pop(clip, None)
+        shutil.rmtree(self._sent(clip), ignore_errors=True)
         yield from ()
 
-    def make(self, clip: int, piece: Piece) -> Iterator[Answer]:
-        """Make a piece; answer with `Progress`, each `Made`, and `Met` in the end."""
-        yield from _answers(lambda: self._made(*self._orders[clip], piece))
+    def receive(self, clip: int, name: str, offset: int, content: bytes) -> Iterator[Answer]:
+        """Take a part of a file of a source that this node does not see."""
+
+        def keep() -> Iterator[Answer]:
+            path = self._sent(clip) / name
+            path.parent.mkdir(exist_ok=True)
+            with path.open("r+b" if offset else "wb") as file:
+                file.seek(offset)
+                file.write(content)
+            yield from ()
+
+        yield from _answers(keep)
+
+    def make(self, clip: int, piece: Piece, packets: Packets | None = None) -> Iterator[Answer]:
+        """Make a piece; answer with `Progress`, each `Made`, and `Met` in the end.
+
+        Args:
+            clip: Number of the clip in its batch.
+            piece: The piece.
+            packets: The packets to read; None where this node sees the source, or has its files.
+        """
+        yield from _answers(lambda: self._made(clip, piece, packets))
+
+    def _sent(self, clip: int) -> Path:
+        """Return the folder of the files that were sent of a source."""
+        return self._temporary.path / f"clip{clip}"
 
     def _stylizer(self, runtime: str) -> Stylizer:
         if runtime not in self._stylizers:
@@ -134,7 +160,8 @@ class Worker:
         mapped = [to + path[len(start) :] for start, to in self._places if path.startswith(start)]
         return next((Path(own) for own in (*mapped, path) if source.is_at(Path(own))), None)
 
-    def _made(self, order: Order, seen: Path | None, piece: Piece) -> Iterator[Answer]:
+    def _made(self, clip: int, piece: Piece, packets: Packets | None) -> Iterator[Answer]:
+        order, _ = self._orders[clip]
         stylizer = self._for(order.source, _runtime(order))
         answers: queue.SimpleQueue[Answer | BaseException | _End] = queue.SimpleQueue()
 
@@ -148,7 +175,7 @@ class Worker:
 
         def work() -> None:
             try:
-                with _reader(order, seen, piece) as reader:
+                with self._reader(clip, piece, packets) as reader:
                     frames = placed(reader, piece.frames, order.times)
                     count = _counted(answers.put)
                     overlap(frames, stylize, write, parallel=stylizer.parallel, on_result=count)
@@ -162,6 +189,26 @@ class Worker:
             if isinstance(answer, BaseException):
                 raise answer
             yield answer
+
+    @contextmanager
+    def _reader(self, clip: int, piece: Piece, packets: Packets | None) -> Iterator[Reader]:
+        """Open what a piece is read from; images that were sent are removed afterwards."""
+        order, seen = self._orders[clip]
+        part = FrameRange(order.first + piece.frames.first, order.first + piece.frames.end)
+        read = replace(order.read, range=part, frame_rate=order.rate)
+        if packets is not None:
+            with PacketReader(packets) as reader:
+                yield reader
+            return
+        path = seen or self._sent(clip) / order.source.path.name
+        if seen is None and order.rate is not None:
+            # There are no others.
+            read = replace(read, range=None)
+        with open_reader(path, read, order.output) as reader:
+            yield reader
+        if seen is None:
+            for image in reader.images.values():
+                image.unlink()
 
 
 def _answers(work: Callable[[], Iterator[Answer]]) -> Iterator[Answer]:
@@ -186,16 +233,6 @@ def _counted(say: Callable[[Progress], None]) -> Callable[[], None]:
             say(Progress(done))
 
     return count
-
-
-@contextmanager
-def _reader(order: Order, seen: Path | None, piece: Piece) -> Iterator[Reader]:
-    if seen is None:
-        raise MediaError("is not seen here", path=order.source.path)
-    frames = FrameRange(order.first + piece.frames.first, order.first + piece.frames.end)
-    read = replace(order.read, range=frames, frame_rate=order.rate)
-    with open_reader(seen, read, order.output) as reader:
-        yield reader
 
 
 def _runtime(order: Order) -> str:

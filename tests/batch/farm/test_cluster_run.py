@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,8 +21,10 @@ from brushreel.batch.clips.source import span
 from brushreel.batch.clips.work_folder import work_folder
 from brushreel.batch.farm import cluster_run, dispatch
 from brushreel.batch.farm.crew import LeftOut
-from brushreel.batch.farm.orders import Failed, Unfit
-from brushreel.batch.farm.ray_crew import slots_of, style_file
+from brushreel.batch.farm.introduction import introduce
+from brushreel.batch.farm.orders import Failed, Source, Unfit
+from brushreel.batch.farm.ray_crew import connect, slots_of, style_file, unfit
+from brushreel.batch.farm.survey import SurveyedNode, findings, spread
 from brushreel.batch.plan import Job
 from brushreel.batch.reporting.events import (
     ClipDone,
@@ -30,7 +35,9 @@ from brushreel.batch.reporting.events import (
     NodeLeft,
     SegmentDone,
 )
-from brushreel.core.errors import MediaError
+from brushreel.cli import main
+from brushreel.core.errors import ClusterError, MediaError
+from brushreel.core.version import __version__
 
 from ..listening import Listener
 from ..resume.interruption import FRAMES, SHORT, assert_same, segments
@@ -248,7 +255,7 @@ def test_a_slow_worker_is_overtaken(source, output, cluster, whole, read_clip, h
     def meddle(crew):
         def hold(node, method, answer):
             if node == "a" and isinstance(answer, Made):
-                wake.wait(20)
+                wake.wait(300)
             return answer
 
         def end(event):
@@ -312,3 +319,131 @@ def test_places_for_workers():
     assert found(8, 2, "auto") == [("cuda", 4, 1)] * 2
     assert found(8, 2, "cpu") == [("cpu", 8, 0)]
     assert found(8, 0, "cuda") == found(0, 0, "auto") == []
+
+
+@pytest.fixture
+def hidden(monkeypatch):
+    monkeypatch.setattr(Source, "is_at", lambda source, path: False)
+
+
+@pytest.mark.usefixtures("hidden")
+def test_packets_go_to_nodes_that_do_not_see_the_source(
+    source, output, cluster, whole, read_clip, heard
+):
+    assert cluster(Job(source, output)).exit_status == 0
+    assert_same(read_clip(output), whole)
+    sent = [event.sent for event in heard.of(SegmentDone)]
+    assert all(0 < size < source.stat().st_size for size in sent)
+
+
+@pytest.mark.usefixtures("hidden")
+def test_files_go_there_where_packets_are_not_enough(
+    make_clip, tmp_path, painter, cluster, read_clip, heard, monkeypatch
+):
+    monkeypatch.setattr(dispatch, "_CHUNK", 1000)
+    avi = make_clip("in/a.avi", codec="mpeg4", frames=12)
+    sequence = images(tmp_path / "in", 10)
+    outputs = [tmp_path / "out" / name for name in ("a.mp4", "s.mov", "s.%03d.png")]
+    for own, output in zip([avi, sequence, sequence], outputs, strict=True):
+        one = tmp_path / "one" / output.name
+        convert(own, one, painter, write=SHORT)
+        heard.events.clear()
+        assert cluster(Job(own, output), nodes=["a"]).exit_status == 0
+        if output.suffix == ".png":
+            assert (
+                output.with_name("s.007.png").read_bytes()
+                == one.with_name("s.007.png").read_bytes()
+            )
+        else:
+            assert_same(read_clip(output), read_clip(one))
+        sizes = [event.sent for event in heard.of(SegmentDone)]
+        if own == avi:
+            # Once for all of its segments.
+            assert sizes == [avi.stat().st_size, 0, 0]
+        else:
+            files = tmp_path.glob("in/a.*.png")
+            assert sum(sizes) == sum(path.stat().st_size for path in files)
+
+
+def test_a_source_under_another_path(source, output, cluster, heard, tmp_path, monkeypatch):
+    there = tmp_path / "there"
+    there.mkdir()
+    shutil.copy2(source, there)
+    (asked, is_at) = ([], Source.is_at)
+
+    def elsewhere(own, path):
+        asked.append(path)
+        return path.is_relative_to(there) and is_at(own, path)
+
+    monkeypatch.setattr(Source, "is_at", elsewhere)
+
+    def meddle(crew):
+        crew.places = ((str(source.parent), str(there)),)
+
+    assert cluster(Job(source, output), meddle=meddle).exit_status == 0
+    assert asked[0] == there / source.name
+    assert {event.sent for event in heard.of(SegmentDone)} == {0}
+
+
+def test_a_changed_source_is_not_taken_for_it(source, tmp_path):
+    from brushreel.batch.clips.source import open_reader
+    from brushreel.core.frames.bars import Bars
+
+    with open_reader(source, ReadSettings()) as reader:
+        own = Source.of(reader, Bars())
+    copy = Path(shutil.copy2(source, tmp_path))
+    assert own.is_at(copy)
+    assert not own.is_at(tmp_path / "none" / "a.mp4")
+    content = copy.read_bytes()
+    copy.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    shutil.copystat(source, copy)
+    assert not own.is_at(copy)
+
+
+def test_without_ray_there_is_one_line(source, output, style_file, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    command = ["stylize", str(source), "-s", str(style_file), "-o", str(output)]
+    assert main([*command, "--ray", "auto"]) == 1
+    error = capsys.readouterr().err.strip()
+    assert "ray is not installed" in error
+    assert "pip install -c constraints.txt '.[farm]'" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_no_cluster(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
+    with pytest.raises(ClusterError, match=r"no Ray cluster at 127\.0\.0\.1:1"):
+        connect("127.0.0.1:1")
+    with pytest.raises(ClusterError, match="not supported"):
+        connect("ray://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--device", "cuda:1"], "names a device of one machine"),
+        (["--jobs", "2"], "--jobs is for one machine"),
+        (["--segments", "1"], "--segments is for one machine"),
+    ],
+)
+def test_options_of_one_machine_are_refused(source, style_file, capsys, options, words):
+    assert main(["stylize", str(source), "-s", str(style_file), "--ray", "auto", *options]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_the_doctor_on_nodes(capsys):
+    facts = introduce(["/", "/none"])
+    nodes = [
+        SurveyedNode("a", 8, 0, facts, unfit(facts)),
+        SurveyedNode("b", 8, 1, facts | {"brushreel": "0"}, unfit(facts | {"brushreel": "0"})),
+        SurveyedNode("c", 1, 0, None, "it does not answer"),
+    ]
+    found = [(one.subject, one.status, one.detail) for one in findings(nodes)]
+    assert ("a", "ok", "sees /") in found
+    assert ("a", "ok", "does not see /none") in found
+    assert ("b", "broken", f"it has Brushreel 0 instead of {__version__}") in found
+    assert ("c", "broken", "it does not answer") in found
+    assert list(spread(nodes, "auto"))[:2] == [
+        "cluster: 3 nodes, 1 workers",
+        "  a: 1 of the workers",
+    ]

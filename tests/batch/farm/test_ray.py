@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,9 +19,12 @@ import pytest
 from brushreel.batch.clips.clip import convert
 from brushreel.batch.clips.settings import JobSettings, WriteSettings
 from brushreel.batch.farm.cluster_run import run_on_cluster
+from brushreel.batch.farm.orders import Source
 from brushreel.batch.farm.ray_crew import RayCrew, connect, style_file
 from brushreel.batch.plan import Job
-from brushreel.batch.reporting.events import ClipProgress, NodeJoined, NodeLeft
+from brushreel.batch.reporting.events import ClipProgress, NodeJoined, NodeLeft, SegmentDone
+from brushreel.core.file_identity import FileIdentity
+from brushreel.core.version import __version__
 
 from ..resume.interruption import assert_same, segments
 from .heard import Heard
@@ -40,6 +44,8 @@ class Nodes:
     def __init__(self):
         from ray.cluster_utils import Cluster
 
+        # Ray makes workers give way to everything else: on a busy machine they would never start.
+        os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
         self.cluster = Cluster()
         self.head = self.cluster.add_node(**NODE)
         self.others = []
@@ -210,9 +216,46 @@ def test_the_driver_is_killed_and_continues(
     wait_for(lambda: not workers())
 
 
-def test_no_cluster(source, output, style_file, capsys):
+def test_no_shared_folder(source, output, whole, on_ray, read_clip, heard, monkeypatch):
+    seen = Source.of
+
+    def of(*arguments):
+        own = seen(*arguments)
+        return replace(own, files={name: FileIdentity(0, 0) for name in own.files})
+
+    monkeypatch.setattr(Source, "of", of)
+    assert on_ray(Job(source, output)).exit_status == 0
+    assert_same(read_clip(output), whole(source))
+    assert all(event.sent for event in heard.of(SegmentDone))
+
+
+def other_version(folder: Path) -> Path:
+    """Make a Brushreel of another version, for `PYTHONPATH`."""
+    core = folder / "brushreel" / "core"
+    core.mkdir(parents=True)
+    for here, there in ((ROOT, core.parent), (ROOT / "core", core)):
+        for path in here.iterdir():
+            if not path.name.startswith(".") and path.name not in ("core", "version.py"):
+                (there / path.name).symlink_to(path)
+    text = (ROOT / "core" / "version.py").read_text()
+    (core / "version.py").write_text(re.sub('__version__ = ".*"', '__version__ = "0.0.1"', text))
+    return folder
+
+
+def test_a_node_of_another_version_is_left_out_and_named(
+    source, output, on_ray, heard, nodes, tmp_path, capsys
+):
     from brushreel.cli import main
 
-    command = ["stylize", str(source), "-s", str(style_file), "-o", str(output)]
-    assert main([*command, "--ray", "127.0.0.1:1"]) == 1
-    assert "there is no Ray cluster at 127.0.0.1:1" in capsys.readouterr().err
+    other = nodes.add(env_vars={"PYTHONPATH": str(other_version(tmp_path / "other"))})
+    nodes.cluster.wait_for_nodes()
+    try:
+        assert main(["doctor", "--ray", nodes.address, "--sees", str(source)]) == 1
+        shown = capsys.readouterr().out
+        assert on_ray(Job(source, output)).exit_status == 0
+    finally:
+        nodes.kill(other)
+    reason = f"it has Brushreel 0.0.1 instead of {__version__}"
+    assert reason in shown
+    assert shown.count(f"sees {source}") == 4
+    assert [event.reason for event in heard.of(NodeLeft)] == [reason]

@@ -38,6 +38,7 @@ class ThreadCrew:
         self.on_answer: Callable = lambda node, method, answer: answer
         self.settings, self.style, self.device = settings, style, device
         self.is_closed = False
+        self.places = ()
         self._answers: queue.SimpleQueue = queue.SimpleQueue()
 
     def look(self):
@@ -52,7 +53,7 @@ class ThreadCrew:
         return self.hired[-1]
 
     def worker(self, slot: Slot) -> Worker:
-        return Worker(self.settings, self.style, slot.device, 1, alone=False)
+        return Worker(self.settings, self.style, slot.device, 1, self.places, alone=False)
 
     def ask(self, worker: Hired, method: str, *arguments):
         self.asked.append((worker.slot.node, method, arguments))

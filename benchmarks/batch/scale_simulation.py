@@ -1,0 +1,183 @@
+"""Simulate one driver and many nodes: how many it feeds, and what fails on the way costs.
+
+    python benchmarks/batch/scale_simulation.py [--hours 50] [--nodes 10,100,1000] [--json FILE]
+
+A discrete simulation of the scheduler of `brushreel stylize --ray`: a driver with one core that
+gives out segments, sends what they need, takes and joins the results, one after the other; a link
+of the driver, one transfer after the other; and nodes that make one segment at a time and fail at
+random, after which the segment is given out again. The figures that it starts from are options,
+whose defaults are from what `benchmarks/batch/cluster.py` printed (docs/scale.md). Assumptions:
+
+- a node's time for a segment varies by a fifth (normal distribution);
+- nodes fail independently (exponential distribution), are noticed after `--notice` seconds, and
+  come back after `--return` seconds;
+- the driver's work on a segment is the same for every clip, and is not parallel.
+
+For each number of nodes: hours of footage an hour, the share of time that nodes work, that the
+driver computes and that its link transfers, and the share of segments made twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import random
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures that a simulation starts from.
+
+    Attributes:
+        footage: Seconds of footage in a segment.
+        making: Seconds that a node makes a segment.
+        driver: CPU seconds of the driver for a segment.
+        sent, received: Bytes of a segment over the driver's link.
+        link: Bytes a second of the link.
+        failure: Hours between two failures of a node.
+        notice: Seconds until a failure is noticed.
+        back: Seconds until a node is back.
+    """
+
+    footage: float
+    making: float
+    driver: float
+    sent: float
+    received: float
+    link: float
+    failure: float
+    notice: float
+    back: float
+
+
+@dataclass
+class Outcome:
+    """Outcome of a simulation: seconds, and what was busy how long."""
+
+    segments: int
+    nodes: int
+    seconds: float = 0.0
+    worked: float = 0.0
+    driver: float = 0.0
+    link: float = 0.0
+    again: int = 0
+
+    def line(self, figures: Figures) -> str:
+        """Return a row of the table."""
+        hours = self.segments * figures.footage / self.seconds
+        return (
+            f"{self.nodes:6d} {hours:10.1f} {self.worked / self.nodes / self.seconds:9.1%} "
+            f"{self.driver / self.seconds:9.1%} {self.link / self.seconds:9.1%} "
+            f"{self.again / self.segments:9.2%}"
+        )
+
+
+class Server:
+    """Something that does one thing after the other; `busy` is for how long in all."""
+
+    def __init__(self) -> None:
+        self.free, self.busy = 0.0, 0.0
+
+    def serve(self, now: float, seconds: float) -> float:
+        """Return when something is done that is asked for now."""
+        self.free = max(self.free, now) + seconds
+        self.busy += seconds
+        return self.free
+
+
+def simulate(figures: Figures, nodes: int, segments: int, seed: int = 0) -> Outcome:
+    """Simulate until all segments are there."""
+    rng = random.Random(seed)  # noqa: S311  nothing secret
+    driver, link, outcome = Server(), Server(), Outcome(segments, nodes)
+    # Events: a time, a tie-breaker, and what happens to a node.
+    events: list[tuple[float, int, str]] = [(0.0, number, "idle") for number in range(nodes)]
+    heapq.heapify(events)
+    waiting, done, number = segments, 0, nodes
+    failing = 1 / (figures.failure * 3600)
+    while done < segments:
+        now, _, what = heapq.heappop(events)
+        number += 1
+        if what == "lost":
+            waiting += 1
+            outcome.again += 1
+            continue
+        if what == "made":
+            sent = link.serve(now, figures.received / figures.link)
+            # Verifying, joining and keeping what has arrived.
+            outcome.seconds = max(outcome.seconds, driver.serve(sent, figures.driver / 2))
+            done += 1
+            what = "idle"
+        if not waiting:
+            # A segment may come back.
+            heapq.heappush(events, (now + figures.notice, number, "idle"))
+            continue
+        waiting -= 1
+        begun = driver.serve(now, figures.driver / 2)
+        begun = link.serve(begun, figures.sent / figures.link)
+        seconds = max(0.1, rng.gauss(1, 0.2)) * figures.making
+        until = rng.expovariate(failing)
+        if until < seconds:
+            outcome.worked += until
+            heapq.heappush(events, (begun + until + figures.notice, number, "lost"))
+            heapq.heappush(events, (begun + until + figures.back, -number, "idle"))
+        else:
+            outcome.worked += seconds
+            heapq.heappush(events, (begun + seconds, number, "made"))
+    outcome.driver, outcome.link = driver.busy, link.busy
+    return outcome
+
+
+def main() -> int:
+    """Simulate and print the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    add = parser.add_argument
+    add("--hours", type=float, default=50, help="Hours of footage, at least 3 segments a node.")
+    add("--nodes", default="10,30,100,300,1000,3000")
+    add("--footage", type=float, default=10, help="Seconds of footage in a segment.")
+    add("--making", type=float, default=60, help="Seconds that a node makes a segment.")
+    add("--driver", type=float, default=DRIVER, help="CPU seconds of the driver for a segment.")
+    add("--sent", type=float, default=SENT, help="Bytes sent for a segment, not shared.")
+    add("--received", type=float, default=RECEIVED, help="Bytes received for a segment.")
+    add("--link", type=float, default=1.1e9, help="Bytes a second of the driver's link.")
+    add("--failure", type=float, default=100, help="Hours between two failures of a node.")
+    add("--notice", type=float, default=30)
+    add("--return", dest="back", type=float, default=300)
+    add("--json", type=Path)
+    options = parser.parse_args()
+    found: dict[str, list[dict[str, float]]] = {}
+    for name, sent in (("shared folder", 0.0), ("no shared folder", options.sent)):
+        figures = Figures(
+            options.footage,
+            options.making,
+            options.driver,
+            sent,
+            options.received,
+            options.link,
+            options.failure,
+            options.notice,
+            options.back,
+        )
+        print(f"{name}: {options.making / options.footage:.1f} node hours an hour of footage")
+        print(
+            f"{'nodes':>6} {'hours/hour':>10} {'nodes':>9} {'driver':>9} {'link':>9} {'again':>9}"
+        )
+        found[name] = []
+        for nodes in map(int, options.nodes.split(",")):
+            segments = max(round(options.hours * 3600 / options.footage), 20 * nodes)
+            outcome = simulate(figures, nodes, segments)
+            print(outcome.line(figures), flush=True)
+            found[name].append(vars(outcome))
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1))
+    return 0
+
+
+# As printed by benchmarks/batch/cluster.py, see docs/scale.md.
+DRIVER, SENT, RECEIVED = 0.5, 6e6, 8e6
+
+if __name__ == "__main__":
+    sys.exit(main())
