@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from .worker import Answer
 
@@ -77,11 +77,11 @@ class Crew(Protocol):
         """Return what stands for a value in calls; it travels to a node once."""
         ...
 
-    def hire(self, slot: Slot) -> Hashable:
+    def hire(self, slot: Slot) -> Any:  # noqa: ANN401  whatever the library has
         """Start a worker; it is ready when it answers."""
         ...
 
-    def ask(self, worker: Hashable, method: str, *arguments: object) -> Call:
+    def ask(self, worker: Any, method: str, *arguments: object) -> Call:  # noqa: ANN401
         """Call a method of a worker, which answers by and by."""
         ...
 
@@ -89,7 +89,7 @@ class Crew(Protocol):
         """Return what has been answered, after waiting so long for the first one at most."""
         ...
 
-    def dismiss(self, worker: Hashable) -> None:
+    def dismiss(self, worker: Any) -> None:  # noqa: ANN401
         """End a worker, whatever it does."""
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,7 +99,7 @@ class Task:
 
 @dataclass(frozen=True)
 class _Sending:
-    """Call that sends files for a task."""
+    """Transfer of files for a task."""
 
     task: Task
 
@@ -118,7 +118,7 @@ class Member:
     """
 
     slot: Slot
-    worker: Hashable
+    worker: Any
     abilities: Abilities | None = None
     clips: dict[int, Ready | Unfit | None] = field(default_factory=dict)
     has: set[tuple[int, Path]] = field(default_factory=set)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import socket
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic, sleep
 from typing import Any
@@ -42,7 +42,7 @@ def connect(address: str) -> None:
         ClusterError: There is no such cluster.
     """
     with extra("farm"):
-        import ray  # noqa: PLC0415  of an extra
+        import ray  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
     if address.startswith("ray://"):
         raise ClusterError(
             "Ray's client connection is not supported",
@@ -125,9 +125,9 @@ class RayCrew:
         device: str = "auto",
         places: tuple[tuple[str, str], ...] = (),
     ):
-        import ray  # noqa: PLC0415  of an extra
+        import ray  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
-        self._ray = ray
+        self._ray: Any = ray
         self._settings, self._device, self._places = settings, device, places
         self._style = ray.put(style)
         self._nodes: dict[str, _Node] = {}
@@ -179,7 +179,7 @@ class RayCrew:
         """Put a value into Ray's object store, see `Crew`."""
         return self._ray.put(value)
 
-    def hire(self, slot: Slot) -> Hashable:
+    def hire(self, slot: Slot) -> Any:  # noqa: ANN401
         """Start an actor, see `Crew`."""
         actor: Any = self._ray.remote(Worker)
         return actor.options(
@@ -190,7 +190,7 @@ class RayCrew:
             scheduling_strategy=_only_on(slot.node),
         ).remote(self._settings, self._style, slot.device, max(1, int(slot.cpus)), self._places)
 
-    def ask(self, worker: Hashable, method: str, *arguments: object) -> Call:
+    def ask(self, worker: Any, method: str, *arguments: object) -> Call:  # noqa: ANN401
         """Call a method of an actor, see `Crew`."""
         call = getattr(worker, method).options(num_returns="streaming").remote(*arguments)
         self._calls.append(call)
@@ -222,7 +222,7 @@ class RayCrew:
         except self._ray.exceptions.RayError as error:
             return Lost(_words(error))
 
-    def dismiss(self, worker: Hashable) -> None:
+    def dismiss(self, worker: Any) -> None:  # noqa: ANN401
         """Kill an actor, see `Crew`."""
         self._ray.kill(worker)
 
@@ -287,11 +287,9 @@ def unfit(facts: Mapping[str, Any]) -> str | None:
 
 
 def _only_on(node: str) -> Any:  # noqa: ANN401
-    from ray.util.scheduling_strategies import (  # noqa: PLC0415  of an extra
-        NodeAffinitySchedulingStrategy,
-    )
+    from ray.util import scheduling_strategies  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
-    return NodeAffinitySchedulingStrategy(node, soft=False)
+    return scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
 
 
 def _cause(error: Exception) -> BrushreelError:

@@ -48,7 +48,7 @@ def survey_cluster(address: str, paths: Sequence[Path] = ()) -> list[SurveyedNod
         ExtraError, ClusterError: As `connect`.
     """
     connect(address)
-    import ray  # noqa: PLC0415  of an extra
+    import ray  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
     texts = [str(path.absolute()) for path in paths]
     alive = [node for node in ray.nodes() if node["Alive"]]

@@ -205,7 +205,7 @@ def killed(folder: Path, address: str, count: int, seed: int) -> tuple[int, int,
 
 def start(nodes: int) -> Any:  # noqa: ANN401
     """Start a cluster of nodes of one core on this machine."""
-    from ray.cluster_utils import Cluster  # noqa: PLC0415
+    from ray.cluster_utils import Cluster  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
     cluster = Cluster()

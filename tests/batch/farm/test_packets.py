@@ -75,6 +75,7 @@ def test_packets_that_lack_their_key_frame_are_refused(make_clip):
     path = make_clip(frames=FRAMES, options=GOP)
     with RangeReader(path, FrameRange(9, 12)) as reader:
         packets = cut(reader)
+    assert packets is not None
     broken = replace(packets, packets=packets.packets[1:])
     with pytest.raises(MediaError):
         list(PacketReader(broken))
