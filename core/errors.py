@@ -138,6 +138,8 @@ class ClusterError(BrushreelError):
 class ExtraError(BrushreelError):
     """A package of an extra that is not installed."""
 
+    page = "docs/install.md"
+
 
 class TrainingError(BrushreelError):
     """Training material, loss network or a training run that can't be used."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import av
@@ -34,7 +35,10 @@ from brushreel.plugin_resolve.timelines.styling import (
 
 from .cuts import FORMATS, GAP, A, B, C, fcpxml
 
-otio = pytest.importorskip("opentimelineio")
+if TYPE_CHECKING:
+    import opentimelineio as otio
+else:
+    otio = pytest.importorskip("opentimelineio")
 
 RATES = {
     "25": (Fraction(25), "10:00:00:00"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -17,7 +18,10 @@ from brushreel.plugin_resolve.bake import Plan
 from brushreel.plugin_resolve.timelines.model import FREEZE, GENERATED, RETIMED
 from brushreel.plugin_resolve.timelines.styling import Request, plan_timeline, read_timeline
 
-otio = pytest.importorskip("opentimelineio")
+if TYPE_CHECKING:
+    import opentimelineio as otio
+else:
+    otio = pytest.importorskip("opentimelineio")
 
 RATE = "<rate><timebase>25</timebase><ntsc>FALSE</ntsc></rate>"
 _OTIO_RANGE = otio.opentime.TimeRange
