@@ -59,7 +59,8 @@ def stylize(options: argparse.Namespace) -> int:
 
     _check_records(settings.report, settings.log, inputs=[job.source for job in jobs])
     with _log(settings.log):
-        reporter = _reporter(settings, TerminalReporter(), report=settings.report)
+        terminal = TerminalReporter(one_bar=settings.ray is not None)
+        reporter = _reporter(settings, terminal, report=settings.report)
         if left:
             reporter.handle(FilesPassedOver.of(left))
         try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import socket
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic, sleep
@@ -48,6 +50,8 @@ def connect(address: str) -> None:
             "Ray's client connection is not supported",
             hint="run the command on a machine of the cluster, with --ray auto",
         )
+    # Ray's own handler would end this process without tidying up.
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         if address != "auto":
             _check_reachable(address)
@@ -62,6 +66,9 @@ def connect(address: str) -> None:
             f"there is no Ray cluster at {address}",
             hint="docs/cluster.md says how to start one",
         ) from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _check_reachable(address: str) -> None:

@@ -41,11 +41,19 @@ class TerminalReporter:
 
     Args:
         next_time: Note on clips that are done, for when the same command is given again.
+        one_bar: Show one bar for all clips together, and not one for each.
     """
 
-    def __init__(self, next_time: str = "--skip-existing leaves what is done alone"):
+    def __init__(
+        self,
+        next_time: str = "--skip-existing leaves what is done alone",
+        *,
+        one_bar: bool = False,
+    ):
         self._next_time = next_time
-        self._bars: dict[Clip, tqdm[Any]] = {}
+        self._one_bar = one_bar
+        self._common: tqdm[Any] | None = None
+        self._bars: dict[Clip, tqdm[Any] | _Share] = {}
         self._pulses: dict[Clip, Pulse] = {}
         self._told: dict[Clip, float] = {}
         self._waiting = ExitStack()
@@ -84,8 +92,10 @@ class TerminalReporter:
                 self._outcomes[event.clip] = event
                 _say(f"{event.output}: is there already, skipped")
             case BatchFinished():
+                self._close_common()
                 self._summarize(event)
             case BatchInterrupted():
+                self._close_common()
                 self._interrupt()
         _say_of_cluster(event)
         self._wait(event)
@@ -119,22 +129,29 @@ class TerminalReporter:
         self._warned[event.clip] = event.warnings
         for warning in event.warnings:
             _say(f"{event.input}: {warning}")
-        self._bars[event.clip] = tqdm(
-            total=event.frames_expected,
-            desc=event.input.name,
-            unit=" frames",
-            dynamic_ncols=True,
-            file=sys.stderr,
-            disable=not on_terminal(sys.stderr),
-        )
+        if self._one_bar:
+            if self._common is None:
+                self._common = _bar(0, "all clips")
+            shown, self._bars[event.clip] = self._common, _Share(self._common, event)
+        else:
+            shown = self._bars[event.clip] = _bar(event.frames_expected, event.input.name)
         self._told[event.clip] = monotonic()
-        self._pulses[event.clip] = Pulse(self._bars[event.clip])
+        self._pulses[event.clip] = Pulse(shown)
+
+    def _close_common(self) -> None:
+        """Close the bar of all clips, if there is one."""
+        if self._common is not None:
+            for pulse in self._pulses.values():
+                pulse.end()
+            self._common.close()
 
     def _resume(self, event: ClipResumed) -> None:
         _say(f"{event.input}: continuing after frame {event.frames}, where it was stopped")
         bar = self._bars[event.clip]
         bar.reset(bar.total)
         bar.initial = bar.n = event.frames
+        if isinstance(bar, _Share):
+            bar.skip(event.frames)
 
     def _finish(self, event: ClipDone) -> None:
         """Leave the full bar standing, print the warnings that are new, and name the file."""
@@ -182,6 +199,45 @@ class TerminalReporter:
         bar.set_description(clip[0].name)
         bar.close()
         return f"stopped at frame {bar.n}, "
+
+
+class _Share:
+    """Share of a clip in a bar that all clips have in common; used as a bar of its own is."""
+
+    def __init__(self, common: tqdm[Any], event: ClipStarted):
+        self._common = common
+        self.n, self.initial, self.total = 0, 0, event.frames_expected
+        self.disable = common.disable
+        common.total = (common.total or 0) + (event.frames_expected or 0)
+
+    def update(self, frames: int) -> None:
+        self.n += frames
+        self._common.update(frames)
+
+    def skip(self, frames: int) -> None:
+        """Leave out of the speed what an earlier run has done."""
+        self._common.initial += frames
+        self._common.n += frames
+
+    def reset(self, total: int | None) -> None:
+        self.total = total
+
+    def set_description(self, text: str) -> None:
+        """Do nothing: the bar is of all clips."""
+
+    def close(self) -> None:
+        """Do nothing: the bar goes on with the others."""
+
+
+def _bar(total: int | None, name: str) -> tqdm[Any]:
+    return tqdm(
+        total=total,
+        desc=name,
+        unit=" frames",
+        dynamic_ncols=True,
+        file=sys.stderr,
+        disable=not on_terminal(sys.stderr),
+    )
 
 
 def _busiest(event: ClipDone) -> str:

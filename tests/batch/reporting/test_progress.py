@@ -358,3 +358,29 @@ def test_a_line_a_minute_where_there_is_no_terminal(make_clip, capsys, monkeypat
     assert capsys.readouterr().err.splitlines() == [
         f"{path}: {number} of 10 frames" for number in (3, 6)
     ]
+
+
+def test_one_bar_for_all_clips(info, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    reporter = TerminalReporter(one_bar=True)
+    jobs = [JOB, Job(Path("b.mp4"), Path("out/b.mp4"))]
+    reporter.handle(begin(jobs))
+    for job in jobs:
+        reporter.handle(ClipStarted.of(job.clip, of_length(info, 10), ()))
+    reporter.handle(ClipResumed(*jobs[1].clip, 4))
+    reporter.handle(ClipProgress(*jobs[0].clip, 3))
+    reporter.handle(ClipProgress(*jobs[1].clip, 6))
+    common = reporter._common
+    assert (common.n, common.total, common.initial) == (9, 20, 4)
+    reporter.handle(ClipProgress(*jobs[0].clip, 10))
+    reporter.handle(ClipDone.of(REPORT))
+    reporter.handle(ClipKept(*jobs[1].clip, Path("out"), 6))
+    reporter.handle(BatchInterrupted())
+    shown = sys.stderr.getvalue()
+    assert "b.mp4: stopped at frame 6, kept 6 in out" in shown
+    assert common.n == 16
+    assert "all clips" in shown
