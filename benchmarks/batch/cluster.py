@@ -1,25 +1,29 @@
 """Overhead of a Ray cluster on this machine, and kills of its workers.
 
-    python benchmarks/batch/cluster.py [--seconds 20] [--kills 20] [--seed 0] [--json FILE]
+    python benchmarks/batch/cluster.py [--seconds 20] [--clips 200] [--kills 20] [--json FILE]
 
-A clip of drifting noise (1280x720, 25 frames a second, H.264) is stylized by a small random
+A clip of drifting noise (640x360, 25 frames a second, H.264) is stylized by a small random
 network, which takes milliseconds a frame, in segments of ten seconds: in this process, on one Ray
 node of one core that sees the clip, and on one that does not. The figures are the seconds of each,
-the least of `--repeat` in turn, without the start of Ray and of the worker; bytes that were sent
-and received a segment; and CPU seconds of the driver a minute of footage. With a real style
-everything but the network's own time is the same, and the network takes many times longer.
+and the CPU seconds of all processes, which a busy machine changes less; the least of `--repeat` in
+turn, without the start of Ray and of the worker; bytes that were sent and received a segment; and
+CPU seconds of the driver a minute of footage. With a real style everything but the network's own
+time is the same, and the network takes many times longer.
 
 Then six seconds are stylized in 15 segments on two nodes again and again, while workers are killed
 (SIGKILL) at random moments, one to three of them each time. Every file must be identical in frames
-and times to that of one machine. Exit status 1 if one is not. Needs the extra `farm`.
+and times to that of one machine. Last, many short clips show whether the driver's memory grows.
+Exit status 1 if a file differs. Needs the extra `farm`.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -46,7 +50,7 @@ from brushreel.batch.plan import Job
 from brushreel.batch.reporting.events import ClipDone, ClipStarted, Event, SegmentDone
 from brushreel.core.file_identity import FileIdentity
 
-SIZE, RATE = (1280, 720), 25
+SIZE, RATE = (640, 360), 25
 NODE = {"num_cpus": 1, "object_store_memory": 200_000_000, "include_dashboard": False}
 PLAIN = {"device": "cpu", "precision": "fp32", "runtime": "torch"}
 
@@ -58,11 +62,13 @@ class Run:
     Attributes:
         seconds: From the first frame's order to the verified file.
         driver: CPU seconds of this process.
+        cpu: CPU seconds of this process and of all of Ray's.
         sent, received: Bytes, for each segment.
     """
 
     seconds: float = 0.0
     driver: float = 0.0
+    cpu: float = 0.0
     sent: list[int] = field(default_factory=list)
     received: list[int] = field(default_factory=list)
 
@@ -83,24 +89,38 @@ def make_clip(path: Path, seconds: float) -> None:
         container.mux(video.encode(None))
 
 
+def cpu_of_ray() -> float:
+    """Return the CPU seconds of all processes of Ray."""
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command = (path / "cmdline").read_bytes()
+            if b"ray::" in command or b"/ray/" in command:
+                after_name = (path / "stat").read_text().rpartition(")")[2].split()
+                ticks += int(after_name[11]) + int(after_name[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 class Clock:
     """Reporter that measures a run."""
 
     def __init__(self, on_event: Callable[[Event], None] = lambda event: None):
         self.run, self._on_event = Run(), on_event
-        self._since = self._cpu = 0.0
+        self._since = self._cpu = self._others = 0.0
 
     def handle(self, event: Event) -> None:
         """Note an event."""
         match event:
             case ClipStarted():
                 self._since, self._cpu = time.monotonic(), time.process_time()
+                self._others = cpu_of_ray()
             case SegmentDone():
                 self.run.sent.append(event.sent)
                 self.run.received.append(event.received)
             case ClipDone():
                 self.run.seconds = time.monotonic() - self._since
                 self.run.driver = time.process_time() - self._cpu
+                self.run.cpu = self.run.driver + cpu_of_ray() - self._others
         self._on_event(event)
 
 
@@ -116,10 +136,10 @@ def settings(segment: float) -> JobSettings:
 
 def on_one_machine(job: Job, own: JobSettings) -> Run:
     """Convert a clip in this process."""
-    clock = Clock()
-    report = convert(job.source, job.output, own.stylizer(), write=own.write, handle=clock.handle)
-    clock.run.seconds = report.seconds
-    return clock.run
+    stylizer, before = own.stylizer(), time.process_time()
+    report = convert(job.source, job.output, stylizer, write=own.write)
+    used = time.process_time() - before
+    return Run(report.seconds, used, used)
 
 
 def on_cluster(
@@ -203,6 +223,30 @@ def killed(folder: Path, address: str, count: int, seed: int) -> tuple[int, int,
     return number, files, identical
 
 
+def memory(folder: Path, address: str, clips: int) -> list[int]:
+    """Convert many short clips; return the driver's resident MiB after each quarter of them."""
+    kills.make_clip(folder / "m.mp4")
+    jobs = []
+    for number in range(clips):
+        source = folder / "many" / f"{number:04}.mp4"
+        source.parent.mkdir(exist_ok=True)
+        shutil.copy(folder / "m.mp4", source)
+        jobs.append(Job(source, folder / "out" / source.name))
+    found: list[int] = []
+    done = itertools.count(1)
+
+    def look(event: Event) -> None:
+        if isinstance(event, ClipDone) and next(done) % max(1, clips // 4) == 0:
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            found.append(pages * os.sysconf("SC_PAGE_SIZE") >> 20)
+
+    own = settings(10.0)
+    connect(address)
+    crew = RayCrew(replace(own, style=""), style_file(own), "cpu")
+    run_on_cluster(jobs, own, crew, Clock(look))
+    return found
+
+
 def start(nodes: int) -> Any:  # noqa: ANN401
     """Start a cluster of nodes of one core on this machine."""
     from ray.cluster_utils import Cluster  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
@@ -219,6 +263,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
@@ -229,11 +274,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         if options.repeat:
             found = overhead(Path(folder), cluster.address, options.seconds, options.repeat)
-            plain = found["one machine"].seconds
+            plain = found["one machine"]
             for name, run in found.items():
                 count = max(1, len(run.sent))
                 print(
-                    f"{name}: {run.seconds:.1f} s, {run.seconds / plain - 1:+.1%}; driver "
+                    f"{name}: {run.seconds:.1f} s ({run.seconds / plain.seconds - 1:+.1%}), "
+                    f"{run.cpu:.1f} CPU s ({run.cpu / plain.cpu - 1:+.1%}); driver "
                     f"{run.driver * 60 / options.seconds:.1f} CPU s a minute; a segment "
                     f"{sum(run.sent) // count} bytes sent, {sum(run.received) // count} received",
                     flush=True,
@@ -247,6 +293,9 @@ def main() -> int:
             )
             print(f"{count} kills: {identical} of {files} files identical")
             about["kills"] = [count, files, identical]
+        if options.clips:
+            about["memory"] = memory(Path(folder), cluster.address, options.clips)
+            print(f"driver's MiB after each quarter of {options.clips} clips: {about['memory']}")
     cluster.shutdown()
     if options.json:
         options.json.write_text(json.dumps(about, indent=1))
