@@ -24,6 +24,8 @@ from brushreel.training.evaluation.levels import (
 NAMES = sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}"))
 # A part of a frame of 1080 lines, and its size where the frame has 432.
 SIZE, WORKING = (240, 320), (96, 128)
+# Of white; the lightest colours of The Scream are at 0.7 of it.
+LEAST_WHITE = {"scream": 0.65}
 SKY = (0.35, 0.55, 0.90), (0.80, 0.88, 0.95)
 
 
@@ -58,8 +60,9 @@ def test_black_stays_dark_and_calm(levels):
     assert levels.noise_on_black <= 2
 
 
-def test_white_stays_bright_and_calm(levels):
-    assert levels.white > 0.75 * 255
+def test_white_stays_bright_and_calm(levels, request):
+    name = request.node.callspec.params["paint"]
+    assert levels.white > LEAST_WHITE.get(name, 0.75) * 255
     assert levels.noise_on_white <= 4.5
 
 
