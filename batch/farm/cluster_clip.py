@@ -68,13 +68,17 @@ class OnCluster:
         waiting = deque(pieces)
         under_way = Clip(order, clip, waiting, writer.done, results, supply, group=self._group)
         self._dispatcher.begin(under_way)
-        for _ in pieces:
-            result = results.get()
-            if isinstance(result, BaseException):
-                raise result
-            for made in result.made:
-                writer.take(made)
-            writer.note(result.met)
+        try:
+            for _ in pieces:
+                result = results.get()
+                if isinstance(result, BaseException):
+                    raise result
+                for made in result.made:
+                    writer.take(made)
+                writer.note(result.met)
+        except BaseException:
+            self._dispatcher.drop(under_way)
+            raise
         return writer.finish()
 
     def _order(self, writer: CollectingWriter) -> Order:

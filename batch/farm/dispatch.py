@@ -160,6 +160,7 @@ class Dispatcher:
     def __init__(self, crew: Crew, handle: Callable[[Event], None]):
         self._crew, self._handle = crew, handle
         self._inbox: queue.SimpleQueue[_Pin | Clip] = queue.SimpleQueue()
+        self._dropped: queue.SimpleQueue[Clip] = queue.SimpleQueue()
         self._pins: list[_Pin] = []
         self._clips: dict[int, Clip] = {}
         self._begun: set[int] = set()
@@ -197,6 +198,10 @@ class Dispatcher:
     def begin(self, clip: Clip) -> None:
         """Begin with the pieces of a clip; its results come in any order."""
         self._inbox.put(clip)
+
+    def drop(self, clip: Clip) -> None:
+        """Make no more pieces of a clip: nobody takes its results any longer."""
+        self._dropped.put(clip)
 
     # The thread that steps
 
@@ -263,6 +268,10 @@ class Dispatcher:
             elif item.left:
                 item.shared = self._crew.share(item.order)
                 self._clips[item.order.clip] = item
+        while not self._dropped.empty():
+            clip = self._dropped.get()
+            if not clip.ended:
+                self._forget(clip)
 
     def _look(self) -> None:
         self._looked = now = monotonic()

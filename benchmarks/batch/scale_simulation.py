@@ -5,8 +5,8 @@
 A discrete simulation of the scheduler of `brushreel stylize --ray`: a driver with one core that
 gives out segments, sends what they need, takes and joins the results, one after the other; a link
 of the driver, one transfer after the other; and nodes that make one segment at a time and fail at
-random, after which the segment is given out again. The figures that it starts from are options,
-whose defaults are from what `benchmarks/batch/cluster.py` printed (docs/scale.md). Assumptions:
+random, after which the segment is given out again. The figures that it starts from are options;
+docs/scale.md says where the defaults are from. Assumptions:
 
 - a node's time for a segment varies by a fifth (normal distribution);
 - nodes fail independently (exponential distribution), are noticed after `--notice` seconds, and
@@ -89,46 +89,77 @@ class Server:
         return self.free
 
 
-def simulate(figures: Figures, nodes: int, segments: int, seed: int = 0) -> Outcome:
-    """Simulate until all segments are there."""
-    rng = random.Random(seed)  # noqa: S311  nothing secret
-    driver, link, outcome = Server(), Server(), Outcome(segments, nodes)
-    # Events: a time, a tie-breaker, and what happens to a node.
-    events: list[tuple[float, int, str]] = [(0.0, number, "idle") for number in range(nodes)]
-    heapq.heapify(events)
-    waiting, done, number = segments, 0, nodes
-    failing = 1 / (figures.failure * 3600)
-    while done < segments:
-        now, _, what = heapq.heappop(events)
-        number += 1
-        if what == "lost":
-            waiting += 1
-            outcome.again += 1
-            continue
-        if what == "made":
-            sent = link.serve(now, figures.received / figures.link)
-            # Verifying, joining and keeping what has arrived.
-            outcome.seconds = max(outcome.seconds, driver.serve(sent, figures.driver / 2))
-            done += 1
-            what = "idle"
-        if not waiting:
-            # A segment may come back.
-            heapq.heappush(events, (now + figures.notice, number, "idle"))
-            continue
-        waiting -= 1
-        begun = driver.serve(now, figures.driver / 2)
-        begun = link.serve(begun, figures.sent / figures.link)
-        seconds = max(0.1, rng.gauss(1, 0.2)) * figures.making
-        until = rng.expovariate(failing)
+class Simulation:
+    """Simulation of a batch, event by event.
+
+    Args:
+        figures: What it starts from.
+        nodes: Number of nodes.
+        segments: Number of segments.
+        seed: Seed of chance.
+    """
+
+    def __init__(self, figures: Figures, nodes: int, segments: int, seed: int = 0):
+        self._figures, self._waiting = figures, segments
+        self._random = random.Random(seed)  # noqa: S311  nothing secret
+        self._driver, self._link = Server(), Server()
+        self._outcome = Outcome(segments, nodes)
+        self._done = self._number = 0
+        self._events: list[tuple[float, int, str]] = []
+        for _ in range(nodes):
+            self._at(0.0, "idle")
+
+    def _at(self, time: float, what: str) -> None:
+        """Note what happens later; of two events at a time the earlier noted comes first."""
+        self._number += 1
+        heapq.heappush(self._events, (time, self._number, what))
+
+    def run(self) -> Outcome:
+        """Simulate until all segments are there."""
+        while self._done < self._outcome.segments:
+            now, _, what = heapq.heappop(self._events)
+            getattr(self, f"_{what}")(now)
+        self._outcome.driver, self._outcome.link = self._driver.busy, self._link.busy
+        return self._outcome
+
+    def _idle(self, now: float) -> None:
+        """Give a node a segment; where none waits, one may come back."""
+        if not self._waiting:
+            self._at(now + self._figures.notice, "idle")
+            return
+        self._waiting -= 1
+        self._at(self._driver.serve(now, self._figures.driver / 2), "ordered")
+
+    def _ordered(self, now: float) -> None:
+        self._at(self._link.serve(now, self._figures.sent / self._figures.link), "begun")
+
+    def _begun(self, now: float) -> None:
+        figures = self._figures
+        seconds = max(0.1, self._random.gauss(1, 0.2)) * figures.making
+        until = self._random.expovariate(1 / (figures.failure * 3600))
+        self._outcome.worked += min(until, seconds)
         if until < seconds:
-            outcome.worked += until
-            heapq.heappush(events, (begun + until + figures.notice, number, "lost"))
-            heapq.heappush(events, (begun + until + figures.back, -number, "idle"))
+            self._at(now + until + figures.notice, "lost")
+            self._at(now + until + figures.back, "idle")
         else:
-            outcome.worked += seconds
-            heapq.heappush(events, (begun + seconds, number, "made"))
-    outcome.driver, outcome.link = driver.busy, link.busy
-    return outcome
+            self._at(now + seconds, "made")
+
+    def _lost(self, now: float) -> None:
+        del now
+        self._waiting += 1
+        self._outcome.again += 1
+
+    def _made(self, now: float) -> None:
+        """Take the result, while the node gets its next segment."""
+        self._at(self._link.serve(now, self._figures.received / self._figures.link), "arrived")
+        self._at(now, "idle")
+
+    def _arrived(self, now: float) -> None:
+        self._at(self._driver.serve(now, self._figures.driver / 2), "kept")
+
+    def _kept(self, now: float) -> None:
+        self._done += 1
+        self._outcome.seconds = now
 
 
 def main() -> int:
@@ -138,7 +169,7 @@ def main() -> int:
     add("--hours", type=float, default=50, help="Hours of footage, at least 3 segments a node.")
     add("--nodes", default="10,30,100,300,1000,3000")
     add("--footage", type=float, default=10, help="Seconds of footage in a segment.")
-    add("--making", type=float, default=60, help="Seconds that a node makes a segment.")
+    add("--making", type=float, default=30, help="Seconds that a node makes a segment.")
     add("--driver", type=float, default=DRIVER, help="CPU seconds of the driver for a segment.")
     add("--sent", type=float, default=SENT, help="Bytes sent for a segment, not shared.")
     add("--received", type=float, default=RECEIVED, help="Bytes received for a segment.")
@@ -168,7 +199,7 @@ def main() -> int:
         found[name] = []
         for nodes in map(int, options.nodes.split(",")):
             segments = max(round(options.hours * 3600 / options.footage), 20 * nodes)
-            outcome = simulate(figures, nodes, segments)
+            outcome = Simulation(figures, nodes, segments).run()
             print(outcome.line(figures), flush=True)
             found[name].append(vars(outcome))
     if options.json:
@@ -176,8 +207,9 @@ def main() -> int:
     return 0
 
 
-# As printed by benchmarks/batch/cluster.py, see docs/scale.md.
-DRIVER, SENT, RECEIVED = 0.5, 6e6, 8e6
+# The driver's as benchmarks/batch/cluster.py printed it; bytes of sources of 50 Mbit/s, and of
+# outputs of 10 Mbit/s.
+DRIVER, SENT, RECEIVED = 0.4, 62.5e6, 12.5e6
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 from brushreel.batch.clips.clip import convert
+from brushreel.batch.clips.container_sink import SegmentWriter
 from brushreel.batch.clips.piece import Made
 from brushreel.batch.clips.settings import JobSettings, ReadSettings
 from brushreel.batch.clips.source import span
@@ -247,6 +249,17 @@ def test_a_clip_that_fails_costs_no_other(source, output, make_clip, cluster, he
     assert len(segments(output)) == 4
     assert not output.exists()
     assert other.exists()
+
+
+def test_no_more_is_made_of_a_clip_that_can_not_be_kept(source, output, cluster, monkeypatch):
+    def full(writer, made):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SegmentWriter, "take", full)
+    crews = []
+    result = cluster(Job(source, output), nodes=["a"], meddle=crews.append)
+    assert "disk is full" in str(result.failed[0][1])
+    assert sum(method == "make" for _, method, _ in crews[0].asked) < 4
 
 
 def test_a_slow_worker_is_overtaken(source, output, cluster, whole, read_clip, heard):
