@@ -159,7 +159,7 @@ class RunCard {
     this.#set("state", state(job), (text) => [text]);
     this.#set("bar", [job.state, job.frames, job.expected], () => [progress(job)].filter(Boolean));
     this.#set("error", job.error, (text) => (text ? [element("p", "error", text)] : []));
-    this.#set("acts", [job.state, job.resumable], () => [...this.#buttons(job)]);
+    this.#set("acts", [job.state, job.resumable, job.frames > 0], () => [...this.#buttons(job)]);
     this.#set("frames", [facts.step, facts.pictures], () => frames(job));
     this.#set("losses", facts.losses, (losses) => Object.keys(LOSSES).filter((name) => losses?.[name]?.length).map((name) => curve(name, losses[name], job.expected)));
     this.#set("command", job.command, (text) => [element("details", "", element("summary", "", "Command line"), control("code", { tabIndex: 0 }, text))]);
@@ -182,7 +182,8 @@ class RunCard {
     if (now === "paused") yield jobs.button("resume", resumable ? "Go on" : "Start again", job);
     if (now === "failed") yield jobs.button("resume", resumable ? "Go on" : "Try again", job);
     if (now === "done" && job.facts.style) yield jobButton("show", "Use it", job, () => open(job.facts.style));
-    yield jobs.button("remove", now === "done" || !resumable ? "Remove" : "Discard", job, resumable && now !== "done" ? DISCARD : "");
+    const loses = now !== "done" && (resumable || (now === "running" && job.frames > 0));
+    yield jobs.button("remove", loses ? "Discard" : "Remove", job, loses ? DISCARD : "");
   }
 }
 

@@ -42,6 +42,7 @@ def test_job_is_rendered_and_its_result_plays_beside_the_source(client, tmp_path
     assert output.exists()
 
 
+@pytest.mark.slow
 def test_job_that_is_stopped_is_resumed_in_the_next_session(client, long_clip, tmp_path):
     options = {"--segment": "0.4", "--preset": "ultrafast"}
     chosen = {"clip": client.clip("long.mp4"), "look": LOOK, "options": options}

@@ -242,6 +242,7 @@ def test_command_prints_its_address_and_ends_with_the_terminal(folder):
         socket.create_connection((address.hostname, address.port))
 
 
+@pytest.mark.slow
 def test_command_prints_a_password_where_others_may_reach_it(folder):
     run = [sys.executable, "-m", "brushreel", "studio", str(folder), "--host", "localhost"]
     with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
