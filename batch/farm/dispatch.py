@@ -451,6 +451,9 @@ class Dispatcher:
         return latest
 
     def _hear(self, call: Call, answer: Answer | Ended | Lost) -> None:
+        if call not in self._calls:
+            # Of a worker that was lost with several calls.
+            return
         member, about = self._calls[call]
         if isinstance(answer, Lost):
             self._lose(member, answer)

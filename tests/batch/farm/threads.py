@@ -81,7 +81,8 @@ class ThreadCrew:
         for hired in self.hired:
             if hired.slot.node == node and not hired.is_dead:
                 hired.is_dead = True
-                for call in hired.calls:
+                # Of several calls each one tells, of which the first ends the worker.
+                for call in [*hired.calls, *hired.calls]:
                     self._answers.put((call, Lost("its worker process ended")))
 
     def answers(self, seconds: float):
