@@ -137,6 +137,18 @@ def test_every_library_of_a_system_is_known():
     }
 
 
+def test_whatever_lies_in_the_package_goes_into_a_wheel(check_wheel):
+    folders = ("core", "batch", "training", "plugin_resolve", "studio")
+    found = {
+        f"brushreel/{path.relative_to(ROOT).as_posix()}"
+        for folder in folders
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and native.BUNDLE not in path.parts
+    }
+    compiled = {name for name in found if name.endswith((".c", ".h", ".so"))}
+    assert found - compiled - check_wheel.wanted_files() == set()
+
+
 def test_older_systems_than_a_tag_are_told(check_wheel):
     assert check_wheel.glibc("manylinux_2_5_x86_64") < check_wheel.glibc("manylinux_2_17_x86_64")
     assert check_wheel.glibc("manylinux_2_17_x86_64") < check_wheel.glibc("manylinux_2_28_x86_64")
