@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO
 
 import av
 import av.error
@@ -34,11 +34,12 @@ def _options(timeout: float) -> list[str]:
     return ["-timeout", str(round(timeout * 1e6)), "-connect_timeout", str(round(timeout * 1e3))]
 
 
-def _started(arguments: list[str], **pipes: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401
+def _started(arguments: list[str], *, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
     command = [executable(), "-nostdin", "-v", "quiet", *arguments]
     # Of a session of its own: Ctrl-C is for the program, which ends the relay when it is done.
-    pipes["stderr"] = subprocess.DEVNULL
-    return subprocess.Popen(command, start_new_session=True, text=False, **pipes)
+    return subprocess.Popen(
+        command, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL, start_new_session=True
+    )
 
 
 class InputRelay:
