@@ -142,7 +142,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     add(
         "--preset",
         metavar="NAME",
-        help="Effort of the encoder, from ultrafast to veryslow. Default: veryfast, and ultrafast "
+        help="Effort of the encoder, from ultrafast to veryslow. Default: superfast, and ultrafast "
         "for hevc.",
     )
     add(

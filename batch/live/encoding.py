@@ -14,7 +14,7 @@ KEYFRAME_SECONDS = 2
 """Seconds between keyframes: what servers and HLS ask for, and what a viewer waits at most."""
 
 _USUAL_CRF = 18
-_USUAL_PRESETS = {"h264": "veryfast", "hevc": "ultrafast"}
+_USUAL_PRESETS = {"h264": "superfast", "hevc": "ultrafast"}
 # Bits for each pixel of each frame of a stream.
 _BITS = 0.15
 _USUAL_RATE = Fraction(30)

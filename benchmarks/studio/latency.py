@@ -5,7 +5,8 @@
 Clips of three sizes are drawn. Chromium (headless, by Playwright) plays each; what the page shows
 is read every second: frames a second, and the time from asking for a frame to drawing it. Then each
 is stylized in real time into a file: frames a second, the median time from a frame's due moment to
-its being written, and frames left out.
+its being written, and frames left out. Last comes what a frame costs in CPU time, stage by stage,
+which other programs on the machine hardly change.
 """
 
 from __future__ import annotations
@@ -17,17 +18,28 @@ import tempfile
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
+from time import process_time
+
+import torch
 
 from brushreel.batch.demo.clip import make_demo_clip
 from brushreel.batch.live.address import input_address, output_address
 from brushreel.batch.live.clock import Clock
+from brushreel.batch.live.connection import Connection
 from brushreel.batch.live.run import LiveJob, stylize_live
-from brushreel.batch.live.settings import InputSettings
+from brushreel.batch.live.settings import InputSettings, OutputSettings
+from brushreel.batch.live.stream_sink import StreamSink
 from brushreel.batch.reporting.events import Event, LiveDone
+from brushreel.core.frames.bars import Bars
+from brushreel.core.frames.frame import Frame
+from brushreel.core.source_stylizer import SourceStylizer
 from brushreel.core.stylizer import Stylizer
+from brushreel.studio.frame_source import FrameSource
+from brushreel.studio.pictures import SmallFrame, small
 
 SIZES = ((640, 360), (1280, 720), (1920, 1080))
-PARTS = ("studio", "live")
+PARTS = ("studio", "live", "cost")
+_FRAMES = 12
 _SHOWN = re.compile(r"(\d+) of (\d+) frames/s · (\d+) ms · (\d+) left out")
 
 
@@ -50,6 +62,8 @@ def main() -> None:
             played(folder, Path(name), options.style, options.seconds)
         if "live" in options.part:
             written(folder, Path(name), options.style, options.seconds)
+        if "cost" in options.part:
+            costs(folder, Path(name), options.style)
 
 
 def played(clips: Path, folder: Path, style: str, seconds: int) -> None:
@@ -120,6 +134,64 @@ def written(clips: Path, folder: Path, style: str, seconds: int) -> None:
             f"| {done.left_out} |",
             flush=True,
         )
+
+
+class Timer:
+    """CPU time of a stage.
+
+    Attributes:
+        seconds: Of each frame.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def __enter__(self) -> None:
+        self._since = process_time()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds.append(process_time() - self._since)
+
+    def __str__(self) -> str:
+        return f"{median(self.seconds[2:]) * 1000:.1f}"
+
+
+def costs(clips: Path, folder: Path, style: str) -> None:
+    """Print the milliseconds of CPU time that each stage takes for a frame."""
+    stylizer = Stylizer(style)
+    print("| source | decode | stylize | of it network | encode | studio: scale | JPEG |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for _, height in SIZES:
+        address = input_address(str(clips / f"{height}.mp4"))
+        connection = Connection(address, InputSettings())
+        video = connection.video
+        output = output_address(str(folder / f"cost-{height}.mkv"))
+        sink = StreamSink(output, OutputSettings(), video, [], 10)
+        stylize = SourceStylizer(stylizer, video, Bars())
+        size = stylizer.working_size(video.height, video.width)
+        assert size is not None
+        working = torch.rand(1, 3, *size)
+        source = FrameSource(address.path)
+        decode, whole, network, encode, scale, squeeze = (Timer() for _ in range(6))
+        frames = (item for item in connection.items() if isinstance(item, Frame))
+        for number in range(_FRAMES):
+            with decode:
+                frame = next(frames)
+            with whole:
+                styled = stylize(frame, pixel_format=sink.pixel_format, colour=sink.colour)
+            runtime = stylizer.runtime_for(*size)
+            with network:
+                runtime(working)
+            with encode:
+                sink.write(styled)
+            shown = source.frame(number)
+            with scale:
+                scaled = SmallFrame.of(shown, source, 720)
+            with squeeze:
+                small(scaled.rgb, video)
+        sink.finish()
+        row = (f"{height}p", decode, whole, network, encode, scale, squeeze)
+        print(f"| {' | '.join(map(str, row))} |", flush=True)
 
 
 if __name__ == "__main__":
