@@ -1,4 +1,4 @@
-// A worker in which styles stylize frames: ONNX Runtime, on WebGPU where it can, else WebAssembly.
+// A worker in which styles stylize frames: ONNX Runtime, by WebAssembly.
 
 /** Threads beyond which frames take no less time. */
 const MOST_THREADS = 8;
@@ -17,20 +17,9 @@ async function unpacked(address) {
   return new Response(stream).arrayBuffer();
 }
 
-async function hasGpu() {
-  // ONNX Runtime's build for WebGPU waits for the GPU by stack switching.
-  if (!navigator.gpu || !("Suspending" in WebAssembly)) return false;
-  try {
-    const adapter = await navigator.gpu.requestAdapter();
-    return adapter !== null && !adapter.info?.isFallbackAdapter;
-  } catch {
-    return false;
-  }
-}
-
-/** Load ONNX Runtime once; device is "webgpu", "wasm" or "auto". */
+/** Load ONNX Runtime once; device is "webgpu", which is on trial, or "auto", the CPU. */
 async function load(device, threads) {
-  const isGpu = device === "webgpu" || (device === "auto" && await hasGpu());
+  const isGpu = device === "webgpu";
   const [ort, binary] = await Promise.all(isGpu
     ? [import("./vendor/ort.jspi.bundle.min.mjs"), unpacked("vendor/ort-jspi.wasm.gz")]
     : [import("./vendor/ort.wasm.bundle.min.mjs"), unpacked("vendor/ort.wasm.gz")]);
