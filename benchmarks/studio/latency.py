@@ -71,12 +71,12 @@ def played(clips: Path, folder: Path, style: str, seconds: int) -> None:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415  not for the other part
 
     from brushreel.studio.application import Studio  # noqa: PLC0415
+    from brushreel.studio.job_queue import JobQueue  # noqa: PLC0415
     from brushreel.studio.look import Stylizers  # noqa: PLC0415
-    from brushreel.studio.render_queue import RenderQueue  # noqa: PLC0415
     from brushreel.studio.server import served  # noqa: PLC0415
     from brushreel.studio.shelf import Shelf  # noqa: PLC0415
 
-    queue = RenderQueue(folder / "queue" / "queue.json")
+    queue = JobQueue(folder / "queue" / "queue.json")
     studio = Studio(Shelf([clips], folder / "dropped"), Stylizers(), queue)
     with served(studio) as guard, sync_playwright() as playwright:
         flags = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
