@@ -75,6 +75,13 @@ def _add_hyperparameters(group: argparse._ArgumentGroup) -> None:
         help="Weight of the temporal loss; a larger one flickers less, 0 trains a twin. "
         "Default: the recipe's.",
     )
+    add(
+        "--palette-weight",
+        type=float,
+        metavar="WEIGHT",
+        help="Weight of the painting's colours; with a larger one frames come nearer to them, and "
+        "white gets darker where the painting has none. Default: the recipe's.",
+    )
     length = group.add_mutually_exclusive_group()
     length.add_argument(
         "--iterations",
@@ -237,6 +244,8 @@ def training_settings(options: argparse.Namespace, device: torch.device) -> Trai
         weights = dataclasses.replace(weights, style=options.style_weight, overlay=overlay)
     if options.temporal_weight is not None:
         weights = dataclasses.replace(weights, temporal=options.temporal_weight)
+    if options.palette_weight is not None:
+        weights = dataclasses.replace(weights, palette=options.palette_weight)
     automatic = options.precision == "auto"
     return dataclasses.replace(
         recipe,

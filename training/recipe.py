@@ -198,7 +198,7 @@ HOUSE = replace(
         total_variation=1e-4,
         temporal=6e4,
         overlay=4e3,
-        palette=3e3,
+        palette=1e3,
         hues=2e3,
     ),
     layer_weights=(1.0, 1.0, 3.0, 6.0),

@@ -83,7 +83,7 @@ STYLES = (
         "Edvard Munch",
         "1893",
         style_weight=3 * CALM.weights.style,
-        rich_weights=("--style-weight", "1000"),
+        rich_weights=("--style-weight", "1000", "--palette-weight", "3e3"),
     ),
     Shipped(
         "udnie",
@@ -95,7 +95,10 @@ STYLES = (
         style_scale=1.0,
         style_weight=4 * CALM.weights.style,
         temporal_weight=CALM.weights.temporal * 2 / 3,  # the painting flickers less than others
-        rich_weights=("--style-weight", "1260", "--temporal-weight", "5e4"),
+        rich_weights=(
+            *("--style-weight", "1260", "--temporal-weight", "2.5e4"),
+            *("--palette-weight", "3e3"),
+        ),
     ),
     Shipped(
         "composition-vii", "composition_vii.jpg", "Composition VII", "Wassily Kandinsky", "1913"

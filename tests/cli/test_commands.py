@@ -411,6 +411,12 @@ def test_black_and_white_are_held_against_a_stronger_style():
     assert training_settings(options, torch.device("cpu")).weights == expected
 
 
+def test_other_weights_change_nothing_else():
+    options = _parser().parse_args([*TRAIN, "--temporal-weight", "5", "--palette-weight", "7"])
+    expected = replace(HOUSE.weights, temporal=5.0, palette=7.0)
+    assert training_settings(options, torch.device("cpu")).weights == expected
+
+
 @pytest.mark.parametrize("scale", ["nan", "inf", "0", "-1"])
 def test_a_stroke_size_that_makes_no_sense(scale):
     options = _parser().parse_args([*TRAIN, f"--style-scale={scale}"])

@@ -133,7 +133,7 @@ class TestHues:
         )
 
     def test_black_and_white_are_held_in_smaller_squares(self):
-        """Of 8 x 8 pixels, where colours may change within 32 x 32."""
+        """Squares of 8 x 8 pixels, where colours may change within 32 x 32."""
         hues, grey = Hues(self.painting, [self.footage]), torch.full((1, 3, 64, 64), 0.5)
         stripes = torch.tensor([0.1, -0.1]).repeat_interleave(16).repeat(2)
         free = hues.distance(hues.of(grey) + stripes, grey)

@@ -152,7 +152,7 @@ def test_ctrl_c_stops_both_at_one_step_and_both_go_on(start, material, tmp_path)
 
 @pytest.mark.slow
 def test_a_lost_node_ends_the_others_and_all_go_on(begin, start):
-    """As two machines: a launcher of its own for each."""
+    """Two machines, as far as they know: each has a launcher of its own."""
     whole = start("whole", *TORCHRUN, iterations=80)
     nodes = [begin("parts", *node, iterations=80) for node in both_nodes()]
     (first, folder), (second, _) = nodes
