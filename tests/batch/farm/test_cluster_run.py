@@ -300,7 +300,7 @@ def test_a_worker_of_other_arithmetic_is_left_out(source, output, cluster, heard
 
 def test_nodes_that_are_left_out_are_named(source, output, cluster, heard):
     def meddle(crew):
-        crew.left_out = [LeftOut("c", "it has Brushreel 0.0.9 instead of 0.1.0")]
+        crew.left_out = [LeftOut("c", "it has Brushreel 0.0.9 instead of 0.2.0")]
 
     result = cluster(Job(source, output), nodes=[], meddle=meddle)
     ((_, error),) = result.failed

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from brushreel.core.version import __version__
 from brushreel.plugin_resolve.ofx.server.protocol import (
     DONE,
     HEADER,
@@ -105,7 +106,7 @@ def let_in(serving):
 def test_says_its_version_to_who_knows_the_token(serving):
     connection, token = serving.connect()
     with connection:
-        assert ask(connection, HELLO, struct.pack("<I", PROTOCOL) + token) == (DONE, "0.1.0")
+        assert ask(connection, HELLO, struct.pack("<I", PROTOCOL) + token) == (DONE, __version__)
 
 
 def test_hangs_up_on_who_does_not_know_the_token(serving):
