@@ -14,6 +14,7 @@ import av
 import av.error
 
 from ...core.clips.clip_info import VideoInfo
+from ...core.clips.ffmpeg_packet import ffmpeg_packet
 from ...core.errors import OutputError
 from ...core.frames.frame import Frame
 from ..encoding.encode import EncodeSettings
@@ -201,10 +202,6 @@ def decoded_frames(
         raise OutputError.because(
             error, f"did not read back: {where}", otherwise="it is damaged"
         ) from error
-    finally:
-        # Its threads hold packets of ours, and freeing those takes the lock that the garbage
-        # collector would hold while it waits for the threads.
-        decoder.flush_buffers()
     return count
 
 
@@ -212,7 +209,7 @@ def _decoded(
     packets: Iterable[StoredPacket], decoder: av.VideoCodecContext
 ) -> Iterator[av.VideoFrame]:
     for stored in packets:
-        packet = av.Packet(stored.content)
+        packet = ffmpeg_packet(stored.content)
         packet.pts, packet.is_keyframe = stored.frame, stored.keyframe
         yield from decoder.decode(packet)
     yield from decoder.decode(None)

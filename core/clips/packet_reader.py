@@ -18,6 +18,7 @@ from ..frames.fields import Deinterlacer
 from ..frames.frame import Frame
 from ..options import Interlaced
 from .clip_info import ClipInfo
+from .ffmpeg_packet import ffmpeg_packet
 from .frame_colours import FrameColours
 from .frame_table import FrameTable
 from .range import FrameRange
@@ -171,7 +172,7 @@ class PacketReader(RangeReader):
 
     def _from_key_frame(self) -> Iterator[Any]:
         for own in self._packets.packets:
-            packet = av.Packet(own.content)
+            packet = ffmpeg_packet(own.content)
             packet.pts, packet.dts, packet.duration = own.pts, own.dts, own.duration
             packet.time_base = self.info.video.time_base
             packet.is_keyframe = own.keyframe
