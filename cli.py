@@ -160,7 +160,6 @@ Brushreel puts trained painting styles on video without flicker.
   brushreel stylize rushes/ -s wave -o out/ --recursive
                                             a folder; the same again resumes it
   brushreel studio clip.mov                 try styles in the browser, live
-  brushreel live camera -s wave -o camera   a webcam, for any program that shows one
   brushreel timeline cut.xml -s wave -o styled.xml
                                             the clips of an editing program's timeline
 

@@ -6,8 +6,8 @@ that asks; everything else is behind `Guarded`, as on loopback.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
+from asyncio import Lock, sleep
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class PasswordDoor:
         self._session = secrets.token_urlsafe(32)
         # Cookies know no ports: another studio of this machine must not take this one's away.
         self._cookie = f"brushreel-{guard.host.rpartition(':')[2]}"
-        self._turn = asyncio.Lock()
+        self._turn = Lock()
         self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,7 +109,7 @@ class PasswordDoor:
                         self._cookie, self._session, httponly=True, samesite="strict", path="/"
                     )
                     return answer
-                await asyncio.sleep(_WRONG)
+                await sleep(_WRONG)
                 return JSONResponse({"error": "this is not the password"}, status_code=401)
         finally:
             self._waiting -= 1

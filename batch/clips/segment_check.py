@@ -202,6 +202,9 @@ def decoded_frames(
         raise OutputError.because(
             error, f"did not read back: {where}", otherwise="it is damaged"
         ) from error
+    finally:
+        # For the next ones.
+        decoder.flush_buffers()
     return count
 
 

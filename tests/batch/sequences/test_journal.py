@@ -50,7 +50,7 @@ class TestResume:
     @pytest.mark.parametrize("writers", [1, 4])
     @pytest.mark.parametrize("kind", ["png", "exr"])
     def test_goes_on(self, tmp_path, make, run, painter, monkeypatch, kind, writers):
-        monkeypatch.setattr("brushreel.batch.clips.sequences.writer._WRITERS", writers)
+        monkeypatch.setattr("brushreel.batch.clips.sequences.writer.WRITERS", writers)
         source, output = make(f"in/a.%04d.{kind}", range(10, 26)), tmp_path / f"o/a.%04d.{kind}"
         kept = self.stop(source, output, painter, after=12)
         assert 0 < kept <= 12
@@ -162,7 +162,7 @@ class TestResume:
 
     @pytest.mark.parametrize("writers", [1, 4])
     def test_disk_full(self, tmp_path, make, run, painter, monkeypatch, writers):
-        monkeypatch.setattr("brushreel.batch.clips.sequences.writer._WRITERS", writers)
+        monkeypatch.setattr("brushreel.batch.clips.sequences.writer.WRITERS", writers)
         source = make("in/a.%04d.png", range(6))
         calls, real = [], os.fsync
 
@@ -185,7 +185,7 @@ class TestResume:
     def test_those_still_being_written_when_one_fails_leave_nothing(
         self, tmp_path, make, run, painter, monkeypatch
     ):
-        monkeypatch.setattr("brushreel.batch.clips.sequences.writer._WRITERS", 4)
+        monkeypatch.setattr("brushreel.batch.clips.sequences.writer.WRITERS", 4)
         prepare, add = Journal.prepare, Journal.add
 
         def slowly(work: Journal, number: int, *others: Any) -> str:
@@ -227,7 +227,7 @@ class TestResume:
     def test_what_was_not_written_right_gets_no_name(self, tmp_path, make, run, monkeypatch):
         source = make("in/a.%04d.png", range(3))
         monkeypatch.setattr(
-            "brushreel.batch.clips.sequences.writer.encode_picture",
+            "brushreel.batch.clips.sequences.maker.encode_picture",
             lambda frame, kind, *_: encode_picture(codes("gbrp16le", 77), kind),
         )
         with pytest.raises(OutputError, match="failed verification") as raised:

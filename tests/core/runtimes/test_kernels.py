@@ -23,15 +23,11 @@ SPEC = NetworkSpec(residual_blocks=2)
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory):
-    if (
-        sys.platform != "linux"
-        or platform.machine() != "x86_64"
-        or not (compiler := native.own_compiler())
-    ):
+    if sys.platform != "linux" or platform.machine() != "x86_64" or not native.own_compiler():
         pytest.skip("the kernels are compiled on Linux x86-64")
-    library = tmp_path_factory.mktemp("compiled") / "kernels.so"
-    native.build_kernels(library, compiler)
-    return library
+    root = tmp_path_factory.mktemp("compiled")
+    native.build_own(root, [native.KERNELS.name])
+    return root / native.KERNELS
 
 
 @pytest.fixture
