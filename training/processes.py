@@ -87,6 +87,7 @@ def joined(device: torch.device) -> Iterator[Processes]:
     else:
         distributed.init_process_group("gloo", timeout=LONGEST_STEP)
     patient = distributed.new_group(timeout=LONGEST_WAIT, backend="gloo")
+    assert not isinstance(patient, int)  # a number says that this process is not in it
     try:
         yield Processes(distributed.get_rank(), count, device, patient)
     except RuntimeError as error:

@@ -365,7 +365,8 @@ def test_one_bar_for_all_clips(info, monkeypatch):
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     reporter = TerminalReporter(one_bar=True)
     jobs = [JOB, Job(Path("b.mp4"), Path("out/b.mp4"))]
     reporter.handle(begin(jobs))
@@ -380,7 +381,7 @@ def test_one_bar_for_all_clips(info, monkeypatch):
     reporter.handle(ClipDone.of(REPORT))
     reporter.handle(ClipKept(*jobs[1].clip, Path("out"), 6))
     reporter.handle(BatchInterrupted())
-    shown = sys.stderr.getvalue()
+    shown = terminal.getvalue()
     assert "b.mp4: stopped at frame 6, kept 6 in out" in shown
     assert common.n == 16
     assert "all clips" in shown
