@@ -249,5 +249,5 @@ def test_command_prints_a_password_where_others_may_reach_it(folder):
         assert child.stdout is not None and child.stderr is not None
         address = urlsplit(child.stdout.readline().strip())
         assert (address.hostname, address.path) == ("localhost", "/")
+        assert "brushreel: the password is " in child.stderr.readline()
         child.terminate()
-        assert "brushreel: the password is " in child.stderr.read()
