@@ -360,6 +360,14 @@ def test_a_line_a_minute_where_there_is_no_terminal(make_clip, capsys, monkeypat
     ]
 
 
+def test_clips_go_on_where_there_is_no_terminal_for_the_bar(info, capsys):
+    reporter = TerminalReporter(one_bar=True)
+    reporter.handle(begin([JOB]))
+    reporter.handle(ClipStarted.of(JOB.clip, of_length(info, 10), ()))
+    reporter.handle(ClipResumed(*JOB.clip, 4))
+    assert "continuing after frame 4" in capsys.readouterr().err
+
+
 def test_one_bar_for_all_clips(info, monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
