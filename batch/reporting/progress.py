@@ -216,7 +216,8 @@ class _Share:
 
     def skip(self, frames: int) -> None:
         """Leave out of the speed what an earlier run has done."""
-        self._common.initial += frames
+        # A bar that is off has none.
+        self._common.initial = getattr(self._common, "initial", 0) + frames
         self._common.n += frames
 
     def reset(self, total: int | None) -> None:
