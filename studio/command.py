@@ -69,18 +69,20 @@ def studio(options: argparse.Namespace) -> int:
             host=options.host or LOOPBACK,
             password=password,
         )
-    with running as guard:
-        # The first address is used up by the browser; the second one is for this terminal's eyes.
-        opened = not (options.no_browser or password) and webbrowser.open(guard.address)
-        print(f"http://{guard.host}{'/' if password else guard.root}", flush=True)
-        if password:
-            print(f"brushreel: the password is {password}", file=sys.stderr)
-        what = "the studio is open in your browser" if opened else "open this address in a browser"
-        print(f"brushreel: {what}; Ctrl-C ends it", file=sys.stderr)
-        ended = threading.Event()
-        try:
+    try:
+        with running as guard:
+            # The first address is used up by the browser; the second one is for this terminal's
+            # eyes.
+            opened = not (options.no_browser or password) and webbrowser.open(guard.address)
+            print(f"http://{guard.host}{'/' if password else guard.root}", flush=True)
+            if password:
+                print(f"brushreel: the password is {password}", file=sys.stderr)
+            open_there = "open this address in a browser"
+            what = "the studio is open in your browser" if opened else open_there
+            print(f"brushreel: {what}; Ctrl-C ends it", file=sys.stderr)
+            ended = threading.Event()
             while not ended.wait(1):
                 pass
-        except KeyboardInterrupt:
-            print("brushreel: the studio has ended", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("brushreel: the studio has ended", file=sys.stderr)
     return 0
