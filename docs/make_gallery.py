@@ -9,8 +9,8 @@ styles in `MOVING`. Styles limit what is made again; the page always has all of 
 
 from __future__ import annotations
 
+import argparse
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -154,21 +154,24 @@ def video(style: Style) -> str:
     )
 
 
-def main(folder: str, *names: str) -> int:
-    """Make the gallery; return the exit status."""
+def main() -> None:
+    """Make the gallery."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("styles", nargs="*", metavar="STYLE")
+    options = parser.parse_args()
     GALLERY.mkdir(exist_ok=True)
     styles = [Style.load(path) for path in sorted(library.SHIPPED.glob("*.safetensors"))]
     for style in styles:
-        if not names or style.name in names:
-            show(style, Path(folder))
+        if not options.styles or style.name in options.styles:
+            show(style, options.folder)
             print(style.name)
     kept = {style.name for style in styles}
     for path in GALLERY.iterdir():
         if path.stem not in kept:
             path.unlink()
     (DOCS / "gallery.md").write_text(page(styles), encoding="utf-8")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    main()
