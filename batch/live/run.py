@@ -16,7 +16,8 @@ from ...core.frames.bars import Bars
 from ...core.frames.frame import Frame
 from ...core.source_stylizer import SourceStylizer
 from ...core.stylizer import Stylizer
-from ..reporting.events import Handler, LiveDone, LiveStarted, LiveStatus
+from ..reporting.events import Handler
+from ..reporting.live_events import LiveDone, LiveStarted, LiveStatus
 from .address import Address
 from .clock import Clock
 from .session import Session

@@ -13,7 +13,8 @@ from ...core.clips.clip_info import VideoInfo
 from ...core.errors import BrushreelError, MediaError
 from ...core.frames.frame import Frame
 from ...core.human import human_seconds
-from ..reporting.events import Handler, LiveBack, LiveLost
+from ..reporting.events import Handler
+from ..reporting.live_events import LiveBack, LiveLost
 from .address import Address
 from .clock import Clock
 from .connection import Connection, Sound

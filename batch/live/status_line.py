@@ -10,7 +10,8 @@ from tqdm import tqdm
 
 from ...core.human import counted, human_seconds
 from ...core.moving import on_terminal
-from ..reporting.events import Event, LiveBack, LiveDone, LiveLost, LiveStarted, LiveStatus
+from ..reporting.events import Event
+from ..reporting.live_events import LiveBack, LiveDone, LiveLost, LiveStarted, LiveStatus
 
 # Seconds between lines where there is no terminal.
 _BETWEEN_LINES = 60.0

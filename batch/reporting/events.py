@@ -16,6 +16,7 @@ from ...core.clips.clip_info import ClipInfo
 from ...core.errors import BrushreelError
 from ...core.human import counted
 from ..clips.report import ClipReport
+from .live_events import LiveBack, LiveDone, LiveLost, LiveStarted, LiveStatus
 
 EVENTS_VERSION = 2
 _NAMED_FILES = 5
@@ -390,103 +391,6 @@ class PlanFinished:
     frames: int | None
     seconds: float | None
     disks: tuple[DiskSpace, ...]
-
-
-@dataclass(frozen=True)
-class _LiveEvent:
-    """Event of `brushreel live`.
-
-    Attributes:
-        input: Where frames come from, as it was given; without a password.
-        output: Where they go.
-    """
-
-    input: str
-    output: str
-
-
-@dataclass(frozen=True)
-class LiveStarted(_LiveEvent):
-    """Start of live work: the input gives frames, and the output takes them.
-
-    Attributes:
-        width: Pixels.
-        height: Pixels.
-        frame_rate: Frames a second that the input states; None if it states none.
-        audio_tracks: Audio streams that are passed on.
-        warnings: Losses, a line each.
-    """
-
-    name: ClassVar[str] = "live_started"
-    width: int
-    height: int
-    frame_rate: Fraction | None
-    audio_tracks: int
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class LiveStatus(_LiveEvent):
-    """State of live work; comes every second.
-
-    Attributes:
-        seconds: Time since the start.
-        frames: Frames given to the output so far.
-        left_out: Frames left out so far.
-        repeated: Frames repeated so far, for a constant rate.
-        fps: Frames a second since the last event.
-        latency: Median seconds from capture to output since the last event; None without a frame.
-    """
-
-    name: ClassVar[str] = "live_status"
-    seconds: float
-    frames: int
-    left_out: int
-    repeated: int
-    fps: float
-    latency: float | None
-
-
-@dataclass(frozen=True)
-class LiveLost(_LiveEvent):
-    """Loss of the input, which is tried again.
-
-    Attributes:
-        what: Description of what happened.
-    """
-
-    name: ClassVar[str] = "live_lost"
-    what: str
-
-
-@dataclass(frozen=True)
-class LiveBack(_LiveEvent):
-    """The input again, after so many seconds."""
-
-    name: ClassVar[str] = "live_back"
-    seconds: float
-
-
-@dataclass(frozen=True)
-class LiveDone(_LiveEvent):
-    """End of live work, whose figures are those of all of it; a file has its name.
-
-    Attributes:
-        seconds: Time since the start.
-        frames: Frames given to the output.
-        left_out: Frames left out.
-        repeated: Frames repeated, for a constant rate.
-        fps: Frames a second.
-        latency: Median seconds from capture to output; None without a frame.
-    """
-
-    name: ClassVar[str] = "live_done"
-    seconds: float
-    frames: int
-    left_out: int
-    repeated: int
-    fps: float
-    latency: float | None
 
 
 Event = (

@@ -29,7 +29,8 @@ from brushreel.batch.live.connection import Connection
 from brushreel.batch.live.run import LiveJob, stylize_live
 from brushreel.batch.live.settings import InputSettings, OutputSettings
 from brushreel.batch.live.stream_sink import StreamSink
-from brushreel.batch.reporting.events import Event, LiveDone
+from brushreel.batch.reporting.events import Event
+from brushreel.batch.reporting.live_events import LiveDone
 from brushreel.core.frames.bars import Bars
 from brushreel.core.frames.frame import Frame
 from brushreel.core.source_stylizer import SourceStylizer

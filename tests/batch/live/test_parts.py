@@ -11,7 +11,7 @@ from brushreel.batch.live.encoding import usual_bitrate
 from brushreel.batch.live.newest import Newest
 from brushreel.batch.live.opening import camera_device
 from brushreel.batch.live.status_line import StatusLine
-from brushreel.batch.reporting.events import LiveBack, LiveDone, LiveLost, LiveStarted
+from brushreel.batch.reporting.live_events import LiveBack, LiveDone, LiveLost, LiveStarted
 from brushreel.core.clips.media import probe
 from brushreel.core.errors import UsageError
 
