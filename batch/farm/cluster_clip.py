@@ -17,9 +17,10 @@ from ..clips.sink import CollectingWriter, Sink, Writer, Written
 from ..clips.source import kept_bars
 from ..reporting.events import Clip as Names
 from ..reporting.events import Handler
-from .dispatch import Clip, Dispatcher, Result
+from .dispatch import Dispatcher
 from .orders import Order, Source
 from .supply import Supply
+from .work import Clip, Result
 
 
 class OnCluster:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import queue
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -23,8 +22,8 @@ from ..reporting.events import (
     SegmentDone,
 )
 from .crew import Call, Crew, Ended, LeftOut, Lost, Slot
-from .orders import Abilities, Failed, Order, Progress, Ready, Source, Unfit
-from .supply import Supply
+from .orders import Abilities, Failed, Progress, Ready, Source, Unfit
+from .work import Clip, Member, Pin, Result, Sending, Task
 from .worker import Answer
 
 # Times that a piece is tried, and workers of one place that may die one after the other.
@@ -38,117 +37,6 @@ _BETWEEN_LOOKS = 1.0
 PATIENCE = 60.0
 
 
-@dataclass(frozen=True)
-class Result:
-    """A piece that is done."""
-
-    piece: Piece
-    made: tuple[Made, ...]
-    met: Met
-
-
-@dataclass(eq=False)
-class Clip:
-    """Clip under way.
-
-    Attributes:
-        order: What workers are told of it.
-        names: Its input and output.
-        supply: What is sent to nodes that do not see the source.
-        waiting: Pieces that nobody works on.
-        done: Frames that are done.
-        results: Pieces that are done, or the error that ended the clip.
-    """
-
-    order: Order
-    names: tuple[Any, Any]
-    waiting: deque[Piece]
-    done: int
-    results: queue.SimpleQueue[Result | BaseException]
-    supply: Supply
-    shared: object = None
-    group: Abilities | None = None
-    left: int = 0
-    shown: int = 0
-    ended: bool = False
-    tries: Counter[int] = field(default_factory=Counter)
-    finished: set[int] = field(default_factory=set)
-    alone_since: float | None = None
-    reason: str = ""
-
-
-@dataclass(eq=False)
-class Task:
-    """Piece that a worker makes."""
-
-    clip: Clip
-    piece: Piece
-    since: float = field(default_factory=monotonic)
-    done: int = 0
-    sent: int = 0
-    files: deque[tuple[Path, int]] = field(default_factory=deque)
-    made: list[Made] = field(default_factory=list)
-    met: Met = field(default_factory=Met)
-    error: BrushreelError | None = None
-
-    def seconds_left(self, now: float) -> float:
-        """Estimate how long it takes still, by what it has taken."""
-        spent = now - self.since
-        return spent if not self.done else spent * (len(self.piece) - self.done) / self.done
-
-
-@dataclass(frozen=True)
-class _Sending:
-    """Transfer of files for a task."""
-
-    task: Task
-
-
-@dataclass(eq=False)
-class Member:
-    """Worker, as the dispatcher sees it.
-
-    Attributes:
-        slot: Its place.
-        abilities: What it has answered; None until it is ready.
-        clips: Its answer to each order; None while it is asked.
-        has: Files that were sent to it, each with the clip's number.
-        task: What it makes.
-        frames, seconds: Work that it has done.
-    """
-
-    slot: Slot
-    worker: Any
-    abilities: Abilities | None = None
-    clips: dict[int, Ready | Unfit | None] = field(default_factory=dict)
-    has: set[tuple[int, Path]] = field(default_factory=set)
-    task: Task | None = None
-    frames: int = 0
-    seconds: float = 0.0
-
-    @property
-    def idle(self) -> bool:
-        """True if it waits for work."""
-        return self.abilities is not None and self.task is None and None not in self.clips.values()
-
-    @property
-    def fps(self) -> float | None:
-        """Frames a second; None until it is known."""
-        return self.frames / self.seconds if self.seconds else None
-
-
-@dataclass(eq=False)
-class _Pin:
-    """Question of a clip for the arithmetic that it is to be made with."""
-
-    source: Source
-    wanted: Mapping[str, Any] | None
-    answer: Future[tuple[Abilities, Mapping[str, Any]]]
-    tries: int = 0
-    asked: bool = False
-    group: Abilities | None = None
-
-
 class Dispatcher:
     """Dispatcher. One thread calls `step`; `pin` and `begin` are for the threads of clips.
 
@@ -159,13 +47,13 @@ class Dispatcher:
 
     def __init__(self, crew: Crew, handle: Callable[[Event], None]):
         self._crew, self._handle = crew, handle
-        self._inbox: queue.SimpleQueue[_Pin | Clip] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Pin | Clip] = queue.SimpleQueue()
         self._dropped: queue.SimpleQueue[Clip] = queue.SimpleQueue()
-        self._pins: list[_Pin] = []
+        self._pins: list[Pin] = []
         self._clips: dict[int, Clip] = {}
         self._begun: set[int] = set()
         self._members: dict[Slot, Member] = {}
-        self._calls: dict[Call, tuple[Member, _Pin | Clip | Task | _Sending | None]] = {}
+        self._calls: dict[Call, tuple[Member, Pin | Clip | Task | Sending | None]] = {}
         self._deaths: Counter[Slot] = Counter()
         # Cutting a clip takes a while, and reads from a disk.
         self._cutters = ThreadPoolExecutor(_CUTTERS, thread_name_prefix="cut")
@@ -191,7 +79,7 @@ class Dispatcher:
         Raises:
             BrushreelError: No worker can stylize it, or none is left.
         """
-        question = _Pin(source, wanted, Future())
+        question = Pin(source, wanted, Future())
         self._inbox.put(question)
         return question.answer.result()
 
@@ -255,7 +143,7 @@ class Dispatcher:
     def _take_in(self) -> None:
         while not self._inbox.empty():
             item = self._inbox.get()
-            if isinstance(item, _Pin):
+            if isinstance(item, Pin):
                 if self._stopped:
                     item.answer.set_exception(self._stopped)
                 else:
@@ -330,7 +218,7 @@ class Dispatcher:
     def _ask(
         self,
         member: Member,
-        about: _Pin | Clip | Task | _Sending | None,
+        about: Pin | Clip | Task | Sending | None,
         method: str,
         *arguments: object,
     ) -> None:
@@ -344,7 +232,7 @@ class Dispatcher:
             if member.idle:
                 self._employ(member)
 
-    def _ask_arithmetic(self, pin: _Pin) -> None:
+    def _ask_arithmetic(self, pin: Pin) -> None:
         groups = {own.abilities for own in self._members.values() if own.abilities is not None}
         if not groups:
             return
@@ -430,7 +318,7 @@ class Dispatcher:
         if not task.clip.order.rate and not task.files:
             # Images are removed when their piece is made; a clip serves the next one, too.
             member.has.add((number, path))
-        self._ask(member, _Sending(task), "receive", number, path.name, at, content)
+        self._ask(member, Sending(task), "receive", number, path.name, at, content)
 
     def _late(self, member: Member) -> Task | None:
         """Return a task that this worker would end before the one that has it."""
@@ -463,13 +351,13 @@ class Dispatcher:
         match about:
             case None:
                 self._hear_of_start(member, answer)
-            case _Pin():
+            case Pin():
                 self._hear_of_pin(about, answer)
             case Clip():
                 self._hear_of_order(member, about, answer)
             case Task():
                 self._hear_of_task(member, about, answer)
-            case _Sending():
+            case Sending():
                 self._hear_of_file(member, about.task, answer)
 
     def _hear_of_start(self, member: Member, answer: Answer | Ended) -> None:
@@ -482,7 +370,7 @@ class Dispatcher:
             self._left_out.pop(member.slot.name, None)
             self._handle(NodeJoined(member.slot.name, answer.device, answer.precision))
 
-    def _hear_of_pin(self, pin: _Pin, answer: Answer | Ended) -> None:
+    def _hear_of_pin(self, pin: Pin, answer: Answer | Ended) -> None:
         if isinstance(answer, Failed):
             self._retry_pin(pin, answer.error)
         elif isinstance(answer, Mapping) and pin in self._pins:
@@ -490,7 +378,7 @@ class Dispatcher:
             assert pin.group is not None
             pin.answer.set_result((pin.group, answer))
 
-    def _retry_pin(self, pin: _Pin, error: BrushreelError) -> None:
+    def _retry_pin(self, pin: Pin, error: BrushreelError) -> None:
         pin.tries, pin.asked = pin.tries + 1, False
         if pin.tries >= _TRIES and pin in self._pins:
             self._pins.remove(pin)
@@ -619,7 +507,7 @@ class Dispatcher:
         for call, (own, about) in list(self._calls.items()):
             if own is member:
                 del self._calls[call]
-                if isinstance(about, _Pin):
+                if isinstance(about, Pin):
                     self._retry_pin(about, ClusterError(f"{member.slot.name}: {lost.reason}"))
         if member.task is not None and member.task.error is None:
             path = member.task.clip.order.source.path
