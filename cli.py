@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 from .batch import command as clips
 from .batch import flags
+from .batch import trial_commands as trials
 from .batch.live import command as stage
 from .core.allocator import keep_freed_memory
 from .core.arguments import (
@@ -203,9 +204,9 @@ def _parser() -> Parser:
         ("live", "stylize a camera or stream as it comes", stage.add_live, stage.live),
         ("watch", "stylize the clips that arrive in a folder", flags.add_watch, clips.watch),
         ("farm-job", "write a job for a render farm", flags.add_farm_job, clips.farm_job),
-        ("preview", "draw a frame in every style", flags.add_preview, clips.preview),
-        ("compare", "show two clips against each other", flags.add_compare, clips.compare),
-        ("demo", "stylize a generated clip with audio", flags.add_demo, clips.demo),
+        ("preview", "draw a frame in every style", trials.add_preview, trials.preview),
+        ("compare", "show two clips against each other", trials.add_compare, trials.compare),
+        ("demo", "stylize a generated clip with audio", trials.add_demo, trials.demo),
         ("train", "train a style", training.add_train, training.train),
         ("evaluate", "measure styles", evaluation.add_evaluate, evaluation.evaluate),
         ("timeline", "stylize the clips of a timeline", cuts.add_timeline, cuts.timeline),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -11,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import INTERRUPTED, OutputError, UsageError
+from ..core.errors import INTERRUPTED, UsageError
 from ..core.frames.stroke_size import check_stroke_size
 from ..core.moving import moving
 
@@ -390,68 +389,3 @@ def _convert_arrivals(
         write = replace(settings.write, overwrite=True, skip_existing=False)
         settings = replace(settings, write=write)
     return _convert(jobs, settings, devices, reporter)
-
-
-def preview(options: argparse.Namespace) -> int:
-    """Run ``brushreel preview``."""
-    from .contact_sheet import preview as draw
-
-    draw(
-        options.inputs,
-        options.output,
-        at=options.at,
-        styles=options.styles,
-        strength=options.strength,
-        keep_colors=options.keep_colors,
-        stroke_size=check_stroke_size(options.stroke_size),
-        detail=options.detail,
-        device=options.device,
-        overwrite=options.overwrite,
-    )
-    print(options.output)
-    return 0
-
-
-def compare(options: argparse.Namespace) -> int:
-    """Run ``brushreel compare``."""
-    from .compare import compare as write
-
-    with moving(f"writing {options.output.name}"):
-        warnings = write(
-            options.before,
-            options.after,
-            options.output,
-            layout=options.layout,
-            line=options.position,
-            overwrite=options.overwrite,
-        )
-    for warning in warnings:
-        print(warning, file=sys.stderr)
-    print(options.output)
-    return 0
-
-
-def demo(options: argparse.Namespace) -> int:
-    """Run ``brushreel demo``."""
-    from ..core.stylizer import Stylizer
-    from .clips.settings import WriteSettings
-    from .demo.clip import make_demo_clip
-    from .plan import Job
-    from .reporting.progress import TerminalReporter
-    from .run import run_batch
-
-    with moving("loading the style"):
-        stylizer = Stylizer(options.style)
-    try:
-        options.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError.because(error, "can't be created", path=options.output) from error
-    source = options.output / "seascape.mp4"
-    print(f"drawing {source} ...", file=sys.stderr)
-    with moving(f"drawing {source.name}"):
-        make_demo_clip(source)
-    job = Job(source, options.output / f"seascape.{stylizer.style.name}.mp4")
-    result = run_batch([job], stylizer, TerminalReporter(), write=WriteSettings(overwrite=True))
-    for report in result.done:
-        print(report.output.resolve())
-    return result.exit_status

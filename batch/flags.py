@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
-from fractions import Fraction
-from pathlib import Path
 
 from ..core.arguments import (
     STYLE,
-    add_device,
     add_devices,
-    add_overwrite,
     add_strength,
     add_strokes,
     folder,
     path,
 )
-from ..core.errors import UsageError
 from ..core.options import (
     AUDIO_CODECS,
     BARS,
@@ -26,7 +21,6 @@ from ..core.options import (
     DECODERS,
     ENCODERS,
     INTERLACED,
-    LAYOUTS,
     PRECISIONS,
     RUNTIMES,
     TIMESTAMPS,
@@ -219,23 +213,6 @@ def segment_numbers(text: str) -> range:
     return range(int(first), int(last or first) + 1)
 
 
-def moment(text: str) -> float:
-    """Parse a time as seconds.
-
-    Raises:
-        ArgumentTypeError: It is none, or timecode.
-    """
-    from ..core.clips.range import parse_position  # noqa: PLC0415  not for --help
-
-    try:
-        position = parse_position(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(error.what) from error
-    if not isinstance(position, Fraction):
-        raise argparse.ArgumentTypeError(f"{text} is timecode; write seconds or minutes:seconds")
-    return float(position)
-
-
 def _add_reading(flags: Flags) -> None:
     flags.group("reading")
     _switch(flags, "--recursive", "Search subfolders for clips, too.")
@@ -406,85 +383,3 @@ def _add_sources(flags: Flags) -> None:
 def _switch(flags: Flags, name: str, text: str, *, default: bool = False) -> None:
     """Add a switch that --no-... takes back, so that the command line can undo the file's."""
     flags.add(name, action=argparse.BooleanOptionalAction, default=default, help=text)
-
-
-def add_preview(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``brushreel preview``."""
-    add = parser.add_argument
-    add("inputs", nargs="+", type=path, metavar="INPUT", help="Clips and images.")
-    add(
-        "-o",
-        "--output",
-        type=path,
-        required=True,
-        metavar="FILE",
-        help="Contact sheet to write, a .png.",
-    )
-    add(
-        "--at",
-        type=moment,
-        action="append",
-        default=[],
-        metavar="TIME",
-        help="Time of the frame from the clip's start, as seconds (12.5) or time (1:30); may be "
-        "given several times. Default: the middle.",
-    )
-    add(
-        "--styles",
-        nargs="+",
-        default=[],
-        metavar="STYLE",
-        help="Styles of the sheet. Default: the whole library.",
-    )
-    add_strength(add)
-    add("--keep-colors", action="store_true", help="Keep the source's colours.")
-    add_strokes(add)
-    add_device(add)
-    add_overwrite(add, "a contact sheet that exists")
-
-
-def add_compare(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``brushreel compare``."""
-    add = parser.add_argument
-    add("before", type=path, metavar="BEFORE", help="Source clip.")
-    add("after", type=path, metavar="AFTER", help="The same clip, stylized.")
-    add(
-        "-o",
-        "--output",
-        type=path,
-        required=True,
-        metavar="FILE",
-        help="Clip to write, an .mp4, .mov, .mkv or .webm.",
-    )
-    add(
-        "--layout",
-        choices=LAYOUTS,
-        default="wipe",
-        help="Arrangement: a wipe, side by side, or one above the other. Default: %(default)s.",
-    )
-    add(
-        "--position",
-        type=float,
-        metavar="SHARE",
-        help="Position of the wipe's line, from 0 (left) to 1 (right). Default: it moves.",
-    )
-    add_overwrite(add, "a clip that exists")
-
-
-def add_demo(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``brushreel demo``."""
-    parser.add_argument(
-        "-s",
-        "--style",
-        default="wave",
-        metavar="STYLE",
-        help=f"Style to use: {STYLE}. Default: %(default)s.",
-    )
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=folder,
-        default=Path("demo"),
-        metavar="FOLDER",
-        help="Folder for the generated and the stylized clip. Default: %(default)s.",
-    )
