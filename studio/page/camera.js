@@ -82,6 +82,7 @@ export class Camera {
   }
 
   async #receive(data) {
+    const stream = this.#stream;
     const length = new DataView(data).getUint32(0);
     const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
     const sent = this.#sent.get(header.id);
@@ -94,6 +95,12 @@ export class Camera {
     if (header.error) this.told(header.error);
     if (header.error || !sent) return;
     const after = await createImageBitmap(new Blob([new Uint8Array(data, 4 + length)], { type: "image/jpeg" }));
+    if (this.#stream !== stream) {
+      // It was switched off meanwhile: the page shows a clip.
+      sent.picture.close();
+      after.close();
+      return;
+    }
     draw($("before"), sent.picture);
     draw($("after"), after);
     const now = performance.now();
